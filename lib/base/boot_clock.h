@@ -1,0 +1,14 @@
+// Reads the clocks. Only the hands, the tests' world and benchmarks include this.
+#pragma once
+
+#include "lib/base/time.h"
+
+namespace failoverd {
+
+// CLOCK_BOOTTIME.
+Instant boot_now();
+
+// Milliseconds since the Unix epoch; for people and records, never for decisions.
+std::int64_t wall_now_ms();
+
+}  // namespace failoverd

@@ -1,0 +1,134 @@
+// One ZooKeeper session on our loop, through the single-threaded C client. It connects, keeps the session
+// alive, and after an expiry opens a new one by itself. Every callback comes from the
+// io_context, never from inside the call, and every request gets exactly one answer, also when the
+// session ends. Nothing is retried: a write whose connection was lost is kUnknown (SAFETY 17) and the
+// caller reads back. Used from one thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lib/base/time.h"
+
+namespace failoverd::zookeeper {
+
+enum class Code {
+  kOk,
+  kNoNode,
+  kNodeExists,
+  kBadVersion,
+  kNotEmpty,
+  kNoAuth,
+  kUnknown,     // Connection lost or operation timeout: a write may have happened or may yet.
+  kExpired,     // The session is gone; a write did not happen unless it was answered.
+  kNotApplied,  // In a multi: rolled back, or not reached, because another op of it failed.
+  kOther,       // See Failure text in the log; marshalling, too large, invalid.
+};
+const char* to_text(Code);
+
+struct Stat {
+  std::int64_t czxid = 0;
+  std::int64_t mzxid = 0;
+  std::int64_t pzxid = 0;
+  std::int64_t ctime_ms = 0;
+  std::int32_t version = 0;
+  std::int32_t cversion = 0;
+  std::int64_t ephemeral_owner = 0;
+  std::int32_t data_length = 0;
+  std::int32_t num_children = 0;
+};
+
+// What can be in a multi. The strings are copied; results live as long as their callback.
+struct Op {
+  enum class Kind { kCreate, kSet, kDelete, kCheck };
+  Kind kind = Kind::kCheck;
+  std::string path;
+  std::string value;          // kCreate, kSet.
+  std::int32_t version = -1;  // kSet, kDelete, kCheck. -1: any.
+  bool ephemeral = false;     // kCreate.
+  bool sequential = false;    // kCreate.
+
+  static Op create(std::string path, std::string value);
+  static Op set(std::string path, std::string value, std::int32_t version);
+  static Op remove(std::string path, std::int32_t version);
+  static Op check(std::string path, std::int32_t version);
+  std::size_t bytes() const;  // About what it takes on the wire.
+};
+
+struct OpResult {
+  Code code = Code::kUnknown;
+  std::string created_path;  // kCreate.
+  Stat stat;                 // kSet.
+};
+
+enum class SessionState {
+  kConnecting,  // Not connected; the session may still live at the servers.
+  kConnected,
+  kExpired,  // Ephemeral znodes are gone; a new session is being opened.
+};
+
+// ZooKeeper refuses packets of more than 1 MiB (jute.maxbuffer); callers split multis by this.
+inline constexpr std::size_t kMaxMultiBytes = 900u << 10;
+
+class Session {
+ public:
+  struct Options {
+    std::string hosts;                       // "h1:p,h2:p"; no chroot.
+    Duration timeout = std::chrono::seconds{2};  // Asked for; the server may answer with another.
+    std::string digest_auth = {};            // "user:password" or a zk_cert; empty: none. Then our znodes
+                                             // are created with creator-all ACLs.
+  };
+
+  Session(boost::asio::io_context& io, Options options);
+  ~Session();  // Closes the session if connected (may block up to about 2 s if the server hangs).
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void start();
+  // Ends the session cleanly, so that its ephemeral znodes go at once. All later calls: kExpired.
+  void close();
+
+  // kConnected comes once per (re)connection, with `new_session` if it is another session than
+  // before: watches of an old session never fire again and must be set anew.
+  std::function<void(SessionState, bool new_session)> on_state;
+
+  SessionState state() const;
+  Duration negotiated_timeout() const;  // Zero before the first connection.
+  std::int64_t session_id() const;      // Zero before the first connection.
+
+  // Fires at most once, when the znode, its data or its children changed; or never (the session
+  // expired: set it anew). After a reconnect within the session it still holds.
+  using Watch = std::function<void()>;
+
+  using Get = std::function<void(Code, std::string value, Stat)>;
+  using Children = std::function<void(Code, std::vector<std::string> names, Stat)>;
+  using Exists = std::function<void(Code, Stat)>;
+  using Created = std::function<void(Code, std::string path)>;
+  using Done = std::function<void(Code)>;
+  using SetDone = std::function<void(Code, Stat)>;
+  using MultiDone = std::function<void(Code, std::vector<OpResult>)>;
+
+  void get(const std::string& path, Get done, Watch watch = nullptr);
+  void children(const std::string& path, Children done, Watch watch = nullptr);
+  void exists(const std::string& path, Exists done, Watch watch = nullptr);
+  void create(const std::string& path, std::string value, bool ephemeral, bool sequential,
+              Created done);
+  void set(const std::string& path, std::string value, std::int32_t version, SetDone done);
+  void remove(const std::string& path, std::int32_t version, Done done);
+  // All or nothing. Code: kOk, or the first failing op's, kUnknown, kExpired.
+  void multi(std::vector<Op> ops, MultiDone done);
+  // Creates the path and its missing parents as persistent znodes with empty values; kOk if there.
+  void ensure_path(const std::string& path, Done done);
+  // Brings the server that we are connected to up to date with the leader.
+  void sync(const std::string& path, Done done);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace failoverd::zookeeper
