@@ -1,0 +1,221 @@
+// What people and programs may see of failoverd, and what they may ask of it: plain rows and one
+// abstract Source that the daemon implements. Nothing here knows HTTP, JSON, protobuf or the core,
+// so that the HTTP API, the page and the NameServer RPC all show the same words.
+//
+// All of Source is called on the loop's thread and returns at once: it copies from memory, and
+// never waits for ZooKeeper or a tablet. Times ending in _ms are Unix milliseconds, 0 for "not
+// yet"; ages are milliseconds that have passed, and empty where the thing never happened.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace failoverd::admin {
+
+struct Field {
+  std::string key;
+  std::string value;
+};
+
+// A word and how many there are of it: {"healthy", 24}.
+struct Count {
+  std::string word;
+  std::uint64_t count = 0;
+};
+
+struct TabletRow {
+  std::string endpoint;
+  std::string state;         // healthy, suspect, crashed, lost, cut_off, restarted or hung.
+  std::string shown;         // What operators know: kTabletHealthy or kTabletOffline.
+  std::uint64_t age_ms = 0;  // Since `shown` last changed.
+  bool startup = false;      // Its znode's value begins with startup_.
+  std::string incarnation;   // ephemeralOwner and czxid of its znode, empty without one.
+  std::optional<std::uint64_t> last_answer_age_ms;
+  std::string detail;  // One sentence: why this state, and what is looked at next. May be empty.
+};
+
+// One replica of one partition, as metadata has it, with what its tablet said last.
+struct ReplicaRow {
+  std::string name;
+  std::string db;  // Empty outside a database.
+  std::uint32_t tid = 0;
+  std::uint32_t pid = 0;
+  std::string endpoint;
+  bool is_leader = false;
+  bool is_alive = false;
+  std::uint64_t ttl = 0;
+  std::string ttl_type;       // kAbsoluteTime (minutes) or kLatestTime (a number of rows).
+  std::string compress_type;  // kNoCompress or kSnappy.
+  // Empty when its tablet never told.
+  std::optional<std::uint64_t> offset;
+  std::optional<std::uint64_t> record_cnt;
+  std::optional<std::uint64_t> memused;  // Bytes.
+  std::optional<std::uint64_t> offset_age_ms;
+};
+
+struct OpRow {
+  std::uint64_t op_id = 0;
+  std::string op_type;  // kChangeLeaderOP, ...
+  std::string name;
+  std::string db;
+  std::uint32_t pid = 0;
+  std::string endpoint;  // The tablet it is about; may be empty.
+  std::string status;    // kInited, kDoing, kDone, kFailed or kCanceled.
+  std::int64_t start_ms = 0;
+  std::int64_t end_ms = 0;  // 0 while it runs.
+  std::string cur_task;     // kSelectLeader, ...; empty when it is at none.
+  std::string detail;       // Why it failed, or what it waits for. May be empty.
+};
+
+struct ConfRow {
+  std::string key;
+  std::string value;
+};
+
+struct EventRow {
+  std::uint64_t id = 0;  // Rises by one; never given out twice by one daemon process.
+  std::int64_t time_ms = 0;
+  std::string severity;  // info, warning or critical.
+  std::string kind;      // snake_case word for programs: tablet_lost, auto_failover_changed, ...
+  std::string text;      // One sentence for people.
+  std::vector<Field> fields;
+};
+
+// A partition that is not as it should be.
+struct PartitionRow {
+  std::string name;
+  std::string db;
+  std::uint32_t pid = 0;
+  std::string state;      // degraded, leaderless, recovering or held.
+  std::string diagnosis;  // The diagnosis' word: leader_lost, ...
+  std::string text;       // What is wrong, one sentence.
+  std::string waits_for;  // What it waits for and what would lift that; empty: it is being mended.
+  std::int64_t since_ms = 0;
+};
+
+// Why failoverd changes nothing, or not this: shown until it no longer holds.
+struct Reason {
+  std::string word;  // Label of failoverd_stands_back{reason} or failoverd_holds{reason}.
+  std::string text;  // One sentence: what, and what lifts it.
+  std::int64_t since_ms = 0;
+};
+
+// A znode with metadata that failoverd leaves alone because it cannot read it.
+struct UnreadableTable {
+  std::string name;   // Table name, or tid for tables of a database.
+  std::string znode;  // Full path.
+  std::string reason;
+};
+
+struct SwitchView {
+  bool known = false;  // The znode has been read.
+  bool value = false;
+  std::string who;   // Who set it, as recorded; may be empty.
+  std::string from;  // From where: a file, an address.
+  std::int64_t at_ms = 0;
+};
+
+struct ReloadView {
+  std::string file;  // The configuration file.
+  bool ok = true;    // The last load or reload took effect.
+  std::string line;  // What was wrong with it: file, line, column, key, value and what is right.
+  std::int64_t at_ms = 0;
+};
+
+struct HolderView {
+  std::string name;     // The active daemon; empty when none is known.
+  std::string address;  // Its listen.http, for clients; may be empty.
+};
+
+struct StatusView {
+  std::string version;
+  std::string name;  // This daemon.
+  bool ready = false;
+  std::string ready_reason;  // Why not ready, one sentence; empty when ready.
+  bool active = false;       // This daemon is the one that acts.
+  HolderView holder;
+  std::uint64_t epoch = 0;
+  bool zookeeper_connected = false;
+  std::string zookeeper;                 // The ensemble's addresses.
+  std::string session;                   // Session id, hexadecimal; empty without a session.
+  std::uint64_t session_timeout_ms = 0;  // Negotiated.
+  std::string cluster_root;
+  SwitchView auto_failover;
+  std::vector<Reason> stands_back;
+  std::vector<Reason> holds;
+  std::vector<Count> tablets;     // By TabletRow::state; states with none may be left out.
+  std::vector<Count> partitions;  // By state, healthy included.
+  std::uint64_t tables = 0;
+  std::vector<PartitionRow> wrong;  // Worst first. The daemon may bound it; wrong_total is all.
+  std::uint64_t wrong_total = 0;
+  std::vector<UnreadableTable> unreadable;
+  std::vector<std::string> would_do;  // What would be done now were auto_failover on.
+  std::vector<OpRow> running;         // Ops under way.
+  ReloadView config;
+  std::int64_t started_ms = 0;
+};
+
+struct Readiness {
+  bool ready = false;
+  bool active = false;
+  std::string reason;  // Why not ready.
+};
+
+struct CommandRequest {
+  std::string name;                         // confset, ...
+  std::map<std::string, std::string> args;  // Numbers and booleans as text: "1", "true".
+  std::string who;   // As the caller names himself (failoverctl: the login name); may be empty.
+  std::string from;  // Where the call came from: "127.0.0.1:40312", later "socket".
+};
+
+struct CommandResult {
+  enum class Kind {
+    kOk,
+    kRefused,       // 409: code, error, hint.
+    kBadArguments,  // 400: error, hint.
+    kStandby,       // 503: active_address if it is known.
+    kForbidden,     // 403: error.
+    kUnknown,       // 404: no such command.
+  };
+  Kind kind = Kind::kOk;
+  std::vector<std::uint64_t> ops;  // The ops that were started.
+  std::string message;             // For kOk, as operators know it: "set auto_failover ok".
+  int code = 0;                    // FEDB.md 3.3: 307 invalid parameter, ...
+  std::string error;               // The code's words: "invalid parameter".
+  std::string hint;                // What would be right; may be empty.
+  std::string active_address;      // For kStandby.
+};
+
+// Keeps a subscription alive; dropping it ends it.
+using Subscription = std::shared_ptr<void>;
+
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  virtual StatusView status() = 0;
+  virtual std::vector<TabletRow> tablets() = 0;
+  // Rows by name, pid, endpoint. With a name only that table's; empty when there is none.
+  virtual std::vector<ReplicaRow> tables(const std::optional<std::string>& name) = 0;
+  // By op_id, running and finished ones.
+  virtual std::vector<OpRow> ops(const std::optional<std::string>& name,
+                                 std::optional<std::uint32_t> pid) = 0;
+  virtual std::vector<ConfRow> conf() = 0;
+  // Those with id > since, oldest first, at most limit of them: the oldest ones that are kept.
+  virtual std::vector<EventRow> events(std::uint64_t since, std::size_t limit) = 0;
+  // Called for every event from now on, on the loop's thread, never from inside subscribe().
+  // EventLog does all of this and events().
+  virtual Subscription subscribe(std::function<void(const EventRow&)> callback) = 0;
+  virtual Readiness readiness() = 0;
+  // Prometheus text; Metrics renders it.
+  virtual std::string metrics() = 0;
+  // `done` is called exactly once, now or later, on the loop's thread. Access has been judged.
+  virtual void command(CommandRequest request, std::function<void(CommandResult)> done) = 0;
+};
+
+}  // namespace failoverd::admin
