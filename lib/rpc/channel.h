@@ -1,7 +1,9 @@
 // One baidu_std connection to one server: many calls in flight, answers in any order, a deadline
 // for each call. It connects when the first call needs it and connects again, at the next call,
-// after it was lost. It never retries a call and never blocks; callbacks run on the io_context, never
-// from inside call(). Owned by whoever talks to that server; used from one thread.
+// after it was lost. It never retries a call and never blocks; callbacks run on the io_context,
+// never from inside a function of this class, and may do with it what they like, its destruction
+// included. Owned by whoever talks to that server; used from one thread; the io_context must
+// outlive it.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -12,21 +14,23 @@
 #include <string_view>
 
 #include "lib/base/time.h"
+#include "lib/rpc/frame.h"
 
 namespace failoverd::rpc {
 
-inline constexpr std::size_t kMaxFrameBytes = 64u << 20;
-
 // How a call ended. Everything but kAnswered says how the transport failed.
 enum class Outcome {
-  kAnswered,      // The method answered: payload is its response message.
-  kServerError,   // RpcMeta.response.error_code != 0: the server did not run the method's body.
-  kRefused,       // ECONNREFUSED (SAFETY 15: the only evidence besides kReset).
-  kReset,         // RST, or closed by the peer before the answer came: may have been carried out.
-  kUnreachable,   // EHOSTUNREACH, ENETUNREACH, cannot resolve, no descriptor left...: silence.
-  kTimeout,       // No answer until the deadline: may have been carried out.
-  kMalformed,     // The peer sent what is no frame, or one above kMaxFrameBytes; connection closed.
-  kClosed,        // We closed the channel.
+  kAnswered,     // The method answered: payload is its response message.
+  kServerError,  // RpcMeta.response.error_code != 0: the server did not run the method's body.
+  kRefused,      // ECONNREFUSED (SAFETY 15: the only evidence besides kReset).
+  kReset,        // RST, or closed by the peer before the answer came: if sent, it may have been
+                 // carried out.
+  kUnreachable,  // EHOSTUNREACH, ENETUNREACH, cannot resolve, no descriptor left...: silence.
+  kTimeout,      // No answer until the deadline, or no connection: if sent, it may yet be carried
+                 // out. A call whose turn to be sent did not come is taken back: sent is false.
+  kMalformed,    // The peer sent what is no frame, or one above kMaxFrameBytes; connection closed.
+                 // With sent false: the request is above that limit itself.
+  kClosed,       // We closed the channel.
 };
 const char* to_text(Outcome);
 
@@ -41,7 +45,13 @@ struct Answer {
 };
 
 // How a connection that was established ended.
-enum class Lost { kReset, kClosedByPeer, kTimeout, kMalformed };
+enum class Lost {
+  kReset,         // RST.
+  kClosedByPeer,  // FIN.
+  kTimeout,       // The network gave up (ETIMEDOUT, EHOSTUNREACH...): silence, no evidence.
+  kMalformed,     // We closed it, because of what the peer sent.
+};
+const char* to_text(Lost);
 
 class Channel {
  public:
@@ -60,7 +70,8 @@ class Channel {
   using Callback = std::function<void(Answer)>;
 
   // service: "TabletServer", method: "Put". request: the serialized message. The deadline covers
-  // connecting, sending and the answer. A call that runs into its deadline leaves the connection up.
+  // connecting, sending and the answer. A call that runs into its deadline leaves the connection
+  // up.
   void call(std::string_view service, std::string_view method, std::string request,
             Duration deadline, Callback done);
   void call_with_attachment(std::string_view service, std::string_view method, std::string request,
@@ -79,7 +90,7 @@ class Channel {
   std::size_t calls_in_flight() const;
 
  private:
-  struct State;  // Shared with the coroutines, so that they outlive the channel safely.
+  struct State;  // Shared with pending operations, which may outlive the channel.
   std::shared_ptr<State> state_;
 };
 

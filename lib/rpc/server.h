@@ -1,9 +1,13 @@
 // A baidu_std server: accepts connections, hands each request to a handler, sends the answers in
-// the order in which they come. A malformed frame closes that connection and no other. Used by
-// failoverd's NameServer service and by the tests' tablet. One thread.
+// the order in which the handler gives them. A malformed frame closes that connection and no other;
+// of a peer that takes no answers no more requests are read once kMaxQueuedBytes wait for it. It
+// knows no services: who is called, and whether it exists, is the handler's to judge. It asks for
+// no authentication. Used by failoverd's NameServer service and by the tests' tablet. One thread;
+// the io_context must outlive it.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -12,6 +16,9 @@
 #include "lib/base/result.h"
 
 namespace failoverd::rpc {
+
+// Of answers, for one connection.
+inline constexpr std::size_t kMaxQueuedBytes = 64u << 20;
 
 struct Request {
   std::string service;  // As sent: "TabletServer" or "rtidb.api.TabletServer".
@@ -31,7 +38,10 @@ struct Response {
 class Server {
  public:
   // Answer now or later, from the io_context's thread, exactly once; dropping it answers nothing.
+  // It may outlive the connection and the server: then it does nothing. An answer too large for a
+  // frame becomes error 2001.
   using Reply = std::function<void(Response)>;
+  // May do with the server what it likes, its destruction included.
   using Handler = std::function<void(Request, Reply)>;
 
   Server(boost::asio::io_context& io, Handler handler);
@@ -39,7 +49,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // "ip:port"; port 0 takes a free one. Fails with one line that names the address and the reason.
+  // "ip:port"; port 0 takes a free one. Gives the port. Fails with one line that names the address
+  // and the reason. Once only.
   Result<std::uint16_t> listen(const std::string& endpoint);
 
  private:

@@ -1,0 +1,23 @@
+// Endpoints as the cluster writes them: "ip:port", "[v6]:port". Pure text, nothing is resolved.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "lib/base/result.h"
+
+namespace failoverd::rpc {
+
+struct HostPort {
+  std::string host;  // Without brackets.
+  std::uint16_t port = 0;
+};
+
+// The port is decimal, 0 to 65535; what is before the last colon is the host, not empty.
+Result<HostPort> parse_endpoint(std::string_view endpoint);
+
+// The reverse: a host with a colon in it gets its brackets.
+std::string to_text(const HostPort& endpoint);
+
+}  // namespace failoverd::rpc
