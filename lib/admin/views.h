@@ -163,7 +163,8 @@ struct StatusView {
 struct Readiness {
   bool ready = false;
   bool active = false;
-  std::string reason;  // Why not ready.
+  std::string reason;          // Why not ready.
+  std::string active_address;  // HolderView::address, for clients that should ask the active one.
 };
 
 struct CommandRequest {

@@ -1,0 +1,88 @@
+#include "lib/admin/access.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace failoverd::admin {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return result;
+}
+
+bool is_address(const std::string& host) {
+  in6_addr scratch{};
+  return ::inet_pton(AF_INET, host.c_str(), &scratch) == 1 ||
+         ::inet_pton(AF_INET6, host.c_str(), &scratch) == 1;
+}
+
+// An address cannot be rebound: a page from there is a page of this daemon.
+bool is_this_machine(const AccessPolicy& policy, const std::string& host) {
+  if (host == "localhost" || is_address(host)) return true;
+  return std::any_of(policy.host_names.begin(), policy.host_names.end(),
+                     [&](const std::string& name) { return lower(name) == host; });
+}
+
+bool same_site(const Credentials& credentials) {
+  if (credentials.origin.empty()) return true;  // Not a browser.
+  const auto scheme = credentials.origin.find("://");
+  if (scheme == std::string::npos) return false;  // "null": sandboxed or a file.
+  return lower(credentials.origin.substr(scheme + 3)) == lower(credentials.host);
+}
+
+bool has_token(const AccessPolicy& policy, const Credentials& credentials) {
+  constexpr std::string_view kScheme = "bearer ";
+  const std::string_view given = credentials.authorization;
+  if (given.size() < kScheme.size() || lower(given.substr(0, kScheme.size())) != kScheme) {
+    return false;
+  }
+  return same_secret(given.substr(kScheme.size()), policy.token);
+}
+
+}  // namespace
+
+std::optional<Denial> judge_change(const AccessPolicy& policy, const Peer& peer,
+                                   const Credentials& credentials) {
+  if (!same_site(credentials)) {
+    return Denial{403, "a page of " + credentials.origin + " may not change anything here"};
+  }
+  if (!policy.token.empty()) {
+    if (has_token(policy, credentials)) return std::nullopt;
+    return Denial{401, credentials.authorization.empty()
+                           ? "the token is needed: Authorization: Bearer TOKEN"
+                           : "the token is not the right one"};
+  }
+  if (!peer.local) {
+    return Denial{403,
+                  "without a token (listen.token_file) changes are taken from this machine "
+                  "only, not from " +
+                      peer.address};
+  }
+  if (!is_this_machine(policy, host_of(credentials.host))) {
+    return Denial{403, "Host " + credentials.host + " is not this machine: use its address"};
+  }
+  return std::nullopt;
+}
+
+std::string host_of(std::string_view host_and_port) {
+  if (!host_and_port.empty() && host_and_port.front() == '[') {
+    const auto end = host_and_port.find(']');
+    return lower(host_and_port.substr(1, end == std::string_view::npos ? end : end - 1));
+  }
+  return lower(host_and_port.substr(0, host_and_port.find(':')));
+}
+
+bool same_secret(std::string_view a, std::string_view b) {
+  unsigned difference = a.size() == b.size() ? 0 : 1;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const char other = b.empty() ? '\0' : b[i % b.size()];
+    difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(other);
+  }
+  return difference == 0;
+}
+
+}  // namespace failoverd::admin

@@ -1,0 +1,263 @@
+#include "lib/admin/api.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+#include <utility>
+
+#include "lib/admin/json.h"
+#include "lib/base/boot_clock.h"
+
+namespace failoverd::admin {
+namespace {
+
+constexpr std::string_view kApi = "/api/v1/";
+constexpr std::string_view kCommands = "/api/v1/commands/";
+constexpr std::string_view kTable = "/api/v1/tables/";
+constexpr std::string_view kStream = "/api/v1/events/stream";
+constexpr std::uint64_t kEventsAtOnce = 1000;
+constexpr std::uint64_t kMostEventsAtOnce = 10000;
+
+constexpr std::array<std::string_view, 9> kRoutes = {
+    "/healthz",       "/readyz",     "/metrics",     "/api/v1/status", "/api/v1/tablets",
+    "/api/v1/tables", "/api/v1/ops", "/api/v1/conf", "/api/v1/events"};
+
+bool is_route(std::string_view path) {
+  return path == kStream || path.starts_with(kTable) ||
+         std::find(kRoutes.begin(), kRoutes.end(), path) != kRoutes.end();
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// Nothing when a % is not followed by two hexadecimal digits.
+std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_blank) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '+' && plus_is_blank) {
+      decoded += ' ';
+    } else if (text[i] != '%') {
+      decoded += text[i];
+    } else {
+      const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+      const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+      if (high < 0 || low < 0) return std::nullopt;
+      decoded += static_cast<char>(high * 16 + low);
+      i += 2;
+    }
+  }
+  return decoded;
+}
+
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+HttpResponse json_response(std::string body) {
+  return {200, "application/json", std::move(body), {}};
+}
+
+HttpResponse text_response(unsigned status, std::string body) {
+  return {status, "text/plain; charset=utf-8", std::move(body), {}};
+}
+
+HttpResponse not_allowed(const char* allow) {
+  HttpResponse response = error_response(405, std::string("only ") + allow + " is answered here");
+  response.headers.push_back({"Allow", allow});
+  return response;
+}
+
+// What a caller calls himself goes into records: short, and nothing a terminal would obey.
+std::string printable(std::string_view text) {
+  constexpr std::size_t kMost = 64;
+  std::string result(text.substr(0, kMost));
+  std::erase_if(result, [](char c) { return c < ' ' || c > '~'; });
+  return result;
+}
+
+}  // namespace
+
+struct Api::Target {
+  std::string path;
+  std::map<std::string, std::string> query;
+
+  // Absent when it is not there.
+  std::optional<std::string> find(const std::string& key) const {
+    const auto found = query.find(key);
+    return found == query.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  // Nothing when an escape is broken.
+  static std::optional<Target> parse(std::string_view target) {
+    Target parsed;
+    const auto mark = target.find('?');
+    const auto path = percent_decoded(target.substr(0, mark), false);
+    if (!path) return std::nullopt;
+    parsed.path = *path;
+    std::string_view rest = mark == std::string_view::npos ? "" : target.substr(mark + 1);
+    while (!rest.empty()) {
+      const std::string_view pair = rest.substr(0, rest.find('&'));
+      const auto equals = std::min(pair.find('='), pair.size());
+      const auto key = percent_decoded(pair.substr(0, equals), true);
+      const auto value = percent_decoded(pair.substr(std::min(equals + 1, pair.size())), true);
+      if (!key || !value) return std::nullopt;
+      if (!key->empty()) parsed.query[*key] = *value;
+      rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
+    }
+    return parsed;
+  }
+};
+
+HttpResponse error_response(unsigned status, std::string_view error) {
+  return {status, "application/json", error_json(error), {}};
+}
+
+Api::Api(Source& source, AccessPolicy access) : access_(std::move(access)), source_(source) {}
+
+std::optional<HttpResponse> Api::refuse(const HttpRequest& request) const {
+  const auto target = Target::parse(request.target);
+  if (!target) return error_response(400, "the target has a % without two hexadecimal digits");
+  if (!target->path.starts_with(kCommands)) {
+    const bool reads = request.method == "GET" || request.method == "HEAD";
+    if (reads || !is_route(target->path)) return std::nullopt;
+    return not_allowed("GET, HEAD");
+  }
+  if (request.method != "POST") return not_allowed("POST");
+  const auto denial = judge_change(access_, request.peer, request.credentials);
+  if (!denial) return std::nullopt;
+  HttpResponse response = error_response(denial->status, denial->error);
+  if (denial->status == 401) response.headers.push_back({"WWW-Authenticate", "Bearer"});
+  return response;
+}
+
+Action Api::route(const HttpRequest& request) const {
+  const auto target = Target::parse(request.target);
+  if (target->path.starts_with(kCommands)) return post(request, *target);
+  Action action = list(*target);
+  auto* stream = std::get_if<EventStream>(&action);
+  if (stream == nullptr) return action;
+  if (request.method == "HEAD") return HttpResponse{200, "text/event-stream", "", {}};
+  if (!request.last_event_id.empty()) {
+    stream->since = parse_number<std::uint64_t>(request.last_event_id);
+    if (!stream->since) return error_response(400, "Last-Event-ID is not a number");
+  }
+  return action;
+}
+
+Action Api::list(const Target& target) const {
+  const std::string& path = target.path;
+  if (path == "/healthz") return text_response(200, "ok\n");
+  if (path == "/readyz") return ready();
+  if (path == "/metrics") {
+    return HttpResponse{200, "text/plain; version=0.0.4; charset=utf-8", source_.metrics(), {}};
+  }
+  if (path == "/api/v1/status") {
+    return with_role(json_response(to_json(source_.status(), wall_now_ms())));
+  }
+  if (path == "/api/v1/tablets") return with_role(json_response(to_json(source_.tablets())));
+  if (path == "/api/v1/conf") return with_role(json_response(to_json(source_.conf())));
+  if (path == "/api/v1/tables") return tables(target, std::nullopt);
+  if (path.starts_with(kTable)) return tables(target, path.substr(kTable.size()));
+  if (path == "/api/v1/ops") return ops(target);
+  if (path == "/api/v1/events" || path == kStream) return events(target);
+  return error_response(404,
+                        path.starts_with(kApi)
+                            ? "no such route: /api/v1 has status, tablets, tables, ops, conf, "
+                              "events, events/stream and commands"
+                            : "no such route: there are /healthz, /readyz, /metrics and /api/v1");
+}
+
+Action Api::tables(const Target& target, const std::optional<std::string>& name) const {
+  std::vector<ReplicaRow> rows = source_.tables(name);
+  if (const auto db = target.find("db")) {
+    std::erase_if(rows, [&](const ReplicaRow& row) { return row.db != *db; });
+  }
+  if (!name || !rows.empty()) return with_role(json_response(to_json(rows)));
+  for (const UnreadableTable& table : source_.status().unreadable) {
+    if (table.name == *name) {
+      return with_role(error_response(404, "table cannot be read: " + table.reason));
+    }
+  }
+  return with_role(error_response(404, "table is not exist"));
+}
+
+Action Api::ops(const Target& target) const {
+  const auto name = target.find("name");
+  std::optional<std::uint32_t> pid;
+  if (const auto text = target.find("pid")) {
+    pid = parse_number<std::uint32_t>(*text);
+    if (!pid) return error_response(400, "pid is not a number");
+    if (!name) return error_response(400, "pid without name");
+  }
+  std::vector<OpRow> rows = source_.ops(name, pid);
+  if (const auto db = target.find("db")) {
+    std::erase_if(rows, [&](const OpRow& row) { return row.db != *db; });
+  }
+  return with_role(json_response(to_json(rows, wall_now_ms())));
+}
+
+Action Api::events(const Target& target) const {
+  std::optional<std::uint64_t> since;
+  if (const auto text = target.find("since")) {
+    since = parse_number<std::uint64_t>(*text);
+    if (!since) return error_response(400, "since is not an event's id");
+  }
+  if (target.path == kStream) return EventStream{since};
+  std::uint64_t limit = kEventsAtOnce;
+  if (const auto text = target.find("limit")) {
+    const auto number = parse_number<std::uint64_t>(*text);
+    if (!number || *number == 0) return error_response(400, "limit is not a number above 0");
+    limit = std::min(*number, kMostEventsAtOnce);
+  }
+  return with_role(
+      json_response(to_json(source_.events(since.value_or(0), static_cast<std::size_t>(limit)))));
+}
+
+Action Api::post(const HttpRequest& request, const Target& target) const {
+  const std::string name = target.path.substr(kCommands.size());
+  auto arguments = parse_arguments(request.body);
+  if (!arguments) return error_response(400, arguments.error().text);
+  return RunCommand{{name, std::move(*arguments), printable(request.who), request.peer.address}};
+}
+
+HttpResponse Api::ready() const {
+  const Readiness readiness = source_.readiness();
+  if (!readiness.ready) {
+    return with_role(text_response(503, "not ready: " + valid_utf8(readiness.reason) + "\n"));
+  }
+  return with_role(text_response(200, readiness.active ? "active\n" : "standby\n"));
+}
+
+HttpResponse Api::with_role(HttpResponse response) const {
+  const Readiness readiness = source_.readiness();
+  response.headers.push_back({"Failoverd-Role", readiness.active ? "active" : "standby"});
+  if (!readiness.active_address.empty()) {
+    response.headers.push_back({"Failoverd-Active", printable(readiness.active_address)});
+  }
+  return response;
+}
+
+HttpResponse Api::to_response(const CommandResult& result) const {
+  using Kind = CommandResult::Kind;
+  static const std::map<Kind, unsigned> kStatus = {
+      {Kind::kOk, 200},      {Kind::kRefused, 409},   {Kind::kBadArguments, 400},
+      {Kind::kStandby, 503}, {Kind::kForbidden, 403}, {Kind::kUnknown, 404}};
+  CommandResult shown = result;
+  if (shown.error.empty() && shown.kind == Kind::kStandby) {
+    shown.error = "this daemon is a standby";
+    if (!shown.active_address.empty()) shown.error += ", the active one is " + shown.active_address;
+  }
+  if (shown.error.empty() && shown.kind == Kind::kUnknown) shown.error = "no such command";
+  return with_role({kStatus.at(result.kind), "application/json", to_json(shown), {}});
+}
+
+}  // namespace failoverd::admin

@@ -1,0 +1,84 @@
+// What an HTTP request means: routes, arguments, status codes and bodies, without sockets. Reads
+// the Source; commands are only prepared here, whoever owns the connection runs them. Pure but for
+// the Source it borrows.
+//
+//   GET  /healthz /readyz /metrics
+//   GET  /api/v1/status /api/v1/tablets /api/v1/conf
+//   GET  /api/v1/tables[?db=DB] /api/v1/tables/NAME[?db=DB]
+//   GET  /api/v1/ops[?name=NAME[&pid=PID]][&db=DB]
+//   GET  /api/v1/events[?since=ID][&limit=N]     N at most 10,000, 1,000 if absent
+//   GET  /api/v1/events/stream[?since=ID]        server-sent events; Last-Event-ID goes before
+//   since POST /api/v1/commands/NAME                   body: JSON object of the command's arguments
+//
+// HEAD where GET is. Errors are one line of JSON {"error": "..."}. Answers of /readyz and
+// /api/v1 carry // Failoverd-Role: active|standby and, where it is known, Failoverd-Active: the
+// active's address.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "lib/admin/access.h"
+#include "lib/admin/views.h"
+
+namespace failoverd::admin {
+
+struct HttpRequest {
+  std::string method;
+  std::string target;  // As sent: path and query, percent-encoded.
+  std::string body;
+  std::string who;            // Failoverd-Who, the caller's own name for himself.
+  std::string last_event_id;  // Last-Event-ID.
+  Credentials credentials;
+  Peer peer;
+};
+
+struct HttpResponse {
+  unsigned status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::vector<Field> headers;
+};
+
+// Keep the connection and send events as they come.
+struct EventStream {
+  std::optional<std::uint64_t> since;  // First those after this id; absent: only new ones.
+};
+
+// Give it to Source::command and answer with to_response.
+struct RunCommand {
+  CommandRequest request;
+};
+
+using Action = std::variant<HttpResponse, EventStream, RunCommand>;
+
+class Api {
+ public:
+  Api(Source& source, AccessPolicy access);
+
+  // The answer to a request that need not be read further than its header: wrong method, no access.
+  std::optional<HttpResponse> refuse(const HttpRequest& request) const;
+  // refuse() has let it pass.
+  Action route(const HttpRequest& request) const;
+  HttpResponse to_response(const CommandResult& result) const;
+
+ private:
+  struct Target;
+
+  Action post(const HttpRequest& request, const Target& target) const;
+  Action list(const Target& target) const;
+  Action tables(const Target& target, const std::optional<std::string>& name) const;
+  Action ops(const Target& target) const;
+  Action events(const Target& target) const;
+  HttpResponse ready() const;
+  HttpResponse with_role(HttpResponse response) const;
+
+  const AccessPolicy access_;
+  Source& source_;  // Borrowed.
+};
+
+HttpResponse error_response(unsigned status, std::string_view error);
+
+}  // namespace failoverd::admin

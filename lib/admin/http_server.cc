@@ -1,0 +1,165 @@
+#include "lib/admin/http_server.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <charconv>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "lib/admin/http_session.h"
+#include "lib/admin/json.h"
+
+namespace failoverd::admin {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+
+Peer to_peer(const tcp::endpoint& endpoint) {
+  asio::ip::address address = endpoint.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  }
+  const std::string host = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
+  return {host + ":" + std::to_string(endpoint.port()), address.is_loopback()};
+}
+
+Result<tcp::endpoint> to_endpoint(asio::io_context& io, const std::string& address) {
+  const auto wrong = [&](const std::string& why) {
+    return Failure{"cannot listen on " + address + ": " + why};
+  };
+  const auto colon = address.rfind(':');
+  if (colon == std::string::npos) return wrong("it has no port (host:port)");
+  std::uint16_t port = 0;
+  const char* const end = address.data() + address.size();
+  const auto [read_to, bad] = std::from_chars(address.data() + colon + 1, end, port);
+  if (bad != std::errc{} || read_to != end) return wrong("its port is not a number up to 65535");
+  std::string host = address.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
+  error_code error;
+  const auto numeric = asio::ip::make_address(host, error);
+  if (!error) return tcp::endpoint(numeric, port);
+  // Only at the start, so it may wait for the resolver.
+  const auto found = tcp::resolver(io).resolve(host, "", error);
+  if (error || found.empty()) return wrong(error.message());
+  return tcp::endpoint(found.begin()->endpoint().address(), port);
+}
+
+// This machine's own name is a name that a browser here may well use.
+HttpOptions with_host_name(HttpOptions options) {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) == 0) {
+    options.access.host_names.emplace_back(name.data());
+  }
+  return options;
+}
+
+}  // namespace
+
+struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
+  State(asio::io_context& context, Source& source, const HttpOptions& options)
+      : shared(std::make_shared<HttpShared>(
+            HttpShared{options, Api(source, options.access), true, 0, source})),
+        io(context) {}
+
+  asio::awaitable<void> accept_from(std::shared_ptr<State> self, tcp::acceptor& acceptor);
+  void take(tcp::socket socket, const tcp::endpoint& from);
+  bool make_room();
+
+  const std::shared_ptr<HttpShared> shared;
+  std::vector<std::unique_ptr<tcp::acceptor>> acceptors;
+  std::set<std::shared_ptr<HttpSession>> sessions;
+  asio::io_context& io;
+};
+
+asio::awaitable<void> HttpServer::State::accept_from(std::shared_ptr<State> self,
+                                                     tcp::acceptor& acceptor) {
+  asio::steady_timer pause(io);
+  while (self->shared->open) {
+    tcp::endpoint from;
+    auto [error, socket] = co_await acceptor.async_accept(from, kTuple);
+    if (!shared->open) co_return;
+    if (!error) {
+      take(std::move(socket), from);
+      continue;
+    }
+    // Out of descriptors, or the caller has gone again: the next try may do better, not at once.
+    pause.expires_after(std::chrono::milliseconds(100));
+    co_await pause.async_wait(kTuple);
+  }
+}
+
+void HttpServer::State::take(tcp::socket socket, const tcp::endpoint& from) {
+  error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  if (sessions.size() >= shared->options.max_connections && !make_room()) {
+    socket.non_blocking(true, ignored);
+    const std::string body = error_json("too many connections");
+    socket.write_some(asio::buffer("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+                                   "Content-Type: application/json\r\nContent-Length: " +
+                                   std::to_string(body.size()) + "\r\n\r\n" + body),
+                      ignored);
+    return;
+  }
+  auto session = make_http_session(std::move(socket), to_peer(from), shared);
+  sessions.insert(session);
+  session->start([self = shared_from_this(), key = std::weak_ptr(session)] {
+    if (const auto ended = key.lock()) self->sessions.erase(ended);
+  });
+}
+
+// Those who only hold a connection open must not keep an operator out.
+bool HttpServer::State::make_room() {
+  std::shared_ptr<HttpSession> longest;
+  for (const auto& session : sessions) {
+    const auto since = session->idle_since();
+    if (since && (!longest || *since < *longest->idle_since())) longest = session;
+  }
+  if (!longest) return false;
+  longest->close();
+  sessions.erase(longest);
+  return true;
+}
+
+HttpServer::HttpServer(asio::io_context& io, Source& source, HttpOptions options)
+    : state_(std::make_shared<State>(io, source, with_host_name(std::move(options)))) {}
+
+HttpServer::~HttpServer() {
+  state_->shared->open = false;
+  error_code ignored;
+  for (const auto& acceptor : state_->acceptors) acceptor->close(ignored);
+  for (const auto& session : state_->sessions) session->close();
+  state_->sessions.clear();
+}
+
+Result<std::uint16_t> HttpServer::listen(const std::string& address) {
+  const auto endpoint = to_endpoint(state_->io, address);
+  if (!endpoint) return endpoint.error();
+  auto acceptor = std::make_unique<tcp::acceptor>(state_->io);
+  error_code error;
+  acceptor->open(endpoint->protocol(), error);
+  if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor->bind(*endpoint, error);
+  if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
+  if (error) return Failure{"cannot listen on " + address + ": " + error.message()};
+  const std::uint16_t port = acceptor->local_endpoint().port();
+  asio::co_spawn(state_->io, state_->accept_from(state_, *acceptor), asio::detached);
+  state_->acceptors.push_back(std::move(acceptor));
+  return port;
+}
+
+std::size_t HttpServer::connections() const { return state_->sessions.size(); }
+
+}  // namespace failoverd::admin

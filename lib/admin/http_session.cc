@@ -1,0 +1,383 @@
+#include "lib/admin/http_session.h"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <exception>
+#include <utility>
+
+#include "lib/admin/json.h"
+#include "lib/base/boot_clock.h"
+
+namespace failoverd::admin {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+using Protocol = asio::generic::stream_protocol;
+using Parser = http::request_parser<http::string_body>;
+constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t kMiB = 1024 * 1024;
+
+HttpRequest to_request(const Parser& parser, const Peer& peer) {
+  const auto& message = parser.get();
+  HttpRequest request;
+  request.method = std::string(message.method_string());
+  request.target = std::string(message.target());
+  request.body = message.body();
+  request.who = std::string(message["Failoverd-Who"]);
+  request.last_event_id = std::string(message["Last-Event-ID"]);
+  request.credentials.host = std::string(message[http::field::host]);
+  request.credentials.origin = std::string(message[http::field::origin]);
+  request.credentials.authorization = std::string(message[http::field::authorization]);
+  request.peer = peer;
+  return request;
+}
+
+bool has_body(const Parser& parser) {
+  return parser.chunked() || parser.content_length().value_or(0) > 0;
+}
+
+template <class Body>
+void fill_header(http::response<Body>& message, const HttpResponse& response) {
+  message.result(response.status);
+  message.set(http::field::server, "failoverd");
+  message.set(http::field::content_type, response.content_type);
+  message.set(http::field::cache_control, "no-store");
+  message.set("X-Content-Type-Options", "nosniff");
+  for (const Field& field : response.headers) message.set(field.key, field.value);
+}
+
+// The answer to a request that Beast could not read; nothing where no answer helps any more.
+std::optional<HttpResponse> answer_to(const error_code& error, const HttpOptions& options) {
+  if (error == http::error::header_limit) {
+    return error_response(
+        431, "the header is larger than " + std::to_string(options.max_header) + " bytes");
+  }
+  if (error == http::error::body_limit) {
+    return error_response(413,
+                          "the body is larger than " + std::to_string(options.max_body) + " bytes");
+  }
+  // Beast's category of http::error: what came is not HTTP. All others are the connection's end.
+  if (error == http::error::end_of_stream || error == http::error::partial_message) return {};
+  if (error.category() == error_code(http::error::bad_method).category()) {
+    return error_response(400, "not HTTP: " + error.message());
+  }
+  return {};
+}
+
+// Waits for a command's answer.
+struct PendingCommand {
+  explicit PendingCommand(const asio::any_io_executor& executor) : wake(executor) {}
+  std::optional<CommandResult> result;
+  asio::steady_timer wake;
+};
+
+// An event stream's place in the source's log.
+struct StreamCursor {
+  explicit StreamCursor(const asio::any_io_executor& executor) : wake(executor) {}
+  std::optional<std::uint64_t> last;  // The id sent last; absent: before the first new event.
+  bool begun = false;                 // An event was sent, so the next one's id is known.
+  bool news = false;
+  bool gone = false;  // The reader closed.
+  asio::steady_timer wake;
+};
+
+class Session : public HttpSession, public std::enable_shared_from_this<Session> {
+ public:
+  Session(Protocol::socket socket, Peer peer, std::shared_ptr<HttpShared> shared)
+      : peer_(std::move(peer)), shared_(std::move(shared)), stream_(std::move(socket)) {}
+
+  void start(std::function<void()> ended) override {
+    asio::co_spawn(stream_.get_executor(), run(shared_from_this()),
+                   [ended = std::move(ended)](std::exception_ptr) { ended(); });
+  }
+  void close() override {
+    stream_.close();
+    if (cursor_) cursor_->wake.cancel();
+  }
+  std::optional<Instant> idle_since() const override { return idle_since_; }
+
+ private:
+  // `self` keeps the session while its coroutine runs.
+  asio::awaitable<void> run(std::shared_ptr<Session> self);
+  asio::awaitable<bool> serve_one();
+  asio::awaitable<bool> wait_for_request();
+  asio::awaitable<bool> read_body(Parser& parser);
+  asio::awaitable<bool> refuse_unreadable(error_code error);
+  asio::awaitable<HttpResponse> run_command(CommandRequest request);
+  asio::awaitable<bool> send(HttpResponse response, bool head, unsigned version, bool keep_alive);
+  template <class Body>
+  asio::awaitable<bool> write(http::response<Body> message, std::size_t size);
+  asio::awaitable<void> linger();
+  asio::awaitable<bool> send_events(EventStream request);
+  asio::awaitable<void> follow(std::shared_ptr<StreamCursor> cursor);
+  asio::awaitable<bool> send_news(StreamCursor& cursor);
+  asio::awaitable<bool> write_text(std::string text);
+  asio::awaitable<void> watch_reader(std::shared_ptr<Session> self,
+                                     std::shared_ptr<StreamCursor> cursor);
+
+  template <class Work>
+  auto guarded(Work work) -> std::optional<decltype(work())>;
+
+  const HttpOptions& options() const { return shared_->options; }
+
+  const Peer peer_;
+  const std::shared_ptr<HttpShared> shared_;
+
+  beast::basic_stream<Protocol> stream_;
+  beast::flat_buffer buffer_;
+  bool first_ = true;
+  std::optional<Instant> idle_since_;
+  std::shared_ptr<StreamCursor> cursor_;  // While it is an event stream.
+};
+
+// Runs what calls into the daemon. An exception there is a bug, which one answer shows and the log
+// names; it does not end the daemon.
+template <class Work>
+auto Session::guarded(Work work) -> std::optional<decltype(work())> {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    if (options().log) options().log(std::string("an HTTP answer failed: ") + error.what());
+    return std::nullopt;
+  }
+}
+
+asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
+  while (co_await self->serve_one() && shared_->open) first_ = false;
+  stream_.close();
+}
+
+// One request and its answer. False: the connection ends here.
+asio::awaitable<bool> Session::serve_one() {
+  if (!co_await wait_for_request()) co_return false;
+  Parser parser;
+  parser.header_limit(static_cast<std::uint32_t>(options().max_header));
+  parser.body_limit(options().max_body);
+  stream_.expires_after(options().request_timeout);
+  const auto [error, size] = co_await http::async_read_header(stream_, buffer_, parser, kTuple);
+  if (error) co_return co_await refuse_unreadable(error);
+  if (!shared_->open) co_return false;
+
+  HttpRequest request = to_request(parser, peer_);
+  const bool head = request.method == "HEAD";
+  const unsigned version = parser.get().version();
+  const bool keep_alive = parser.get().keep_alive();
+  auto refusal = shared_->api.refuse(request);
+  if (!refusal && request.method != "POST" && has_body(parser)) {
+    refusal = error_response(413, request.method + " takes no body here");
+  }
+  // What is refused by its header is not worth reading: whatever body comes goes with the
+  // connection.
+  if (refusal) {
+    co_return co_await send(std::move(*refusal), head, version, keep_alive && !has_body(parser));
+  }
+  if (!co_await read_body(parser)) co_return false;
+  if (!shared_->open) co_return false;
+  request.body = std::move(parser.get().body());
+
+  auto action = guarded([&] { return shared_->api.route(request); });
+  if (!action) action = error_response(500, "failed inside, see the log of failoverd");
+  if (auto* stream = std::get_if<EventStream>(&*action)) {
+    if (shared_->streams < options().max_streams) co_return co_await send_events(*stream);
+    action = error_response(503, "too many event streams");
+  }
+  if (auto* command = std::get_if<RunCommand>(&*action)) {
+    action = co_await run_command(std::move(command->request));
+  }
+  co_return co_await send(std::move(std::get<HttpResponse>(*action)), head, version, keep_alive);
+}
+
+// The first byte of the next request. Between requests a connection may rest longer than one that
+// has begun a request, or has never sent one, may take.
+asio::awaitable<bool> Session::wait_for_request() {
+  if (buffer_.size() > 0) co_return true;
+  idle_since_ = boot_now();
+  stream_.expires_after(first_ ? options().request_timeout : options().idle_timeout);
+  const auto [error, size] = co_await stream_.async_read_some(buffer_.prepare(4096), kTuple);
+  idle_since_.reset();
+  if (error) co_return false;
+  buffer_.commit(size);
+  co_return true;
+}
+
+asio::awaitable<bool> Session::read_body(Parser& parser) {
+  if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+    http::response<http::empty_body> go_on{http::status::continue_, parser.get().version()};
+    const auto [error, size] = co_await http::async_write(stream_, go_on, kTuple);
+    if (error) co_return false;
+  }
+  const auto [error, size] = co_await http::async_read(stream_, buffer_, parser, kTuple);
+  if (error) co_return co_await refuse_unreadable(error);
+  co_return true;
+}
+
+asio::awaitable<bool> Session::refuse_unreadable(error_code error) {
+  auto response = answer_to(error, options());
+  if (response) co_await send(std::move(*response), false, 11, false);
+  co_return false;
+}
+
+asio::awaitable<HttpResponse> Session::run_command(CommandRequest request) {
+  const auto pending = std::make_shared<PendingCommand>(stream_.get_executor());
+  const auto done = [waiting = std::weak_ptr(pending)](CommandResult result) {
+    const auto command = waiting.lock();  // Gone: the answer is late or the caller left.
+    if (!command || command->result) return;
+    command->result = std::move(result);
+    command->wake.cancel();
+  };
+  const std::string name = request.name;
+  const auto begun = guarded([&] {
+    shared_->source.command(std::move(request), done);
+    return true;
+  });
+  if (!begun) co_return error_response(500, name + " failed inside, see the log of failoverd");
+  if (!pending->result) {
+    pending->wake.expires_after(options().command_timeout);
+    co_await pending->wake.async_wait(kTuple);
+  }
+  if (!pending->result || !shared_->open) {
+    co_return error_response(504, name + " has not answered in time; it may still be carried out");
+  }
+  co_return shared_->api.to_response(*pending->result);
+}
+
+asio::awaitable<bool> Session::send(HttpResponse response, bool head, unsigned version,
+                                    bool keep_alive) {
+  const std::size_t size = response.body.size();
+  bool sent = false;
+  if (head) {
+    http::response<http::empty_body> message;
+    message.version(version);
+    fill_header(message, response);
+    message.content_length(size);
+    message.keep_alive(keep_alive);
+    sent = co_await write(std::move(message), 0);
+  } else {
+    http::response<http::string_body> message;
+    message.version(version);
+    fill_header(message, response);
+    message.body() = std::move(response.body);
+    message.prepare_payload();
+    message.keep_alive(keep_alive);
+    sent = co_await write(std::move(message), size);
+  }
+  if (sent && !keep_alive) co_await linger();
+  co_return sent&& keep_alive;
+}
+
+template <class Body>
+asio::awaitable<bool> Session::write(http::response<Body> message, std::size_t size) {
+  stream_.expires_after(options().request_timeout * static_cast<int>(1 + size / kMiB));
+  const auto [error, written] = co_await http::async_write(stream_, message, kTuple);
+  co_return !error;
+}
+
+// Closing while the caller still sends would reset the connection and could take the answer with
+// it. So the rest is read away, within bounds.
+asio::awaitable<void> Session::linger() {
+  constexpr std::size_t kMost = 8 * kMiB;
+  error_code ignored;
+  stream_.socket().shutdown(Protocol::socket::shutdown_send, ignored);
+  stream_.expires_after(std::min<Duration>(options().request_timeout, std::chrono::seconds(2)));
+  buffer_.consume(buffer_.size());
+  for (std::size_t total = 0; total < kMost;) {
+    const auto [error, size] = co_await stream_.async_read_some(buffer_.prepare(16 * 1024), kTuple);
+    if (error) co_return;
+    total += size;
+  }
+}
+
+asio::awaitable<bool> Session::send_events(EventStream request) {
+  auto cursor = std::make_shared<StreamCursor>(stream_.get_executor());
+  cursor->last = request.since;
+  cursor->news = request.since.has_value();
+  auto subscription = guarded([&] {
+    return shared_->source.subscribe([waiting = std::weak_ptr(cursor)](const EventRow& event) {
+      const auto stream = waiting.lock();
+      if (!stream) return;
+      if (!stream->last) stream->last = event.id - 1;
+      stream->news = true;
+      stream->wake.cancel();
+    });
+  });
+  if (!subscription) {
+    co_return co_await send(error_response(500, "failed inside"), false, 11, false);
+  }
+  cursor_ = cursor;
+  ++shared_->streams;
+  stream_.expires_never();  // The reader is watched for as long as it takes.
+  asio::co_spawn(stream_.get_executor(), watch_reader(shared_from_this(), cursor),
+                 [](std::exception_ptr) {});
+  co_await follow(cursor);
+  --shared_->streams;
+  cursor_.reset();
+  co_return false;
+}
+
+asio::awaitable<void> Session::follow(std::shared_ptr<StreamCursor> cursor) {
+  const bool begun = co_await write_text(
+      "HTTP/1.1 200 OK\r\nServer: failoverd\r\nContent-Type: text/event-stream\r\n"
+      "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+      ": events\n\n");
+  if (!begun) co_return;
+  while (!cursor->gone && shared_->open) {
+    if (cursor->news) {
+      if (!co_await send_news(*cursor)) co_return;
+      continue;
+    }
+    cursor->wake.expires_after(options().stream_beat);
+    const auto [cancelled] = co_await cursor->wake.async_wait(kTuple);
+    if (!cancelled && !co_await write_text(": beat\n\n")) co_return;
+  }
+}
+
+// One page of what is new. False: the reader is gone, or has fallen behind what the log keeps; he
+// may come back with the id that he has.
+asio::awaitable<bool> Session::send_news(StreamCursor& cursor) {
+  constexpr std::size_t kPage = 256;
+  const auto events = guarded([&] { return shared_->source.events(*cursor.last, kPage); });
+  if (!events) co_return false;
+  cursor.news = events->size() == kPage;
+  std::string text;
+  for (const EventRow& event : *events) {
+    if (cursor.begun && event.id != *cursor.last + 1) co_return false;
+    text += "id: " + std::to_string(event.id) + "\ndata: " + to_json(event) + "\n\n";
+    cursor.last = event.id;
+    cursor.begun = true;
+  }
+  co_return text.empty() || co_await write_text(std::move(text));
+}
+
+asio::awaitable<bool> Session::write_text(std::string text) {
+  stream_.expires_after(options().request_timeout);
+  const auto [error, size] = co_await asio::async_write(stream_, asio::buffer(text), kTuple);
+  co_return !error;
+}
+
+// Nothing more is expected from the reader of a stream: whatever comes, and his going, ends it.
+asio::awaitable<void> Session::watch_reader(std::shared_ptr<Session> self,
+                                            std::shared_ptr<StreamCursor> cursor) {
+  co_await self->stream_.async_read_some(buffer_.prepare(1), kTuple);
+  cursor->gone = true;
+  cursor->wake.cancel();
+}
+
+}  // namespace
+
+std::shared_ptr<HttpSession> make_http_session(Protocol::socket socket, Peer peer,
+                                               std::shared_ptr<HttpShared> shared) {
+  return std::make_shared<Session>(std::move(socket), std::move(peer), std::move(shared));
+}
+
+}  // namespace failoverd::admin

@@ -1,0 +1,40 @@
+// One HTTP connection of the server: reads requests, sends answers, one after the other, or turns
+// into an event stream. It keeps itself alive while it works; HttpServer owns the list of them.
+// Internal to this room.
+#pragma once
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "lib/admin/api.h"
+#include "lib/admin/http_server.h"
+
+namespace failoverd::admin {
+
+// What all connections of one server share.
+struct HttpShared {
+  const HttpOptions options;
+  const Api api;
+
+  bool open = true;  // The source may be used. False from the server's end on.
+  std::size_t streams = 0;
+
+  Source& source;  // Borrowed.
+};
+
+class HttpSession {
+ public:
+  virtual ~HttpSession() = default;
+  // Until the connection ends; then `ended` is called once.
+  virtual void start(std::function<void()> ended) = 0;
+  virtual void close() = 0;
+  // Since when it waits for a request, if it does.
+  virtual std::optional<Instant> idle_since() const = 0;
+};
+
+std::shared_ptr<HttpSession> make_http_session(boost::asio::generic::stream_protocol::socket socket,
+                                               Peer peer, std::shared_ptr<HttpShared> shared);
+
+}  // namespace failoverd::admin

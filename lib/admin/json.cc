@@ -1,0 +1,232 @@
+#include "lib/admin/json.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <optional>
+#include <utility>
+
+namespace failoverd::admin {
+namespace {
+
+namespace json = boost::json;
+
+json::value text(std::string_view value) { return json::value(valid_utf8(value)); }
+
+json::value text_or_null(std::string_view value) {
+  return value.empty() ? json::value(nullptr) : text(value);
+}
+
+json::value number_or_null(const std::optional<std::uint64_t>& number) {
+  return number ? json::value(*number) : json::value(nullptr);
+}
+
+json::value time_or_null(std::int64_t ms) {
+  return ms != 0 ? json::value(ms) : json::value(nullptr);
+}
+
+template <class Row, class ToObject>
+json::array list(const std::vector<Row>& rows, ToObject to_object) {
+  json::array array;
+  array.reserve(rows.size());
+  for (const Row& row : rows) array.emplace_back(to_object(row));
+  return array;
+}
+
+json::object tablet(const TabletRow& row) {
+  return {{"endpoint", text(row.endpoint)},
+          {"state", text(row.shown)},
+          {"age", row.age_ms},
+          {"health", text(row.state)},
+          {"startup", row.startup},
+          {"incarnation", text(row.incarnation)},
+          {"last_answer_age_ms", number_or_null(row.last_answer_age_ms)},
+          {"detail", text(row.detail)}};
+}
+
+json::object replica(const ReplicaRow& row) {
+  return {{"name", text(row.name)},
+          {"tid", row.tid},
+          {"pid", row.pid},
+          {"endpoint", text(row.endpoint)},
+          {"role", row.is_leader ? "leader" : "follower"},
+          {"ttl", row.ttl},
+          {"is_alive", row.is_alive},
+          {"compress_type", text(row.compress_type)},
+          {"offset", number_or_null(row.offset)},
+          {"record_cnt", number_or_null(row.record_cnt)},
+          {"memused", number_or_null(row.memused)},
+          {"db", text(row.db)},
+          {"ttl_type", text(row.ttl_type)},
+          {"offset_age_ms", number_or_null(row.offset_age_ms)}};
+}
+
+json::object op(const OpRow& row, std::int64_t now_ms) {
+  const std::int64_t until = row.end_ms != 0 ? row.end_ms : now_ms;
+  const std::int64_t took = row.start_ms != 0 && until > row.start_ms ? until - row.start_ms : 0;
+  return {{"op_id", row.op_id},
+          {"op_type", text(row.op_type)},
+          {"name", text(row.name)},
+          {"pid", row.pid},
+          {"status", text(row.status)},
+          {"start_time", time_or_null(row.start_ms)},
+          {"execute_time", took},
+          {"end_time", time_or_null(row.end_ms)},
+          {"cur_task", text_or_null(row.cur_task)},
+          {"db", text(row.db)},
+          {"endpoint", text(row.endpoint)},
+          {"detail", text(row.detail)}};
+}
+
+json::object conf(const ConfRow& row) {
+  return {{"key", text(row.key)}, {"value", text(row.value)}};
+}
+
+json::object event(const EventRow& row) {
+  json::object fields;
+  for (const Field& field : row.fields) fields[valid_utf8(field.key)] = text(field.value);
+  return {{"id", row.id},           {"time", row.time_ms},    {"severity", text(row.severity)},
+          {"kind", text(row.kind)}, {"text", text(row.text)}, {"fields", std::move(fields)}};
+}
+
+json::object reason(const Reason& row) {
+  return {
+      {"reason", text(row.word)}, {"text", text(row.text)}, {"since", time_or_null(row.since_ms)}};
+}
+
+json::object partition(const PartitionRow& row) {
+  return {{"name", text(row.name)},
+          {"pid", row.pid},
+          {"db", text(row.db)},
+          {"state", text(row.state)},
+          {"diagnosis", text(row.diagnosis)},
+          {"text", text(row.text)},
+          {"waits_for", text(row.waits_for)},
+          {"since", time_or_null(row.since_ms)}};
+}
+
+json::object unreadable(const UnreadableTable& row) {
+  return {{"name", text(row.name)}, {"znode", text(row.znode)}, {"reason", text(row.reason)}};
+}
+
+json::object counts(const std::vector<Count>& rows) {
+  json::object object;
+  for (const Count& row : rows) object[valid_utf8(row.word)] = row.count;
+  return object;
+}
+
+json::object auto_failover(const SwitchView& view) {
+  return {{"value", view.known ? json::value(view.value) : json::value(nullptr)},
+          {"who", text(view.who)},
+          {"from", text(view.from)},
+          {"at", time_or_null(view.at_ms)}};
+}
+
+json::object zookeeper(const StatusView& status) {
+  return {{"connected", status.zookeeper_connected},
+          {"servers", text(status.zookeeper)},
+          {"session", text(status.session)},
+          {"session_timeout_ms", status.session_timeout_ms},
+          {"root", text(status.cluster_root)}};
+}
+
+json::object config(const ReloadView& view) {
+  return {{"file", text(view.file)},
+          {"ok", view.ok},
+          {"line", text(view.line)},
+          {"at", time_or_null(view.at_ms)}};
+}
+
+// One object a line, so that a long list can be read and searched without a tool.
+std::string lines(const json::array& array) {
+  std::string out = "[";
+  for (std::size_t i = 0; i < array.size(); ++i) {
+    out += i == 0 ? "\n  " : ",\n  ";
+    out += json::serialize(array[i]);
+  }
+  out += array.empty() ? "]\n" : "\n]\n";
+  return out;
+}
+
+std::string line(const json::object& object) { return json::serialize(object) + "\n"; }
+
+}  // namespace
+
+std::string to_json(const StatusView& status, std::int64_t now_ms) {
+  return line(
+      {{"version", text(status.version)},
+       {"name", text(status.name)},
+       {"ready", status.ready},
+       {"ready_reason", text(status.ready_reason)},
+       {"active", status.active},
+       {"holder", {{"name", text(status.holder.name)}, {"address", text(status.holder.address)}}},
+       {"epoch", status.epoch},
+       {"now", now_ms},
+       {"started", time_or_null(status.started_ms)},
+       {"auto_failover", auto_failover(status.auto_failover)},
+       {"stands_back", list(status.stands_back, reason)},
+       {"holds", list(status.holds, reason)},
+       {"partitions", counts(status.partitions)},
+       {"wrong_total", status.wrong_total},
+       {"wrong", list(status.wrong, partition)},
+       {"tables", status.tables},
+       {"unreadable", list(status.unreadable, unreadable)},
+       {"tablets", counts(status.tablets)},
+       {"would_do", list(status.would_do, [](const std::string& what) { return text(what); })},
+       {"running", list(status.running, [&](const OpRow& row) { return op(row, now_ms); })},
+       {"zookeeper", zookeeper(status)},
+       {"config", config(status.config)}});
+}
+
+std::string to_json(const std::vector<TabletRow>& rows) { return lines(list(rows, tablet)); }
+
+std::string to_json(const std::vector<ReplicaRow>& rows) { return lines(list(rows, replica)); }
+
+std::string to_json(const std::vector<OpRow>& rows, std::int64_t now_ms) {
+  return lines(list(rows, [now_ms](const OpRow& row) { return op(row, now_ms); }));
+}
+
+std::string to_json(const std::vector<ConfRow>& rows) { return lines(list(rows, conf)); }
+
+std::string to_json(const std::vector<EventRow>& rows) { return lines(list(rows, event)); }
+
+std::string to_json(const EventRow& row) { return json::serialize(event(row)); }
+
+std::string to_json(const CommandResult& result) {
+  json::object object;
+  if (result.kind == CommandResult::Kind::kOk) {
+    object["ops"] = json::array(result.ops.begin(), result.ops.end());
+    object["message"] = text(result.message);
+    return line(object);
+  }
+  if (result.code != 0) object["code"] = result.code;
+  object["error"] = text(result.error);
+  if (!result.hint.empty()) object["hint"] = text(result.hint);
+  if (!result.active_address.empty()) object["active"] = text(result.active_address);
+  return line(object);
+}
+
+std::string error_json(std::string_view error) { return line({{"error", text(error)}}); }
+
+Result<std::map<std::string, std::string>> parse_arguments(std::string_view body) {
+  std::map<std::string, std::string> arguments;
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return arguments;
+  boost::system::error_code error;
+  const json::value value = json::parse(body, error);
+  if (error) return Failure{"the body is not JSON: " + error.message()};
+  if (!value.is_object()) return Failure{"the body is not a JSON object of arguments"};
+  for (const auto& [key, argument] : value.get_object()) {
+    if (argument.is_string()) {
+      arguments[key] = std::string(argument.get_string());
+    } else if (argument.is_bool() || argument.is_number()) {
+      arguments[key] = json::serialize(argument);
+    } else {
+      return Failure{"argument " + std::string(key) + " is not a string, number or boolean"};
+    }
+  }
+  return arguments;
+}
+
+}  // namespace failoverd::admin

@@ -1,0 +1,81 @@
+// The daemon's metrics as Prometheus text. It keeps only what adds up (finished ops, durations);
+// everything that is a state of now is handed in when the text is made, so that no number can be
+// older than the scrape. Knows no HTTP. The daemon owns it; one thread.
+//
+// Gauges, from MetricsInput:
+//   failoverd_auto_failover_enabled            1: acts by itself; 0: only says what it would do.
+//   failoverd_active                           1: this daemon acts; 0: it is a standby.
+//   failoverd_zookeeper_connected              1: connected with a session.
+//   failoverd_tablets{state}                   tablets: healthy, suspect, crashed, lost, cut_off,
+//                                              restarted, hung. Every state is always there.
+//   failoverd_partitions{state}                partitions: healthy, degraded, leaderless,
+//                                              recovering, held. Every state is always there.
+//   failoverd_ops{type,status}                 ops under way now.
+//   failoverd_stands_back{reason}              1 while failoverd changes nothing for this reason;
+//                                              0 afterwards.
+//   failoverd_config_last_reload_successful    0: the file on disk is refused, the old one holds.
+//   failoverd_config_last_reload_success_timestamp_seconds
+//                                              when the configuration in force was read.
+//   failoverd_build_info{version}              always 1.
+// Kept here:
+//   failoverd_ops_total{type,status}           counter: ops that ended kDone, kFailed, kCanceled.
+//   failoverd_failover_duration_seconds{phase} histogram, one observation per partition and phase:
+//                                              detect (first sign to verdict), elect (to ChangeRole
+//                                              answered), publish (to the multi answered), total.
+// Read from /proc/self: process_cpu_seconds_total, process_resident_memory_bytes,
+//   process_virtual_memory_bytes, process_open_fds, process_max_fds, process_threads,
+//   process_start_time_seconds.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lib/admin/views.h"
+#include "lib/base/time.h"
+
+namespace failoverd::admin {
+
+struct OpCount {
+  std::string type;    // kChangeLeaderOP, ...
+  std::string status;  // kInited or kDoing.
+  std::uint64_t count = 0;
+};
+
+// What is true now.
+struct MetricsInput {
+  bool auto_failover_enabled = false;
+  bool active = false;
+  bool zookeeper_connected = false;
+  std::vector<Count> tablets;     // States that are left out count 0.
+  std::vector<Count> partitions;  // The same.
+  std::vector<OpCount> ops;
+  std::vector<std::string> stands_back;  // The words of the reasons that hold now.
+  bool config_ok = true;
+  std::int64_t config_success_ms = 0;  // Unix milliseconds of the last load that took effect.
+};
+
+enum class FailoverPhase { kDetect, kElect, kPublish, kTotal };
+
+class Metrics {
+ public:
+  // The op types' counters start at 0 instead of being absent, so that an alert on an increase sees
+  // the first failure too.
+  Metrics(std::string version, const std::vector<std::string>& op_types);
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  void op_finished(const std::string& type, const std::string& status);
+  void failover_took(FailoverPhase phase, Duration duration);
+
+  // All of it, for GET /metrics.
+  std::string text(const MetricsInput& now);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace failoverd::admin
