@@ -1,0 +1,109 @@
+// The calls that the brain asks for at a tablet, and what comes back (FEDB.md 3.2). Plain values:
+// lib/fedb turns them into messages.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "lib/core/types.h"
+
+namespace failoverd::core {
+
+// GetTableStatus of everything that the tablet holds.
+struct GetTableStatus {};
+
+struct GetTermPair {
+  PartitionKey at;
+};
+
+// AppendEntries with pre_log_index 0 and no entries: the election probe, and the fence (SAFETY 3).
+struct Probe {
+  PartitionKey at;
+  Term term = 0;
+};
+
+// ChangeRole to leader.
+struct Promote {
+  PartitionKey at;
+  Term term = 0;
+  std::vector<Endpoint> replicas;
+};
+
+// ChangeRole to follower.
+struct Demote {
+  PartitionKey at;
+};
+
+struct DelReplica {
+  PartitionKey at;
+  Endpoint replica;
+};
+
+struct GetTableFollower {
+  PartitionKey at;
+};
+
+struct RecoverSnapshot {
+  PartitionKey at;
+};
+
+using Call = std::variant<GetTableStatus, GetTermPair, Probe, Promote, Demote, DelReplica,
+                          GetTableFollower, RecoverSnapshot>;
+
+// Whether a call changes the tablet: such calls need the lock, the epoch and fresh contact with
+// ZooKeeper at the moment of sending (SAFETY 14).
+bool changes(const Call&);
+
+// Response codes (FEDB.md 3.2) that decide something.
+inline constexpr int kOk = 0;
+inline constexpr int kTableIsNotExist = 100;
+inline constexpr int kTableIsLeader = 102;
+inline constexpr int kTableIsLoading = 104;
+inline constexpr int kTableStatusIsNotNormal = 105;
+inline constexpr int kFailToAppendEntries = 122;
+
+// How the call went on its way.
+enum class Transport : std::uint8_t {
+  kAnswered,  // `code` is the method's own.
+  kRefused,   // ECONNREFUSED: not carried out; evidence of a crash (SAFETY 15).
+  kBroken,    // Reset or closed before the answer: may have been carried out.
+  kSilent,    // Deadline passed, or the host cannot be reached: may have been carried out.
+  kNotSent,   // Certainly not carried out: we were not allowed to, or could not even connect.
+};
+
+struct ReplicaStatus {
+  PartitionKey at;
+  Offset offset = 0;
+  Mode mode = Mode::kFollower;
+  TableState state = TableState::kUndefined;
+  std::uint64_t record_cnt = 0;
+  std::uint64_t record_bytes = 0;
+};
+
+struct FollowerOffset {
+  Endpoint endpoint;
+  Offset offset = 0;
+};
+
+// One struct for all answers; which fields are set depends on the call.
+struct Answer {
+  Transport transport = Transport::kNotSent;
+  int code = 0;            // With kAnswered.
+  std::string text;        // The tablet's msg, or the transport's reason. For people.
+  Term term = 0;           // GetTermPair; Probe: the replica's term, if the tablet tells it.
+  Offset offset = 0;       // GetTermPair, Probe, GetTableFollower (the leader's own).
+  bool has_table = false;  // GetTermPair.
+  bool is_leader = false;  // GetTermPair.
+  std::vector<ReplicaStatus> replicas;    // GetTableStatus.
+  std::vector<FollowerOffset> followers;  // GetTableFollower.
+
+  bool ok() const { return transport == Transport::kAnswered && code == kOk; }
+  bool answered() const { return transport == Transport::kAnswered; }
+};
+
+const char* to_text(Transport);
+std::string to_text(const Call&);
+std::string to_text(const Answer&);
+
+}  // namespace failoverd::core

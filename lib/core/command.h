@@ -1,0 +1,125 @@
+// What the brain wants done, in the imperative. The hands carry commands out in the order given,
+// never wait for one before the next, and answer those that ask with one event of the same id.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "lib/core/calls.h"
+#include "lib/core/election_record.h"
+
+namespace failoverd::core {
+
+// Answered by TabletAnswered. A call that changes is sent only with the lock held and fresh contact
+// to ZooKeeper at that moment (SAFETY 14), else it is answered kNotSent.
+struct CallTablet {
+  RequestId id = 0;
+  Endpoint tablet;
+  Call call;
+  Duration deadline{};
+  bool fresh = false;  // Over a new connection, to learn whether the port still answers.
+};
+
+// New flags for one row. A row that is not named stays as it is.
+struct RowEdit {
+  Endpoint endpoint;
+  bool is_leader = false;
+  bool is_alive = false;
+  bool operator==(const RowEdit&) const = default;
+};
+
+struct PartitionEdit {
+  std::uint32_t pid = 0;
+  std::vector<RowEdit> rows;
+  std::vector<TermPair> terms;  // To append to the history.
+  bool operator==(const PartitionEdit&) const = default;
+};
+
+struct TableEdit {
+  std::string znode;
+  std::int32_t version = 0;  // Compare-and-set.
+  std::vector<PartitionEdit> partitions;
+  bool operator==(const TableEdit&) const = default;
+};
+
+// One multi: epoch check, every table, table/notify. Answered by Published.
+struct Publish {
+  RequestId id = 0;
+  std::vector<TableEdit> tables;
+};
+
+// Raise table/term by compare-and-set so that `count` terms above `above` and above the znode's
+// value are ours (SAFETY 4). Answered by TermsReserved.
+struct ReserveTerms {
+  RequestId id = 0;
+  Term above = 0;
+  std::uint64_t count = 0;
+};
+
+// The same for <root>/failoverd/op_index. Answered by OpIdsReserved.
+struct ReserveOpIds {
+  RequestId id = 0;
+  std::uint64_t count = 0;
+};
+
+// Create or replace a record; with the epoch check. Answered by RecordWritten.
+struct WriteRecord {
+  RequestId id = 0;
+  ElectionRecord record;
+};
+
+// Remove it. Answered by RecordWritten.
+struct DropRecord {
+  RequestId id = 0;
+  std::string name;
+};
+
+// Answered by TimerFired at `at` or later. Timers are not taken back: the brain ignores those that
+// it no longer needs.
+struct SetTimer {
+  RequestId id = 0;
+  Instant at;
+};
+
+// Read a table again and tell it with TableRead.
+struct ReadTable {
+  std::string znode;
+};
+
+enum class Severity : std::uint8_t { kInfo, kWarning, kError };
+
+// An entry of the event log: a decision, and why.
+struct Note {
+  Severity severity = Severity::kInfo;
+  std::string kind;  // A stable word: "tablet", "failover", "op", "hold", "switch", "table".
+  std::string text;  // One sentence.
+  std::vector<std::pair<std::string, std::string>> fields;  // table, pid, tablet, op_id, ...
+};
+
+// One partition got a new leader: how long each phase took.
+struct Measure {
+  PartitionKey at;
+  Duration detect{};   // First sign to verdict.
+  Duration elect{};    // Verdict to ChangeRole answered.
+  Duration publish{};  // To the multi answered.
+  Duration total{};
+};
+
+// An op ended; for counters and histograms.
+struct OpEnded {
+  OpId id = 0;
+  OpType type{};
+  OpStatus status{};
+  Duration took{};
+};
+
+using Command = std::variant<CallTablet, Publish, ReserveTerms, ReserveOpIds, WriteRecord,
+                             DropRecord, SetTimer, ReadTable, Note, Measure, OpEnded>;
+
+const char* to_text(Severity);
+// One stable line.
+std::string to_text(const Command&);
+
+}  // namespace failoverd::core

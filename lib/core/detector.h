@@ -1,0 +1,48 @@
+// Is this tablet alive? A pure function from what was seen to a verdict; its table is in
+// ARCHITECTURE.md, row by row. It asks nothing and remembers nothing: TabletWatch collects the
+// evidence, the brain acts.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "lib/core/policy.h"
+#include "lib/core/types.h"
+
+namespace failoverd::core {
+
+// A refusal counts as "again" only this long after the first (SAFETY 15).
+inline constexpr Duration kSecondRefusalAfter = std::chrono::milliseconds{20};
+
+// A wrong verdict costs a tablet the benefit of early ones for this long (SAFETY 15).
+inline constexpr Duration kNoEarlyVerdictFor = std::chrono::minutes{10};
+
+struct Evidence {
+  bool registered = false;     // Its znode is there.
+  bool ever_answered = false;  // An RPC was answered since this daemon watches it.
+  // The latest answer; questions that were asked later and are open since `unanswered_since`.
+  std::optional<Instant> last_answer;
+  std::optional<Instant> unanswered_since;
+  // Its port refused: first and latest time since the last answer, with nothing but refusals
+  // between.
+  std::optional<Instant> refused_first;
+  std::optional<Instant> refused_last;
+  bool follower_moves = false;      // A follower's offset rose after the first refusal: no crash.
+  bool witnesses_asked = true;      // The followers have been asked, or there are none to ask.
+  bool early_allowed = true;        // SAFETY 15: not after a wrong verdict, not in a mass loss.
+  bool lacks_what_it_held = false;  // Answers, and its tables are gone.
+};
+
+struct Verdict {
+  TabletState state = TabletState::kUnknown;
+  std::string why;
+  std::optional<Instant> look_again;  // Nothing new is needed then but time.
+
+  // Its partitions are to be served by others now.
+  bool dead() const { return state == TabletState::kCrashed || state == TabletState::kLost; }
+  bool operator==(const Verdict&) const = default;
+};
+
+Verdict judge(const Evidence&, const Detection&, Instant now);
+
+}  // namespace failoverd::core

@@ -1,0 +1,134 @@
+#include "lib/core/diagnosis.h"
+
+#include <algorithm>
+
+namespace failoverd::core {
+namespace {
+
+std::string who(const Model& model, const Replica& r) {
+  const Tablet& t = model.tablet(r.tablet);
+  std::string text = t.endpoint + " (" + to_text(t.verdict.state);
+  if (standing(model, r) == Standing::kGone && !t.verdict.dead()) text += ", does not hold it";
+  return text + ")";
+}
+
+// The alive rows of a partition that nobody can lead, and what would lift it.
+std::string waits_for(const Model& model, const Partition& p) {
+  std::string alive;
+  for (const Replica& r : p.replicas) {
+    if (r.is_alive) alive += (alive.empty() ? "" : ", ") + who(model, r);
+  }
+  if (alive.empty()) {
+    for (const Replica& r : p.replicas) alive += (alive.empty() ? "" : ", ") + who(model, r);
+    return "no replica is alive: " + alive + "; waits for one to be recovered";
+  }
+  return "only these may lead, and none can: " + alive + "; waits for one of them";
+}
+
+Diagnosis single_lost(const Model& model, const Partition& p, const Replica& leader) {
+  const Tablet& t = model.tablet(leader.tablet);
+  // SAFETY 1: a single replica's row is set dead only when its znode is gone and its port is
+  // silent.
+  if (t.verdict.dead() && !t.evidence.registered) {
+    return {Condition::kSingleLost, "its only replica is on " + who(model, leader)};
+  }
+  return {Condition::kNoCandidate, waits_for(model, p)};
+}
+
+Diagnosis leader_lost(const Model& model, const Partition& p, const Replica& leader) {
+  if (p.replicas.size() == 1) return single_lost(model, p, leader);
+  if (has_candidate(model, p)) {
+    return {Condition::kLeaderLost, "its leader is on " + who(model, leader)};
+  }
+  return {Condition::kNoCandidate, waits_for(model, p)};
+}
+
+Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
+  const Word& word = leader.word;
+  if (word.held && word.mode == Mode::kFollower && p.replicas.size() > 1 && word.asked_at &&
+      *word.asked_at > leader.row_seen_at) {
+    return {Condition::kLeaderLost,
+            model.tablet(leader.tablet).endpoint + " should lead it and says that it follows"};
+  }
+  std::string unclear;
+  std::string dead;
+  for (const Replica& r : p.replicas) {
+    if (&r == &leader) continue;
+    if (!r.is_alive) {
+      dead += (dead.empty() ? "" : ", ") + who(model, r);
+      continue;
+    }
+    const Standing s = standing(model, r);
+    if (s == Standing::kGone) {
+      return {Condition::kFollowerLost, "a follower is on " + who(model, r)};
+    }
+    if (s == Standing::kUnclear) unclear += (unclear.empty() ? "" : ", ") + who(model, r);
+  }
+  if (!dead.empty()) return {Condition::kDegraded, "not alive: " + dead};
+  if (!unclear.empty()) return {Condition::kUncertain, "not sure of " + unclear};
+  return {Condition::kHealthy, ""};
+}
+
+}  // namespace
+
+Standing standing(const Model& model, const Replica& r) {
+  const Tablet& t = model.tablet(r.tablet);
+  if (t.verdict.dead()) return Standing::kGone;
+  const bool answers = t.verdict.state == TabletState::kHealthy ||
+                       t.verdict.state == TabletState::kCutOff ||
+                       t.verdict.state == TabletState::kRestarted;
+  if (!answers || !t.word_fresh || !r.word.asked_at) return Standing::kUnclear;
+  if (r.word.held) {
+    const bool loading =
+        r.word.state == TableState::kLoading || r.word.state == TableState::kUndefined;
+    return loading ? Standing::kUnclear : Standing::kServes;
+  }
+  return *r.word.asked_at > r.row_seen_at ? Standing::kGone : Standing::kUnclear;
+}
+
+bool has_candidate(const Model& model, const Partition& p) {
+  return std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
+    return r.is_alive && standing(model, r) == Standing::kServes;
+  });
+}
+
+Diagnosis diagnose(const Model& model, const Partition& p) {
+  if (p.replicas.empty()) return {Condition::kQuarantined, "it has no rows"};
+  const auto leaders = std::count_if(p.replicas.begin(), p.replicas.end(),
+                                     [](const Replica& r) { return r.leads(); });
+  if (leaders > 1) {
+    return {Condition::kQuarantined, "it has " + std::to_string(leaders) + " alive leader rows"};
+  }
+  for (std::size_t i = 1; i < p.terms.size(); ++i) {
+    if (p.terms[i].term < p.terms[i - 1].term) {
+      return {Condition::kQuarantined, "its term history goes back from " +
+                                           std::to_string(p.terms[i - 1].term) + " to " +
+                                           std::to_string(p.terms[i].term)};
+    }
+  }
+  if (p.begun_term && p.replicas.size() > 1) {
+    if (has_candidate(model, p)) {
+      return {Condition::kUnfinished, "an election with term " + std::to_string(*p.begun_term) +
+                                          " was begun and not finished"};
+    }
+    return {Condition::kNoCandidate, waits_for(model, p)};
+  }
+  const Replica* leader = p.leader();
+  if (!leader) {
+    if (p.replicas.size() > 1 && has_candidate(model, p)) {
+      return {Condition::kNoLeader, "no row leads it"};
+    }
+    return {Condition::kNoCandidate, waits_for(model, p)};
+  }
+  switch (standing(model, *leader)) {
+    case Standing::kGone:
+      return leader_lost(model, p, *leader);
+    case Standing::kUnclear:
+      return {Condition::kUncertain, "not sure of its leader " + who(model, *leader)};
+    case Standing::kServes:
+      break;
+  }
+  return led(model, p, *leader);
+}
+
+}  // namespace failoverd::core

@@ -1,0 +1,24 @@
+// What is wrong with a partition: a pure function of the model. What helps against it is the
+// brain's (treat()). Looked at again whenever something changed, so nothing has to be remembered:
+// what was not achieved is seen again.
+#pragma once
+
+#include "lib/core/model.h"
+
+namespace failoverd::core {
+
+// How one replica stands, by its tablet's verdict and word.
+enum class Standing : std::uint8_t {
+  kServes,   // Its tablet answers and holds it.
+  kGone,     // Its tablet is dead, or answers and does not hold it.
+  kUnclear,  // Its tablet is suspect, not asked yet, or its word is too old to count.
+};
+
+Standing standing(const Model&, const Replica&);
+
+Diagnosis diagnose(const Model&, const Partition&);
+
+// Whether somebody may take the lead: an alive row that serves, the leader's own included.
+bool has_candidate(const Model&, const Partition&);
+
+}  // namespace failoverd::core

@@ -1,0 +1,184 @@
+// Elections: the winner is promoted, the result published.
+#include <algorithm>
+
+#include "lib/base/check.h"
+#include "lib/core/elections.h"
+
+namespace failoverd::core {
+namespace {
+
+constexpr Duration kTryAgain = std::chrono::milliseconds{50};
+
+}  // namespace
+
+void Elections::promote(Election& e, TabletIndex winner) {
+  phase(e, Phase::kPromoting, Task::kChangeLeader);
+  e.winner = winner;
+  e.winner_offset = candidate(e, winner)->offset;
+  Partition& p = *model_.partition(e.at);
+  p.seen_term = std::max(p.seen_term, e.lead_term);
+  Promote promote{e.at, e.lead_term, {}};
+  for (const Candidate& c : e.candidates) {  // SAFETY 2: nobody else may follow.
+    if (c.tablet != winner && c.heard == Heard::kOffset) promote.replicas.push_back(name(c.tablet));
+  }
+  ++model_.tablet(winner).leaders;
+  records_.may_lead(e.at, {name(winner), e.lead_term, e.winner_offset});
+  call(e, kPromote, winner, std::move(promote));
+}
+
+void Elections::promote_answered(Election& e, const Answer& answer) {
+  if (e.phase != Phase::kPromoting) return;
+  if (answer.ok()) {
+    promotion_is_done(e);
+    return;
+  }
+  --model_.tablet(e.winner).leaders;
+  if (answer.answered()) {
+    if (answer.code == kTableStatusIsNotNormal) {
+      not_normal(e);
+    } else if (answer.code == kTableIsLeader) {
+      call(e, kPromoteCheck, e.winner, GetTermPair{e.at});
+    } else {
+      says(e, name(e.winner) + " would not lead: code " + std::to_string(answer.code) + " " +
+                  answer.text);
+      again_at(e, desk_.now + kTryAgain);
+    }
+    return;
+  }
+  if (answer.transport == Transport::kRefused || answer.transport == Transport::kNotSent) {
+    again_at(e, desk_.now + kTryAgain);  // Certainly not carried out.
+    return;
+  }
+  // SAFETY 5, 17: it may lead now, or later. Ask it, do not repeat.
+  if (Replica* r = replica(e, e.winner)) {
+    r->may_lead_term = e.lead_term;
+    r->may_lead_offset = e.winner_offset;
+  }
+  desk_.note(Severity::kWarning, "failover",
+             name(e.winner) + " was told to lead " + to_text(e.at) + " with term " +
+                 std::to_string(e.lead_term) + " and did not answer: it may lead",
+             {{"tablet", name(e.winner)}, {"partition", to_text(e.at)}});
+  call(e, kPromoteCheck, e.winner, GetTermPair{e.at});
+}
+
+void Elections::promote_checked(Election& e, const Answer& answer) {
+  if (e.phase != Phase::kPromoting) return;
+  Replica* r = replica(e, e.winner);
+  if (answer.ok() && answer.is_leader && answer.term == e.lead_term) {
+    if (r) r->may_lead_term.reset();
+    ++model_.tablet(e.winner).leaders;
+    promotion_is_done(e);
+    return;
+  }
+  new_round(e);
+}
+
+// SAFETY 7: a snapshot is being made, or paused. An equal one instead, if there is one
+// (choose_winner); else end the pause, or wait until the snapshot is made; never a lower offset for
+// impatience.
+void Elections::not_normal(Election& e) {
+  ++e.refused_to_lead[e.winner];
+  const bool equal = std::any_of(e.candidates.begin(), e.candidates.end(), [&](const Candidate& c) {
+    return c.tablet != e.winner && c.heard == Heard::kOffset && c.offset == e.winner_offset &&
+           !e.refused_to_lead.contains(c.tablet);
+  });
+  if (equal) {
+    new_round(e);
+    return;
+  }
+  says(e, name(e.winner) + " would not lead: a snapshot is paused or being made (105)");
+  call(e, kRecoverSnapshot, e.winner, RecoverSnapshot{e.at});
+}
+
+void Elections::promotion_is_done(Election& e) {
+  phase(e, Phase::kPublishing, Task::kUpdateLeaderInfo);
+  e.promoted = desk_.now;
+  publisher_.want(e.op, e.at, *this);
+}
+
+std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Partition& p) const {
+  std::vector<TermPair> pairs;
+  Offset first = e.winner_offset + 1;
+  const Term last = p.terms.empty() ? 0 : p.terms.back().term;
+  if (const auto led = e.led.find(e.winner); led != e.led.end()) {
+    for (const Led& l : led->second) {
+      if (l.term <= last || l.term >= e.lead_term) continue;
+      if (!l.before) {
+        // SAFETY 8: where that term began nobody knows: a lower bound, so that no log of before is
+        // ever taken for a prefix of this one.
+        return {{e.lead_term, p.terms.empty() ? 0 : p.terms.back().offset}};
+      }
+      if (*l.before < e.winner_offset) pairs.push_back({l.term, *l.before + 1});
+    }
+  }
+  std::sort(pairs.begin(), pairs.end(),
+            [](const TermPair& a, const TermPair& b) { return a.term < b.term; });
+  pairs.push_back({e.lead_term, first});
+  return pairs;
+}
+
+std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
+  Election& e = *find(op);
+  const Replica* winner = p.on(e.winner);
+  e.winner_gone = !winner;
+  if (!winner) return std::nullopt;
+  const bool there = std::any_of(p.terms.begin(), p.terms.end(),
+                                 [&](const TermPair& t) { return t.term == e.lead_term; });
+  PartitionEdit edit;
+  for (const Replica& r : p.replicas) {
+    const Candidate* c = candidate(e, r.tablet);
+    const bool follows = c && c->heard == Heard::kOffset;
+    RowEdit row{name(r.tablet), r.is_leader, r.is_alive};
+    if (r.tablet == e.winner) {
+      row.is_leader = row.is_alive = true;
+    } else if (r.is_alive && follows) {
+      row.is_leader = false;
+    } else {
+      row.is_alive = false;  // SAFETY 2: it did not answer this election's probe.
+    }
+    if (row.is_leader != r.is_leader || row.is_alive != r.is_alive) edit.rows.push_back(row);
+  }
+  if (!there) edit.terms = terms_to_publish(e, p);
+  if (edit.rows.empty() && edit.terms.empty()) return std::nullopt;
+  return edit;
+}
+
+void Elections::published(OpId op) {
+  Election* e = find(op);
+  if (!e) return;
+  if (e->winner_gone) {
+    new_round(*e);
+    return;
+  }
+  const Duration elect = e->promoted - e->began;
+  const Duration publish = desk_.now - e->promoted;
+  const Duration detect = e->first_sign ? e->began - *e->first_sign : Duration{};
+  desk_.out.emplace_back(Measure{e->at, detect, elect, publish, detect + elect + publish});
+  if (Partition* p = model_.partition(e->at)) p->begun_term.reset();
+  records_.done(e->at);
+  end(op, OpStatus::kDone,
+      name(e->winner) + " leads with term " + std::to_string(e->lead_term) + " from offset " +
+          std::to_string(e->winner_offset + 1));
+}
+
+void Elections::gone(OpId op, const std::string& why) {
+  const Election* e = find(op);
+  if (!e) return;
+  records_.done(e->at);
+  end(op, OpStatus::kCanceled, why);
+}
+
+void Elections::end(OpId op, OpStatus status, const std::string& how) {
+  Election& e = *find(op);
+  if (e.phase == Phase::kPromoting) --promoting_;
+  const PartitionKey at = e.at;
+  const auto took = desk_.now - e.began;
+  ops_.end(op, status, desk_.now, how);
+  desk_.out.emplace_back(OpEnded{op, OpType::kChangeLeaderOP, status, took});
+  of_partition_.erase(at);
+  elections_.erase(op);
+  if (Partition* p = model_.partition(at)) p->op = 0;
+  ended.push_back(at);
+}
+
+}  // namespace failoverd::core

@@ -1,0 +1,369 @@
+// Elections: the rounds of probing, and who wins. Promoting and publishing: election_result.cc.
+#include "lib/core/elections.h"
+
+#include <algorithm>
+
+#include "lib/base/check.h"
+#include "lib/core/diagnosis.h"
+
+namespace failoverd::core {
+namespace {
+
+constexpr Duration kCallDeadline = std::chrono::seconds{1};
+constexpr Duration kAskAgain = std::chrono::milliseconds{50};
+// How long a replica that is fit, and not known to hold more, may take to answer before the others
+// go on without it; without it means that it has to be recovered.
+constexpr Duration kGrace = std::chrono::milliseconds{100};
+
+}  // namespace
+
+Elections::Election* Elections::find(OpId op) {
+  const auto found = elections_.find(op);
+  return found == elections_.end() ? nullptr : &found->second;
+}
+
+Elections::Candidate* Elections::candidate(Election& e, TabletIndex tablet) {
+  for (Candidate& c : e.candidates) {
+    if (c.tablet == tablet) return &c;
+  }
+  return nullptr;
+}
+
+Replica* Elections::replica(const Election& e, TabletIndex tablet) {
+  Partition* p = model_.partition(e.at);
+  return p ? p->on(tablet) : nullptr;
+}
+
+void Elections::call(Election& e, What what, TabletIndex tablet, Call to_send) {
+  // The round goes into the key's upper half: answers to an earlier round are ignored.
+  const Route route{Route::Owner::kElections, e.op, what | e.round << 8, tablet, {}};
+  desk_.call(route, name(tablet), std::move(to_send), kCallDeadline);
+}
+
+void Elections::begin(OpId op, PartitionKey at, std::optional<Instant> first_sign) {
+  Election& e = elections_[op];
+  e.op = op;
+  e.at = at;
+  e.began = desk_.now;
+  e.first_sign = first_sign;
+  of_partition_[at] = op;
+  new_round(e);
+}
+
+void Elections::stop() {
+  elections_.clear();
+  of_partition_.clear();
+  ended.clear();
+  promoting_ = 0;
+}
+
+void Elections::phase(Election& e, Phase phase, Task task) {
+  if (e.phase == Phase::kPromoting) --promoting_;
+  if (phase == Phase::kPromoting) ++promoting_;
+  e.phase = phase;
+  if (OpRecord* op = ops_.find(e.op)) {
+    op->status = OpStatus::kDoing;
+    op->task = task;
+    op->detail.clear();
+  }
+}
+
+void Elections::says(Election& e, std::string what) {
+  if (OpRecord* op = ops_.find(e.op)) op->detail = std::move(what);
+}
+
+// --- Probing -------------------------------------------------------------------------------------
+
+void Elections::new_round(Election& e) {
+  phase(e, Phase::kWaitingForTerms, Task::kSelectLeader);
+  Partition* p = model_.partition(e.at);
+  if (!p) {
+    gone(e.op, "the partition is gone");
+    return;
+  }
+  const auto term = terms_.take(2, p->highest_term());
+  if (!term) {
+    says(e, "waits for terms to be reserved in table/term");
+    return;
+  }
+  ++e.round;
+  e.probe_term = *term;
+  e.lead_term = *term + 1;
+  e.round_began = desk_.now;
+  phase(e, Phase::kProbing, Task::kSelectLeader);
+  records_.begun(e.at, e.probe_term);
+  choose_candidates(e);
+  decide(e);
+}
+
+void Elections::terms_came() {
+  std::vector<OpId> waiting;
+  for (const auto& [op, e] : elections_) {
+    if (e.phase == Phase::kWaitingForTerms) waiting.push_back(op);
+  }
+  for (const OpId op : waiting) {
+    if (Election* e = find(op)) new_round(*e);
+  }
+}
+
+void Elections::choose_candidates(Election& e) {
+  e.candidates.clear();
+  Partition& p = *model_.partition(e.at);
+  for (const Replica& r : p.replicas) add_candidate(e, r);
+  for (std::size_t i = 0; i < e.candidates.size(); ++i) ask(e, e.candidates[i]);
+}
+
+// SAFETY 1: only rows that are alive.
+bool Elections::add_candidate(Election& e, const Replica& r) {
+  if (!r.is_alive || standing(model_, r) == Standing::kGone || candidate(e, r.tablet)) return false;
+  Candidate c;
+  c.tablet = r.tablet;
+  const Replica* leader = model_.partition(e.at)->leader();
+  // SAFETY 6: it held the table when its leader was last heard of, and has held it ever since.
+  c.continuous =
+      e.led.contains(r.tablet) || (leader && leader->word.led_until && r.word.held_since &&
+                                   *r.word.held_since <= *leader->word.led_until);
+  e.candidates.push_back(c);
+  return true;
+}
+
+void Elections::ask(Election& e, Candidate& c) {
+  if (c.asked) return;
+  const Replica* r = replica(e, c.tablet);
+  if (!r) return;
+  c.asked = true;
+  if (r->may_lead_term) {  // SAFETY 5: before anything else.
+    call(e, kDemote, c.tablet, Demote{e.at});
+  } else if (!c.continuous) {
+    call(e, kTermPair, c.tablet, GetTermPair{e.at});
+  } else {
+    call(e, kProbe, c.tablet, Probe{e.at, e.probe_term});
+  }
+}
+
+void Elections::answered(const Route& route, const Answer& answer) {
+  Election* e = find(route.key);
+  if (!e || route.what >> 8 != e->round) return;
+  const auto what = static_cast<What>(route.what & 0xff);
+  switch (what) {
+    case kPromote:
+      promote_answered(*e, answer);
+      return;
+    case kPromoteCheck:
+      promote_checked(*e, answer);
+      return;
+    case kRecoverSnapshot:
+      again_at(*e, desk_.now + kAskAgain);
+      return;
+    default:
+      break;
+  }
+  Candidate* c = candidate(*e, route.tablet);
+  if (!c || e->phase != Phase::kProbing) return;
+  c->asked = false;
+  switch (what) {
+    case kProbe:
+      probe_answered(*e, *c, answer);
+      break;
+    case kTermPair:
+      term_pair_answered(*e, *c, answer);
+      break;
+    case kDemote:
+      demote_answered(*e, *c, answer);
+      break;
+    default:
+      break;
+  }
+  if (e = find(route.key); e && e->phase == Phase::kProbing) decide(*e);
+}
+
+void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) {
+  if (!answer.ok()) {
+    probe_refused(e, c, answer);
+    return;
+  }
+  const Replica* r = replica(e, c.tablet);
+  if (r && r->word.asked_at && answer.offset < r->word.offset) {
+    // It is not the replica that we knew: while loading a probe passes with offset 0 (FEDB.md 3.2).
+    c.heard = Heard::kEmpty;
+    desk_.note(Severity::kWarning, "failover",
+               name(c.tablet) + " answers offset " + std::to_string(answer.offset) + " for " +
+                   to_text(e.at) + " and had " + std::to_string(r->word.offset) +
+                   ": it has lost entries or is loading, and may not lead",
+               {{"tablet", name(c.tablet)}, {"partition", to_text(e.at)}});
+    return;
+  }
+  c.heard = Heard::kOffset;
+  c.offset = answer.offset;
+}
+
+// SAFETY 7.
+void Elections::probe_refused(Election& e, Candidate& c, const Answer& answer) {
+  if (!answer.answered()) {
+    again_at(e, desk_.now + kAskAgain);
+    return;
+  }
+  switch (answer.code) {
+    case kTableIsNotExist:
+      c.heard = Heard::kEmpty;
+      return;
+    case kTableIsLeader:
+    case kFailToAppendEntries:  // Its term is higher, and only GetTermPair is sure to tell it.
+      c.asked = true;
+      call(e, kTermPair, c.tablet, GetTermPair{e.at});
+      return;
+    default:
+      again_at(e, desk_.now + kAskAgain);
+  }
+}
+
+void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answer) {
+  if (!answer.ok()) {
+    if (answer.answered() && answer.code == kTableIsNotExist) c.heard = Heard::kEmpty;
+    again_at(e, desk_.now + kAskAgain);
+    return;
+  }
+  Partition& p = *model_.partition(e.at);
+  if (!answer.has_table) {
+    c.heard = Heard::kEmpty;
+    return;
+  }
+  p.seen_term = std::max(p.seen_term, answer.term);
+  if (answer.is_leader) {
+    const bool published = std::any_of(p.terms.begin(), p.terms.end(),
+                                       [&](const TermPair& t) { return t.term == answer.term; });
+    auto& led = e.led[c.tablet];
+    const bool noted =
+        std::any_of(led.begin(), led.end(), [&](const Led& l) { return l.term == answer.term; });
+    if (!published && !noted) led.push_back({answer.term, std::nullopt});
+    c.asked = true;
+    call(e, kDemote, c.tablet, Demote{e.at});
+    return;
+  }
+  if (answer.term >= e.probe_term) {
+    new_round(e);
+    return;
+  }
+  if (answer.term == 0 && !c.continuous) {
+    // SAFETY 6: it was loaded and has not followed since; what it lacks nobody knows.
+    again_at(e, desk_.now + kAskAgain);
+    says(e, name(c.tablet) + " was loaded and has not followed since: it may not lead");
+    return;
+  }
+  c.asked = true;
+  c.continuous = true;
+  call(e, kProbe, c.tablet, Probe{e.at, e.probe_term});
+}
+
+void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer) {
+  if (!answer.ok()) {
+    if (answer.answered() && answer.code == kTableIsNotExist) c.heard = Heard::kEmpty;
+    again_at(e, desk_.now + kAskAgain);
+    return;
+  }
+  Replica* r = replica(e, c.tablet);
+  if (r && r->may_lead_term) {
+    e.led[c.tablet].push_back({*r->may_lead_term, r->may_lead_offset});
+    r->may_lead_term.reset();
+  }
+  c.continuous = true;
+  c.asked = true;
+  call(e, kProbe, c.tablet, Probe{e.at, e.probe_term});
+}
+
+// --- Deciding ------------------------------------------------------------------------------------
+
+void Elections::look_again(PartitionKey at) {
+  const auto op = of_partition_.find(at);
+  if (op == of_partition_.end()) return;
+  Election* e = find(op->second);
+  if (e && e->phase == Phase::kProbing) decide(*e);
+}
+
+void Elections::again_at(Election& e, Instant at) {
+  if (e.timer_set) return;
+  e.timer_set = true;
+  desk_.timer({Route::Owner::kElections, e.op, kTimer, 0, {}}, std::max(at, desk_.now));
+}
+
+void Elections::timer(const Route& route) {
+  Election* e = find(route.key);
+  if (!e) return;
+  e->timer_set = false;
+  if (e->phase == Phase::kPromoting) new_round(*e);  // It was told to try again.
+  if (e = find(route.key); !e || e->phase != Phase::kProbing) return;
+  for (Candidate& c : e->candidates) {
+    if (c.heard == Heard::kNothing) ask(*e, c);
+  }
+  decide(*e);
+}
+
+void Elections::decide(Election& e) {
+  Partition* p = model_.partition(e.at);
+  if (!p) {
+    gone(e.op, "the partition is gone");
+    return;
+  }
+  for (const Replica& r : p->replicas) {
+    if (standing(model_, r) == Standing::kServes && add_candidate(e, r)) {
+      ask(e, e.candidates.back());
+    }
+  }
+  std::optional<Offset> best;
+  for (Candidate& c : e.candidates) {
+    if (model_.tablet(c.tablet).verdict.dead()) c.heard = Heard::kEmpty;
+    if (c.heard == Heard::kOffset) best = std::max(best.value_or(0), c.offset);
+  }
+  if (!best) {
+    again_at(e, desk_.now + std::chrono::seconds{1});
+    if (ops_.find(e.op)->detail.empty()) says(e, "waits for a replica that may lead to answer");
+    return;
+  }
+  if (const auto until = wait_for_others(e, *best)) {
+    again_at(e, std::min(*until, desk_.now + kAskAgain));
+    return;
+  }
+  promote(e, choose_winner(e, *best));
+}
+
+// SAFETY 2: one that does not answer and is known to hold more is waited for; one that is only
+// slow, a little; one that is known to be unfit, not at all. Returns when to decide without them.
+std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
+  std::optional<Instant> until;
+  for (const Candidate& c : e.candidates) {
+    if (c.heard != Heard::kNothing) continue;
+    const Tablet& t = model_.tablet(c.tablet);
+    const Replica* r = replica(e, c.tablet);
+    if (!r) continue;
+    Instant limit = e.round_began;
+    if (t.verdict.state == TabletState::kHealthy || t.verdict.state == TabletState::kCutOff) {
+      limit += kGrace;
+    }
+    if (r->word.asked_at && r->word.offset > best) {
+      limit = std::max(limit, e.began + desk_.policy.election.wait_for_better);
+      says(e, "waits for " + t.endpoint + ", which had offset " + std::to_string(r->word.offset) +
+                  "; the best that answered has " + std::to_string(best));
+    }
+    if (desk_.now < limit) until = std::max(until.value_or(limit), limit);
+  }
+  return until;
+}
+
+// Highest offset. Among equals: who has not refused to lead, whose tablet leads fewest, by name.
+TabletIndex Elections::choose_winner(const Election& e, Offset best) const {
+  const auto rank = [&](const Candidate& c) {
+    const auto refused = e.refused_to_lead.find(c.tablet);
+    const Tablet& t = model_.tablet(c.tablet);
+    return std::make_tuple(refused == e.refused_to_lead.end() ? 0 : refused->second, t.leaders,
+                           std::string_view{t.endpoint});
+  };
+  const Candidate* winner = nullptr;
+  for (const Candidate& c : e.candidates) {
+    if (c.heard != Heard::kOffset || c.offset != best) continue;
+    if (!winner || rank(c) < rank(*winner)) winner = &c;
+  }
+  CHECK(winner);
+  return winner->tablet;
+}
+
+}  // namespace failoverd::core

@@ -1,0 +1,144 @@
+// kChangeLeaderOP: every partition elects on its own and at its own pace (FEDB.md 4.1, SAFETY 2, 3,
+// 5, 7, 8). One election goes probing -> promoting -> publishing; whatever goes wrong begins a new
+// round with new terms, and it ends only with a leader of a higher term. Owned by the brain.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lib/core/blocks.h"
+#include "lib/core/desk.h"
+#include "lib/core/model.h"
+#include "lib/core/op_log.h"
+#include "lib/core/publisher.h"
+#include "lib/core/records.h"
+
+namespace failoverd::core {
+
+class Elections : public Publishing {
+ public:
+  Elections(Model& model, Desk& desk, OpLog& ops, Publisher& publisher, Records& records,
+            Block& terms)
+      : model_(model),
+        desk_(desk),
+        ops_(ops),
+        publisher_(publisher),
+        records_(records),
+        terms_(terms) {}
+
+  // The op has been opened in the OpLog and is the partition's. `first_sign`: for the measure.
+  void begin(OpId op, PartitionKey at, std::optional<Instant> first_sign);
+  void stop();  // The lock is lost: forget all; records tell the successor.
+
+  void answered(const Route&, const Answer&);
+  void timer(const Route&);
+  // A tablet's verdict or word changed: those that wait for it decide again.
+  void look_again(PartitionKey at);
+  void terms_came();
+
+  bool promoting() const { return promoting_ > 0; }
+  bool any() const { return !elections_.empty(); }
+  // Partitions whose election ended; the brain takes them.
+  std::vector<PartitionKey> ended;
+
+  std::optional<PartitionEdit> edit(OpId, const Partition&) override;
+  void published(OpId) override;
+  void gone(OpId, const std::string& why) override;
+
+ private:
+  enum class Phase : std::uint8_t { kWaitingForTerms, kProbing, kPromoting, kPublishing };
+  enum class Heard : std::uint8_t {
+    kNothing,  // Asked, no answer yet, or an answer that counts as none.
+    kOffset,   // Answered the probe of this round.
+    kEmpty,    // Holds nothing (100), or its tablet is dead.
+  };
+  struct Candidate {
+    TabletIndex tablet = 0;
+    Heard heard = Heard::kNothing;
+    Offset offset = 0;
+    bool asked = false;       // A call to it is under way.
+    bool continuous = false;  // It has followed without a restart since its leader was seen.
+  };
+  // A candidate that led, or may have led, with a term that is not published.
+  struct Led {
+    Term term = 0;
+    std::optional<Offset> before;  // Its last offset before that term, if anybody noted it.
+  };
+  struct Election {
+    OpId op = 0;
+    PartitionKey at;
+    Phase phase = Phase::kWaitingForTerms;
+    std::uint32_t round = 0;
+    Term probe_term = 0;
+    Term lead_term = 0;
+    std::vector<Candidate> candidates;
+    TabletIndex winner = 0;
+    Offset winner_offset = 0;
+    Instant round_began;
+    bool timer_set = false;
+    bool winner_gone = false;  // Its row vanished before it was published.
+    std::map<TabletIndex, std::vector<Led>> led;
+    std::map<TabletIndex, int> refused_to_lead;  // Code 105, over all rounds.
+    // For the measure.
+    std::optional<Instant> first_sign;
+    Instant began;
+    Instant promoted;
+  };
+  enum What : std::uint32_t {
+    kProbe,
+    kTermPair,
+    kDemote,
+    kPromote,
+    kPromoteCheck,
+    kRecoverSnapshot,
+    kTimer,
+  };
+
+  Election* find(OpId);
+  void call(Election&, What, TabletIndex, Call);
+  static Candidate* candidate(Election&, TabletIndex);
+  Replica* replica(const Election&, TabletIndex);
+  const Endpoint& name(TabletIndex i) const { return model_.tablet(i).endpoint; }
+
+  // Probing.
+  void new_round(Election&);
+  void choose_candidates(Election&);
+  bool add_candidate(Election&, const Replica&);
+  void ask(Election&, Candidate&);
+  void probe_answered(Election&, Candidate&, const Answer&);
+  void probe_refused(Election&, Candidate&, const Answer&);
+  void term_pair_answered(Election&, Candidate&, const Answer&);
+  void demote_answered(Election&, Candidate&, const Answer&);
+
+  // Deciding.
+  void decide(Election&);
+  std::optional<Instant> wait_for_others(Election&, Offset best);
+  TabletIndex choose_winner(const Election&, Offset best) const;
+
+  // Promoting and publishing.
+  void promote(Election&, TabletIndex);
+  void promote_answered(Election&, const Answer&);
+  void promote_checked(Election&, const Answer&);
+  void not_normal(Election&);
+  void promotion_is_done(Election&);
+  std::vector<TermPair> terms_to_publish(const Election&, const Partition&) const;
+
+  void again_at(Election&, Instant);
+  void phase(Election&, Phase, Task);
+  void says(Election&, std::string what);
+  void end(OpId, OpStatus, const std::string& how);
+
+  Model& model_;
+  Desk& desk_;
+  OpLog& ops_;
+  Publisher& publisher_;
+  Records& records_;
+  Block& terms_;
+  std::map<OpId, Election> elections_;
+  std::map<PartitionKey, OpId> of_partition_;
+  int promoting_ = 0;
+};
+
+}  // namespace failoverd::core

@@ -1,0 +1,200 @@
+#include "lib/core/model.h"
+
+#include <algorithm>
+
+namespace failoverd::core {
+
+const Replica* Partition::leader() const {
+  const Replica* found = nullptr;
+  for (const Replica& r : replicas) {
+    if (!r.leads()) continue;
+    if (found) return nullptr;
+    found = &r;
+  }
+  return found;
+}
+
+Replica* Partition::on(TabletIndex tablet) {
+  for (Replica& r : replicas) {
+    if (r.tablet == tablet) return &r;
+  }
+  return nullptr;
+}
+
+const Replica* Partition::on(TabletIndex tablet) const {
+  return const_cast<Partition*>(this)->on(tablet);
+}
+
+Term Partition::highest_term() const {
+  Term highest = seen_term;
+  for (const TermPair& t : terms) highest = std::max(highest, t.term);
+  return highest;
+}
+
+TabletIndex Model::tablet_index(std::string_view endpoint) {
+  if (const auto found = find_tablet(endpoint)) return *found;
+  const auto index = static_cast<TabletIndex>(tablets_.size());
+  tablets_.emplace_back().endpoint = endpoint;
+  by_endpoint_.emplace(endpoint, index);
+  return index;
+}
+
+std::optional<TabletIndex> Model::find_tablet(std::string_view endpoint) const {
+  const auto found = by_endpoint_.find(endpoint);
+  if (found == by_endpoint_.end()) return std::nullopt;
+  return found->second;
+}
+
+namespace {
+
+std::optional<std::string> what_is_wrong_with(const TableShape& shape) {
+  std::set<std::uint32_t> pids;
+  for (const PartitionShape& p : shape.partitions) {
+    const std::string where = "partition " + std::to_string(p.pid);
+    if (!pids.insert(p.pid).second) return where + " is there twice";
+    std::set<std::string_view> endpoints;
+    for (const Row& row : p.rows) {
+      if (row.endpoint.empty()) return where + " has a row without endpoint";
+      if (!endpoints.insert(row.endpoint).second) {
+        return where + " has two rows for " + row.endpoint;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> Model::put_table(const TableShape& shape, Instant now) {
+  if (auto wrong = what_is_wrong_with(shape)) return wrong;
+  if (const auto other = tables_.find(shape.tid);
+      other != tables_.end() && other->second.shape.znode != shape.znode) {
+    return "tid " + std::to_string(shape.tid) + " belongs to " + other->second.shape.znode +
+           " already";
+  }
+  if (const auto known = tid_of_znode_.find(shape.znode);
+      known != tid_of_znode_.end() && known->second != shape.tid) {
+    drop_table(shape.znode);  // Dropped and created anew under the same name.
+  }
+  unreadable_.erase(shape.znode);
+  tid_of_znode_[shape.znode] = shape.tid;
+  Table& table = tables_[shape.tid];
+  unplace(table);
+  place(shape, table, now);
+  table.shape = shape;
+  table.stale = false;
+  return std::nullopt;
+}
+
+void Model::place(const TableShape& shape, Table& table, Instant now) {
+  std::map<std::uint32_t, Partition> placed;
+  for (const PartitionShape& p : shape.partitions) {
+    Partition& to = placed[p.pid];
+    if (const auto old = table.partitions.find(p.pid); old != table.partitions.end()) {
+      to = old->second;
+    } else {
+      to.since = now;
+    }
+    std::vector<Replica> before;
+    before.swap(to.replicas);
+    to.pid = p.pid;
+    to.terms = p.terms;
+    for (const Row& row : p.rows) {
+      const TabletIndex tablet = tablet_index(row.endpoint);
+      Replica replica;
+      const auto known = std::find_if(before.begin(), before.end(),
+                                      [&](const Replica& r) { return r.tablet == tablet; });
+      if (known != before.end()) replica = *known;
+      if (known == before.end() || (row.is_alive && !known->is_alive)) replica.row_seen_at = now;
+      replica.tablet = tablet;
+      replica.is_leader = row.is_leader;
+      replica.is_alive = row.is_alive;
+      to.replicas.push_back(replica);
+      tablets_[tablet].hosts.insert({shape.tid, p.pid});
+    }
+  }
+  table.partitions.swap(placed);
+}
+
+void Model::unplace(const Table& table) {
+  for (const auto& [pid, partition] : table.partitions) {
+    for (const Replica& r : partition.replicas)
+      tablets_[r.tablet].hosts.erase({table.shape.tid, pid});
+  }
+}
+
+void Model::drop_table(const std::string& znode) {
+  unreadable_.erase(znode);
+  const auto known = tid_of_znode_.find(znode);
+  if (known == tid_of_znode_.end()) return;
+  if (const auto table = tables_.find(known->second); table != tables_.end()) {
+    unplace(table->second);
+    tables_.erase(table);
+  }
+  tid_of_znode_.erase(known);
+}
+
+Table* Model::table(std::uint32_t tid) {
+  const auto found = tables_.find(tid);
+  return found == tables_.end() ? nullptr : &found->second;
+}
+
+const Table* Model::table(std::uint32_t tid) const {
+  const auto found = tables_.find(tid);
+  return found == tables_.end() ? nullptr : &found->second;
+}
+
+Table* Model::table_of(const std::string& znode) {
+  const auto known = tid_of_znode_.find(znode);
+  return known == tid_of_znode_.end() ? nullptr : table(known->second);
+}
+
+Partition* Model::partition(PartitionKey key) {
+  Table* t = table(key.tid);
+  if (!t) return nullptr;
+  const auto found = t->partitions.find(key.pid);
+  return found == t->partitions.end() ? nullptr : &found->second;
+}
+
+const Partition* Model::partition(PartitionKey key) const {
+  return const_cast<Model*>(this)->partition(key);
+}
+
+void Model::count_leaders() {
+  for (Tablet& t : tablets_) t.leaders = 0;
+  for (const auto& [tid, table] : tables_) {
+    for (const auto& [pid, partition] : table.partitions) {
+      for (const Replica& r : partition.replicas) {
+        if (r.leads()) ++tablets_[r.tablet].leaders;
+      }
+    }
+  }
+}
+
+const char* to_text(Condition c) {
+  switch (c) {
+    case Condition::kHealthy:
+      return "healthy";
+    case Condition::kLeaderLost:
+      return "leader lost";
+    case Condition::kNoLeader:
+      return "no leader";
+    case Condition::kNoCandidate:
+      return "no candidate";
+    case Condition::kUnfinished:
+      return "unfinished election";
+    case Condition::kFollowerLost:
+      return "follower lost";
+    case Condition::kSingleLost:
+      return "single replica lost";
+    case Condition::kDegraded:
+      return "degraded";
+    case Condition::kUncertain:
+      return "uncertain";
+    case Condition::kQuarantined:
+      return "quarantined";
+  }
+  return "?";
+}
+
+}  // namespace failoverd::core

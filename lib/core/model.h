@@ -1,0 +1,154 @@
+// What the brain knows of the cluster: tables as their znodes say, tablets as detection sees them,
+// and what each tablet says of its replicas. Plain data with look-ups; decisions are made
+// elsewhere. Owned by the brain; everybody else reads it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lib/core/detector.h"
+#include "lib/core/types.h"
+
+namespace failoverd::core {
+
+using TabletIndex = std::uint32_t;
+
+// What a tablet last said of one replica (GetTableStatus).
+struct Word {
+  bool held = false;  // It has the table in memory.
+  Mode mode = Mode::kFollower;
+  TableState state = TableState::kUndefined;
+  Offset offset = 0;  // Stays when the tablet dies: the last known offset (SAFETY 2, 6).
+  std::uint64_t record_cnt = 0;
+  std::uint64_t record_bytes = 0;
+  std::optional<Instant> asked_at;    // When the question for it was sent. None: never heard.
+  std::optional<Instant> held_since;  // Held without a gap that we could see.
+  std::optional<Instant> led_until;   // Last said to be leader then.
+};
+
+struct Replica {
+  TabletIndex tablet = 0;
+  bool is_leader = false;  // The row.
+  bool is_alive = false;   // The row.
+  Instant row_seen_at;     // Since when this row is known: an older word says nothing about it.
+  Word word;
+  // It was sent ChangeRole(leader) without an answer, or so says a predecessor's record (SAFETY 5):
+  // ChangeRole(follower) comes before anything else. Cleared when that was answered.
+  std::optional<Term> may_lead_term;
+  Offset may_lead_offset = 0;  // Its last offset before that term.
+  bool demoting = false;       // A Demote is under way.
+
+  bool leads() const { return is_leader && is_alive; }  // A serving leader, says the row.
+};
+
+// What is wrong with a partition; the machine's states. Words of failoverd_partitions{state} are
+// derived from it.
+enum class Condition : std::uint8_t {
+  kHealthy,
+  kLeaderLost,    // Its leader's tablet is dead, or lacks it: elect.
+  kNoLeader,      // No alive leader row, but alive rows: elect.
+  kNoCandidate,   // Nobody may lead: every alive row is on a dead tablet or holds nothing.
+  kUnfinished,    // An election was begun by a predecessor: finish it (SAFETY 3).
+  kFollowerLost,  // An alive follower row on a dead tablet, or without the table.
+  kSingleLost,    // The only replica's tablet is dead.
+  kDegraded,      // Served; some rows are dead.
+  kUncertain,     // Served as far as we know; a tablet of it is suspect or not yet known.
+  kQuarantined,   // Its data violates an invariant: left alone (SAFETY 16).
+};
+const char* to_text(Condition);
+
+struct Diagnosis {
+  Condition condition = Condition::kHealthy;
+  std::string why;  // One sentence: what, and what would lift it.
+  bool operator==(const Diagnosis&) const = default;
+};
+
+struct Partition {
+  std::uint32_t pid = 0;
+  std::vector<Replica> replicas;
+  std::vector<TermPair> terms;
+  Diagnosis diagnosis;
+  Instant since;                      // When the diagnosis became so.
+  OpId op = 0;                        // The op that works on it; 0: none.
+  std::optional<Term> begun_term;     // A predecessor probed with it and did not finish.
+  Term seen_term = 0;                 // Highest term heard of, published or not.
+  std::optional<Instant> not_before;  // Back-off after a failed op.
+  int failures = 0;                   // In a row.
+  bool would_note = false;            // With auto_failover off: has been said.
+
+  const Replica* leader() const;  // The serving leader's row, if there is exactly one.
+  Replica* on(TabletIndex);
+  const Replica* on(TabletIndex) const;
+  Term highest_term() const;  // Of the history and of what was heard.
+};
+
+struct Table {
+  TableShape shape;  // As read or as published by us; `partitions` below says what it means.
+  std::map<std::uint32_t, Partition> partitions;
+  bool stale = false;  // A publish was lost or met another version: wait until it is read again.
+};
+
+struct Tablet {
+  Endpoint endpoint;
+  Evidence evidence;
+  Verdict verdict;
+  Instant since;  // When the verdict's state became so.
+  Incarnation incarnation = 0;
+  bool startup = false;
+  std::set<PartitionKey> hosts;  // Partitions with a row on it.
+  // Counts for choosing among equals: serving leader rows on it, and elections it is winning.
+  int leaders = 0;
+  // Whether its words are from after the latest loss of a connection.
+  bool word_fresh = false;
+  std::optional<Instant> first_sign;  // Of the trouble it is in: connection lost, znode gone, ...
+  std::optional<Instant> no_early_until;
+  bool early = false;  // The verdict is crashed, and its znode was there.
+  std::optional<Instant> dead_since;
+};
+
+class Model {
+ public:
+  // --- Tablets. Indices stay valid for ever: tablets are never forgotten.
+  TabletIndex tablet_index(std::string_view endpoint);  // Makes it known.
+  std::optional<TabletIndex> find_tablet(std::string_view endpoint) const;
+  Tablet& tablet(TabletIndex i) { return tablets_[i]; }
+  const Tablet& tablet(TabletIndex i) const { return tablets_[i]; }
+  std::size_t tablet_count() const { return tablets_.size(); }
+
+  // --- Tables.
+  // Takes over what the znode says; keeps what tablets said of rows that are still there. Returns a
+  // sentence if the table cannot be taken: another znode has its tid, or a pid or endpoint comes
+  // twice.
+  std::optional<std::string> put_table(const TableShape&, Instant now);
+  void drop_table(const std::string& znode);
+  Table* table(std::uint32_t tid);
+  const Table* table(std::uint32_t tid) const;
+  Table* table_of(const std::string& znode);
+  Partition* partition(PartitionKey);
+  const Partition* partition(PartitionKey) const;
+  const std::map<std::uint32_t, Table>& tables() const { return tables_; }
+  std::map<std::uint32_t, Table>& tables() { return tables_; }
+  const std::map<std::string, std::string>& unreadable() const { return unreadable_; }
+  std::map<std::string, std::string>& unreadable() { return unreadable_; }
+
+  // Recomputes Tablet::leaders from the rows.
+  void count_leaders();
+
+ private:
+  void place(const TableShape&, Table&, Instant now);
+  void unplace(const Table&);
+
+  std::vector<Tablet> tablets_;
+  std::map<std::string, TabletIndex, std::less<>> by_endpoint_;
+  std::map<std::uint32_t, Table> tables_;  // By tid.
+  std::map<std::string, std::uint32_t> tid_of_znode_;
+  std::map<std::string, std::string> unreadable_;  // znode -> why.
+};
+
+}  // namespace failoverd::core

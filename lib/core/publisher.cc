@@ -1,0 +1,165 @@
+#include "lib/core/publisher.h"
+
+#include <algorithm>
+
+namespace failoverd::core {
+namespace {
+
+// How long a change that is ready waits for others that are nearly so.
+constexpr Duration kWaitForMore = std::chrono::milliseconds{5};
+constexpr Duration kAfterFailure = std::chrono::milliseconds{100};
+constexpr std::size_t kMostBytes = 700u << 10;  // In one multi; ZooKeeper takes 1 MiB.
+
+}  // namespace
+
+void Publisher::stop() {
+  wishes_.clear();
+  flights_.clear();
+  tables_in_flight_.clear();
+  changed.clear();
+  timer_set_ = false;
+  not_before_.reset();
+}
+
+void Publisher::want(OpId op, PartitionKey at, Publishing& by) {
+  wishes_[op] = {at, &by, desk_.now, false};
+}
+
+bool Publisher::collect(OpId op, Wish& wish, std::map<std::string, TableEdit>& tables,
+                        Flight& flight, std::size_t& bytes) {
+  Table* table = model_.table(wish.at.tid);
+  const Partition& partition = *model_.partition(wish.at);
+  const std::string& znode = table->shape.znode;
+  if (table->stale || tables_in_flight_.contains(znode)) return true;
+  const bool first = !tables.contains(znode);
+  if (first && !tables.empty() && bytes + table->shape.bytes > kMostBytes) return false;
+  auto edit = wish.by->edit(op, partition);
+  if (!edit) {  // It is there already: a publish whose answer was lost had arrived.
+    flight.wishes.emplace_back(op, wish.at);
+    return true;
+  }
+  if (first) {
+    bytes += table->shape.bytes + 64;
+    tables[znode] = {znode, table->shape.version, {}};
+  }
+  edit->pid = wish.at.pid;
+  tables[znode].partitions.push_back(std::move(*edit));
+  flight.wishes.emplace_back(op, wish.at);
+  wish.in_flight = true;
+  return true;
+}
+
+void Publisher::flush(bool more_coming) {
+  if (wishes_.empty()) return;
+  if (not_before_ && desk_.now < *not_before_) return;
+  Instant oldest = desk_.now;
+  bool waiting = false;
+  for (const auto& [op, wish] : wishes_) {
+    if (wish.in_flight) continue;
+    waiting = true;
+    oldest = std::min(oldest, wish.since);
+  }
+  if (!waiting) return;
+  if (more_coming && desk_.now - oldest < kWaitForMore) {
+    if (!timer_set_) {
+      timer_set_ = true;
+      desk_.timer({Route::Owner::kPublisher, 0, 1, 0, {}}, oldest + kWaitForMore);
+    }
+    return;
+  }
+  std::map<std::string, TableEdit> tables;
+  Flight flight;
+  std::size_t bytes = 0;
+  std::vector<std::pair<OpId, Wish>> gone;
+  for (auto& [op, wish] : wishes_) {
+    if (wish.in_flight) continue;
+    if (!model_.partition(wish.at)) {
+      gone.emplace_back(op, wish);
+      continue;
+    }
+    if (!collect(op, wish, tables, flight, bytes)) break;
+  }
+  for (const auto& [op, wish] : gone) {
+    wishes_.erase(op);
+    wish.by->gone(op, "the partition is gone");
+  }
+  if (tables.empty()) {
+    land(flight);
+    return;
+  }
+  for (auto& [znode, edit] : tables) {
+    tables_in_flight_.insert(znode);
+    flight.tables.push_back(std::move(edit));
+  }
+  const RequestId id = desk_.open({Route::Owner::kPublisher, ++last_flight_, 0, 0, {}});
+  desk_.out.emplace_back(Publish{id, flight.tables});
+  flights_.emplace(last_flight_, std::move(flight));
+}
+
+void Publisher::answered(const Route& route, const Published& result) {
+  const auto found = flights_.find(route.key);
+  if (found == flights_.end()) return;
+  const Flight flight = std::move(found->second);
+  flights_.erase(found);
+  for (const TableEdit& t : flight.tables) tables_in_flight_.erase(t.znode);
+  for (const auto& [op, at] : flight.wishes) {
+    if (const auto wish = wishes_.find(op); wish != wishes_.end()) wish->second.in_flight = false;
+  }
+  using Outcome = Published::Outcome;
+  switch (result.outcome) {
+    case Outcome::kDone:
+      apply(flight);
+      land(flight);
+      break;
+    case Outcome::kConflict:
+      for (const std::string& znode : result.conflicts) {
+        if (Table* t = model_.table_of(znode)) t->stale = true;
+      }
+      break;
+    case Outcome::kUnknown:
+      for (const TableEdit& edit : flight.tables) {
+        if (Table* t = model_.table_of(edit.znode)) t->stale = true;
+      }
+      break;
+    case Outcome::kNotHeld:
+    case Outcome::kFailed:
+      not_before_ = desk_.now + kAfterFailure;
+      desk_.timer({Route::Owner::kPublisher, 0, 1, 0, {}}, *not_before_);
+      break;
+  }
+}
+
+// Our own rows become what was just written, so that nobody waits for the watch to tell us.
+void Publisher::apply(const Flight& flight) {
+  for (const TableEdit& edit : flight.tables) {
+    Table* table = model_.table_of(edit.znode);
+    if (!table || table->shape.version != edit.version) continue;  // Read again meanwhile.
+    TableShape shape = table->shape;
+    ++shape.version;
+    for (const PartitionEdit& p : edit.partitions) {
+      for (PartitionShape& to : shape.partitions) {
+        if (to.pid != p.pid) continue;
+        for (const RowEdit& row : p.rows) {
+          for (Row& r : to.rows) {
+            if (r.endpoint == row.endpoint) r = {row.endpoint, row.is_leader, row.is_alive};
+          }
+        }
+        to.terms.insert(to.terms.end(), p.terms.begin(), p.terms.end());
+        changed.insert({shape.tid, p.pid});
+      }
+    }
+    (void)model_.put_table(shape, desk_.now);
+  }
+}
+
+void Publisher::land(const Flight& flight) {
+  for (const auto& [op, at] : flight.wishes) {
+    const auto wish = wishes_.find(op);
+    if (wish == wishes_.end()) continue;
+    Publishing* by = wish->second.by;
+    wishes_.erase(wish);
+    by->published(op);
+  }
+}
+
+}  // namespace failoverd::core

@@ -1,0 +1,551 @@
+#include "lib/core/rooms.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "lib/base/overload.h"
+#include "lib/core/diagnosis.h"
+
+namespace failoverd::core {
+namespace {
+
+enum What : std::uint32_t { kBackOffTimer, kTermPairOfPretender, kDemotePretender };
+
+constexpr Duration kDemoteAtMost =
+    std::chrono::seconds{25};  // Joins a hung follower (FEDB.md 3.2).
+
+std::string partition_name(const Table& table, std::uint32_t pid) {
+  return (table.shape.db.empty() ? "" : table.shape.db + ".") + table.shape.name + "/" +
+         std::to_string(pid);
+}
+
+}  // namespace
+
+// --- Facts ---------------------------------------------------------------------------------------
+
+void Brain::Rooms::take(const Event& event) {
+  std::visit(Overload{
+                 [&](const TabletsListed& e) { watch.listed(e); },
+                 [&](const TablesListed& e) { tables_listed(e); },
+                 [&](const TableRead& e) { table_read(e); },
+                 [&](const TableUnreadable& e) { table_unreadable(e); },
+                 [&](const NameserversListed& e) { nameservers_listed(e); },
+                 [&](const SwitchRead& e) { switch_was_read(e); },
+                 [&](const ClusterRead&) { cluster_read = true; },
+                 [&](const LockGained& e) { lock_gained(e); },
+                 [&](const LockLost& e) { lock_lost(e); },
+                 [&](const ContactMade& e) { fresh_until = std::max(fresh_until, e.fresh_until); },
+                 [&](const ZookeeperLost&) { zookeeper_connected = false; },
+                 [&](const ZookeeperConnected&) { zookeeper_connected = true; },
+                 [&](const TabletAnswered& e) { tablet_answered(e); },
+                 [&](const Published& e) {
+                   if (const auto route = desk.close(e.id)) publisher.answered(*route, e);
+                 },
+                 [&](const TermsReserved& e) {
+                   if (!desk.close(e.id)) return;
+                   if (!e.ok) return terms.failed();
+                   terms.reserved(e.first, e.last);
+                   elections.terms_came();
+                 },
+                 [&](const OpIdsReserved& e) {
+                   if (!desk.close(e.id)) return;
+                   e.ok ? op_ids.reserved(e.first, e.last) : op_ids.failed();
+                 },
+                 [&](const RecordWritten& e) {
+                   if (const auto route = desk.close(e.id)) records.answered(*route, e.ok);
+                 },
+                 [&](const ConnectionLost& e) { watch.connection_lost(e.tablet); },
+                 [&](const TimerFired& e) { timer_fired(e); },
+                 [&](const LoopStalled&) { watch.stalled(); },
+                 [&](const PolicyChanged& e) {
+                   desk.policy = e.policy;
+                   look_at_all_troubled();
+                 },
+             },
+             event);
+}
+
+void Brain::Rooms::tables_listed(const TablesListed& list) {
+  const std::set<std::string> there(list.znodes.begin(), list.znodes.end());
+  std::vector<std::string> gone;
+  for (const auto& [tid, table] : model.tables()) {
+    if (there.contains(table.shape.znode)) continue;
+    gone.push_back(table.shape.znode);
+    for (const auto& [pid, p] : table.partitions) dirty_.insert({tid, pid});
+  }
+  for (const auto& [znode, why] : model.unreadable()) {
+    if (!there.contains(znode)) gone.push_back(znode);
+  }
+  for (const std::string& znode : gone) model.drop_table(znode);
+}
+
+void Brain::Rooms::table_read(const TableRead& e) {
+  const TableShape& shape = e.table;
+  if (Table* known = model.table_of(shape.znode); known && known->shape.tid == shape.tid) {
+    if (shape.version < known->shape.version) return;  // Read before our own publish arrived.
+    if (shape.version == known->shape.version) {
+      known->stale = false;
+      return;
+    }
+  }
+  if (const auto wrong = model.put_table(shape, desk.now)) {
+    table_unreadable({shape.znode, *wrong});
+    return;
+  }
+  for (const auto& [pid, p] : model.table(shape.tid)->partitions) dirty_.insert({shape.tid, pid});
+  watch.tables_changed();
+  leaders_counted_ = false;
+}
+
+void Brain::Rooms::table_unreadable(const TableUnreadable& e) {
+  if (const Table* known = model.table_of(e.znode)) {
+    for (const auto& [pid, p] : known->partitions) dirty_.insert({known->shape.tid, pid});
+  }
+  const auto known = model.unreadable().find(e.znode);
+  const bool news = known == model.unreadable().end() || known->second != e.why;
+  model.drop_table(e.znode);
+  model.unreadable()[e.znode] = e.why;
+  if (!news) return;
+  desk.note(Severity::kError, "table", e.znode + ": " + e.why + "; this table is left alone",
+            {{"znode", e.znode}});
+}
+
+void Brain::Rooms::nameservers_listed(const NameserversListed& e) {
+  nameservers = e.endpoints;
+  nameservers_read = true;
+}
+
+void Brain::Rooms::switch_was_read(const SwitchRead& e) {
+  const bool news = !switch_read || auto_failover != e.auto_failover;
+  switch_read = true;
+  if (news) {
+    const std::string was = auto_failover ? "true" : "false";
+    auto_failover = e.auto_failover;
+    for (const PartitionKey at : troubled_) {
+      if (Partition* p = model.partition(at)) p->would_note = false;
+    }
+    desk.note(Severity::kInfo, "switch",
+              std::string{"auto_failover is "} + (auto_failover ? "true" : "false") +
+                  (e.by.empty() ? "" : ", set by " + e.by),
+              {{"old", was}, {"new", auto_failover ? "true" : "false"}, {"by", e.by}});
+    look_at_all_troubled();
+  }
+  switched_by = e.by;
+}
+
+void Brain::Rooms::lock_gained(const LockGained& e) {
+  active = true;
+  epoch = e.epoch;
+  desk.note(Severity::kInfo, "lock", "this daemon is active, epoch " + std::to_string(epoch),
+            {{"epoch", std::to_string(epoch)}});
+  recall(e);
+  watch.start();
+  for (const auto& [tid, table] : model.tables()) {
+    for (const auto& [pid, p] : table.partitions) dirty_.insert({tid, pid});
+  }
+}
+
+// What predecessors began and did not publish (SAFETY 3, 5).
+void Brain::Rooms::recall(const LockGained& e) {
+  records.start(epoch, e.records);
+  std::vector<PartitionKey> settled;
+  for (const ElectionRecord& record : e.records) {
+    for (const BegunElection& begun : record.elections) {
+      Partition* p = model.partition(begun.at);
+      const auto published = [&](Term term) {
+        return std::any_of(p->terms.begin(), p->terms.end(),
+                           [&](const TermPair& t) { return t.term >= term; });
+      };
+      if (!p || published(begun.probe_term)) {
+        settled.push_back(begun.at);
+        continue;
+      }
+      p->begun_term = begun.probe_term;
+      p->seen_term = std::max(p->seen_term, begun.probe_term);
+      for (const MayLead& m : begun.may_lead) {
+        p->seen_term = std::max(p->seen_term, m.term);
+        const auto tablet = model.find_tablet(m.endpoint);
+        if (Replica* r = tablet ? p->on(*tablet) : nullptr) {
+          r->may_lead_term = m.term;
+          r->may_lead_offset = m.offset;
+        }
+      }
+    }
+  }
+  for (const PartitionKey at : settled) records.done(at);
+}
+
+void Brain::Rooms::lock_lost(const LockLost& e) {
+  if (active) {
+    desk.note(Severity::kWarning, "lock", "this daemon is no longer active: " + e.why);
+  }
+  active = false;
+  fresh_until = {};
+  desk.forget_all();
+  elections.stop();
+  operations.stop();
+  publisher.stop();
+  records.stop();
+  watch.stop();
+  terms.void_all();
+  op_ids.void_all();
+  const auto running = ops.running();
+  for (const auto& [id, op] : running) {
+    ops.end(id, OpStatus::kCanceled, desk.now, "this daemon is no longer active");
+  }
+  for (auto& [tid, table] : model.tables()) {
+    for (auto& [pid, p] : table.partitions) {
+      p.op = 0;
+      p.not_before.reset();
+      p.failures = 0;
+      p.begun_term.reset();
+      for (Replica& r : p.replicas) {
+        r.demoting = false;
+        r.may_lead_term.reset();
+      }
+    }
+    table.stale = false;
+  }
+  dirty_.clear();
+  troubled_.clear();
+}
+
+void Brain::Rooms::tablet_answered(const TabletAnswered& e) {
+  const auto route = desk.close(e.id);
+  if (!route) return;  // Nobody waits for it any more.
+  if (const auto tablet = model.find_tablet(e.tablet)) {
+    watch.heard(*tablet, e.answer);
+  }
+  routed(*route, e);
+}
+
+void Brain::Rooms::routed(const Route& route, const TabletAnswered& e) {
+  switch (route.owner) {
+    case Route::Owner::kWatch:
+      watch.answered(route, e.answer);
+      break;
+    case Route::Owner::kElections:
+      elections.answered(route, e.answer);
+      break;
+    case Route::Owner::kOperations:
+      operations.answered(route, e.answer);
+      break;
+    case Route::Owner::kDemotions:
+      demotion_answered(route, e.answer);
+      break;
+    default:
+      break;
+  }
+}
+
+void Brain::Rooms::timer_fired(const TimerFired& e) {
+  const auto route = desk.close(e.id);
+  if (!route) return;
+  switch (route->owner) {
+    case Route::Owner::kWatch:
+      watch.timer(*route);
+      break;
+    case Route::Owner::kElections:
+      elections.timer(*route);
+      break;
+    case Route::Owner::kPublisher:
+      publisher.timer();
+      break;
+    case Route::Owner::kBrain:
+      dirty_.insert(
+          {static_cast<std::uint32_t>(route->key >> 32), static_cast<std::uint32_t>(route->key)});
+      break;
+    default:
+      break;
+  }
+}
+
+// --- What follows --------------------------------------------------------------------------------
+
+void Brain::Rooms::settle() {
+  reserve_blocks();
+  note_stands_back();
+  const bool can = may_change();
+  if (can && !could_change_) look_at_all_troubled();
+  could_change_ = can;
+  for (int round = 0; round < 100; ++round) {
+    watch.judge_all();
+    dirty_.merge(std::exchange(watch.changed, {}));
+    dirty_.merge(std::exchange(publisher.changed, {}));
+    for (const PartitionKey at : std::exchange(elections.ended, {})) dirty_.insert(at);
+    for (const Operations::Ended& ended : std::exchange(operations.ended, {})) {
+      dirty_.insert(ended.at);
+      Partition* p = model.partition(ended.at);
+      if (p && ended.failed) back_off(ended.at, *p);
+      if (p && !ended.failed) p->failures = 0;
+    }
+    if (!dirty_.empty()) {
+      for (const PartitionKey at : std::exchange(dirty_, {})) diagnose_again(at);
+    }
+    publisher.flush(elections.promoting());
+    if (dirty_.empty() && watch.changed.empty() && publisher.changed.empty() &&
+        elections.ended.empty() && operations.ended.empty()) {
+      break;
+    }
+  }
+  records.flush();
+  reserve_blocks();
+}
+
+// SAFETY 14; and while somebody else steers, or nothing is known yet, nothing is changed.
+bool Brain::Rooms::may_change() const {
+  return active && cluster_read && switch_read && desk.now < fresh_until && !op_ids.empty() &&
+         stands_back(desk.now).empty();
+}
+
+std::vector<StandsBack> Brain::Rooms::stands_back(Instant now) const {
+  std::vector<StandsBack> why;
+  if (!cluster_read || !nameservers_read) {
+    why.push_back({"not_read", "the cluster has not been read yet"});
+  }
+  if (!active) why.push_back({"standby", "another daemon holds the lock, or nobody does yet"});
+  if (active && now >= fresh_until) {
+    why.push_back({"zookeeper", "no fresh contact with ZooKeeper; waits for it to answer"});
+  }
+  if (!nameservers.empty() && desk.policy.metadata == Metadata::kAuto) {
+    why.push_back({"nameserver", "nameserver " + nameservers.front() +
+                                     " lives and keeps the metadata; waits until its znode below "
+                                     "leader/ is gone, or for cluster.metadata: zookeeper"});
+  }
+  if (cluster_read && model.tables().empty() && !model.unreadable().empty()) {
+    why.push_back({"numbering",
+                   "no table looks like cluster.numbering: " + model.unreadable().begin()->first +
+                       ": " + model.unreadable().begin()->second});
+  }
+  return why;
+}
+
+void Brain::Rooms::note_stands_back() {
+  std::string all;
+  std::string reason;
+  for (const StandsBack& s : stands_back(desk.now)) {
+    if (s.reason != "nameserver" && s.reason != "numbering") continue;
+    all += (all.empty() ? "" : "; ") + s.text;
+    reason = s.reason;
+  }
+  if (all == stood_back_) return;
+  stood_back_ = all;
+  if (all.empty()) {
+    desk.note(Severity::kInfo, "stands_back", "nothing stands in the way any more");
+  } else {
+    desk.note(Severity::kWarning, "stands_back", "changes nothing: " + all, {{"reason", reason}});
+  }
+}
+
+void Brain::Rooms::reserve_blocks() {
+  if (!active || desk.now >= fresh_until || !stands_back(desk.now).empty()) return;
+  if (terms.due()) {
+    std::size_t partitions = 0;
+    for (const auto& [tid, table] : model.tables()) partitions += table.partitions.size();
+    terms.want_size(4 * partitions);
+    op_ids.want_size(2 * partitions);
+    terms.asked();
+    const RequestId id = desk.open({Route::Owner::kTerms, 0, 0, 0, {}});
+    desk.out.emplace_back(ReserveTerms{id, terms.above(), terms.size()});
+  }
+  if (op_ids.due()) {
+    op_ids.asked();
+    const RequestId id = desk.open({Route::Owner::kOpIds, 0, 0, 0, {}});
+    desk.out.emplace_back(ReserveOpIds{id, op_ids.size()});
+  }
+}
+
+void Brain::Rooms::look_at_all_troubled() { dirty_.insert(troubled_.begin(), troubled_.end()); }
+
+void Brain::Rooms::diagnose_again(PartitionKey at) {
+  Partition* p = model.partition(at);
+  elections.look_again(at);
+  operations.look_again(at);
+  if (!p) {
+    troubled_.erase(at);
+    return;
+  }
+  const Diagnosis diagnosis = diagnose(model, *p);
+  if (diagnosis != p->diagnosis) {
+    if (diagnosis.condition != p->diagnosis.condition) {
+      p->since = desk.now;
+      p->would_note = false;
+    }
+    p->diagnosis = diagnosis;
+  }
+  if (diagnosis.condition == Condition::kHealthy) {
+    troubled_.erase(at);
+  } else {
+    troubled_.insert(at);
+  }
+  if (!active) return;
+  if (p->op == 0) treat(at, *p);
+  demote_pretenders(at, *p);
+}
+
+void Brain::Rooms::treat(PartitionKey at, Partition& p) {
+  if (!may_change()) return;
+  if (p.not_before && desk.now < *p.not_before) return;
+  const Condition what = p.diagnosis.condition;
+  // SAFETY 3: what was begun is finished, also with auto_failover off.
+  if (!auto_failover && what != Condition::kUnfinished) {
+    would_treat(at, p);
+    return;
+  }
+  switch (what) {
+    case Condition::kLeaderLost:
+    case Condition::kNoLeader:
+    case Condition::kUnfinished: {
+      if (!leaders_counted_) model.count_leaders();
+      leaders_counted_ = true;
+      std::optional<Instant> first_sign;
+      if (const Replica* leader = p.leader()) first_sign = model.tablet(leader->tablet).first_sign;
+      if (const OpId op = open(OpType::kChangeLeaderOP, at, p)) elections.begin(op, at, first_sign);
+      break;
+    }
+    case Condition::kFollowerLost: {
+      const auto lost = std::find_if(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
+        return r.is_alive && !r.is_leader && standing(model, r) == Standing::kGone;
+      });
+      if (lost == p.replicas.end()) break;
+      const TabletIndex tablet = lost->tablet;
+      if (const OpId op = open(OpType::kOfflineReplicaOP, at, p)) {
+        operations.begin(op, OpType::kOfflineReplicaOP, at, tablet, kOfflineReplica);
+      }
+      break;
+    }
+    case Condition::kSingleLost:
+      if (const OpId op = open(OpType::kUpdatePartitionStatusOP, at, p)) {
+        operations.begin(op, OpType::kUpdatePartitionStatusOP, at, p.replicas.front().tablet,
+                         kSingleReplicaLost);
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+void Brain::Rooms::would_treat(PartitionKey at, Partition& p) {
+  const Condition c = p.diagnosis.condition;
+  const bool act = c == Condition::kLeaderLost || c == Condition::kNoLeader ||
+                   c == Condition::kFollowerLost || c == Condition::kSingleLost;
+  if (!act || p.would_note) return;
+  p.would_note = true;
+  const std::string name = partition_name(*model.table(at.tid), at.pid);
+  const char* what = c == Condition::kFollowerLost || c == Condition::kSingleLost
+                         ? "would set a row of "
+                         : "would elect a new leader of ";
+  desk.note(Severity::kWarning, "would",
+            "auto_failover is false: " + std::string{what} + name +
+                (c == Condition::kFollowerLost || c == Condition::kSingleLost ? " dead" : "") +
+                ": " + p.diagnosis.why,
+            {{"table", model.table(at.tid)->shape.name}, {"pid", std::to_string(at.pid)}});
+}
+
+std::vector<WouldDo> Brain::Rooms::would_do() const {
+  std::vector<WouldDo> all;
+  if (auto_failover || !active) return all;
+  for (const PartitionKey at : troubled_) {
+    const Partition* p = model.partition(at);
+    if (!p || !p->would_note) continue;
+    const bool elect = p->diagnosis.condition == Condition::kLeaderLost ||
+                       p->diagnosis.condition == Condition::kNoLeader;
+    all.push_back({at, model.table(at.tid)->shape.name,
+                   (elect ? "elect a new leader: " : "set a row dead: ") + p->diagnosis.why});
+  }
+  return all;
+}
+
+OpId Brain::Rooms::open(OpType type, PartitionKey at, Partition& p) {
+  const auto id = op_ids.take(1);
+  if (!id) return 0;
+  OpRecord record;
+  record.id = *id;
+  record.type = type;
+  record.table = model.table(at.tid)->shape.name;
+  record.db = model.table(at.tid)->shape.db;
+  record.at = at;
+  record.started = desk.now;
+  ops.begin(record);
+  p.op = *id;
+  desk.note(
+      Severity::kWarning, "failover",
+      std::string{to_text(type)} + " of " + partition_name(*model.table(at.tid), at.pid) + ": " +
+          p.diagnosis.why,
+      {{"op_id", std::to_string(*id)}, {"table", record.table}, {"pid", std::to_string(at.pid)}});
+  return *id;
+}
+
+void Brain::Rooms::back_off(PartitionKey at, Partition& p) {
+  const int doublings = std::min(p.failures++, 6);
+  const Duration wait =
+      std::min<Duration>(std::chrono::seconds{1} * (1 << doublings), std::chrono::minutes{1});
+  p.not_before = desk.now + wait;
+  const std::uint64_t key = std::uint64_t{at.tid} << 32 | at.pid;
+  desk.timer({Route::Owner::kBrain, key, kBackOffTimer, 0, {}}, *p.not_before);
+}
+
+// --- Demotion (SAFETY 5, 8): whoever leads and is not the published leader is told to follow, at
+// once after the publish, before any queue, delay or hold.
+// ----------------------------------------------
+
+void Brain::Rooms::demote_pretenders(PartitionKey at, Partition& p) {
+  const OpRecord* op = p.op == 0 ? nullptr : ops.find(p.op);
+  if (op && op->type == OpType::kChangeLeaderOP) return;  // The election sees to its own.
+  const Replica* leader = p.leader();
+  if (!leader || !auto_failover || !may_change()) return;
+  for (Replica& r : p.replicas) {
+    if (&r == leader || r.demoting) continue;
+    const Tablet& t = model.tablet(r.tablet);
+    const bool answers =
+        t.evidence.ever_answered && !t.evidence.refused_first && !t.verdict.dead() && t.word_fresh;
+    const bool leads = r.word.held && r.word.mode == Mode::kLeader && r.word.asked_at &&
+                       *r.word.asked_at > r.row_seen_at;
+    if (!answers || (!leads && !r.may_lead_term)) continue;
+    r.demoting = true;
+    const std::uint64_t key = std::uint64_t{at.tid} << 32 | at.pid;
+    if (r.may_lead_term || !r.is_alive) {
+      desk.call({Route::Owner::kDemotions, key, kDemotePretender, r.tablet, {}}, t.endpoint,
+                Demote{at}, kDemoteAtMost);
+    } else {
+      desk.call({Route::Owner::kDemotions, key, kTermPairOfPretender, r.tablet, {}}, t.endpoint,
+                GetTermPair{at}, std::chrono::seconds{1});
+    }
+  }
+}
+
+void Brain::Rooms::demotion_answered(const Route& route, const Answer& answer) {
+  const PartitionKey at{static_cast<std::uint32_t>(route.key >> 32),
+                        static_cast<std::uint32_t>(route.key)};
+  Partition* p = model.partition(at);
+  Replica* r = p ? p->on(route.tablet) : nullptr;
+  if (!r) return;
+  r->demoting = false;
+  const Endpoint& endpoint = model.tablet(route.tablet).endpoint;
+  if (route.what == kTermPairOfPretender) {
+    if (!answer.ok() || !answer.is_leader) return;
+    p->seen_term = std::max(p->seen_term, answer.term);
+    const bool above = p->terms.empty() || answer.term > p->terms.back().term;
+    if (above) {
+      // It leads with a term that nobody published: an election that was not finished (SAFETY 8).
+      p->begun_term = answer.term;
+      dirty_.insert(at);
+      return;
+    }
+    r->demoting = true;
+    desk.call({Route::Owner::kDemotions, route.key, kDemotePretender, route.tablet, {}}, endpoint,
+              Demote{at}, kDemoteAtMost);
+    return;
+  }
+  const bool empty = answer.answered() && answer.code == kTableIsNotExist;
+  if (!answer.ok() && !empty) return;  // Its next word brings us here again.
+  r->may_lead_term.reset();
+  r->word.mode = Mode::kFollower;
+  if (answer.ok()) {
+    desk.note(Severity::kInfo, "failover",
+              endpoint + " led " + to_text(at) + " and was told to follow",
+              {{"tablet", endpoint}, {"partition", to_text(at)}});
+  }
+}
+
+}  // namespace failoverd::core

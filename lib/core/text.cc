@@ -1,0 +1,233 @@
+// to_text() of everything that goes in and out of the brain: one stable line each.
+#include <string>
+
+#include "lib/base/overload.h"
+#include "lib/core/command.h"
+#include "lib/core/event.h"
+
+namespace failoverd::core {
+namespace {
+
+std::string number(std::uint64_t n) { return std::to_string(n); }
+
+std::string at_text(PartitionKey at) { return " at=" + to_text(at); }
+
+std::string milliseconds_text(Duration d) {
+  const auto us = d.count();
+  std::string text = std::to_string(us / 1000);
+  if (us % 1000 != 0) text += "." + std::to_string(us % 1000 + 1000).substr(1);
+  return text + "ms";
+}
+
+// "A=L+,B=F+,C=F- terms 1@0,3@15"
+std::string partition_text(const PartitionShape& p) {
+  std::string text = number(p.pid) + ":";
+  for (const Row& row : p.rows) {
+    if (text.back() != ':') text += ",";
+    text += row.endpoint + "=" + (row.is_leader ? "L" : "F") + (row.is_alive ? "+" : "-");
+  }
+  text += " terms";
+  for (const TermPair& t : p.terms) text += " " + number(t.term) + "@" + number(t.offset);
+  return text;
+}
+
+std::string edit_text(const TableEdit& table) {
+  std::string text = " " + table.znode + "@" + std::to_string(table.version) + "{";
+  for (const PartitionEdit& p : table.partitions) {
+    text += (text.back() == '{' ? "" : "; ") + number(p.pid) + ":";
+    for (const RowEdit& row : p.rows) {
+      text += (text.back() == ':' ? "" : ",") + row.endpoint + "=" + (row.is_leader ? "L" : "F") +
+              (row.is_alive ? "+" : "-");
+    }
+    for (const TermPair& t : p.terms) text += " term " + number(t.term) + "@" + number(t.offset);
+  }
+  return text + "}";
+}
+
+const char* outcome_text(Published::Outcome o) {
+  switch (o) {
+    case Published::Outcome::kDone:
+      return "done";
+    case Published::Outcome::kConflict:
+      return "conflict";
+    case Published::Outcome::kUnknown:
+      return "unknown";
+    case Published::Outcome::kNotHeld:
+      return "not-held";
+    case Published::Outcome::kFailed:
+      return "failed";
+  }
+  return "?";
+}
+
+}  // namespace
+
+std::string to_text(PartitionKey at) { return number(at.tid) + ":" + number(at.pid); }
+
+std::string to_text(const ElectionRecord& record) {
+  std::string text = record.name + " {";
+  for (const BegunElection& b : record.elections) {
+    text += (text.back() == '{' ? "" : "; ") + to_text(b.at) + " term=" + number(b.probe_term);
+    for (const MayLead& m : b.may_lead) {
+      text += " may-lead=" + m.endpoint + "," + number(m.term) + "@" + number(m.offset);
+    }
+  }
+  return text + "}";
+}
+
+std::string to_text(const Call& call) {
+  return std::visit(
+      Overload{
+          [](const GetTableStatus&) { return std::string{"GetTableStatus"}; },
+          [](const GetTermPair& c) { return "GetTermPair" + at_text(c.at); },
+          [](const Probe& c) { return "Probe" + at_text(c.at) + " term=" + number(c.term); },
+          [](const Promote& c) {
+            std::string text = "Promote" + at_text(c.at) + " term=" + number(c.term) + " replicas=";
+            for (const Endpoint& e : c.replicas) text += (text.back() == '=' ? "" : ",") + e;
+            return text;
+          },
+          [](const Demote& c) { return "Demote" + at_text(c.at); },
+          [](const DelReplica& c) {
+            return "DelReplica" + at_text(c.at) + " replica=" + c.replica;
+          },
+          [](const GetTableFollower& c) { return "GetTableFollower" + at_text(c.at); },
+          [](const RecoverSnapshot& c) { return "RecoverSnapshot" + at_text(c.at); },
+      },
+      call);
+}
+
+std::string to_text(const Answer& a) {
+  std::string text = to_text(a.transport);
+  if (a.answered()) text += " code=" + std::to_string(a.code);
+  if (a.term != 0) text += " term=" + number(a.term);
+  if (a.offset != 0) text += " offset=" + number(a.offset);
+  if (a.has_table) text += " has-table";
+  if (a.is_leader) text += " is-leader";
+  for (const ReplicaStatus& r : a.replicas) {
+    text += " " + to_text(r.at) + "=" + to_text(r.mode) + "," + to_text(r.state) + "," +
+            number(r.offset);
+  }
+  for (const FollowerOffset& f : a.followers) text += " " + f.endpoint + "@" + number(f.offset);
+  if (!a.text.empty() && a.text != "ok") text += " \"" + a.text + "\"";
+  return text;
+}
+
+std::string to_text(const Event& event) {
+  return std::visit(
+      Overload{
+          [](const TabletsListed& e) {
+            std::string text = "tablets-listed";
+            for (const auto& c : e.children) {
+              text += " " + c.endpoint + "/" + std::to_string(c.incarnation) +
+                      (c.startup ? "/startup" : "");
+            }
+            return text;
+          },
+          [](const TablesListed& e) {
+            std::string text = "tables-listed";
+            for (const std::string& znode : e.znodes) text += " " + znode;
+            return text;
+          },
+          [](const TableRead& e) {
+            std::string text = "table-read " + e.table.znode + "@" +
+                               std::to_string(e.table.version) + " " + e.table.name +
+                               " tid=" + number(e.table.tid);
+            for (const PartitionShape& p : e.table.partitions)
+              text += " [" + partition_text(p) + "]";
+            return text;
+          },
+          [](const TableUnreadable& e) { return "table-unreadable " + e.znode + ": " + e.why; },
+          [](const NameserversListed& e) {
+            std::string text = "nameservers-listed";
+            for (const std::string& n : e.endpoints) text += " " + n;
+            return text;
+          },
+          [](const SwitchRead& e) {
+            return std::string{"switch-read "} + (e.auto_failover ? "true" : "false") + " by " +
+                   e.by;
+          },
+          [](const ClusterRead&) { return std::string{"cluster-read"}; },
+          [](const LockGained& e) {
+            std::string text = "lock-gained epoch=" + std::to_string(e.epoch);
+            for (const ElectionRecord& r : e.records) text += " " + to_text(r);
+            return text;
+          },
+          [](const LockLost& e) { return "lock-lost " + e.why; },
+          [](const ContactMade& e) {
+            return "contact-made until=" + std::to_string(e.fresh_until.time_since_epoch().count());
+          },
+          [](const ZookeeperLost&) { return std::string{"zookeeper-lost"}; },
+          [](const ZookeeperConnected&) { return std::string{"zookeeper-connected"}; },
+          [](const TabletAnswered& e) {
+            return "tablet-answered id=" + number(e.id) + " " + e.tablet + " " + to_text(e.answer);
+          },
+          [](const Published& e) {
+            std::string text = "published id=" + number(e.id) + " " + outcome_text(e.outcome);
+            for (const std::string& znode : e.conflicts) text += " " + znode;
+            return text + (e.why.empty() ? "" : " \"" + e.why + "\"");
+          },
+          [](const TermsReserved& e) {
+            return "terms-reserved id=" + number(e.id) + (e.ok ? " ok " : " failed ") +
+                   number(e.first) + "-" + number(e.last);
+          },
+          [](const OpIdsReserved& e) {
+            return "op-ids-reserved id=" + number(e.id) + (e.ok ? " ok " : " failed ") +
+                   number(e.first) + "-" + number(e.last);
+          },
+          [](const RecordWritten& e) {
+            return "record-written id=" + number(e.id) + (e.ok ? " ok" : " failed");
+          },
+          [](const ConnectionLost& e) { return "connection-lost " + e.tablet; },
+          [](const TimerFired& e) { return "timer-fired id=" + number(e.id); },
+          [](const LoopStalled& e) { return "loop-stalled " + milliseconds_text(e.duration); },
+          [](const PolicyChanged&) { return std::string{"policy-changed"}; },
+      },
+      event);
+}
+
+std::string to_text(const Command& command) {
+  return std::visit(
+      Overload{
+          [](const CallTablet& c) {
+            return "call id=" + number(c.id) + " " + c.tablet + " " + to_text(c.call) +
+                   (c.fresh ? " fresh" : "");
+          },
+          [](const Publish& c) {
+            std::string text = "publish id=" + number(c.id);
+            for (const TableEdit& t : c.tables) text += edit_text(t);
+            return text;
+          },
+          [](const ReserveTerms& c) {
+            return "reserve-terms id=" + number(c.id) + " above=" + number(c.above) +
+                   " count=" + number(c.count);
+          },
+          [](const ReserveOpIds& c) {
+            return "reserve-op-ids id=" + number(c.id) + " count=" + number(c.count);
+          },
+          [](const WriteRecord& c) {
+            return "write-record id=" + number(c.id) + " " + to_text(c.record);
+          },
+          [](const DropRecord& c) { return "drop-record id=" + number(c.id) + " " + c.name; },
+          [](const SetTimer& c) {
+            return "set-timer id=" + number(c.id) +
+                   " at=" + std::to_string(c.at.time_since_epoch().count());
+          },
+          [](const ReadTable& c) { return "read-table " + c.znode; },
+          [](const Note& c) {
+            return std::string{"note "} + to_text(c.severity) + " " + c.kind + ": " + c.text;
+          },
+          [](const Measure& c) {
+            return "measure " + to_text(c.at) + " detect=" + milliseconds_text(c.detect) +
+                   " elect=" + milliseconds_text(c.elect) +
+                   " publish=" + milliseconds_text(c.publish) +
+                   " total=" + milliseconds_text(c.total);
+          },
+          [](const OpEnded& c) {
+            return "op-ended " + number(c.id) + " " + to_text(c.type) + " " + to_text(c.status) +
+                   " took=" + milliseconds_text(c.took);
+          },
+      },
+      command);
+}
+
+}  // namespace failoverd::core

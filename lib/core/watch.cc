@@ -1,0 +1,423 @@
+#include "lib/core/watch.h"
+
+#include <algorithm>
+
+#include "lib/base/check.h"
+
+namespace failoverd::core {
+namespace {
+
+constexpr Duration kPollEvery = std::chrono::seconds{1};
+constexpr std::size_t kReplicasPerPoll = 30'000;  // More than these, and the interval grows.
+constexpr Duration kPollDeadline = std::chrono::seconds{3};
+constexpr Duration kCheckDeadline = std::chrono::seconds{1};
+constexpr Duration kWitnessDeadline = std::chrono::milliseconds{100};
+constexpr Duration kLookAgain = std::chrono::milliseconds{200};
+constexpr std::size_t kMostWitnesses = 4;
+// A znode that is there so long after an early verdict was not waiting for its session to end.
+constexpr Duration kNoSessionIsLonger = std::chrono::seconds{60};
+
+}  // namespace
+
+Duration Watch::poll_interval() const {
+  std::size_t replicas = 0;
+  for (const auto& [tid, table] : model_.tables()) {
+    for (const auto& [pid, p] : table.partitions) replicas += p.replicas.size();
+  }
+  if (replicas <= kReplicasPerPoll) return kPollEvery;
+  return kPollEvery *
+         static_cast<std::int64_t>((replicas + kReplicasPerPoll - 1) / kReplicasPerPoll);
+}
+
+Watch::Asking& Watch::asking(TabletIndex i) {
+  if (asking_.size() <= i) asking_.resize(i + 1);
+  return asking_[i];
+}
+
+void Watch::start() {
+  running_ = true;
+  asking_.clear();
+  for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
+    Tablet& t = model_.tablet(i);
+    const bool registered = t.evidence.registered;
+    t.evidence = Evidence{};
+    t.evidence.registered = registered;
+    t.word_fresh = false;
+    t.early = false;
+    t.verdict = {TabletState::kUnknown, "it has not been asked yet", {}};
+    t.since = desk_.now;
+    t.first_sign.reset();
+    t.dead_since.reset();
+  }
+  tables_changed();
+}
+
+void Watch::stop() {
+  running_ = false;
+  asking_.clear();
+  to_judge_.clear();
+  changed.clear();
+}
+
+void Watch::tables_changed() {
+  if (!running_) return;
+  for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
+    const Tablet& t = model_.tablet(i);
+    if (!t.evidence.registered && t.hosts.empty()) continue;
+    if (!asking(i).timer_set) poll(i);
+  }
+}
+
+void Watch::listed(const TabletsListed& list) {
+  std::set<TabletIndex> there;
+  for (const TabletsListed::Child& child : list.children) {
+    const TabletIndex i = model_.tablet_index(child.endpoint);
+    there.insert(i);
+    Tablet& t = model_.tablet(i);
+    const bool new_process = t.incarnation != child.incarnation && child.startup;
+    if (t.incarnation != child.incarnation || !t.evidence.registered) {
+      to_judge_.insert(i);
+      if (new_process) t.word_fresh = false;
+      if (running_) check(i);
+    }
+    t.evidence.registered = true;
+    t.incarnation = child.incarnation;
+    t.startup = child.startup;
+    t.early = false;
+  }
+  for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
+    Tablet& t = model_.tablet(i);
+    if (!t.evidence.registered || there.contains(i)) continue;
+    t.evidence.registered = false;
+    t.early = false;
+    if (!t.first_sign) t.first_sign = desk_.now;
+    to_judge_.insert(i);
+    if (running_) check(i);
+  }
+  tables_changed();
+}
+
+void Watch::connection_lost(const Endpoint& endpoint) {
+  const auto i = model_.find_tablet(endpoint);
+  if (!i || !running_) return;
+  Tablet& t = model_.tablet(*i);
+  t.word_fresh = false;
+  if (!t.first_sign) t.first_sign = desk_.now;
+  check(*i);
+}
+
+void Watch::stalled() {
+  for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
+    Evidence& e = model_.tablet(i).evidence;
+    if (e.unanswered_since) e.unanswered_since = desk_.now;
+    if (e.last_answer) e.last_answer = desk_.now;
+    e.refused_first.reset();
+    e.refused_last.reset();
+    if (running_) check(i);
+  }
+}
+
+void Watch::poll(TabletIndex i) {
+  Asking& a = asking(i);
+  if (!a.timer_set) {
+    a.timer_set = true;
+    desk_.timer({Route::Owner::kWatch, i, kPollTimer, i, {}}, desk_.now + poll_interval());
+  }
+  if (a.poll_open) return;
+  a.poll_open = true;
+  Tablet& t = model_.tablet(i);
+  if (!t.evidence.unanswered_since) t.evidence.unanswered_since = desk_.now;
+  desk_.call({Route::Owner::kWatch, i, kPoll, i, {}}, t.endpoint, GetTableStatus{}, kPollDeadline);
+  to_judge_.insert(i);
+}
+
+void Watch::check(TabletIndex i) {
+  Asking& a = asking(i);
+  if (a.check_open) return;
+  a.check_open = true;
+  Tablet& t = model_.tablet(i);
+  if (!t.evidence.unanswered_since) t.evidence.unanswered_since = desk_.now;
+  desk_.call({Route::Owner::kWatch, i, kCheck, i, {}}, t.endpoint, GetTableStatus{}, kCheckDeadline,
+             /*fresh=*/true);
+  to_judge_.insert(i);
+}
+
+void Watch::check_later(TabletIndex i, Duration after) {
+  Asking& a = asking(i);
+  if (a.check_timer_set) return;
+  a.check_timer_set = true;
+  desk_.timer({Route::Owner::kWatch, i, kCheckTimer, i, {}}, desk_.now + after);
+}
+
+void Watch::timer(const Route& route) {
+  if (!running_) return;
+  const auto i = static_cast<TabletIndex>(route.key);
+  switch (route.what) {
+    case kPollTimer: {
+      asking(i).timer_set = false;
+      const Tablet& t = model_.tablet(i);
+      if (t.evidence.registered || !t.hosts.empty()) poll(i);
+      if (t.early && t.dead_since && desk_.now - *t.dead_since > kNoSessionIsLonger) {
+        verdict_was_wrong(i, "its znode outlived its session");
+      }
+      break;
+    }
+    case kCheckTimer:
+      asking(i).check_timer_set = false;
+      check(i);
+      break;
+    default:
+      to_judge_.insert(i);
+  }
+}
+
+void Watch::answered(const Route& route, const Answer& answer) {
+  if (!running_) return;
+  const auto i = static_cast<TabletIndex>(route.key);  // The upper half: which set of witnesses.
+  if (route.what == kWitness) {
+    if (route.key >> 32 == asking(i).witnesses.set) witness_answered(i, route, answer);
+    return;
+  }
+  if (route.what == kPoll) asking(i).poll_open = false;
+  if (route.what == kCheck) asking(i).check_open = false;
+  if (answer.ok()) take_words(i, answer, route.asked_at);
+  if (answer.transport == Transport::kBroken) check_later(i, kSecondRefusalAfter);
+  // Silence on an odd tablet: keep a question open, so that its first word is heard at once.
+  if (route.what == kCheck && answer.transport == Transport::kSilent) check_later(i, kLookAgain);
+}
+
+void Watch::heard(TabletIndex i, const Answer& answer) {
+  if (!running_) return;
+  if (answer.answered()) lived(i);
+  if (answer.transport == Transport::kRefused) refused(i);
+}
+
+void Watch::lived(TabletIndex i) {
+  Tablet& t = model_.tablet(i);
+  Evidence& e = t.evidence;
+  const bool odd =
+      e.refused_first || !e.ever_answered || (t.verdict.state != TabletState::kHealthy);
+  e.ever_answered = true;
+  e.last_answer = desk_.now;
+  e.unanswered_since.reset();
+  e.refused_first.reset();
+  e.refused_last.reset();
+  e.follower_moves = false;
+  e.witnesses_asked = true;
+  asking(i).witnesses = {};
+  if (odd) to_judge_.insert(i);
+}
+
+void Watch::refused(TabletIndex i) {
+  Tablet& t = model_.tablet(i);
+  Evidence& e = t.evidence;
+  to_judge_.insert(i);
+  if (!t.first_sign) t.first_sign = desk_.now;
+  if (!e.refused_first) {
+    e.refused_first = desk_.now;
+    choose_witnesses(i);
+  }
+  e.refused_last = desk_.now;
+  const bool again = *e.refused_last - *e.refused_first >= kSecondRefusalAfter;
+  if (asking(i).witnesses.round == 0 || again) ask_witnesses(i);
+  if (!again || e.follower_moves) check_later(i, kSecondRefusalAfter);
+}
+
+// SAFETY 15: a follower whose offset still moves disproves the crash. Those whose leader is on the
+// tablet and who live elsewhere are asked, those that moved last first.
+void Watch::choose_witnesses(TabletIndex i) {
+  Witnesses w;
+  w.set = ++witness_sets_;
+  for (const PartitionKey key : model_.tablet(i).hosts) {
+    if (w.chosen.size() == kMostWitnesses) break;
+    const Partition* p = model_.partition(key);
+    const Replica* here = p ? p->on(i) : nullptr;
+    if (!here || !here->leads()) continue;
+    for (const Replica& r : p->replicas) {
+      if (r.tablet == i || !r.is_alive) continue;
+      if (model_.tablet(r.tablet).verdict.state != TabletState::kHealthy) continue;
+      w.chosen.emplace_back(key, r.tablet);
+      break;
+    }
+  }
+  w.before.resize(w.chosen.size());
+  w.after.resize(w.chosen.size());
+  model_.tablet(i).evidence.witnesses_asked = w.chosen.empty();
+  asking(i).witnesses = std::move(w);
+}
+
+void Watch::ask_witnesses(TabletIndex i) {
+  Witnesses& w = asking(i).witnesses;
+  if (w.chosen.empty() || w.open > 0) return;
+  Evidence& e = model_.tablet(i).evidence;
+  if (e.witnesses_asked && !e.follower_moves) return;  // They have said all there is.
+  ++w.round;
+  if (w.round > 2) w.before.swap(w.after);
+  for (std::uint32_t n = 0; n < w.chosen.size(); ++n) {
+    const auto& [key, follower] = w.chosen[n];
+    ++w.open;
+    const std::uint64_t to = std::uint64_t{w.set} << 32 | i;
+    desk_.call({Route::Owner::kWatch, to, kWitness, n, {}}, model_.tablet(follower).endpoint,
+               GetTermPair{key}, kWitnessDeadline);
+  }
+}
+
+void Watch::witness_answered(TabletIndex i, const Route& route, const Answer& answer) {
+  Witnesses& w = asking(i).witnesses;
+  --w.open;
+  auto& readings = w.round <= 1 ? w.before : w.after;
+  readings[route.tablet].reset();
+  if (answer.ok() && answer.has_table) readings[route.tablet] = answer.offset;
+  if (w.open > 0) return;
+  Evidence& e = model_.tablet(i).evidence;
+  to_judge_.insert(i);
+  if (w.round <= 1) {
+    const bool again = e.refused_first && *e.refused_last - *e.refused_first >= kSecondRefusalAfter;
+    if (again) ask_witnesses(i);
+    return;
+  }
+  e.witnesses_asked = true;
+  e.follower_moves = false;
+  for (std::size_t n = 0; n < w.chosen.size(); ++n) {
+    if (w.before[n] && w.after[n] && *w.after[n] > *w.before[n]) e.follower_moves = true;
+  }
+  if (e.follower_moves) check_later(i, kSecondRefusalAfter);
+}
+
+void Watch::take_words(TabletIndex i, const Answer& answer, Instant asked_at) {
+  Tablet& t = model_.tablet(i);
+  std::vector<const ReplicaStatus*> said;
+  said.reserve(answer.replicas.size());
+  for (const ReplicaStatus& r : answer.replicas) said.push_back(&r);
+  std::sort(said.begin(), said.end(), [](const auto* a, const auto* b) { return a->at < b->at; });
+  for (const PartitionKey key : t.hosts) {
+    const auto found = std::lower_bound(said.begin(), said.end(), key,
+                                        [](const auto* a, PartitionKey k) { return a->at < k; });
+    const bool held = found != said.end() && (*found)->at == key;
+    set_word(i, key, held ? *found : nullptr, asked_at);
+  }
+  if (!t.word_fresh) mark_partitions(i);
+  t.word_fresh = true;
+  const bool lacks = lacks_everything(t, i);
+  if (lacks != t.evidence.lacks_what_it_held) {
+    t.evidence.lacks_what_it_held = lacks;
+    to_judge_.insert(i);
+  }
+  const bool holds = std::any_of(t.hosts.begin(), t.hosts.end(), [&](PartitionKey key) {
+    const Replica* r = model_.partition(key)->on(i);
+    return r && r->word.held;
+  });
+  if (holds) verdict_was_wrong(i, "the same process answers");
+}
+
+void Watch::set_word(TabletIndex i, PartitionKey key, const ReplicaStatus* said, Instant asked_at) {
+  Partition* p = model_.partition(key);
+  Replica* r = p ? p->on(i) : nullptr;
+  if (!r || (r->word.asked_at && *r->word.asked_at > asked_at)) return;
+  Word& word = r->word;
+  const bool news = !word.asked_at || word.held != (said != nullptr) ||
+                    (said && (word.mode != said->mode || word.state != said->state)) ||
+                    *word.asked_at <= r->row_seen_at;
+  word.asked_at = asked_at;
+  if (said) {
+    if (!word.held) word.held_since = desk_.now;
+    word.mode = said->mode;
+    word.state = said->state;
+    word.offset = said->offset;
+    word.record_cnt = said->record_cnt;
+    word.record_bytes = said->record_bytes;
+    if (said->mode == Mode::kLeader) word.led_until = desk_.now;
+  } else {
+    word.held_since.reset();
+  }
+  word.held = said != nullptr;
+  if (news || p->diagnosis.condition != Condition::kHealthy) changed.insert(key);
+}
+
+bool Watch::lacks_everything(const Tablet& t, TabletIndex i) const {
+  bool any = false;
+  for (const PartitionKey key : t.hosts) {
+    const Partition* p = model_.partition(key);
+    const Replica* r = p ? p->on(i) : nullptr;
+    if (!r || !r->word.asked_at || *r->word.asked_at <= r->row_seen_at) continue;
+    if (r->word.held) return false;
+    any = true;
+  }
+  return any;
+}
+
+// SAFETY 15: not for ten minutes after a wrong verdict; and when more tablets than
+// guards.max_lost_tablets go at once, the cause may be on our side: wait for the znodes.
+bool Watch::early_allowed(const Tablet& of) const {
+  if (of.no_early_until && desk_.now < *of.no_early_until) return false;
+  int known = 0;
+  int lost = 0;
+  for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
+    const Tablet& t = model_.tablet(i);
+    if (t.evidence.registered || !t.hosts.empty()) ++known;
+    const bool recently = t.dead_since && desk_.now - *t.dead_since <= desk_.policy.guards.window;
+    if (&t == &of || (t.verdict.dead() && recently)) ++lost;
+  }
+  return lost <= desk_.policy.guards.max_lost_tablets.value_or(std::max(2, known / 2));
+}
+
+void Watch::judge_all() {
+  if (!running_) {
+    to_judge_.clear();
+    return;
+  }
+  const std::set<TabletIndex> now = std::exchange(to_judge_, {});
+  for (const TabletIndex i : now) judge_one(i);
+}
+
+void Watch::judge_one(TabletIndex i) {
+  Tablet& t = model_.tablet(i);
+  if (!t.verdict.dead()) t.evidence.early_allowed = early_allowed(t);
+  Verdict verdict = judge(t.evidence, desk_.policy.detection, desk_.now);
+  if (verdict.look_again) {
+    desk_.timer({Route::Owner::kWatch, i, kJudgeTimer, i, {}}, *verdict.look_again);
+  }
+  // A crash that was seen stays seen until the tablet answers; only its reason may improve.
+  const TabletState was = t.verdict.state;
+  if (t.verdict.dead() && verdict.state == TabletState::kSuspect) return;
+  if (verdict.state == was) {
+    t.verdict = std::move(verdict);
+    return;
+  }
+  t.verdict = std::move(verdict);
+  t.since = desk_.now;
+  const bool dead = t.verdict.dead();
+  if (dead) {
+    t.early = t.evidence.registered;
+    t.word_fresh = false;
+    if (!t.dead_since) t.dead_since = desk_.now;
+  } else {
+    t.dead_since.reset();
+    if (t.verdict.state == TabletState::kHealthy) t.first_sign.reset();
+  }
+  if (was != TabletState::kUnknown || t.verdict.state != TabletState::kHealthy) {
+    desk_.note(dead ? Severity::kError : Severity::kInfo, "tablet",
+               "tablet " + t.endpoint + " is " + to_text(t.verdict.state) + ": " + t.verdict.why,
+               {{"tablet", t.endpoint}, {"state", to_text(t.verdict.state)}});
+  }
+  mark_partitions(i);
+}
+
+void Watch::verdict_was_wrong(TabletIndex i, const std::string& how) {
+  Tablet& t = model_.tablet(i);
+  if (!t.early) return;
+  t.early = false;
+  t.no_early_until = desk_.now + kNoEarlyVerdictFor;
+  ++needless_;
+  desk_.note(Severity::kWarning, "tablet",
+             "the verdict on tablet " + t.endpoint + " was wrong: " + how +
+                 "; for 10 minutes a refused port alone does not count there",
+             {{"tablet", t.endpoint}});
+}
+
+void Watch::mark_partitions(TabletIndex i) {
+  const auto& hosts = model_.tablet(i).hosts;
+  changed.insert(hosts.begin(), hosts.end());
+}
+
+}  // namespace failoverd::core

@@ -1,0 +1,88 @@
+// Watches the tablets: asks each what it holds, looks again at once when something is odd, keeps
+// the evidence, and has detector.h judge it. It changes nothing anywhere; it tells the brain which
+// tablets and partitions to look at again. Owned by the brain.
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include "lib/core/desk.h"
+#include "lib/core/event.h"
+#include "lib/core/model.h"
+
+namespace failoverd::core {
+
+class Watch {
+ public:
+  Watch(Model& model, Desk& desk) : model_(model), desk_(desk) {}
+
+  // Only the active daemon asks. Starting anew forgets what earlier evidence said.
+  void start();
+  void stop();
+
+  void listed(const TabletsListed&);
+  void connection_lost(const Endpoint&);
+  void stalled();  // Our own silence: start counting anew.
+  // Any answer of a tablet, whoever asked: it lives, or refuses.
+  void heard(TabletIndex, const Answer&);
+  // Answers to our own questions.
+  void answered(const Route&, const Answer&);
+  void timer(const Route&);
+  // New rows: tablets that were not watched yet are asked at once.
+  void tables_changed();
+  // Judges every tablet whose evidence changed; fills `changed`.
+  void judge_all();
+
+  // Partitions to diagnose again; the brain takes them.
+  std::set<PartitionKey> changed;
+
+  std::uint64_t needless_verdicts() const { return needless_; }
+  Duration poll_interval() const;
+
+ private:
+  enum What : std::uint32_t { kPoll, kCheck, kPollTimer, kCheckTimer, kJudgeTimer, kWitness };
+
+  // What followers of the tablet's partitions said after the first refusal, and after the second.
+  struct Witnesses {
+    std::vector<std::pair<PartitionKey, TabletIndex>> chosen;
+    std::vector<std::optional<Offset>> before;
+    std::vector<std::optional<Offset>> after;
+    std::uint32_t set = 0;  // Answers to an earlier set are ignored.
+    int open = 0;
+    std::uint32_t round = 0;  // 0: not asked; 1: first readings; 2 and more: again.
+  };
+  struct Asking {
+    bool poll_open = false;
+    bool check_open = false;
+    bool timer_set = false;
+    bool check_timer_set = false;
+    Witnesses witnesses;
+  };
+
+  Asking& asking(TabletIndex);
+  void poll(TabletIndex);
+  void check(TabletIndex);
+  void check_later(TabletIndex, Duration);
+  void refused(TabletIndex);
+  void lived(TabletIndex);
+  void choose_witnesses(TabletIndex);
+  void ask_witnesses(TabletIndex);
+  void witness_answered(TabletIndex, const Route&, const Answer&);
+  void take_words(TabletIndex, const Answer&, Instant asked_at);
+  void set_word(TabletIndex, PartitionKey, const ReplicaStatus*, Instant asked_at);
+  bool early_allowed(const Tablet&) const;
+  bool lacks_everything(const Tablet&, TabletIndex) const;
+  void judge_one(TabletIndex);
+  void verdict_was_wrong(TabletIndex, const std::string& how);
+  void mark_partitions(TabletIndex);
+
+  Model& model_;
+  Desk& desk_;
+  bool running_ = false;
+  std::vector<Asking> asking_;
+  std::set<TabletIndex> to_judge_;
+  std::uint64_t needless_ = 0;
+  std::uint32_t witness_sets_ = 0;
+};
+
+}  // namespace failoverd::core
