@@ -1,0 +1,68 @@
+// What the operator wrote in failoverd.yaml, as plain values: read once at the start and again at
+// every reload, and only looked at in between. config/failoverd.yaml tells what each key means;
+// keys.h holds the table that this file's parser, that page and its test share. Never touches the
+// cluster, and never changes a value it does not like: it refuses, in one line.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lib/base/result.h"
+#include "lib/base/time.h"
+#include "lib/core/policy.h"
+
+namespace failoverd::config {
+
+// Which field numbers TableInfo has: they changed with FEDB 2.3.
+enum class Numbering { kFedb, kOpenmldb };
+
+enum class LogLevel { kDebug, kInfo, kWarn, kError };
+enum class LogFormat { kText, kJson };
+
+// cluster.metadata is part of what the brain decides by: policy.metadata.
+struct Cluster {
+  std::string zookeeper = "127.0.0.1:2181";  // HOST:PORT[,HOST:PORT...]
+  std::string root = "/rtidb_cluster";       // Absolute, without a slash at the end.
+  Duration session_timeout = std::chrono::seconds{2};
+  Numbering numbering = Numbering::kFedb;
+};
+
+// Addresses are IP:PORT, [IPV6]:PORT for IPv6; empty: not served.
+struct Listen {
+  std::string http = "127.0.0.1:9650";
+  std::string rpc;
+  std::string socket;      // Absolute path of a unix socket; empty: none.
+  std::string token_file;  // Absolute path; empty: loopback may change things, others may not.
+};
+
+struct Log {
+  LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kText;
+};
+
+// What the cluster's switch is set to when neither a znode nor a file says anything.
+inline constexpr bool kDefaultAutoFailover = true;
+
+struct Config {
+  Cluster cluster;
+  std::optional<bool> auto_failover;  // nullopt: the file does not say, so it changes nothing.
+  Listen listen;
+  core::Policy policy;  // detection to guards, and cluster.metadata.
+  std::string state_dir = "/var/lib/failoverd";
+  Log log;
+};
+
+// A longer file is refused unread.
+inline constexpr std::size_t kLargestFile = std::size_t{1} << 20;
+
+// The file's content, checked; what it does not say has its default, so an empty file is a whole
+// configuration. The Failure is the first problem found, in one line:
+//   failoverd.yaml:7:12: detection.silence: "3" is not a duration: write N(ms|s|m|h), such as 3s
+Result<Config> parse(std::string_view text, const std::string& filename);
+
+// parse() of a file; the Failure begins with its path also when it cannot be read.
+Result<Config> load(const std::string& path);
+
+}  // namespace failoverd::config

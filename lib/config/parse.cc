@@ -1,0 +1,284 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <map>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "lib/config/config.h"
+#include "lib/config/keys.h"
+#include "lib/config/quote.h"
+
+namespace failoverd::config {
+namespace {
+
+// Yes: a problem that ends the reading.
+using Stop = std::optional<Failure>;
+
+// Reads one document into one Config and stops at the first problem.
+class Reader {
+ public:
+  explicit Reader(const std::string& filename) : filename_(filename) {}
+
+  Stop read(const YAML::Node& document);
+
+  const Config& config() const { return config_; }
+
+ private:
+  Failure problem(const YAML::Mark& mark, const std::string& name, const std::string& what) const;
+  Stop read_section(const std::string& section, const YAML::Node& name, const YAML::Node& node);
+  Stop read_entry(const std::string& section, const YAML::Node& name, const YAML::Node& value);
+  Stop read_value(const Key& key, const YAML::Mark& place, const YAML::Node& value);
+  Failure unknown_key(const YAML::Mark& mark, const std::string& name) const;
+  Stop check_together() const;
+
+  const std::string& filename_;
+  Config config_;
+  std::map<std::string, YAML::Mark> seen_;  // Full names, and where they stand.
+};
+
+std::string at(const std::string& filename, const YAML::Mark& mark) {
+  if (mark.is_null()) return filename + ": ";
+  return filename + ":" + std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1) +
+         ": ";
+}
+
+std::string without_quotes(const std::string& text) { return text.substr(1, text.size() - 2); }
+
+// Names of keys are the operator's text as well: they are shown as they are only when they are
+// plain.
+std::string plain_or_quoted(const std::string& name) {
+  const std::string in_quotes = quoted(name);
+  return without_quotes(in_quotes) == name && !name.empty() ? name : in_quotes;
+}
+
+// The commonest mistake has the vaguest messages.
+bool is_indented_with_tab(std::string_view text, int line) {
+  std::size_t begin = 0;
+  for (; line > 0 && begin != std::string_view::npos; --line) {
+    begin = text.find('\n', begin);
+    if (begin != std::string_view::npos) ++begin;
+  }
+  if (begin == std::string_view::npos) return false;
+  const std::string_view rest = text.substr(begin);
+  return rest.substr(0, rest.find_first_not_of(" \t")).find('\t') != std::string_view::npos;
+}
+
+Failure not_yaml(std::string_view text, const std::string& filename, const YAML::Exception& error) {
+  std::string what = "not YAML: " + without_quotes(quoted(error.msg));
+  if (!error.mark.is_null() && is_indented_with_tab(text, error.mark.line)) {
+    what += ": indent with spaces, not with tabs";
+  }
+  return {at(filename, error.mark) + what};
+}
+
+// What stands there, for a sentence about it.
+std::string shown(const YAML::Node& node) {
+  switch (node.Type()) {
+    case YAML::NodeType::Scalar:
+      return quoted(node.Scalar());
+    case YAML::NodeType::Sequence:
+      return "a list";
+    case YAML::NodeType::Map:
+      return "a map";
+    case YAML::NodeType::Null:
+    case YAML::NodeType::Undefined:
+      break;
+  }
+  return "nothing";
+}
+
+bool is_section(const std::string& name) { return !section_doc(name).empty(); }
+
+const Key* find_key(const std::string& name) {
+  const auto found =
+      std::find_if(keys().begin(), keys().end(), [&](const Key& key) { return key.name == name; });
+  return found == keys().end() ? nullptr : &*found;
+}
+
+// "a, b, c": what may stand in a section, or at the top when it has no name.
+std::string known_in(const std::string& section) {
+  std::string names;
+  std::string last;
+  for (const Key& key : keys()) {
+    const std::size_t dot = key.name.find('.');
+    const std::string own_section = dot == std::string::npos ? "" : key.name.substr(0, dot);
+    std::string name = key.name;
+    if (section.empty() && dot != std::string::npos) name = own_section;
+    if (!section.empty()) {
+      if (own_section != section) continue;
+      name = key.name.substr(dot + 1);
+    }
+    if (name == last) continue;
+    names += (names.empty() ? "" : ", ") + name;
+    last = name;
+  }
+  return names;
+}
+
+Failure Reader::problem(const YAML::Mark& mark, const std::string& name,
+                        const std::string& what) const {
+  return {at(filename_, mark) + (name.empty() ? "" : name + ": ") + what};
+}
+
+Failure Reader::unknown_key(const YAML::Mark& mark, const std::string& name) const {
+  const std::string shown_name = plain_or_quoted(name);
+  if (find_key(name) != nullptr) {
+    const std::size_t dot = name.find('.');
+    return problem(mark, shown_name,
+                   "is not written with a dot: write " + name.substr(dot + 1) + ": below " +
+                       name.substr(0, dot) + ":");
+  }
+  const std::string nearest = nearest_key(name);
+  if (!nearest.empty()) {
+    return problem(mark, shown_name, "unknown key: did you mean " + nearest + "?");
+  }
+  const std::size_t dot = name.find('.');
+  const std::string section = dot == std::string::npos ? "" : name.substr(0, dot);
+  return problem(mark, shown_name,
+                 "unknown key: known here are " + known_in(is_section(section) ? section : ""));
+}
+
+Stop Reader::read(const YAML::Node& document) {
+  if (document.IsNull()) return std::nullopt;
+  if (!document.IsMap()) {
+    return problem(document.Mark(), "",
+                   shown(document) + " stands where the configuration should: write a map with " +
+                       known_in(""));
+  }
+  for (const auto& entry : document) {
+    if (Stop stop = read_entry("", entry.first, entry.second)) return stop;
+  }
+  return check_together();
+}
+
+Stop Reader::read_entry(const std::string& section, const YAML::Node& name,
+                        const YAML::Node& value) {
+  if (!name.IsScalar()) {
+    return problem(name.Mark(), section,
+                   shown(name) + " stands where a key should: write one of " + known_in(section));
+  }
+  const std::string full = section.empty() ? name.Scalar() : section + "." + name.Scalar();
+  const bool is_top_key = section.empty() && full.find('.') == std::string::npos;
+  const Key* key = section.empty() && !is_top_key ? nullptr : find_key(full);
+  const bool opens_section = section.empty() && is_section(full);
+  if (key == nullptr && !opens_section) return unknown_key(name.Mark(), full);
+
+  const auto [first, is_first] = seen_.emplace(full, name.Mark());
+  if (!is_first) {
+    return problem(name.Mark(), full,
+                   "is there twice: write it once (the first is in line " +
+                       std::to_string(first->second.line + 1) + ")");
+  }
+  return opens_section ? read_section(full, name, value) : read_value(*key, name.Mark(), value);
+}
+
+Stop Reader::read_section(const std::string& section, const YAML::Node& name,
+                          const YAML::Node& node) {
+  if (node.IsNull()) return std::nullopt;  // All its keys are commented out.
+  if (!node.IsMap()) {
+    const YAML::Mark mark = node.Mark().is_null() ? name.Mark() : node.Mark();
+    return problem(mark, section,
+                   shown(node) + " stands where a map should: write its keys below it (" +
+                       known_in(section) + ")");
+  }
+  for (const auto& entry : node) {
+    if (Stop stop = read_entry(section, entry.first, entry.second)) return stop;
+  }
+  return std::nullopt;
+}
+
+Stop Reader::read_value(const Key& key, const YAML::Mark& place, const YAML::Node& value) {
+  if (value.IsNull()) {
+    return problem(place, key.name, "has no value: write " + key.range);
+  }
+  if (key.is_list ? !value.IsSequence() : !value.IsScalar()) {
+    return problem(value.Mark(), key.name,
+                   shown(value) + " stands where a " + key.type + " should: write " + key.range);
+  }
+  if (key.is_list && value.size() > 0) {
+    return problem(value.Mark(), key.name, "a list that is not empty: write " + key.range);
+  }
+  const std::string text = key.is_list ? std::string{} : value.Scalar();
+  if (const auto wrong = key.set(config_, text)) {
+    return problem(value.Mark(), key.name, quoted(text) + " " + *wrong);
+  }
+  seen_[key.name] = value.Mark();
+  return std::nullopt;
+}
+
+// What no key can tell alone.
+Stop Reader::check_together() const {
+  const Listen& listen = config_.listen;
+  if (listen.rpc != listen.http) return std::nullopt;
+  const bool says_rpc = seen_.contains("listen.rpc");
+  const std::string name = says_rpc ? "listen.rpc" : "listen.http";
+  return problem(seen_.at(name), name,
+                 quoted(listen.rpc) + " is the address of " +
+                     (says_rpc ? "listen.http" : "listen.rpc") + " too: write another port");
+}
+
+Result<std::string> content(const std::string& path) {
+  const auto refused = [&](int error) {
+    return Failure{path + ": cannot be read: " + std::generic_category().message(error)};
+  };
+  // Without O_NONBLOCK a FIFO would stop the whole daemon.
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return refused(errno);
+  struct Closer {
+    int file;
+    ~Closer() { ::close(file); }
+  } closer{file};
+  struct stat status {};
+  if (::fstat(file, &status) != 0) return refused(errno);
+  if (S_ISDIR(status.st_mode)) return refused(EISDIR);
+  if (!S_ISREG(status.st_mode)) return Failure{path + ": cannot be read: not a regular file"};
+  std::string text;
+  std::array<char, 16384> block{};
+  while (text.size() <= kLargestFile) {
+    const ssize_t got = ::read(file, block.data(), block.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return refused(errno);
+    if (got == 0) break;
+    text.append(block.data(), static_cast<std::size_t>(got));
+  }
+  // A string alone would do for a Failure as well.
+  return {boost::system::in_place_value, std::move(text)};
+}
+
+}  // namespace
+
+Result<Config> parse(std::string_view text, const std::string& filename) {
+  if (text.size() > kLargestFile) {
+    return Failure{filename + ": larger than 1 MiB: write the configuration only"};
+  }
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string{text});
+    if (documents.size() > 1) {
+      return Failure{at(filename, documents[1].Mark()) +
+                     "a second document begins here: write one without \"---\" in it"};
+    }
+    Reader reader{filename};
+    if (!documents.empty()) {
+      if (Stop stop = reader.read(documents[0])) return *stop;
+    }
+    return reader.config();
+  } catch (const YAML::Exception& error) {
+    return not_yaml(text, filename, error);
+  }
+}
+
+Result<Config> load(const std::string& path) {
+  const Result<std::string> text = content(path);
+  if (!text) return text.error();
+  return parse(*text, path);
+}
+
+}  // namespace failoverd::config

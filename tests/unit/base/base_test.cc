@@ -1,0 +1,85 @@
+// The types that every room builds on.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <variant>
+
+#include "lib/base/boot_clock.h"
+#include "lib/base/check.h"
+#include "lib/base/overload.h"
+#include "lib/base/result.h"
+#include "lib/base/time.h"
+
+namespace failoverd {
+namespace {
+
+TEST(Result, IsAValueOrAFailure) {
+  const Result<int> good = 3;
+  const Result<int> bad = Failure{"listen.http: no port"};
+  ASSERT_TRUE(good);
+  EXPECT_EQ(*good, 3);
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().text, "listen.http: no port");
+}
+
+TEST(Result, OfAFailureThrowsItsTextWhenItsValueIsTaken) {
+  const Result<int> bad = Failure{"no port"};
+  try {
+    static_cast<void>(bad.value());
+    FAIL() << "did not throw";
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "no port");
+  }
+}
+
+TEST(CheckDeathTest, AbortsAndSaysWhereInEveryBuild) {
+  EXPECT_DEATH(CHECK(1 + 1 == 3), "base_test.cc:[0-9]+: CHECK failed: 1 \\+ 1 == 3");
+}
+
+TEST(Check, EvaluatesItsConditionOnce) {
+  int times = 0;
+  CHECK(++times == 1);
+  EXPECT_EQ(times, 1);
+}
+
+TEST(Overload, CallsTheLambdaOfTheAlternative) {
+  const auto name = [](const std::variant<int, std::string>& value) {
+    return std::visit(
+        Overload{[](int) { return "number"; }, [](const std::string&) { return "text"; }}, value);
+  };
+  EXPECT_STREQ(name(1), "number");
+  EXPECT_STREQ(name("1"), "text");
+}
+
+TEST(Time, DurationsAreShownInSecondsAndMilliseconds) {
+  EXPECT_DOUBLE_EQ(seconds(std::chrono::milliseconds{1500}), 1.5);
+  EXPECT_DOUBLE_EQ(milliseconds(Duration{1500}), 1.5);
+}
+
+TEST(BootClock, NeverGoesBack) {
+  Instant last = boot_now();
+  EXPECT_GT(last, Instant{});
+  for (int i = 0; i < 1000; ++i) {
+    const Instant now = boot_now();
+    ASSERT_GE(now, last);
+    last = now;
+  }
+}
+
+// CLOCK_BOOTTIME counts suspended time too, so it is never behind the steady clock.
+TEST(BootClock, IsNotBehindTheSteadyClock) {
+  const auto steady =
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch());
+  EXPECT_GE(boot_now().time_since_epoch(), steady);
+}
+
+TEST(BootClock, WallTimeIsUnixTimeInMilliseconds) {
+  constexpr std::int64_t kStartOf2020 = 1'577'836'800'000;
+  EXPECT_GT(wall_now_ms(), kStartOf2020);
+}
+
+}  // namespace
+}  // namespace failoverd

@@ -1,0 +1,77 @@
+// The configuration from a file, and what is said when there is none to read.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "lib/config/config.h"
+
+namespace failoverd::config {
+namespace {
+
+class Load : public testing::Test {
+ protected:
+  Load() {
+    std::string name = testing::TempDir() + "failoverd_load_XXXXXX";
+    directory_ = ::mkdtemp(name.data());
+  }
+  ~Load() override { std::filesystem::remove_all(directory_); }
+
+  std::string write(const std::string& text) const {
+    const std::string path = directory_ + "/failoverd.yaml";
+    std::ofstream{path} << text;
+    return path;
+  }
+  static std::string problem_of(const std::string& path) {
+    const Result<Config> result = load(path);
+    return result ? "" : result.error().text;
+  }
+
+  std::string directory_;
+};
+
+TEST_F(Load, ReadsAFile) {
+  const Result<Config> config = load(write("auto_failover: false\n"));
+  ASSERT_TRUE(config) << config.error().text;
+  EXPECT_EQ(config->auto_failover, false);
+}
+
+TEST_F(Load, NamesTheFileInEveryProblem) {
+  const std::string path = write("log:\n  level: loud\n");
+  EXPECT_EQ(
+      problem_of(path),
+      path + ":2:10: log.level: \"loud\" is not known here: write debug, info, warn or error");
+}
+
+TEST_F(Load, SaysWhyAFileCannotBeRead) {
+  const std::string missing = directory_ + "/missing.yaml";
+  EXPECT_EQ(problem_of(missing), missing + ": cannot be read: No such file or directory");
+  EXPECT_EQ(problem_of(directory_), directory_ + ": cannot be read: Is a directory");
+  const std::string path = write("");
+  EXPECT_EQ(problem_of(path + "/x"), path + "/x: cannot be read: Not a directory");
+}
+
+TEST_F(Load, DoesNotWaitForAFifo) {
+  const std::string fifo = directory_ + "/fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_EQ(problem_of(fifo), fifo + ": cannot be read: not a regular file");
+}
+
+TEST_F(Load, AnUnreadableFileIsRefused) {
+  const std::string path = write("");
+  ASSERT_EQ(::chmod(path.c_str(), 0), 0);
+  const bool may_read_all = ::access(path.c_str(), R_OK) == 0;  // root
+  EXPECT_EQ(problem_of(path), may_read_all ? "" : path + ": cannot be read: Permission denied");
+}
+
+TEST_F(Load, AHugeFileIsRefusedUnread) {
+  const std::string path = write("");
+  std::filesystem::resize_file(path, 1ULL << 40);
+  EXPECT_EQ(problem_of(path), path + ": larger than 1 MiB: write the configuration only");
+}
+
+}  // namespace
+}  // namespace failoverd::config
