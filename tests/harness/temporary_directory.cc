@@ -1,0 +1,28 @@
+#include "tests/harness/temporary_directory.h"
+
+#include <stdlib.h>
+
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+
+namespace failoverd::harness {
+
+TemporaryDirectory::TemporaryDirectory() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "failoverd-test-XXXXXX").string();
+  if (mkdtemp(pattern.data()) == nullptr) {
+    throw std::runtime_error(pattern + ": cannot make a temporary directory");
+  }
+  path_ = pattern;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  if (getenv("FAILOVERD_KEEP_FILES") != nullptr) {
+    std::fprintf(stderr, "kept: %s\n", path_.c_str());
+    return;
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace failoverd::harness
