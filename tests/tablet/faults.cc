@@ -1,0 +1,88 @@
+#include "tests/tablet/faults.h"
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+namespace failoverd::minitablet {
+namespace {
+
+bool matches(const control::Match& match, const Faults::Where& where) {
+  if (match.has_method() && match.method() != "*" && match.method() != where.method) return false;
+  if (match.has_tid() && match.tid() != where.tid) return false;
+  return !match.has_pid() || match.pid() == where.pid;
+}
+
+bool is_for(const std::string& method, const std::string& of_rule) {
+  return method.empty() || method == "*" || method == of_rule;
+}
+
+// Counts a rule that is for so many calls down; true if it is used up.
+template <class Rule>
+bool used_up(Rule& rule) {
+  if (rule.calls() == 0) return false;
+  rule.set_calls(rule.calls() - 1);
+  return rule.calls() == 0;
+}
+
+}  // namespace
+
+void Faults::hang(const control::HangRequest& request) { hangs_.push_back(request); }
+void Faults::fail(const control::FailRequest& request) { fails_.push_back(request); }
+
+void Faults::clear() {
+  hangs_.clear();
+  fails_.clear();
+  held_.clear();
+}
+
+void Faults::release(const std::string& method) {
+  hangs_.remove_if([&](const auto& rule) { return is_for(method, rule.match().method()); });
+  fails_.remove_if([&](const auto& rule) { return is_for(method, rule.match().method()); });
+  std::vector<Held> free;
+  for (auto at = held_.begin(); at != held_.end();) {
+    if (is_for(method, at->second.method)) {
+      free.push_back(std::move(at->second));
+      at = held_.erase(at);
+    } else {
+      ++at;
+    }
+  }
+  for (Held& held : free) held.go_on();
+}
+
+void Faults::pass(const Where& where, control::Stage stage, std::function<void()> go_on) {
+  for (auto rule = hangs_.begin(); rule != hangs_.end(); ++rule) {
+    if (rule->stage() != stage || !matches(rule->match(), where)) continue;
+    const std::chrono::milliseconds time{rule->milliseconds()};
+    if (used_up(*rule)) hangs_.erase(rule);
+    const std::uint64_t id = next_id_++;
+    Held& held = held_[id];
+    held.method = where.method;
+    held.go_on = std::move(go_on);
+    if (time.count() == 0) return;
+    held.timer = std::make_unique<boost::asio::steady_timer>(io_, time);
+    held.timer->async_wait([this, id](const boost::system::error_code& error) {
+      if (error) return;
+      const auto at = held_.find(id);
+      if (at == held_.end()) return;  // Released or cleared meanwhile.
+      const std::function<void()> next = std::move(at->second.go_on);
+      held_.erase(at);
+      next();
+    });
+    return;
+  }
+  go_on();
+}
+
+std::optional<control::FailRequest> Faults::failure(const Where& where) {
+  for (auto rule = fails_.begin(); rule != fails_.end(); ++rule) {
+    if (!matches(rule->match(), where)) continue;
+    const control::FailRequest failure = *rule;
+    if (used_up(*rule)) fails_.erase(rule);
+    return failure;
+  }
+  return std::nullopt;
+}
+
+}  // namespace failoverd::minitablet

@@ -1,0 +1,57 @@
+#include "tests/tablet/partition.h"
+
+#include "tests/tablet/follower_link.h"
+
+namespace failoverd::minitablet {
+
+Partition::Partition(const Disk& disk_in, std::filesystem::path directory_in,
+                     fedb::TableMeta meta_in, std::uint64_t max_binlog_bytes)
+    : disk{disk_in},
+      directory{std::move(directory_in)},
+      meta{std::move(meta_in)},
+      table{static_cast<std::uint32_t>(meta.seg_cnt())},
+      binlog{disk_in, directory / "binlog", max_binlog_bytes} {
+  leader = meta.mode() == fedb::kTableLeader;
+  replicates = leader;
+  if (leader) term = meta.term();
+}
+
+void Partition::put(fedb::LogEntry entry) {
+  entry.set_term(term);
+  entry.set_log_index(offset + 1);
+  table.apply(entry);
+  std::string frame;
+  append_frame(frame, Record{offset + 1, term, entry.SerializeAsString()});
+  (void)binlog.append(frame, offset);
+  ++offset;
+  for (const auto& follower : followers) follower->poke();
+}
+
+bool Partition::append_entries(const fedb::AppendEntriesRequest& request,
+                               fedb::AppendEntriesResponse& response) {
+  if (request.term() < term) return false;
+  if (request.pre_log_index() == 0 && request.entries_size() == 0) {
+    term = request.term();
+    response.set_log_offset(offset);
+    return true;
+  }
+  if (request.pre_log_index() > offset) return false;
+  std::string frames;
+  std::uint64_t last = offset;
+  for (const fedb::LogEntry& entry : request.entries()) {
+    if (entry.log_index() <= last) continue;
+    append_frame(frames, Record{entry.log_index(), entry.term(), entry.SerializeAsString()});
+    last = entry.log_index();
+  }
+  if (last == offset) return true;  // All of it was skipped: ok, and no log_offset.
+  if (!binlog.append(frames, offset)) return false;
+  for (const fedb::LogEntry& entry : request.entries()) {
+    if (entry.log_index() <= offset) continue;
+    table.apply(entry);
+    offset = entry.log_index();
+  }
+  response.set_log_offset(offset);
+  return true;
+}
+
+}  // namespace failoverd::minitablet
