@@ -7,12 +7,12 @@
 //   GET  /api/v1/tables[?db=DB] /api/v1/tables/NAME[?db=DB]
 //   GET  /api/v1/ops[?name=NAME[&pid=PID]][&db=DB]
 //   GET  /api/v1/events[?since=ID][&limit=N]     N at most 10,000, 1,000 if absent
-//   GET  /api/v1/events/stream[?since=ID]        server-sent events; Last-Event-ID goes before
-//   since POST /api/v1/commands/NAME                   body: JSON object of the command's arguments
+//   GET  /api/v1/events/stream[?since=ID]        server-sent events; Last-Event-ID beats since
+//   POST /api/v1/commands/NAME                   body: JSON object of the command's arguments
 //
-// HEAD where GET is. Errors are one line of JSON {"error": "..."}. Answers of /readyz and
-// /api/v1 carry // Failoverd-Role: active|standby and, where it is known, Failoverd-Active: the
-// active's address.
+// HEAD where GET is. Errors are one line of JSON {"error": "..."}. Answers of /readyz and /api/v1
+// carry Failoverd-Role: active|standby and, where it is known, Failoverd-Active: the active's
+// address.
 #pragma once
 
 #include <optional>

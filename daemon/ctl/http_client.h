@@ -1,0 +1,59 @@
+// HTTP calls to failoverd: one at a time or to several daemons at once, each with a deadline; and
+// event streams. Blocks the caller, who is a person waiting for an answer. A failure is one line
+// that names the address. Beast stays in http_client.cc.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lib/base/result.h"
+#include "lib/base/time.h"
+
+namespace failoverd::ctl {
+
+// http://host:port without a path; the scheme may be left out.
+struct Url {
+  std::string host;
+  std::string port;
+
+  std::string address() const;  // "host:port".
+  bool operator==(const Url&) const = default;
+};
+
+Result<Url> parse_url(const std::string& text);
+
+struct Call {
+  std::string method = "GET";
+  std::string path;  // With query, encoded.
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+struct Answer {
+  unsigned status = 0;
+  std::string body;
+  std::string role;    // Failoverd-Role: active or standby; empty if it did not say.
+  std::string active;  // Failoverd-Active: the active one's address; may be empty.
+  Url from;
+};
+
+Result<Answer> http_call(const Url& url, const Call& call, Duration deadline);
+
+// In the order of the urls.
+std::vector<Result<Answer>> http_call_all(const std::vector<Url>& urls, const Call& call,
+                                          Duration deadline);
+
+// Gives what comes, piece by piece, until the other side ends it, nothing came for `silence`, or
+// `take` returns false, which alone is no failure. An answer other than 200 is returned whole.
+using Take = std::function<bool(std::string_view)>;
+Result<Answer> http_stream(const Url& url, const Call& call, Duration deadline, Duration silence,
+                           const Take& take);
+
+// For a path's segment or a query's value.
+std::string percent_encoded(std::string_view text);
+
+}  // namespace failoverd::ctl

@@ -1,0 +1,44 @@
+// Which daemon to ask. With several servers the active one is found first; a standby that names the
+// active one is left for it, once. Owned by the program's run; blocks like http_client.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/ctl/http_client.h"
+#include "lib/base/result.h"
+#include "lib/base/time.h"
+
+namespace failoverd::ctl {
+
+constexpr Duration kDeadline = std::chrono::seconds(10);
+
+class Servers {
+ public:
+  // `token` empty: none. `who`: what the daemon writes down as the caller's name.
+  Servers(std::vector<Url> urls, std::string token, std::string who);
+
+  // From the active daemon if it can be found, else from a standby, whose view is a little older.
+  Result<Answer> get(const std::string& path);
+
+  // From the one server that was given, active or not; with several as get().
+  Result<Answer> get_here(const std::string& path);
+
+  // Only the active one carries commands out; `body` is the JSON object of the arguments.
+  Result<Answer> post(const std::string& path, const std::string& body);
+
+  // The server that get_here() asks.
+  Result<Url> choose();
+
+ private:
+  std::optional<Url> other_active(const Answer& answer) const;
+
+  const std::vector<Url> urls_;
+  const std::string token_;
+  const std::string who_;
+
+  std::optional<Url> chosen_;
+};
+
+}  // namespace failoverd::ctl

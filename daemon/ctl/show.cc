@@ -1,0 +1,102 @@
+#include "daemon/ctl/show.h"
+
+#include <boost/json.hpp>
+#include <functional>
+#include <vector>
+
+#include "daemon/ctl/format.h"
+#include "daemon/ctl/table.h"
+
+namespace failoverd::ctl {
+namespace {
+
+namespace json = boost::json;
+
+std::string text(const json::object& row, const char* key) {
+  return std::string(row.at(key).as_string());
+}
+
+// "-" for null: the tablet never told, or there is none.
+std::string text_or_dash(const json::object& row, const char* key) {
+  return row.at(key).is_null() ? "-" : text(row, key);
+}
+
+std::string number_or_dash(const json::object& row, const char* key) {
+  return row.at(key).is_null() ? "-" : std::to_string(row.at(key).to_number<std::uint64_t>());
+}
+
+std::int64_t ms(const json::object& row, const char* key) {
+  return row.at(key).is_null() ? 0 : row.at(key).to_number<std::int64_t>();
+}
+
+Row tablet(const json::object& row) {
+  return {text(row, "endpoint"), text(row, "state"), short_duration(ms(row, "age"))};
+}
+
+Row replica(const json::object& row) {
+  const bool in_minutes = text(row, "ttl_type") != "kLatestTime";
+  const auto& memused = row.at("memused");
+  return {text(row, "name"),
+          number_or_dash(row, "tid"),
+          number_or_dash(row, "pid"),
+          text(row, "endpoint"),
+          text(row, "role"),
+          number_or_dash(row, "ttl") + (in_minutes ? "min" : ""),
+          row.at("is_alive").as_bool() ? "yes" : "no",
+          text(row, "compress_type"),
+          number_or_dash(row, "offset"),
+          number_or_dash(row, "record_cnt"),
+          memused.is_null() ? "-" : short_size(memused.to_number<std::uint64_t>())};
+}
+
+Row op(const json::object& row) {
+  return {number_or_dash(row, "op_id"),
+          text(row, "op_type"),
+          text(row, "name"),
+          number_or_dash(row, "pid"),
+          text(row, "status"),
+          local_time(ms(row, "start_time")),
+          short_duration(ms(row, "execute_time")),
+          local_time(ms(row, "end_time")),
+          text_or_dash(row, "cur_task")};
+}
+
+Row conf(const json::object& row) { return {text(row, "key"), text(row, "value")}; }
+
+Result<std::string> table(const Row& header, const std::string& answer,
+                          const std::function<Row(const json::object&)>& to_row) {
+  try {
+    std::vector<Row> rows;
+    const json::value parsed = json::parse(answer);
+    for (const json::value& row : parsed.as_array()) {
+      rows.push_back(to_row(row.as_object()));
+    }
+    return {boost::system::in_place_value, to_table(header, rows)};
+  } catch (const std::exception& error) {
+    return Failure{std::string("the daemon's answer is not understood: ") + error.what()};
+  }
+}
+
+}  // namespace
+
+Result<std::string> tablets_table(const std::string& answer) {
+  return table({"endpoint", "state", "age"}, answer, tablet);
+}
+
+Result<std::string> replicas_table(const std::string& answer) {
+  return table({"name", "tid", "pid", "endpoint", "role", "ttl", "is_alive", "compress_type",
+                "offset", "record_cnt", "memused"},
+               answer, replica);
+}
+
+Result<std::string> ops_table(const std::string& answer) {
+  return table({"op_id", "op_type", "name", "pid", "status", "start_time", "execute_time",
+                "end_time", "cur_task"},
+               answer, op);
+}
+
+Result<std::string> conf_table(const std::string& answer) {
+  return table({"key", "value"}, answer, conf);
+}
+
+}  // namespace failoverd::ctl

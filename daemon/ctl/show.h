@@ -1,0 +1,16 @@
+// What the daemon answered, as the tables that operators know. Each takes the JSON text of one API
+// answer; a failure means that it was not what this program expects.
+#pragma once
+
+#include <string>
+
+#include "lib/base/result.h"
+
+namespace failoverd::ctl {
+
+Result<std::string> tablets_table(const std::string& json);
+Result<std::string> replicas_table(const std::string& json);
+Result<std::string> ops_table(const std::string& json);
+Result<std::string> conf_table(const std::string& json);
+
+}  // namespace failoverd::ctl

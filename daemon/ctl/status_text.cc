@@ -1,0 +1,207 @@
+#include "daemon/ctl/status_text.h"
+
+#include <boost/json.hpp>
+#include <string_view>
+
+#include "daemon/ctl/format.h"
+#include "daemon/ctl/table.h"
+
+namespace failoverd::ctl {
+namespace {
+
+namespace json = boost::json;
+
+std::string text(const json::object& from, const char* key) {
+  return printable(std::string(from.at(key).as_string()));
+}
+
+std::uint64_t number(const json::object& from, const char* key) {
+  return from.at(key).to_number<std::uint64_t>();
+}
+
+// "8 healthy, 2 leaderless": what is not healthy first.
+std::string counts(const json::object& from) {
+  std::string healthy;
+  std::string others;
+  for (const auto& [word, value] : from) {
+    const auto count = value.to_number<std::uint64_t>();
+    if (count == 0) continue;
+    std::string& list = word == "healthy" ? healthy : others;
+    list += (list.empty() ? "" : ", ") + std::to_string(count) + " " + printable(std::string(word));
+  }
+  return others + (others.empty() || healthy.empty() ? "" : ", ") + healthy;
+}
+
+std::uint64_t total(const json::object& from) {
+  std::uint64_t sum = 0;
+  for (const auto& [word, value] : from) sum += value.to_number<std::uint64_t>();
+  return sum;
+}
+
+class StatusText {
+ public:
+  explicit StatusText(const json::object& status) : status_(status) {}
+
+  std::string text() {
+    headline();
+    reasons("stands_back", "changes nothing");
+    wrong();
+    reasons("holds", "held");
+    unreadable();
+    would_do();
+    running();
+    background();
+    return std::move(out_);
+  }
+
+ private:
+  // "for 5m"; empty where the daemon did not say since when.
+  std::string lasting(const json::value& since) const {
+    if (since.is_null()) return "";
+    const auto now = status_.at("now").to_number<std::int64_t>();
+    return "for " + short_duration(now - since.to_number<std::int64_t>());
+  }
+  std::string ago(const json::value& at) const {
+    if (at.is_null()) return "";
+    const auto now = status_.at("now").to_number<std::int64_t>();
+    return short_duration(now - at.to_number<std::int64_t>()) + " ago";
+  }
+  void line(const std::string& words) { out_ += words + "\n"; }
+
+  std::string who_acts() const {
+    const std::string name = ctl::text(status_, "name");
+    if (status_.at("active").as_bool()) return "active: this daemon (" + name + ")";
+    const json::object& holder = status_.at("holder").as_object();
+    const std::string active = ctl::text(holder, "name");
+    const std::string address = ctl::text(holder, "address");
+    if (active.empty()) return "NOBODY ACTS: this daemon (" + name + ") is a standby";
+    return "standby: this daemon (" + name + "); active: " + active +
+           (address.empty() ? "" : " at " + address);
+  }
+
+  void headline() {
+    const json::value& automatic = status_.at("auto_failover").at("value");
+    std::string words = who_acts() + ", epoch " + std::to_string(number(status_, "epoch"));
+    words += ", auto_failover ";
+    words += automatic.is_null() ? "not known" : automatic.as_bool() ? "on" : "OFF";
+    if (!status_.at("zookeeper").at("connected").as_bool()) words += ", NO CONTACT TO ZOOKEEPER";
+    if (!status_.at("ready").as_bool())
+      words += ", NOT READY: " + ctl::text(status_, "ready_reason");
+    if (!status_.at("stands_back").as_array().empty()) words += ", STANDS BACK";
+    const json::object& partitions = status_.at("partitions").as_object();
+    const std::uint64_t all = total(partitions);
+    words += ", " + std::to_string(all) + (all == 1 ? " partition" : " partitions");
+    if (all > 0) words += ": " + counts(partitions);
+    line(words);
+  }
+
+  void reasons(const char* key, const char* title) {
+    for (const json::value& each : status_.at(key).as_array()) {
+      const json::object& reason = each.as_object();
+      const std::string since = lasting(reason.at("since"));
+      line(std::string(title) + (since.empty() ? "" : " " + since) + ": " +
+           ctl::text(reason, "text"));
+    }
+  }
+
+  void wrong() {
+    const json::array& rows = status_.at("wrong").as_array();
+    for (const json::value& each : rows) {
+      const json::object& row = each.as_object();
+      const std::string db = ctl::text(row, "db");
+      const std::string since = lasting(row.at("since"));
+      line(ctl::text(row, "state") + ": " + (db.empty() ? "" : db + ".") + ctl::text(row, "name") +
+           " " + std::to_string(number(row, "pid")) + (since.empty() ? "" : ", " + since) + ": " +
+           ctl::text(row, "text"));
+      const std::string waits = ctl::text(row, "waits_for");
+      if (!waits.empty()) line("  waits for: " + waits);
+    }
+    const std::uint64_t all = number(status_, "wrong_total");
+    if (all > rows.size())
+      line("... and " + std::to_string(all - rows.size()) + " more partitions");
+  }
+
+  void unreadable() {
+    for (const json::value& each : status_.at("unreadable").as_array()) {
+      const json::object& row = each.as_object();
+      line("left alone: table " + ctl::text(row, "name") + " (" + ctl::text(row, "znode") +
+           "): " + ctl::text(row, "reason"));
+    }
+  }
+
+  void would_do() {
+    const json::array& rows = status_.at("would_do").as_array();
+    if (rows.empty()) return;
+    line("would be done were auto_failover on:");
+    for (const json::value& each : rows) line("  " + printable(std::string(each.as_string())));
+  }
+
+  void running() {
+    for (const json::value& each : status_.at("running").as_array()) {
+      const json::object& row = each.as_object();
+      const json::value& task = row.at("cur_task");
+      const std::string detail = ctl::text(row, "detail");
+      line("op " + std::to_string(number(row, "op_id")) + ": " + ctl::text(row, "op_type") + " " +
+           ctl::text(row, "name") + " " + std::to_string(number(row, "pid")) + ", " +
+           ctl::text(row, "status") +
+           (task.is_null() ? "" : " at " + printable(std::string(task.as_string()))) + ", for " +
+           short_duration(row.at("execute_time").to_number<std::int64_t>()) +
+           (detail.empty() ? "" : ": " + detail));
+    }
+  }
+
+  void background() {
+    const json::object& config = status_.at("config").as_object();
+    if (!config.at("ok").as_bool()) {
+      line("configuration refused " + ago(config.at("at")) +
+           ", the old one holds: " + ctl::text(config, "line"));
+    }
+    out_ += '\n';
+    const json::object& tablets = status_.at("tablets").as_object();
+    line("tablets:       " + (total(tablets) == 0 ? std::string("none") : counts(tablets)));
+    line("tables:        " + std::to_string(number(status_, "tables")));
+    line("auto_failover: " + switched());
+    const json::object& zookeeper = status_.at("zookeeper").as_object();
+    const bool connected = zookeeper.at("connected").as_bool();
+    line("zookeeper:     " + ctl::text(zookeeper, "servers") + ctl::text(zookeeper, "root") +
+         (connected ? ", session " + ctl::text(zookeeper, "session") + " of " +
+                          std::to_string(number(zookeeper, "session_timeout_ms")) + " ms"
+                    : std::string(", not connected")));
+    if (config.at("ok").as_bool()) {
+      line("configuration: " + ctl::text(config, "file") + ", read " + ago(config.at("at")));
+    } else {
+      line("configuration: " + ctl::text(config, "file"));
+    }
+    const std::string up = lasting(status_.at("started"));
+    line("failoverd:     " + ctl::text(status_, "version") + (up.empty() ? "" : ", up " + up));
+  }
+
+  std::string switched() const {
+    const json::object& view = status_.at("auto_failover").as_object();
+    if (view.at("value").is_null()) return "not known";
+    std::string words = view.at("value").as_bool() ? "on" : "off";
+    const std::string who = ctl::text(view, "who");
+    const std::string from = ctl::text(view, "from");
+    const std::string at = ago(view.at("at"));
+    if (!who.empty()) words += ", set by " + who;
+    if (!from.empty()) words += " from " + from;
+    if (!at.empty()) words += ", " + at;
+    return words;
+  }
+
+  const json::object& status_;
+  std::string out_;
+};
+
+}  // namespace
+
+Result<std::string> status_text(const std::string& answer) {
+  try {
+    const json::value status = json::parse(answer);
+    return {boost::system::in_place_value, StatusText(status.as_object()).text()};
+  } catch (const std::exception& error) {
+    return Failure{std::string("the daemon's answer is not understood: ") + error.what()};
+  }
+}
+
+}  // namespace failoverd::ctl
