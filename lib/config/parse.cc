@@ -1,6 +1,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <yaml-cpp/anchor.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -8,9 +10,10 @@
 #include <cerrno>
 #include <map>
 #include <optional>
+#include <sstream>
+#include <string>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include "lib/config/config.h"
 #include "lib/config/keys.h"
@@ -48,6 +51,50 @@ std::string at(const std::string& filename, const YAML::Mark& mark) {
   if (mark.is_null()) return filename + ": ";
   return filename + ":" + std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1) +
          ": ";
+}
+
+// Where documents begin. YAML::LoadAll() would tell too, but never comes back from a text that
+// begins with a comma: it gets empty documents for ever.
+class Beginnings : public YAML::EventHandler {
+ public:
+  explicit Beginnings(std::string_view text) : text_(std::string{text}), parser_(text_) {}
+
+  // Of the next document; nullopt after the last.
+  std::optional<YAML::Mark> next() {
+    if (!parser_.HandleNextDocument(*this)) return std::nullopt;
+    return mark_;
+  }
+
+  void OnDocumentStart(const YAML::Mark& mark) override { mark_ = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  std::istringstream text_;
+  YAML::Parser parser_;
+  YAML::Mark mark_;
+};
+
+// The text has to be one document, or none.
+Stop check_documents(std::string_view text, const std::string& filename) {
+  Beginnings beginnings{text};
+  const std::optional<YAML::Mark> first = beginnings.next();
+  if (!first) return std::nullopt;
+  const std::optional<YAML::Mark> second = beginnings.next();
+  if (!second) return std::nullopt;
+  const bool is_stuck = second->pos == first->pos;
+  return Failure{at(filename, *second) +
+                 (is_stuck ? "not YAML: nothing begins like this"
+                           : "a second document begins here: write one without \"---\" in it")};
 }
 
 std::string without_quotes(const std::string& text) { return text.substr(1, text.size() - 2); }
@@ -260,15 +307,9 @@ Result<Config> parse(std::string_view text, const std::string& filename) {
     return Failure{filename + ": larger than 1 MiB: write the configuration only"};
   }
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string{text});
-    if (documents.size() > 1) {
-      return Failure{at(filename, documents[1].Mark()) +
-                     "a second document begins here: write one without \"---\" in it"};
-    }
+    if (Stop stop = check_documents(text, filename)) return *stop;
     Reader reader{filename};
-    if (!documents.empty()) {
-      if (Stop stop = reader.read(documents[0])) return *stop;
-    }
+    if (Stop stop = reader.read(YAML::Load(std::string{text}))) return *stop;
     return reader.config();
   } catch (const YAML::Exception& error) {
     return not_yaml(text, filename, error);

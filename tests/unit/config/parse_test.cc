@@ -261,7 +261,7 @@ TEST(Parse, ShapesAreChecked) {
       {"log: info",
        "1:6: log: \"info\" stands where a map should: write its keys below it (level, format)"},
       {"log: {level: info}\n---\nlog: {level: debug}\n",
-       "3:1: a second document begins here: write one without \"---\" in it"},
+       "2:1: a second document begins here: write one without \"---\" in it"},
   });
 }
 
@@ -272,6 +272,7 @@ TEST(Parse, WhatIsNoYamlIsNamedWithItsPlace) {
       {"log:\n\tlevel: info\n",
        "2:7: not YAML: illegal map value: indent with spaces, not with tabs"},
       {"log: {level: *nowhere}", "1:14: not YAML: the referenced anchor is not defined"},
+      {",a: 1", "1:1: not YAML: nothing begins like this"},
       {"log: \"unfinished", "1:17: not YAML: illegal EOF in scalar"},
   });
 }
