@@ -1,0 +1,287 @@
+#include "lib/fedb/cluster_view.h"
+
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <utility>
+
+namespace failoverd::fedb {
+namespace {
+
+using zookeeper::Code;
+using zookeeper::Stat;
+
+constexpr auto kReadAgainAfter = std::chrono::milliseconds{100};
+
+constexpr const char kStartup[] = "startup_";
+constexpr const char kLockRequest[] = "lock_request";
+
+}  // namespace
+
+// A directory whose children are watched.
+struct ClusterView::List {
+  std::string path;
+  std::function<void(const std::vector<std::string>&)> listed;
+  std::vector<std::string> names;
+  bool read = false;
+  bool reading = false;
+  bool again = false;
+  bool watched = false;  // The watch of this session is set, and has not fired.
+};
+
+ClusterView::ClusterView(boost::asio::io_context& io, zookeeper::Session& session, Paths paths,
+                         Numbering numbering, Tell tell)
+    : io_(io),
+      session_(session),
+      paths_(std::move(paths)),
+      numbering_(numbering),
+      tell_(std::move(tell)) {
+  const auto list = [](std::string path, std::function<void(const std::vector<std::string>&)> f) {
+    auto made = std::make_unique<List>();
+    made->path = std::move(path);
+    made->listed = std::move(f);
+    return made;
+  };
+  nodes_ = list(paths_.nodes(), [this](const auto& names) { tablets_listed(names); });
+  nameservers_ =
+      list(paths_.nameservers(), [this](const auto& names) { nameservers_listed(names); });
+  tables_ = list(paths_.at(Paths::kTables), [this](const auto&) { tables_listed(); });
+  db_tables_ = list(paths_.at(Paths::kDbTables), [this](const auto&) { tables_listed(); });
+}
+
+ClusterView::~ClusterView() { *alive_ = false; }
+
+void ClusterView::connected(bool new_session) {
+  for (List* list : {nodes_.get(), nameservers_.get(), tables_.get(), db_tables_.get()}) {
+    if (new_session) list->watched = false;
+    if (!list->watched || !list->read) read_list(*list);
+  }
+  for (auto& [znode, entry] : entries_) {
+    if (new_session) entry.watched = false;
+    if (!entry.watched || !entry.known) read_table(znode);
+  }
+}
+
+void ClusterView::read_later(std::function<void()> what) {
+  auto timer = std::make_shared<boost::asio::steady_timer>(io_, kReadAgainAfter);
+  timer->async_wait(
+      guarded([timer, what = std::move(what)](const boost::system::error_code&) { what(); }));
+}
+
+// --- Lists ---------------------------------------------------------------------------------------
+
+void ClusterView::read_list(List& list) {
+  if (list.reading) {
+    list.again = true;
+    return;
+  }
+  list.reading = true;
+  list.again = false;
+  list.watched = true;
+  const auto fired = guarded([this, &list] {
+    list.watched = false;
+    read_list(list);
+  });
+  session_.children(
+      list.path,
+      guarded([this, &list, fired](Code code, std::vector<std::string> names, const Stat&) {
+        list.reading = false;
+        if (code == Code::kNoNode) {
+          // getChildren leaves no watch on what is not there.
+          session_.exists(list.path, guarded([this, &list](Code c, const Stat&) {
+                            if (c == Code::kOk || c == Code::kNoNode) return;
+                            list.watched = false;
+                            read_later([this, &list] { read_list(list); });
+                          }),
+                          fired);
+          names.clear();
+        } else if (code != Code::kOk) {
+          list.watched = false;
+          if (code != Code::kExpired) read_later([this, &list] { read_list(list); });
+          return;
+        }
+        list_read(list, std::move(names));
+      }),
+      fired);
+}
+
+void ClusterView::list_read(List& list, std::vector<std::string> names) {
+  std::sort(names.begin(), names.end());
+  list.names = std::move(names);
+  list.read = true;
+  list.listed(list.names);
+  if (list.again) read_list(list);
+}
+
+// --- Tablets -------------------------------------------------------------------------------------
+
+// The stat of every child, at every change: a tablet that went and came between two reads has
+// another czxid.
+void ClusterView::tablets_listed(const std::vector<std::string>& names) {
+  const std::uint64_t round = ++tablet_round_;
+  tablets_found_.clear();
+  tablets_open_ = 1;
+  for (const std::string& name : names) {
+    if (name.starts_with("NLTABLET_")) continue;
+    ++tablets_open_;
+    session_.get(paths_.nodes() + "/" + name,
+                 guarded([this, round, name](Code code, const std::string& value, const Stat& s) {
+                   if (round != tablet_round_) return;
+                   if (code == Code::kOk) {
+                     tablets_found_.push_back({name, s.czxid, value.starts_with(kStartup)});
+                   } else if (code != Code::kNoNode) {
+                     ++tablet_round_;  // Half a list is worse than an old one.
+                     read_later([this] { read_list(*nodes_); });
+                     return;
+                   }
+                   tablets_read(round);
+                 }));
+  }
+  tablets_read(round);
+}
+
+void ClusterView::tablets_read(std::uint64_t round) {
+  if (round != tablet_round_ || --tablets_open_ > 0) return;
+  std::sort(tablets_found_.begin(), tablets_found_.end(),
+            [](const auto& a, const auto& b) { return a.endpoint < b.endpoint; });
+  tablets_told_ = true;
+  tell_(core::TabletsListed{std::exchange(tablets_found_, {})});
+  tell_if_all_is_read();
+}
+
+// --- Nameservers ---------------------------------------------------------------------------------
+
+void ClusterView::nameservers_listed(const std::vector<std::string>& names) {
+  const std::uint64_t round = ++nameserver_round_;
+  nameservers_found_.clear();
+  nameservers_open_ = 1;
+  for (const std::string& name : names) {
+    ++nameservers_open_;
+    session_.get(paths_.nameservers() + "/" + name,
+                 guarded([this, round, name](Code code, const std::string& value, const Stat&) {
+                   if (round != nameserver_round_) return;
+                   if (code == Code::kOk) {
+                     const std::string sequence = name.starts_with(kLockRequest)
+                                                      ? name.substr(sizeof kLockRequest - 1)
+                                                      : name;
+                     nameservers_found_[sequence] = value.empty() ? name : value;
+                   } else if (code != Code::kNoNode) {
+                     ++nameserver_round_;
+                     read_later([this] { read_list(*nameservers_); });
+                     return;
+                   }
+                   nameservers_read(round);
+                 }));
+  }
+  nameservers_read(round);
+}
+
+void ClusterView::nameservers_read(std::uint64_t round) {
+  if (round != nameserver_round_ || --nameservers_open_ > 0) return;
+  core::NameserversListed listed;
+  for (const auto& [sequence, endpoint] : nameservers_found_) listed.endpoints.push_back(endpoint);
+  nameservers_told_ = true;
+  tell_(std::move(listed));
+  tell_if_all_is_read();
+}
+
+// --- Tables --------------------------------------------------------------------------------------
+
+void ClusterView::tables_listed() {
+  if (!tables_->read || !db_tables_->read) return;
+  core::TablesListed listed;
+  std::set<std::string> there;
+  for (const std::string& n : tables_->names) there.insert(std::string{Paths::kTables} + "/" + n);
+  for (const std::string& n : db_tables_->names)
+    there.insert(std::string{Paths::kDbTables} + "/" + n);
+  std::erase_if(entries_, [&](const auto& e) { return !there.contains(e.first); });
+  listed.znodes.assign(there.begin(), there.end());
+  tell_(std::move(listed));
+  for (const std::string& znode : there) {
+    if (!entries_.contains(znode)) read_table(znode);
+  }
+  tell_if_all_is_read();
+}
+
+void ClusterView::read_table(const std::string& znode) {
+  TableEntry& entry = entries_[znode];
+  if (entry.reading) {
+    entry.again = true;
+    return;
+  }
+  entry.reading = true;
+  entry.again = false;
+  entry.watched = true;
+  session_.get(paths_.at(znode),
+               guarded([this, znode](Code code, std::string value, const Stat& stat) {
+                 table_read(znode, code, std::move(value), stat);
+               }),
+               guarded([this, znode] {
+                 const auto found = entries_.find(znode);
+                 if (found == entries_.end()) return;
+                 found->second.watched = false;
+                 read_table(znode);
+               }));
+}
+
+void ClusterView::table_read(const std::string& znode, Code code, std::string value, Stat stat) {
+  const auto found = entries_.find(znode);
+  if (found == entries_.end()) return;
+  TableEntry& entry = found->second;
+  entry.reading = false;
+  if (code == Code::kNoNode) {  // The list, which is watched too, will say that it is gone.
+    entries_.erase(found);
+    tell_if_all_is_read();
+    return;
+  }
+  if (code != Code::kOk) {
+    entry.watched = false;
+    if (code == Code::kExpired) return;
+    read_later([this, znode] {
+      if (entries_.contains(znode)) read_table(znode);
+    });
+    return;
+  }
+  entry.known = true;
+  TableDetails details;
+  auto shape = parse_table(znode, value, stat.version, numbering_, &details);
+  entry.value = {std::move(value), stat.version, details};
+  const bool again = std::exchange(entry.again, false);
+  if (shape) {
+    tell_(core::TableRead{std::move(*shape)});
+  } else {
+    tell_(core::TableUnreadable{znode, shape.error().text});
+  }
+  if (again) read_table(znode);
+  tell_if_all_is_read();
+}
+
+void ClusterView::tell_if_all_is_read() {
+  if (all_told_ || !tablets_told_ || !nameservers_told_ || !tables_->read || !db_tables_->read) {
+    return;
+  }
+  for (const auto& [znode, entry] : entries_) {
+    if (!entry.known) return;
+  }
+  all_told_ = true;
+  tell_(core::ClusterRead{});
+}
+
+void ClusterView::read_again(const std::string& znode) {
+  session_.sync(paths_.at(znode), guarded([this, znode](Code) {
+                  if (entries_.contains(znode)) read_table(znode);
+                }));
+}
+
+void ClusterView::written(const std::string& znode, std::string value, std::int32_t version) {
+  const auto found = entries_.find(znode);
+  if (found == entries_.end() || found->second.value.version >= version) return;
+  found->second.value.value = std::move(value);
+  found->second.value.version = version;
+}
+
+const TableValue* ClusterView::table(const std::string& znode) const {
+  const auto found = entries_.find(znode);
+  return found == entries_.end() || !found->second.known ? nullptr : &found->second.value;
+}
+
+}  // namespace failoverd::fedb

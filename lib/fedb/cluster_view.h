@@ -1,0 +1,106 @@
+// Reads the cluster from ZooKeeper and keeps watching it: tablets, tables, nameservers. Every
+// change becomes an event with the whole new state of what changed; nothing is decided and nothing
+// is written here. Keeps the bytes of every table, so that an edit can be applied to them. Owned by
+// the hands; one thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "lib/core/event.h"
+#include "lib/fedb/paths.h"
+#include "lib/fedb/table_info.h"
+#include "lib/zookeeper/session.h"
+
+namespace failoverd::fedb {
+
+// A table's znode as last read or written by us.
+struct TableValue {
+  std::string value;
+  std::int32_t version = 0;
+  TableDetails details;
+};
+
+class ClusterView {
+ public:
+  using Tell = std::function<void(core::Event)>;
+
+  ClusterView(boost::asio::io_context& io, zookeeper::Session& session, Paths paths,
+              Numbering numbering, Tell tell);
+  ~ClusterView();
+  ClusterView(const ClusterView&) = delete;
+  ClusterView& operator=(const ClusterView&) = delete;
+
+  // Call from Session::on_state at every kConnected: reads what is not known to be watched.
+  void connected(bool new_session);
+
+  // Reads one table again, after bringing our server up to date, and tells it (SAFETY 17).
+  void read_again(const std::string& znode);
+  // We wrote it ourselves: version and bytes are known without reading.
+  void written(const std::string& znode, std::string value, std::int32_t version);
+
+  const TableValue* table(const std::string& znode) const;
+
+ private:
+  struct List;
+  struct Node;
+  struct TableEntry {
+    TableValue value;
+    bool known = false;
+    bool reading = false;
+    bool again = false;
+    bool watched = false;
+  };
+
+  void read_list(List&);
+  void list_read(List&, std::vector<std::string> names);
+  void read_later(std::function<void()> what);
+  void tablets_listed(const std::vector<std::string>& names);
+  void tablets_read(std::uint64_t round);
+  void nameservers_listed(const std::vector<std::string>& names);
+  void nameservers_read(std::uint64_t round);
+  void tables_listed();
+  void read_table(const std::string& znode);
+  void table_read(const std::string& znode, zookeeper::Code, std::string value, zookeeper::Stat);
+  void tell_if_all_is_read();
+
+  // Wraps a callback so that it does nothing once we are gone.
+  template <class F>
+  auto guarded(F f) {
+    return [alive = alive_, f = std::move(f)](auto&&... args) {
+      if (*alive) f(std::forward<decltype(args)>(args)...);
+    };
+  }
+
+  boost::asio::io_context& io_;
+  zookeeper::Session& session_;
+  const Paths paths_;
+  const Numbering numbering_;
+  Tell tell_;
+
+  std::unique_ptr<List> nodes_;
+  std::unique_ptr<List> nameservers_;
+  std::unique_ptr<List> tables_;
+  std::unique_ptr<List> db_tables_;
+  std::map<std::string, TableEntry> entries_;  // By znode, relative to the root.
+
+  // One round reads every child of a list; a newer round makes an older one void.
+  std::uint64_t tablet_round_ = 0;
+  std::size_t tablets_open_ = 0;
+  std::vector<core::TabletsListed::Child> tablets_found_;
+  std::uint64_t nameserver_round_ = 0;
+  std::size_t nameservers_open_ = 0;
+  std::map<std::string, std::string> nameservers_found_;  // By sequence.
+  bool tablets_told_ = false;
+  bool nameservers_told_ = false;
+  bool all_told_ = false;
+
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace failoverd::fedb

@@ -1,0 +1,30 @@
+// The znodes below a cluster's root (FEDB.md 1, and our own below failoverd/).
+#pragma once
+
+#include <string>
+
+namespace failoverd::fedb {
+
+struct Paths {
+  std::string root;  // "/rtidb_cluster"
+
+  std::string at(const std::string& relative) const { return root + "/" + relative; }
+  std::string nodes() const { return at("nodes"); }
+  std::string nameservers() const { return at("leader"); }
+  // Tables outside a database, by name; and those with one, by tid.
+  static constexpr const char* kTables = "table/table_data";
+  static constexpr const char* kDbTables = "table/db_table_data";
+  std::string term() const { return at("table/term"); }
+  std::string notify() const { return at("table/notify"); }
+
+  // Ours.
+  std::string own() const { return at("failoverd"); }
+  std::string lock() const { return at("failoverd/leader"); }
+  std::string epoch() const { return at("failoverd/epoch"); }
+  std::string auto_failover() const { return at("failoverd/auto_failover"); }
+  std::string op_index() const { return at("failoverd/op_index"); }
+  std::string elections() const { return at("failoverd/elections"); }
+  std::string daemons() const { return at("failoverd/daemons"); }
+};
+
+}  // namespace failoverd::fedb

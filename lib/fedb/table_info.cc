@@ -1,0 +1,129 @@
+#include "lib/fedb/table_info.h"
+
+#include "proto/openmldb.pb.h"
+#include "proto/table_info.pb.h"
+
+namespace failoverd::fedb {
+namespace {
+
+namespace wire = ::failoverd::fedb;
+
+// What is wrong with it as a table of this numbering; empty: nothing.
+template <class Info>
+std::string what_is_wrong(const Info& info) {
+  if (!info.has_name() || info.name().empty()) return "it has no name";
+  if (!info.has_tid() || info.tid() == 0) return "it has no tid";
+  if (info.table_partition_size() == 0) return "it has no partitions";
+  for (const auto& p : info.table_partition()) {
+    if (p.partition_meta_size() == 0)
+      return "partition " + std::to_string(p.pid()) + " has no rows";
+  }
+  return "";
+}
+
+template <class Info>
+std::string try_parse(const std::string& value, Info& info) {
+  if (!info.ParsePartialFromString(value)) return "it does not parse";
+  if (!info.IsInitialized()) return "it lacks " + info.InitializationErrorString();
+  return what_is_wrong(info);
+}
+
+void fill_details(const wire::TableInfo& info, TableDetails& to) {
+  to.ttl = info.ttl();
+  to.ttl_type = info.ttl_type();
+}
+void fill_details(const openmldb::TableInfo&, TableDetails& to) { to.ttl_type = "kAbsoluteTime"; }
+
+template <class Info>
+core::TableShape shape_of(const Info& info, TableDetails* details) {
+  core::TableShape shape;
+  shape.name = info.name();
+  shape.db = info.db();
+  shape.tid = info.tid();
+  shape.partitions.reserve(static_cast<std::size_t>(info.table_partition_size()));
+  for (const auto& p : info.table_partition()) {
+    core::PartitionShape& to = shape.partitions.emplace_back();
+    to.pid = p.pid();
+    for (const auto& row : p.partition_meta()) {
+      to.rows.push_back({row.endpoint(), row.is_leader(), row.is_alive()});
+    }
+    for (const auto& t : p.term_offset()) to.terms.push_back({t.term(), t.offset()});
+  }
+  if (details) {
+    fill_details(info, *details);
+    details->compress_type = CompressType_Name(info.compress_type());
+  }
+  return shape;
+}
+
+template <class Info>
+std::string edit_partition(Info& info, const core::PartitionEdit& edit) {
+  for (auto& p : *info.mutable_table_partition()) {
+    if (p.pid() != edit.pid) continue;
+    for (const core::RowEdit& row : edit.rows) {
+      bool found = false;
+      for (auto& meta : *p.mutable_partition_meta()) {
+        if (meta.endpoint() != row.endpoint) continue;
+        found = true;
+        meta.set_is_leader(row.is_leader);
+        meta.set_is_alive(row.is_alive);
+      }
+      if (!found) return "partition " + std::to_string(edit.pid) + " has no row " + row.endpoint;
+    }
+    for (const core::TermPair& t : edit.terms) {
+      auto* pair = p.add_term_offset();
+      pair->set_term(t.term);
+      pair->set_offset(t.offset);
+    }
+    return "";
+  }
+  return "it has no partition " + std::to_string(edit.pid);
+}
+
+template <class Info>
+Result<std::string> apply(const std::string& value, const core::TableEdit& edit) {
+  Info info;
+  if (const std::string wrong = try_parse(value, info); !wrong.empty()) {
+    return Failure{edit.znode + ": " + wrong};
+  }
+  for (const core::PartitionEdit& p : edit.partitions) {
+    if (const std::string wrong = edit_partition(info, p); !wrong.empty()) {
+      return Failure{edit.znode + ": " + wrong};
+    }
+  }
+  return {boost::system::in_place_value, info.SerializeAsString()};
+}
+
+}  // namespace
+
+Result<core::TableShape> parse_table(const std::string& znode, const std::string& value,
+                                     std::int32_t version, Numbering numbering,
+                                     TableDetails* details) {
+  wire::TableInfo old_numbers;
+  openmldb::TableInfo new_numbers;
+  const bool is_fedb = numbering == Numbering::kFedb;
+  const std::string wrong = is_fedb ? try_parse(value, old_numbers) : try_parse(value, new_numbers);
+  if (!wrong.empty()) {
+    const bool other =
+        (is_fedb ? try_parse(value, new_numbers) : try_parse(value, old_numbers)).empty();
+    return Failure{std::string{"is no TableInfo of numbering "} + (is_fedb ? "fedb" : "openmldb") +
+                   ": " + wrong +
+                   (other ? std::string{"; it looks like cluster.numbering: "} +
+                                (is_fedb ? "openmldb" : "fedb")
+                          : "")};
+  }
+  core::TableShape shape =
+      is_fedb ? shape_of(old_numbers, details) : shape_of(new_numbers, details);
+  shape.znode = znode;
+  shape.version = version;
+  shape.bytes = static_cast<std::uint32_t>(value.size());
+  return shape;
+}
+
+Result<std::string> apply_edit(const std::string& value, const core::TableEdit& edit,
+                               Numbering numbering) {
+  return numbering == Numbering::kFedb ? apply<wire::TableInfo>(value, edit)
+                                       : apply<openmldb::TableInfo>(value, edit);
+}
+
+}  // namespace failoverd::fedb

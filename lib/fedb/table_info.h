@@ -1,0 +1,34 @@
+// TableInfo, the value of a table's znode, to and from the core's shape. Only what failoverd
+// decides by is looked at; everything else, unknown fields included, stays as it was when an edit
+// is applied.
+#pragma once
+
+#include <string>
+
+#include "lib/base/result.h"
+#include "lib/core/command.h"
+#include "lib/core/types.h"
+
+namespace failoverd::fedb {
+
+// Which field numbers TableInfo has (FEDB.md 3.1, 8): a property of the bytes, not of a package
+// name.
+enum class Numbering { kFedb, kOpenmldb };
+
+// What operators also want to see of a table, and no decision needs.
+struct TableDetails {
+  std::uint64_t ttl = 0;
+  std::string ttl_type;
+  std::string compress_type;
+};
+
+// The Failure says what does not fit, and whether the other numbering would.
+Result<core::TableShape> parse_table(const std::string& znode, const std::string& value,
+                                     std::int32_t version, Numbering numbering,
+                                     TableDetails* details = nullptr);
+
+// The value with new flags and terms. Fails if a row or partition of the edit is not there.
+Result<std::string> apply_edit(const std::string& value, const core::TableEdit& edit,
+                               Numbering numbering);
+
+}  // namespace failoverd::fedb

@@ -1,0 +1,71 @@
+#include "lib/fedb/tablets.h"
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "lib/fedb/tablet_calls.h"
+
+namespace failoverd::fedb {
+namespace {
+
+// Works with every generation; a full protobuf name would not (FEDB.md 2).
+constexpr const char* kService = "TabletServer";
+
+core::TabletAnswered told(const core::CallTablet& command, const rpc::Answer& answer) {
+  return {command.id, command.tablet, from_wire(command.call, answer)};
+}
+
+}  // namespace
+
+Tablets::Tablets(boost::asio::io_context& io, Tell tell) : io_(io), tell_(std::move(tell)) {}
+
+Tablets::~Tablets() { *alive_ = false; }
+
+rpc::Channel& Tablets::channel(const core::Endpoint& endpoint) {
+  auto& channel = channels_[endpoint];
+  if (!channel) {
+    channel = std::make_unique<rpc::Channel>(io_, endpoint, rpc::Channel::Options{});
+    channel->on_lost = [this, endpoint](rpc::Lost) { tell_(core::ConnectionLost{endpoint}); };
+  }
+  return *channel;
+}
+
+void Tablets::call(const core::CallTablet& command) {
+  if (core::changes(command.call) && !may_change()) {
+    core::Answer answer;
+    answer.transport = core::Transport::kNotSent;
+    answer.text = "no lock or no fresh contact with ZooKeeper";
+    boost::asio::post(io_, [this, alive = alive_, id = command.id, tablet = command.tablet,
+                            answer = std::move(answer)] {
+      if (*alive) tell_(core::TabletAnswered{id, tablet, answer});
+    });
+    return;
+  }
+  if (command.fresh) {
+    call_fresh(command);
+    return;
+  }
+  WireCall wire = to_wire(command.call);
+  channel(command.tablet)
+      .call(kService, wire.method, std::move(wire.request), command.deadline,
+            [this, alive = alive_, command](const rpc::Answer& answer) {
+              if (*alive) tell_(told(command, answer));
+            });
+}
+
+void Tablets::call_fresh(const core::CallTablet& command) {
+  rpc::Channel::Options options;
+  options.connect_timeout = command.deadline;
+  auto fresh = std::make_shared<rpc::Channel>(io_, command.tablet, options);
+  WireCall wire = to_wire(command.call);
+  fresh->call(kService, wire.method, std::move(wire.request), command.deadline,
+              [this, alive = alive_, command, fresh](const rpc::Answer& answer) mutable {
+                if (*alive) tell_(told(command, answer));
+                // Not from inside its own callback.
+                boost::asio::post(io_, [last = std::move(fresh)] {});
+              });
+}
+
+void Tablets::drop_all() { channels_.clear(); }
+
+}  // namespace failoverd::fedb

@@ -1,0 +1,45 @@
+// The connections to the tablets: one each, plus a fresh one where the brain wants to know whether
+// a port still answers. Carries CallTablet out and tells how each call and each connection ended.
+// Never retries. Owned by the hands; one thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "lib/core/command.h"
+#include "lib/core/event.h"
+#include "lib/rpc/channel.h"
+
+namespace failoverd::fedb {
+
+class Tablets {
+ public:
+  using Tell = std::function<void(core::Event)>;
+
+  Tablets(boost::asio::io_context& io, Tell tell);
+  ~Tablets();
+  Tablets(const Tablets&) = delete;
+  Tablets& operator=(const Tablets&) = delete;
+
+  // May this be sent now? Asked for each call that changes something, at the moment of sending
+  // (SAFETY 14). Must be set before the first call.
+  std::function<bool()> may_change;
+
+  void call(const core::CallTablet& command);
+  // Closes all connections; calls under way are answered kNotSent or kBroken.
+  void drop_all();
+
+ private:
+  rpc::Channel& channel(const core::Endpoint& endpoint);
+  void call_fresh(const core::CallTablet& command);
+
+  boost::asio::io_context& io_;
+  Tell tell_;
+  std::map<core::Endpoint, std::unique_ptr<rpc::Channel>> channels_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace failoverd::fedb

@@ -1,0 +1,91 @@
+// Who acts (SAFETY 14): the lock among the daemons, the epoch that every multi checks, and the
+// fresh contact without which nothing that changes is sent. Gained means: the lock is held, a new
+// epoch is written, what predecessors left is read. Owned by the hands; one thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lib/base/result.h"
+#include "lib/core/event.h"
+#include "lib/fedb/paths.h"
+#include "lib/zookeeper/lock.h"
+#include "lib/zookeeper/session.h"
+
+namespace failoverd::fedb {
+
+class Throne {
+ public:
+  using Tell = std::function<void(core::Event)>;
+
+  // me: what others read in our lock znode: "<name> <http address>".
+  Throne(boost::asio::io_context& io, zookeeper::Session& session, Paths paths, std::string me,
+         Tell tell);
+  ~Throne();
+  Throne(const Throne&) = delete;
+  Throne& operator=(const Throne&) = delete;
+
+  // One line about something of ours in ZooKeeper that cannot be read. Must be set.
+  std::function<void(std::string)> complain;
+
+  void session_changed(zookeeper::SessionState state, bool new_session);
+  // Gives the lock back, then calls done.
+  void release(std::function<void()> done);
+  // A multi's epoch check failed: somebody else acts.
+  void epoch_is_not_ours();
+
+  bool gained() const { return gained_; }
+  Instant fresh_until() const { return fresh_until_; }
+  // Held, and fresh contact right now.
+  bool may_change() const;
+  // The first op of every multi.
+  zookeeper::Op epoch_check() const;
+  // Value of the holder's lock znode, empty if none is known.
+  const std::string& holder() const { return lock_.holder(); }
+
+ private:
+  void begin();
+  void make_ready(std::uint64_t reign);
+  void raise_epoch(std::uint64_t reign);
+  void read_records(std::uint64_t reign);
+  void record_read(std::uint64_t reign, const std::string& name, zookeeper::Code,
+                   const std::string& value);
+  void all_read(std::uint64_t reign);
+  void again(std::uint64_t reign);
+  void lose(const std::string& why);
+  void keep_contact();
+
+  template <class F>
+  auto guarded(F f) {
+    return [alive = alive_, f = std::move(f)](auto&&... args) {
+      if (*alive) f(std::forward<decltype(args)>(args)...);
+    };
+  }
+
+  boost::asio::io_context& io_;
+  zookeeper::Session& session_;
+  const Paths paths_;
+  Tell tell_;
+  zookeeper::Lock lock_;
+  boost::asio::steady_timer contact_timer_;
+
+  std::uint64_t reign_ = 0;  // Answers to questions of an earlier one are void.
+  bool gained_ = false;
+  std::int64_t epoch_ = 0;
+  std::int32_t epoch_version_ = -1;
+  Instant fresh_until_;
+  std::size_t records_open_ = 0;
+  std::vector<core::ElectionRecord> records_;
+
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+// An election record's bytes, to and from.
+std::string to_bytes(const core::ElectionRecord& record);
+Result<core::ElectionRecord> record_from(const std::string& name, const std::string& bytes);
+
+}  // namespace failoverd::fedb

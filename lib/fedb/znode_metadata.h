@@ -1,0 +1,79 @@
+// Writes the cluster's metadata into its znodes, as the holder of the lock: tables, terms, op ids,
+// election records. Every write checks the epoch in the same multi and compares versions; nothing
+// is retried here, and a lost answer is told as unknown (SAFETY 14, 17). Owned by the hands; one
+// thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "lib/core/command.h"
+#include "lib/core/event.h"
+#include "lib/fedb/cluster_view.h"
+#include "lib/fedb/paths.h"
+#include "lib/fedb/throne.h"
+#include "lib/zookeeper/session.h"
+
+namespace failoverd::fedb {
+
+class ZnodeMetadata {
+ public:
+  using Tell = std::function<void(core::Event)>;
+
+  ZnodeMetadata(boost::asio::io_context& io, zookeeper::Session& session, Paths paths,
+                Numbering numbering, ClusterView& view, Throne& throne, Tell tell);
+  ~ZnodeMetadata();
+  ZnodeMetadata(const ZnodeMetadata&) = delete;
+  ZnodeMetadata& operator=(const ZnodeMetadata&) = delete;
+
+  // One line about a counter's znode that is no number. Must be set.
+  std::function<void(std::string)> complain;
+
+  void publish(const core::Publish& command);
+  void reserve_terms(const core::ReserveTerms& command);
+  void reserve_op_ids(const core::ReserveOpIds& command);
+  void write_record(const core::WriteRecord& command);
+  void drop_record(const core::DropRecord& command);
+
+ private:
+  struct Written;
+  void multi(std::vector<zookeeper::Op> ops, zookeeper::Session::MultiDone done);
+  void published(core::RequestId id, const std::vector<Written>& written, zookeeper::Code code,
+                 const std::vector<zookeeper::OpResult>& results);
+  void bump(std::vector<zookeeper::Op>& ops);
+  void read_notify();
+
+  struct Counter {
+    std::string path;
+    std::uint64_t least = 0;  // The value is taken as at least this.
+    std::uint64_t above = 0;
+    std::uint64_t count = 0;
+    // ok, first, last.
+    std::function<void(bool, std::uint64_t, std::uint64_t)> done;
+  };
+  void raise(Counter counter);
+  void raised_from(const Counter& counter, bool exists, const std::string& value,
+                   std::int32_t version);
+  void failed_later(std::function<void()> tell);
+
+  template <class F>
+  auto guarded(F f) {
+    return [alive = alive_, f = std::move(f)](auto&&... args) {
+      if (*alive) f(std::forward<decltype(args)>(args)...);
+    };
+  }
+
+  boost::asio::io_context& io_;
+  zookeeper::Session& session_;
+  const Paths paths_;
+  const Numbering numbering_;
+  ClusterView& view_;
+  Throne& throne_;
+  Tell tell_;
+  std::uint64_t notify_ = 0;  // Its value as we last wrote it; 0: not known, read first.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace failoverd::fedb
