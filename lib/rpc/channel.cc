@@ -201,7 +201,12 @@ void Channel::State::on_resolved(const std::shared_ptr<Attempt>& mine, error_cod
 
 void Channel::State::on_connected(const std::shared_ptr<Attempt>& mine, error_code error) {
   if (attempt != mine) return;
-  if (!error && connected_to_itself(mine->socket)) error = asio::error::connection_refused;
+  if (!error && connected_to_itself(mine->socket)) {
+    // Gone without a trace: whoever belongs on that port may want to listen on it now.
+    error_code ignored;
+    mine->socket.set_option(asio::socket_base::linger(true, 0), ignored);
+    error = asio::error::connection_refused;
+  }
   if (error) {
     connecting_failed(outcome_of_connecting(error), error.message());
     return;
