@@ -42,7 +42,8 @@ FollowerLink::FollowerLink(asio::io_context& io, PartitionPtr partition,
 void FollowerLink::start() {
   if (started_) return;
   started_ = running_ = true;
-  asio::co_spawn(io_, run(shared_from_this()), asio::detached);
+  asio::co_spawn(
+      io_, [self = shared_from_this()] { return self->run(); }, asio::detached);
 }
 
 void FollowerLink::stop(std::function<void()> joined) {
@@ -91,6 +92,11 @@ asio::awaitable<void> FollowerLink::wait_for_news() {
   idle_ = false;
 }
 
+asio::awaitable<rpc::Answer> FollowerLink::ask(std::string request) {
+  return call(*channel_, options_->service, "AppendEntries", std::move(request), std::string{},
+              options_->request_timeout);
+}
+
 asio::awaitable<bool> FollowerLink::match() {
   fedb::AppendEntriesRequest request;
   request.set_tid(partition_->tid());
@@ -132,20 +138,23 @@ asio::awaitable<bool> FollowerLink::send_batch() {
   co_return true;
 }
 
-asio::awaitable<void> FollowerLink::run(std::shared_ptr<FollowerLink> self) {
+asio::awaitable<void> FollowerLink::run() {
   // Whoever started us answers first.
   co_await yield();
-  while (self->running_ && !co_await self->match()) {
-    co_await self->wait(self->options_->binlog_match_logoffset_interval);
+  bool matched = false;
+  while (running_ && !matched) {
+    matched = co_await match();
+    if (!matched) co_await wait(options_->binlog_match_logoffset_interval);
   }
-  while (self->running_) {
-    if (self->offset_ >= self->partition_->offset) {
-      co_await self->wait_for_news();
+  while (running_) {
+    if (offset_ >= partition_->offset) {
+      co_await wait_for_news();
       continue;
     }
-    if (!co_await self->send_batch()) co_await self->wait(self->options_->binlog_coffee_time);
+    const bool sent = co_await send_batch();
+    if (!sent) co_await wait(options_->binlog_coffee_time);
   }
-  self->finish();
+  finish();
 }
 
 }  // namespace failoverd::minitablet

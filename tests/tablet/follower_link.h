@@ -36,7 +36,8 @@ class FollowerLink : public std::enable_shared_from_this<FollowerLink> {
   std::int64_t file() const { return cursor_.file; }
 
  private:
-  static boost::asio::awaitable<void> run(std::shared_ptr<FollowerLink> self);
+  boost::asio::awaitable<void> run();
+  boost::asio::awaitable<rpc::Answer> ask(std::string request);
   boost::asio::awaitable<bool> match();
   boost::asio::awaitable<bool> send_batch();
   boost::asio::awaitable<void> wait(Millis duration);

@@ -146,7 +146,9 @@ template <class Req, class Res>
 void Tablet::begin(const char* name, void (Tablet::*method)(CallPtr<Req, Res>), Entry entry,
                    rpc::Request request, rpc::Server::Reply reply) {
   auto call = std::make_shared<Call<Req, Res>>();
-  if (!call->request.ParseFromString(request.payload) || !is_complete(call->request)) {
+  // Partially first: a missing required field is the caller's affair, not the log's.
+  if (!call->request.ParsePartialFromString(request.payload) || !call->request.IsInitialized() ||
+      !is_complete(call->request)) {
     return reply(transport_failure(kBadRequest, "the request does not parse"));
   }
   call->attachment = std::move(request.attachment);

@@ -125,7 +125,8 @@ asio::awaitable<bool> Tablet::load(PartitionPtr partition) {
   if (manifest.value()) {
     RecordReader reader{sent_file_path(partition->directory, manifest.value()->name())};
     if (!reader.is_open()) co_return false;
-    if (!co_await load_file(partition, reader, offset)) co_return false;
+    const bool whole = co_await load_file(partition, reader, offset);
+    if (!whole) co_return false;
     offset = manifest.value()->offset();
     partition->snapshot_offset = offset;
   }

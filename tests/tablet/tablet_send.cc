@@ -23,9 +23,9 @@ std::string key_of(std::uint32_t tid, std::uint32_t pid, const std::string& what
 template <class Request>
 asio::awaitable<bool> ask(const Options& options, std::shared_ptr<rpc::Channel> to,
                           std::string method, Request request, std::string attachment) {
-  const rpc::Answer answer =
-      co_await call(*to, options.service, method, request.SerializeAsString(),
-                    std::move(attachment), options.request_timeout);
+  std::string payload = request.SerializeAsString();
+  const rpc::Answer answer = co_await call(*to, options.service, method, std::move(payload),
+                                           std::move(attachment), options.request_timeout);
   fedb::GeneralResponse response;
   co_return answer.outcome == rpc::Outcome::kAnswered&& response.ParseFromString(answer.payload) &&
       response.has_code() && response.code() == 0;
@@ -59,7 +59,8 @@ void Tablet::send_snapshot(P<fedb::SendSnapshotRequest, fedb::GeneralResponse> c
 asio::awaitable<void> Tablet::send_snapshot_task(PartitionPtr partition, std::string endpoint,
                                                  TaskPtr task) {
   co_await pass_inside("SendSnapshot", partition);
-  const bool sent = !partition->dropped && co_await send_all(partition, endpoint);
+  bool sent = false;
+  if (!partition->dropped) sent = co_await send_all(partition, endpoint);
   TaskRegistry::end(task, sent);
   sending_.erase(key_of(partition->tid(), partition->pid(), endpoint));
 }
@@ -67,19 +68,22 @@ asio::awaitable<void> Tablet::send_snapshot_task(PartitionPtr partition, std::st
 // The description of the table, then the snapshot if there is one, then what names it.
 asio::awaitable<bool> Tablet::send_all(PartitionPtr partition, std::string endpoint) {
   const auto to = channel_to(endpoint);
-  if (!co_await send_file(partition, to, kTableMetaFile)) co_return false;
+  bool sent = co_await send_file(partition, to, kTableMetaFile);
   const auto manifest = read_manifest(partition->directory);
   if (!manifest) co_return false;
-  if (!manifest.value()) co_return true;
-  if (!co_await send_file(partition, to, manifest.value()->name())) co_return false;
-  co_return co_await send_file(partition, to, kManifestFile);
+  if (!manifest.value()) co_return sent;
+  for (const std::string& name : {manifest.value()->name(), std::string{kManifestFile}}) {
+    if (sent) sent = co_await send_file(partition, to, name);
+  }
+  co_return sent;
 }
 
 asio::awaitable<bool> Tablet::send_file(PartitionPtr partition, std::shared_ptr<rpc::Channel> to,
                                         std::string name) {
   for (int tries = 0; tries < kTries && !stopped_; ++tries) {
     if (tries > 0) co_await sleep_for(options_.retry_send_file_wait * tries);
-    if (!co_await send_blocks(partition, to, name)) continue;
+    const bool sent = co_await send_blocks(partition, to, name);
+    if (!sent) continue;
     co_await sleep_for(options_.send_file_sleep);
     fedb::CheckFileRequest check;
     check.set_tid(partition->tid());
@@ -87,7 +91,9 @@ asio::awaitable<bool> Tablet::send_file(PartitionPtr partition, std::shared_ptr<
     check.set_file(name);
     std::error_code error;
     check.set_size(fs::file_size(sent_file_path(partition->directory, name), error));
-    if (!error && co_await ask(options_, to, "CheckFile", check, {})) co_return true;
+    if (error) co_return false;
+    const bool whole = co_await ask(options_, to, "CheckFile", check, std::string{});
+    if (whole) co_return true;
   }
   co_return false;
 }
@@ -103,7 +109,8 @@ asio::awaitable<bool> Tablet::send_blocks(PartitionPtr partition, std::shared_pt
   request.set_file_name(name);
   request.set_block_id(0);
   request.set_block_size(0);
-  if (!co_await ask(options_, to, "SendData", request, {})) co_return false;
+  const bool opened = co_await ask(options_, to, "SendData", request, std::string{});
+  if (!opened) co_return false;
   const std::uint32_t block_size = options_.stream_block_size;
   bool eof = false;
   for (std::uint64_t block = 1; !eof && !stopped_; ++block) {
@@ -117,7 +124,8 @@ asio::awaitable<bool> Tablet::send_blocks(PartitionPtr partition, std::shared_pt
     request.set_block_id(block);
     request.set_block_size(static_cast<std::uint32_t>(bytes.size()));
     if (eof) request.set_eof(true);
-    if (!co_await ask(options_, to, "SendData", request, std::move(bytes))) co_return false;
+    const bool taken = co_await ask(options_, to, "SendData", request, std::move(bytes));
+    if (!taken) co_return false;
     if (options_.stream_bandwidth_limit > 0 && request.block_size() > block_size / 2) {
       const auto due = std::chrono::microseconds{std::uint64_t{block_size} * 1'000'000 /
                                                  options_.stream_bandwidth_limit};

@@ -126,14 +126,16 @@ asio::awaitable<bool> Tablet::write_snapshot(PartitionPtr partition) {
   std::uint64_t offset = 0;
   if (old.value()) {
     RecordReader reader{sent_file_path(partition->directory, old.value()->name())};
-    if (!reader.is_open() || !co_await copy(reader, file, 0, old.value()->offset())) {
-      co_return false;
-    }
+    if (!reader.is_open()) co_return false;
+    const bool copied = co_await copy(reader, file, 0, old.value()->offset());
+    if (!copied) co_return false;
     offset = old.value()->offset();
   }
   for (const Binlog::File& log : std::vector{partition->binlog.files()}) {
     RecordReader reader{partition->binlog.path_of(log)};
-    if (reader.is_open() && !co_await copy(reader, file, offset, up_to)) co_return false;
+    if (!reader.is_open()) continue;
+    const bool copied = co_await copy(reader, file, offset, up_to);
+    if (!copied) co_return false;
     offset = std::max(offset, file.offset());
   }
   fedb::Manifest manifest;

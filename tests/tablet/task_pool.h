@@ -25,7 +25,8 @@ class TaskPool : public std::enable_shared_from_this<TaskPool> {
     waiting_.push_back(std::move(work));
     if (free_ == 0) return;
     --free_;
-    asio::co_spawn(io_, run(shared_from_this()), asio::detached);
+    asio::co_spawn(
+        io_, [self = shared_from_this()] { return self->run(); }, asio::detached);
   }
   void stop() {
     stopped_ = true;
@@ -33,15 +34,15 @@ class TaskPool : public std::enable_shared_from_this<TaskPool> {
   }
 
  private:
-  static asio::awaitable<void> run(std::shared_ptr<TaskPool> self) {
+  asio::awaitable<void> run() {
     // The caller has answered before its task begins.
     co_await yield();
-    while (!self->stopped_ && !self->waiting_.empty()) {
-      const Work work = std::move(self->waiting_.front());
-      self->waiting_.pop_front();
+    while (!stopped_ && !waiting_.empty()) {
+      const Work work = std::move(waiting_.front());
+      waiting_.pop_front();
       co_await work();
     }
-    ++self->free_;
+    ++free_;
   }
 
   asio::io_context& io_;
