@@ -1,6 +1,8 @@
-// Leader election among daemons: an ephemeral sequential znode below `directory`, the lowest holds the
-// lock. Each name carries a GUID, so that a create whose answer was lost is found again instead of
-// made twice. While not held it watches only its predecessor. One thread.
+// Leader election among daemons: an ephemeral sequential znode below `directory`, the lowest holds
+// the lock. Each name carries a GUID, so that a create whose answer was lost is found again instead
+// of made twice. While not held it watches its predecessor (and the holder, for holder()); its own
+// znode always, because people delete znodes by hand. It never opens or closes the session. Used
+// from one thread; owned beside the session, which outlives it.
 #pragma once
 
 #include <functional>
@@ -15,15 +17,20 @@ class Lock {
  public:
   // value: what others may read in the znode (our name and address).
   Lock(boost::asio::io_context& io, Session& session, std::string directory, std::string value);
-  ~Lock();
+  ~Lock();  // Leaves our znode to the end of the session; on_lost is not called.
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
 
-  // Call from Session::on_state with every state: enters at kConnected, is lost at kExpired.
+  // Call from Session::on_state with every state: enters at kConnected, is lost at kExpired. In
+  // between, while kConnecting, the lock is still held as far as anyone knows; whoever holds it
+  // must judge by the age of its own contact (SAFETY 14).
   void session_changed(SessionState state, bool new_session);
   // Deletes our znode (before Session::close, so that a successor acts at once), then calls done.
+  // No longer held at once, without on_lost; this Lock never enters again.
   void release(std::function<void()> done);
 
+  // Both come from the io_context. Lost means that another may hold it by now: the session expired,
+  // or our znode was deleted, after which it queues up again by itself.
   std::function<void()> on_gained;
   std::function<void()> on_lost;
 

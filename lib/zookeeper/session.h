@@ -1,8 +1,12 @@
-// One ZooKeeper session on our loop, through the single-threaded C client. It connects, keeps the session
-// alive, and after an expiry opens a new one by itself. Every callback comes from the
+// One ZooKeeper session on our loop, through the single-threaded C client. It connects, keeps the
+// session alive, and after an expiry opens a new one by itself. Every callback comes from the
 // io_context, never from inside the call, and every request gets exactly one answer, also when the
-// session ends. Nothing is retried: a write whose connection was lost is kUnknown (SAFETY 17) and the
-// caller reads back. Used from one thread.
+// session ends or is destroyed. Nothing is retried: a write whose connection was lost is kUnknown
+// (SAFETY 17) and the caller reads back. Used from one thread, the io_context's.
+//
+// Requests are sent at once and in order, as many at a time as one likes, and answered in that
+// order. One made while the connection is down is sent when it is back, or answered kUnknown when
+// the next attempt to connect fails; one made while the session is kExpired is answered kExpired.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -23,10 +27,12 @@ enum class Code {
   kBadVersion,
   kNotEmpty,
   kNoAuth,
-  kUnknown,     // Connection lost or operation timeout: a write may have happened or may yet.
-  kExpired,     // The session is gone; a write did not happen unless it was answered.
+  kUnknown,     // Connection lost, operation timeout, or closed with the request under way: a write
+                // may have happened or may yet.
+  kExpired,     // The session is gone; this write did not happen and will not.
   kNotApplied,  // In a multi: rolled back, or not reached, because another op of it failed.
-  kOther,       // See Failure text in the log; marshalling, too large, invalid.
+  kOther,       // Did not happen: invalid path, longer than servers take (Session::on_note says
+                // which), child of an ephemeral znode, ...
 };
 const char* to_text(Code);
 
@@ -42,7 +48,7 @@ struct Stat {
   std::int32_t num_children = 0;
 };
 
-// What can be in a multi. The strings are copied; results live as long as their callback.
+// What can be in a multi.
 struct Op {
   enum class Kind { kCreate, kSet, kDelete, kCheck };
   Kind kind = Kind::kCheck;
@@ -68,8 +74,9 @@ struct OpResult {
 enum class SessionState {
   kConnecting,  // Not connected; the session may still live at the servers.
   kConnected,
-  kExpired,  // Ephemeral znodes are gone; a new session is being opened.
+  kExpired,  // Ephemeral znodes are gone; a new session is being opened. Also after close().
 };
+const char* to_text(SessionState);
 
 // ZooKeeper refuses packets of more than 1 MiB (jute.maxbuffer); callers split multis by this.
 inline constexpr std::size_t kMaxMultiBytes = 900u << 10;
@@ -77,31 +84,42 @@ inline constexpr std::size_t kMaxMultiBytes = 900u << 10;
 class Session {
  public:
   struct Options {
-    std::string hosts;                       // "h1:p,h2:p"; no chroot.
+    std::string hosts;                           // "h1:p,h2:p"; no chroot.
     Duration timeout = std::chrono::seconds{2};  // Asked for; the server may answer with another.
-    std::string digest_auth = {};            // "user:password" or a zk_cert; empty: none. Then our znodes
-                                             // are created with creator-all ACLs.
+    std::string digest_auth = {};  // "user:password" or a zk_cert; empty: none. Then our znodes
+                                   // are created with creator-all ACLs.
   };
 
   Session(boost::asio::io_context& io, Options options);
-  ~Session();  // Closes the session if connected (may block up to about 2 s if the server hangs).
+  ~Session();  // close(); answers still to come come from the io_context.
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
+  // Begins to connect and returns. Servers that are down or whose names are not found are tried
+  // until they are there.
   void start();
-  // Ends the session cleanly, so that its ephemeral znodes go at once. All later calls: kExpired.
+  // Ends the session cleanly, so that its ephemeral znodes go at once. Requests under way end with
+  // kUnknown, later ones with kExpired. Blocks until the server has answered: about 1.5 s if it
+  // hangs, and not at all when we are not connected.
   void close();
 
   // kConnected comes once per (re)connection, with `new_session` if it is another session than
-  // before: watches of an old session never fire again and must be set anew.
+  // before: watches of an old session never fire again and must be set anew. The order is
+  // kConnected(new), then any number of kConnecting, kConnected(same), then kConnecting, kExpired,
+  // kConnected(new) and so on. Not called for close().
   std::function<void(SessionState, bool new_session)> on_state;
+
+  // One line for the log, without a full stop: connected, lost, expired, what was not sent and why.
+  std::function<void(const std::string& line)> on_note;
 
   SessionState state() const;
   Duration negotiated_timeout() const;  // Zero before the first connection.
   std::int64_t session_id() const;      // Zero before the first connection.
 
   // Fires at most once, when the znode, its data or its children changed; or never (the session
-  // expired: set it anew). After a reconnect within the session it still holds.
+  // expired: set it anew). After a reconnect within the session it still holds. It is set only if
+  // its request is answered kOk, with exists() also kNoNode. A reconnect names all watched paths to
+  // the server in one packet: keep them below 500 KB, some 10,000 paths.
   using Watch = std::function<void()>;
 
   using Get = std::function<void(Code, std::string value, Stat)>;
@@ -115,11 +133,14 @@ class Session {
   void get(const std::string& path, Get done, Watch watch = nullptr);
   void children(const std::string& path, Children done, Watch watch = nullptr);
   void exists(const std::string& path, Exists done, Watch watch = nullptr);
+  // With sequential the server appends ten digits to the path; `done` is told the whole path.
   void create(const std::string& path, std::string value, bool ephemeral, bool sequential,
               Created done);
+  // version: what the znode must have, -1 any. `done` is told the Stat after the write.
   void set(const std::string& path, std::string value, std::int32_t version, SetDone done);
   void remove(const std::string& path, std::int32_t version, Done done);
-  // All or nothing. Code: kOk, or the first failing op's, kUnknown, kExpired.
+  // All or nothing. Code: kOk, or the failing op's, kUnknown, kExpired. There is a result for every
+  // op: with a failing one, its own code there and kNotApplied elsewhere.
   void multi(std::vector<Op> ops, MultiDone done);
   // Creates the path and its missing parents as persistent znodes with empty values; kOk if there.
   void ensure_path(const std::string& path, Done done);

@@ -1,0 +1,122 @@
+#include "lib/zookeeper/session.h"
+
+#include "lib/zookeeper/session_core.h"
+
+namespace failoverd::zookeeper {
+
+struct Session::State : SessionCore {
+  using SessionCore::SessionCore;
+};
+
+const char* to_text(Code code) {
+  switch (code) {
+    case Code::kOk:
+      return "ok";
+    case Code::kNoNode:
+      return "no node";
+    case Code::kNodeExists:
+      return "node exists";
+    case Code::kBadVersion:
+      return "bad version";
+    case Code::kNotEmpty:
+      return "not empty";
+    case Code::kNoAuth:
+      return "no auth";
+    case Code::kUnknown:
+      return "unknown";
+    case Code::kExpired:
+      return "expired";
+    case Code::kNotApplied:
+      return "not applied";
+    case Code::kOther:
+      return "other";
+  }
+  return "?";
+}
+
+const char* to_text(SessionState state) {
+  switch (state) {
+    case SessionState::kConnecting:
+      return "connecting";
+    case SessionState::kConnected:
+      return "connected";
+    case SessionState::kExpired:
+      return "expired";
+  }
+  return "?";
+}
+
+Op Op::create(std::string path, std::string value) {
+  return {.kind = Kind::kCreate, .path = std::move(path), .value = std::move(value)};
+}
+
+Op Op::set(std::string path, std::string value, std::int32_t version) {
+  return {
+      .kind = Kind::kSet, .path = std::move(path), .value = std::move(value), .version = version};
+}
+
+Op Op::remove(std::string path, std::int32_t version) {
+  return {.kind = Kind::kDelete, .path = std::move(path), .value = {}, .version = version};
+}
+
+Op Op::check(std::string path, std::int32_t version) {
+  return {.kind = Kind::kCheck, .path = std::move(path), .value = {}, .version = version};
+}
+
+std::size_t Op::bytes() const {
+  // A type, lengths, a version or flags, and for a create its ACL: never less than on the wire.
+  constexpr std::size_t kAround = 64;
+  return kAround + path.size() + value.size();
+}
+
+Session::Session(boost::asio::io_context& io, Options options)
+    : state_(std::make_shared<State>(io, std::move(options), this)) {}
+
+Session::~Session() {
+  state_->disown();
+  state_->close();
+}
+
+void Session::start() { state_->start(); }
+void Session::close() { state_->close(); }
+
+SessionState Session::state() const { return state_->state(); }
+Duration Session::negotiated_timeout() const { return state_->negotiated_timeout(); }
+std::int64_t Session::session_id() const { return state_->session_id(); }
+
+void Session::get(const std::string& path, Get done, Watch watch) {
+  state_->get(path, std::move(done), std::move(watch));
+}
+
+void Session::children(const std::string& path, Children done, Watch watch) {
+  state_->children(path, std::move(done), std::move(watch));
+}
+
+void Session::exists(const std::string& path, Exists done, Watch watch) {
+  state_->exists(path, std::move(done), std::move(watch));
+}
+
+void Session::create(const std::string& path, std::string value, bool ephemeral, bool sequential,
+                     Created done) {
+  state_->create(path, std::move(value), ephemeral, sequential, std::move(done));
+}
+
+void Session::set(const std::string& path, std::string value, std::int32_t version, SetDone done) {
+  state_->set(path, std::move(value), version, std::move(done));
+}
+
+void Session::remove(const std::string& path, std::int32_t version, Done done) {
+  state_->remove(path, version, std::move(done));
+}
+
+void Session::multi(std::vector<Op> ops, MultiDone done) {
+  state_->multi(std::move(ops), std::move(done));
+}
+
+void Session::ensure_path(const std::string& path, Done done) {
+  state_->ensure_path(path, std::move(done));
+}
+
+void Session::sync(const std::string& path, Done done) { state_->sync(path, std::move(done)); }
+
+}  // namespace failoverd::zookeeper
