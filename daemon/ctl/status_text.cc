@@ -183,7 +183,8 @@ class StatusText {
     const std::string who = ctl::text(view, "who");
     const std::string from = ctl::text(view, "from");
     const std::string at = ago(view.at("at"));
-    if (!who.empty()) words += ", set by " + who;
+    if (!who.empty() || !from.empty()) words += ", set";
+    if (!who.empty()) words += " by " + who;
     if (!from.empty()) words += " from " + from;
     if (!at.empty()) words += ", " + at;
     return words;

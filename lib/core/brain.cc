@@ -34,6 +34,7 @@ const OpLog& Brain::ops() const { return rooms_->ops; }
 bool Brain::active() const { return rooms_->active; }
 std::int64_t Brain::epoch() const { return rooms_->epoch; }
 bool Brain::auto_failover() const { return rooms_->auto_failover; }
+bool Brain::switch_read() const { return rooms_->switch_read; }
 const std::string& Brain::switched_by() const { return rooms_->switched_by; }
 bool Brain::cluster_read() const { return rooms_->cluster_read; }
 std::uint64_t Brain::needless_verdicts() const { return rooms_->watch.needless_verdicts(); }

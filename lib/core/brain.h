@@ -51,6 +51,7 @@ class Brain {
   bool active() const;         // Holds the lock.
   std::int64_t epoch() const;  // 0: never held the lock.
   bool auto_failover() const;
+  bool switch_read() const;
   const std::string& switched_by() const;
   bool cluster_read() const;
   std::vector<StandsBack> stands_back(Instant now) const;

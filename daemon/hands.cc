@@ -1,0 +1,186 @@
+#include "daemon/hands.h"
+
+#include <utility>
+
+#include "lib/base/boot_clock.h"
+#include "lib/base/overload.h"
+
+namespace failoverd {
+namespace {
+
+// A loop that turns beats this often; one that did not for so long has stood still, and what it
+// did not hear in that time means nothing.
+constexpr auto kBeat = std::chrono::milliseconds{100};
+constexpr Duration kStalled = std::chrono::milliseconds{500};
+
+fedb::Numbering numbering(config::Numbering n) {
+  return n == config::Numbering::kFedb ? fedb::Numbering::kFedb : fedb::Numbering::kOpenmldb;
+}
+
+config::LogLevel level(core::Severity severity) {
+  switch (severity) {
+    case core::Severity::kInfo:
+      return config::LogLevel::kInfo;
+    case core::Severity::kWarning:
+      return config::LogLevel::kWarn;
+    case core::Severity::kError:
+      return config::LogLevel::kError;
+  }
+  return config::LogLevel::kError;
+}
+
+const char* event_severity(core::Severity severity) {
+  return severity == core::Severity::kError ? "critical" : core::to_text(severity);
+}
+
+}  // namespace
+
+Hands::Hands(boost::asio::io_context& io, const config::Config& config, std::string name, Log& log,
+             admin::EventLog& events, admin::Metrics& metrics)
+    : io_(io),
+      name_(std::move(name)),
+      log_(log),
+      events_(events),
+      metrics_(metrics),
+      brain_(config.policy),
+      session_(io, {config.cluster.zookeeper, config.cluster.session_timeout, {}}),
+      view_(io, session_, {config.cluster.root}, numbering(config.cluster.numbering),
+            [this](core::Event e) { tell(std::move(e)); }),
+      throne_(io, session_, {config.cluster.root}, name_ + " " + config.listen.http,
+              [this](core::Event e) { tell(std::move(e)); }),
+      metadata_(io, session_, {config.cluster.root}, numbering(config.cluster.numbering), view_,
+                throne_, [this](core::Event e) { tell(std::move(e)); }),
+      switch_(io, session_, {config.cluster.root}, name_,
+              [this](core::Event e) { tell(std::move(e)); }),
+      tablets_(io, [this](core::Event e) { tell(std::move(e)); }),
+      timers_(io, [this](core::RequestId id) { tell(core::TimerFired{id}); }),
+      heart_(io),
+      last_turn_(boot_now()),
+      away_since_(boot_now()) {
+  session_.on_state = [this](zookeeper::SessionState state, bool new_session) {
+    session_changed(state, new_session);
+  };
+  session_.on_note = [this](const std::string& line) {
+    log_.write(config::LogLevel::kInfo, "zookeeper", line);
+  };
+  const auto complain = [this](const std::string& line) {
+    note(core::Severity::kError, "znode", line);
+  };
+  throne_.complain = complain;
+  metadata_.complain = complain;
+  switch_.complain = complain;
+  tablets_.may_change = [this] { return throne_.may_change(); };
+}
+
+Hands::~Hands() = default;
+
+void Hands::start() {
+  session_.start();
+  beat();
+}
+
+void Hands::stop(std::function<void()> done) {
+  heart_.cancel();
+  throne_.release([this, done = std::move(done)] {
+    session_.close();
+    done();
+  });
+}
+
+void Hands::beat() {
+  if (const auto stall = look_at_the_clock()) tell(core::LoopStalled{*stall});
+  heart_.expires_after(kBeat);
+  heart_.async_wait([this](const boost::system::error_code& e) {
+    if (!e) beat();
+  });
+}
+
+// For how long the loop stood still, if it did.
+std::optional<Duration> Hands::look_at_the_clock() {
+  const Instant now = boot_now();
+  const Duration since = now - std::exchange(last_turn_, now);
+  if (since < kStalled) return std::nullopt;
+  log_.write(config::LogLevel::kWarn, "loop",
+             "stood still for " + std::to_string(since.count() / 1000) + " ms");
+  return since;
+}
+
+void Hands::session_changed(zookeeper::SessionState state, bool new_session) {
+  if (state == zookeeper::SessionState::kConnected) {
+    away_since_.reset();
+    tell(core::ZookeeperConnected{});
+    view_.connected(new_session);
+    switch_.connected(new_session);
+  } else {
+    if (!away_since_) away_since_ = boot_now();
+    tell(core::ZookeeperLost{});
+  }
+  throne_.session_changed(state, new_session);
+}
+
+void Hands::policy_changed(const core::Policy& policy) { tell(core::PolicyChanged{policy}); }
+
+void Hands::file_says(std::optional<bool> auto_failover) { switch_.file_says(auto_failover); }
+
+// All that happens comes in here; all we do goes out here, and is answered by another event.
+void Hands::tell(core::Event event) {
+  waiting_.push_back(std::move(event));
+  if (thinking_) return;
+  thinking_ = true;
+  if (const auto stall = look_at_the_clock()) waiting_.emplace_front(core::LoopStalled{*stall});
+  while (!waiting_.empty()) {
+    const core::Event next = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (log_.wants(config::LogLevel::kDebug)) {
+      log_.write(config::LogLevel::kDebug, "event", core::to_text(next));
+    }
+    for (core::Command& command : brain_.step(boot_now(), next)) carry_out(std::move(command));
+    if (std::holds_alternative<core::LockGained>(next)) {
+      switch_.now_active(config::kDefaultAutoFailover);
+    }
+  }
+  thinking_ = false;
+}
+
+void Hands::carry_out(core::Command command) {
+  if (log_.wants(config::LogLevel::kDebug) && !std::holds_alternative<core::Note>(command)) {
+    log_.write(config::LogLevel::kDebug, "command", core::to_text(command));
+  }
+  std::visit(Overload{
+                 [&](const core::CallTablet& c) { tablets_.call(c); },
+                 [&](const core::Publish& c) { metadata_.publish(c); },
+                 [&](const core::ReserveTerms& c) { metadata_.reserve_terms(c); },
+                 [&](const core::ReserveOpIds& c) { metadata_.reserve_op_ids(c); },
+                 [&](const core::WriteRecord& c) { metadata_.write_record(c); },
+                 [&](const core::DropRecord& c) { metadata_.drop_record(c); },
+                 [&](const core::SetTimer& c) { timers_.set(c.id, c.at); },
+                 [&](const core::ReadTable& c) { view_.read_again(c.znode); },
+                 [&](core::Note& c) {
+                   note(c.severity, std::move(c.kind), std::move(c.text), std::move(c.fields));
+                 },
+                 [&](const core::Measure& c) {
+                   metrics_.failover_took(admin::FailoverPhase::kDetect, c.detect);
+                   metrics_.failover_took(admin::FailoverPhase::kElect, c.elect);
+                   metrics_.failover_took(admin::FailoverPhase::kPublish, c.publish);
+                   metrics_.failover_took(admin::FailoverPhase::kTotal, c.total);
+                 },
+                 [&](const core::OpEnded& c) {
+                   metrics_.op_finished(core::to_text(c.type), core::to_text(c.status));
+                 },
+             },
+             command);
+}
+
+void Hands::note(core::Severity severity, std::string kind, std::string text,
+                 std::vector<std::pair<std::string, std::string>> fields) {
+  log_.write(level(severity), kind, text, fields);
+  admin::EventRow row;
+  row.time_ms = wall_now_ms();
+  row.severity = event_severity(severity);
+  row.kind = std::move(kind);
+  row.text = std::move(text);
+  for (auto& [key, value] : fields) row.fields.push_back({std::move(key), std::move(value)});
+  events_.add(std::move(row));
+}
+
+}  // namespace failoverd

@@ -1,0 +1,88 @@
+// The hands: carry out what the brain decides, and tell it what happened. They own the connections
+// to ZooKeeper and the tablets, the timers and the log, and decide nothing; the one thing they
+// refuse is to send what changes something without the lock and fresh contact (SAFETY 14). One
+// thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/log.h"
+#include "daemon/timers.h"
+#include "lib/admin/event_log.h"
+#include "lib/admin/metrics.h"
+#include "lib/config/config.h"
+#include "lib/core/brain.h"
+#include "lib/fedb/cluster_view.h"
+#include "lib/fedb/switch.h"
+#include "lib/fedb/tablets.h"
+#include "lib/fedb/throne.h"
+#include "lib/fedb/znode_metadata.h"
+#include "lib/zookeeper/session.h"
+
+namespace failoverd {
+
+class Hands {
+ public:
+  // name: this daemon's, unique among those of the cluster.
+  Hands(boost::asio::io_context& io, const config::Config& config, std::string name, Log& log,
+        admin::EventLog& events, admin::Metrics& metrics);
+  ~Hands();
+  Hands(const Hands&) = delete;
+  Hands& operator=(const Hands&) = delete;
+
+  void start();
+  // Gives the lock back and closes the session, then calls done.
+  void stop(std::function<void()> done);
+  // A reload took effect.
+  void policy_changed(const core::Policy& policy);
+  void file_says(std::optional<bool> auto_failover);
+
+  // An entry of the event log that is not the brain's.
+  void note(core::Severity severity, std::string kind, std::string text,
+            std::vector<std::pair<std::string, std::string>> fields = {});
+
+  const core::Brain& brain() const { return brain_; }
+  const fedb::ClusterView& view() const { return view_; }
+  const fedb::Throne& throne() const { return throne_; }
+  const zookeeper::Session& session() const { return session_; }
+  fedb::Switch& switched() { return switch_; }
+  const std::string& name() const { return name_; }
+  // Since when ZooKeeper is away; none: connected.
+  std::optional<Instant> zookeeper_away_since() const { return away_since_; }
+
+ private:
+  void tell(core::Event event);
+  std::optional<Duration> look_at_the_clock();
+  void carry_out(core::Command command);
+  void session_changed(zookeeper::SessionState state, bool new_session);
+  void beat();
+
+  boost::asio::io_context& io_;
+  const std::string name_;
+  Log& log_;
+  admin::EventLog& events_;
+  admin::Metrics& metrics_;
+
+  core::Brain brain_;
+  zookeeper::Session session_;
+  fedb::ClusterView view_;
+  fedb::Throne throne_;
+  fedb::ZnodeMetadata metadata_;
+  fedb::Switch switch_;
+  fedb::Tablets tablets_;
+  Timers timers_;
+  boost::asio::steady_timer heart_;
+
+  std::deque<core::Event> waiting_;  // Told while the brain was thinking.
+  bool thinking_ = false;
+  Instant last_turn_;
+  std::optional<Instant> away_since_;
+};
+
+}  // namespace failoverd

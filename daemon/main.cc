@@ -1,0 +1,222 @@
+// failoverd: reads its configuration, wires the rooms, runs until SIGTERM.
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <optional>
+
+#include "daemon/hands.h"
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "daemon/showcase.h"
+#include "lib/admin/http_server.h"
+#include "lib/base/boot_clock.h"
+#include "lib/config/changes.h"
+#include "lib/config/config.h"
+#include "lib/config/watch.h"
+
+namespace failoverd {
+namespace {
+
+constexpr int kBadConfiguration = 78;  // EX_CONFIG; systemd does not restart on it.
+constexpr std::size_t kEventsKept = 10'000;
+
+std::string host_name() {
+  char name[256] = "localhost";
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// Unique among the daemons of a cluster: several may run on one host.
+std::string daemon_name(const config::Config& config) {
+  const auto colon = config.listen.http.rfind(':');
+  if (colon == std::string::npos) return host_name();
+  return host_name() + config.listen.http.substr(colon);
+}
+
+std::vector<std::string> op_types() {
+  std::vector<std::string> names;
+  for (const core::OpType type : {core::OpType::kChangeLeaderOP, core::OpType::kOfflineReplicaOP,
+                                  core::OpType::kUpdatePartitionStatusOP}) {
+    names.emplace_back(core::to_text(type));
+  }
+  return names;
+}
+
+Result<std::string> read_token(const std::string& file) {
+  if (file.empty()) return {boost::system::in_place_value};
+  std::ifstream in(file);
+  std::string token;
+  if (!in || !(in >> token)) {
+    return Failure{"listen.token_file: " + file + ": cannot be read, or holds no token"};
+  }
+  return {boost::system::in_place_value, token};
+}
+
+// Everything that lives as long as the daemon runs.
+class Daemon {
+ public:
+  Daemon(std::string file, config::Config config)
+      : file_(std::move(file)),
+        config_(std::move(config)),
+        hands_(io_, config_, daemon_name(config_), log_, events_, metrics_),
+        showcase_(hands_, events_, metrics_, config_),
+        signals_(io_, SIGTERM, SIGINT) {
+    log_.configure(config_.log);
+  }
+
+  // Exit status.
+  int run() {
+    if (!listen()) return 1;
+    reloaded_at_start();
+    watch_file();
+    wait_for_hangup();
+    signals_.async_wait([this](const boost::system::error_code& e, int) {
+      if (!e) stop();
+    });
+    hands_.file_says(config_.auto_failover);
+    hands_.start();
+    log_.write(config::LogLevel::kInfo, "start",
+               "failoverd " FAILOVERD_VERSION " watches " + config_.cluster.root + " at " +
+                   config_.cluster.zookeeper + ", http " + config_.listen.http);
+    io_.run();
+    return 0;
+  }
+
+ private:
+  bool listen() {
+    if (config_.listen.http.empty()) return true;
+    admin::HttpOptions options;
+    auto token = read_token(config_.listen.token_file);
+    if (!token) {
+      std::fprintf(stderr, "%s\n", token.error().text.c_str());
+      return false;
+    }
+    options.access.token = *token;
+    options.access.host_names = {host_name()};
+    options.log = [this](const std::string& line) {
+      log_.write(config::LogLevel::kError, "http", line);
+    };
+    http_.emplace(io_, showcase_, std::move(options));
+    const auto port = http_->listen(config_.listen.http);
+    if (port) return true;
+    std::fprintf(stderr, "listen.http: %s\n", port.error().text.c_str());
+    return false;
+  }
+
+  void reloaded_at_start() {
+    showcase_.reload = {file_, true, "", wall_now_ms()};
+    showcase_.config_success_ms = wall_now_ms();
+    for (const auto& [key, value] : {std::pair{"listen.rpc", config_.listen.rpc},
+                                     std::pair{"listen.socket", config_.listen.socket}}) {
+      if (!value.empty()) {
+        log_.write(config::LogLevel::kWarn, "config",
+                   std::string{key} + ": this version does not serve it");
+      }
+    }
+  }
+
+  void watch_file() {
+    auto watch = config::FileWatch::start(io_, file_, [this] { reload("the file changed"); });
+    if (watch) {
+      file_watch_.emplace(std::move(*watch));
+    } else {
+      log_.write(config::LogLevel::kWarn, "config", watch.error().text);
+    }
+  }
+
+  void wait_for_hangup() {
+    hangup_.async_wait([this](const boost::system::error_code& e, int) {
+      if (e) return;
+      reload("SIGHUP");
+      wait_for_hangup();
+    });
+  }
+
+  void reload(const std::string& because) {
+    auto loaded = config::load(file_);
+    showcase_.reload = {file_, loaded.has_value(), loaded ? "" : loaded.error().text,
+                        wall_now_ms()};
+    if (!loaded) {
+      hands_.note(core::Severity::kError, "config",
+                  "the configuration stays as it was: " + loaded.error().text, {{"file", file_}});
+      return;
+    }
+    const auto changes = config::changes(config_, *loaded);
+    const std::string restart = config::restart_notice(changes);
+    std::string what;
+    for (const config::Change& c : changes) {
+      what += (what.empty() ? "" : ", ") + c.key + " " + c.from + " -> " + c.to;
+    }
+    config_ = config::reloaded(config_, *loaded);
+    log_.configure(config_.log);
+    showcase_.config_success_ms = wall_now_ms();
+    hands_.note(restart.empty() ? core::Severity::kInfo : core::Severity::kWarning, "config",
+                "configuration read again (" + because +
+                    "): " + (what.empty() ? "nothing changed" : what) +
+                    (restart.empty() ? "" : "; " + restart),
+                {{"file", file_}});
+    hands_.policy_changed(config_.policy);
+    hands_.file_says(loaded->auto_failover);
+  }
+
+  void stop() {
+    log_.write(config::LogLevel::kInfo, "stop", "SIGTERM: giving the lock back");
+    http_.reset();
+    file_watch_.reset();
+    hangup_.cancel();
+    hands_.stop([this] { io_.stop(); });
+  }
+
+  const std::string file_;
+  config::Config config_;
+  boost::asio::io_context io_{1};
+  Log log_;
+  admin::EventLog events_{kEventsKept};
+  admin::Metrics metrics_{FAILOVERD_VERSION, op_types()};
+  Hands hands_;
+  Showcase showcase_;
+  std::optional<admin::HttpServer> http_;
+  std::optional<config::FileWatch> file_watch_;
+  boost::asio::signal_set signals_;
+  boost::asio::signal_set hangup_{io_, SIGHUP};
+};
+
+int run(int argc, char** argv) {
+  const auto options = parse_options(argc, argv);
+  if (!options) {
+    std::fprintf(stderr, "failoverd: %s\n%s", options.error().text.c_str(), kUsage);
+    return 1;
+  }
+  if (options->help || options->version) {
+    std::fputs(options->help ? kUsage : "failoverd " FAILOVERD_VERSION "\n", stdout);
+    return 0;
+  }
+  auto config = config::load(options->config);
+  if (!config) {
+    std::fprintf(stderr, "%s\n", config.error().text.c_str());
+    return kBadConfiguration;
+  }
+  if (options->check_config) {
+    std::printf("%s: ok\n", options->config.c_str());
+    return 0;
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  return Daemon{options->config, std::move(*config)}.run();
+}
+
+}  // namespace
+}  // namespace failoverd
+
+int main(int argc, char** argv) {
+  try {
+    return failoverd::run(argc, argv);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "failoverd: %s\n", e.what());
+    return 1;
+  }
+}

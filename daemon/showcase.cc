@@ -1,0 +1,383 @@
+#include "daemon/showcase.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "lib/base/boot_clock.h"
+
+namespace failoverd {
+namespace {
+
+using core::Condition;
+using core::TabletState;
+
+constexpr std::size_t kMostWrong = 200;  // Partitions named in `status`; the rest is counted.
+constexpr int kInvalidParameter = 307;   // FEDB.md 3.3.
+
+std::string hex(std::int64_t id) {
+  char text[24];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(id));
+  return text;
+}
+
+std::uint64_t age(Instant since) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>((boot_now() - since).count(), 0) / 1000);
+}
+
+std::string diagnosis_word(Condition c) {
+  std::string word = core::to_text(c);
+  std::replace(word.begin(), word.end(), ' ', '_');
+  return word;
+}
+
+std::vector<admin::Count> counts_of(const std::map<std::string, std::uint64_t>& by_word) {
+  std::vector<admin::Count> counts;
+  for (const auto& [word, count] : by_word) counts.push_back({word, count});
+  return counts;
+}
+
+int badness(const std::string& state) {
+  if (state == "leaderless") return 0;
+  if (state == "held") return 1;
+  if (state == "recovering") return 2;
+  return 3;
+}
+
+}  // namespace
+
+Showcase::Showcase(Hands& hands, admin::EventLog& events, admin::Metrics& metrics,
+                   const config::Config& config)
+    : hands_(hands),
+      events_(events),
+      metrics_(metrics),
+      config_(config),
+      started_ms_(wall_now_ms()) {}
+
+std::int64_t Showcase::wall(Instant at) const {
+  return wall_now_ms() - (boot_now() - at).count() / 1000;
+}
+
+admin::HolderView Showcase::holder() const {
+  const std::string& value = hands_.throne().holder();
+  const auto space = value.find(' ');
+  if (space == std::string::npos) return {value, ""};
+  return {value.substr(0, space), value.substr(space + 1)};
+}
+
+// The word of failoverd_partitions{state}. A standby asks no tablets: there the rows must do.
+std::string Showcase::partition_state(const core::Partition& p) const {
+  if (!hands_.brain().active()) {
+    if (!p.leader()) return "leaderless";
+    const bool all = std::all_of(p.replicas.begin(), p.replicas.end(),
+                                 [](const core::Replica& r) { return r.is_alive; });
+    return all ? "healthy" : "degraded";
+  }
+  switch (p.diagnosis.condition) {
+    case Condition::kHealthy:
+      return "healthy";
+    case Condition::kFollowerLost:
+    case Condition::kDegraded:
+    case Condition::kUncertain:
+      return "degraded";
+    case Condition::kQuarantined:
+      return "held";
+    case Condition::kLeaderLost:
+    case Condition::kNoLeader:
+    case Condition::kNoCandidate:
+    case Condition::kUnfinished:
+    case Condition::kSingleLost:
+      return "leaderless";
+  }
+  return "held";
+}
+
+std::vector<admin::Count> Showcase::tablet_counts() const {
+  std::map<std::string, std::uint64_t> counts;
+  const core::Model& model = hands_.brain().model();
+  for (core::TabletIndex i = 0; i < model.tablet_count(); ++i) {
+    const core::Tablet& t = model.tablet(i);
+    if (t.evidence.registered || !t.hosts.empty()) ++counts[core::to_text(t.verdict.state)];
+  }
+  return counts_of(counts);
+}
+
+std::vector<admin::Count> Showcase::partition_counts() const {
+  std::map<std::string, std::uint64_t> counts;
+  for (const auto& [tid, table] : hands_.brain().model().tables()) {
+    for (const auto& [pid, p] : table.partitions) ++counts[partition_state(p)];
+  }
+  return counts_of(counts);
+}
+
+void Showcase::list_wrong(admin::StatusView& view) const {
+  for (const auto& [tid, table] : hands_.brain().model().tables()) {
+    for (const auto& [pid, p] : table.partitions) {
+      const std::string state = partition_state(p);
+      if (state == "healthy") continue;
+      admin::PartitionRow row;
+      row.name = table.shape.name;
+      row.db = table.shape.db;
+      row.pid = pid;
+      row.state = state;
+      row.diagnosis = diagnosis_word(p.diagnosis.condition);
+      row.text = p.diagnosis.why;
+      row.since_ms = wall(p.since);
+      // "its leader is on A; waits for A": what is wrong, and what it waits for.
+      if (const auto semicolon = row.text.find("; waits for "); semicolon != std::string::npos) {
+        row.waits_for = row.text.substr(semicolon + 12);
+        row.text.resize(semicolon);
+      }
+      view.wrong.push_back(std::move(row));
+    }
+  }
+  view.wrong_total = view.wrong.size();
+  std::stable_sort(view.wrong.begin(), view.wrong.end(), [](const auto& a, const auto& b) {
+    return badness(a.state) < badness(b.state);
+  });
+  if (view.wrong.size() > kMostWrong) view.wrong.resize(kMostWrong);
+}
+
+admin::StatusView Showcase::status() {
+  const core::Brain& brain = hands_.brain();
+  admin::StatusView view;
+  view.version = FAILOVERD_VERSION;
+  view.name = hands_.name();
+  const admin::Readiness ready = readiness();
+  view.ready = ready.ready;
+  view.ready_reason = ready.reason;
+  view.active = brain.active();
+  view.holder = holder();
+  view.epoch = static_cast<std::uint64_t>(brain.epoch());
+  view.zookeeper_connected = !hands_.zookeeper_away_since();
+  view.zookeeper = config_.cluster.zookeeper;
+  if (hands_.session().session_id() != 0) view.session = hex(hands_.session().session_id());
+  view.session_timeout_ms =
+      static_cast<std::uint64_t>(hands_.session().negotiated_timeout().count() / 1000);
+  view.cluster_root = config_.cluster.root;
+  view.auto_failover.known = brain.switch_read();
+  view.auto_failover.value = brain.auto_failover();
+  view.auto_failover.who = brain.switched_by();
+  for (const core::StandsBack& s : brain.stands_back(boot_now())) {
+    if (s.reason != "standby") view.stands_back.push_back({s.reason, s.text, 0});
+  }
+  view.tablets = tablet_counts();
+  view.partitions = partition_counts();
+  view.tables = brain.model().tables().size();
+  list_wrong(view);
+  for (const auto& [znode, why] : brain.model().unreadable()) {
+    view.unreadable.push_back(
+        {znode.substr(znode.rfind('/') + 1), config_.cluster.root + "/" + znode, why});
+  }
+  for (const core::WouldDo& w : brain.would_do()) {
+    view.would_do.push_back(w.table + "/" + std::to_string(w.at.pid) + ": " + w.text);
+  }
+  for (const auto& [id, op] : brain.ops().running()) view.running.push_back(op_row(op));
+  view.config = reload;
+  view.started_ms = started_ms_;
+  return view;
+}
+
+std::vector<admin::TabletRow> Showcase::tablets() {
+  const core::Model& model = hands_.brain().model();
+  std::vector<admin::TabletRow> rows;
+  for (core::TabletIndex i = 0; i < model.tablet_count(); ++i) {
+    const core::Tablet& t = model.tablet(i);
+    if (!t.evidence.registered && t.hosts.empty()) continue;
+    admin::TabletRow row;
+    row.endpoint = t.endpoint;
+    row.state = core::to_text(t.verdict.state);
+    const bool answers =
+        t.verdict.state == TabletState::kHealthy || t.verdict.state == TabletState::kRestarted;
+    const bool asked = hands_.brain().active();
+    row.shown =
+        (asked ? answers || (t.verdict.state == TabletState::kUnknown && t.evidence.registered)
+               : t.evidence.registered)
+            ? "kTabletHealthy"
+            : "kTabletOffline";
+    row.age_ms = age(t.since);
+    row.startup = t.startup;
+    if (t.evidence.registered) row.incarnation = hex(t.incarnation);
+    if (t.evidence.last_answer) row.last_answer_age_ms = age(*t.evidence.last_answer);
+    row.detail = t.verdict.why;
+    rows.push_back(std::move(row));
+  }
+  std::sort(rows.begin(), rows.end(),
+            [](const auto& a, const auto& b) { return a.endpoint < b.endpoint; });
+  return rows;
+}
+
+std::vector<admin::ReplicaRow> Showcase::tables(const std::optional<std::string>& name) {
+  const core::Model& model = hands_.brain().model();
+  std::vector<admin::ReplicaRow> rows;
+  for (const auto& [tid, table] : model.tables()) {
+    if (name && table.shape.name != *name) continue;
+    const fedb::TableValue* value = hands_.view().table(table.shape.znode);
+    for (const auto& [pid, p] : table.partitions) {
+      for (const core::Replica& r : p.replicas) {
+        admin::ReplicaRow row;
+        row.name = table.shape.name;
+        row.db = table.shape.db;
+        row.tid = tid;
+        row.pid = pid;
+        row.endpoint = model.tablet(r.tablet).endpoint;
+        row.is_leader = r.is_leader;
+        row.is_alive = r.is_alive;
+        if (value) {
+          row.ttl = value->details.ttl;
+          row.ttl_type = value->details.ttl_type;
+          row.compress_type = value->details.compress_type;
+        }
+        if (r.word.asked_at) {
+          row.offset = r.word.offset;
+          row.record_cnt = r.word.record_cnt;
+          row.memused = r.word.record_bytes;
+          row.offset_age_ms = age(*r.word.asked_at);
+        }
+        rows.push_back(std::move(row));
+      }
+    }
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.db, a.name, a.pid, a.endpoint) < std::tie(b.db, b.name, b.pid, b.endpoint);
+  });
+  return rows;
+}
+
+admin::OpRow Showcase::op_row(const core::OpRecord& op) const {
+  admin::OpRow row;
+  row.op_id = op.id;
+  row.op_type = core::to_text(op.type);
+  row.name = op.table;
+  row.db = op.db;
+  row.pid = op.at.pid;
+  row.status = core::to_text(op.status);
+  row.start_ms = wall(op.started);
+  const bool running = op.status == core::OpStatus::kInited || op.status == core::OpStatus::kDoing;
+  if (!running) row.end_ms = wall(op.ended);
+  if (op.task != core::Task::kNone) row.cur_task = core::to_text(op.task);
+  row.detail = op.detail;
+  return row;
+}
+
+std::vector<admin::OpRow> Showcase::ops(const std::optional<std::string>& name,
+                                        std::optional<std::uint32_t> pid) {
+  std::vector<admin::OpRow> rows;
+  const auto add = [&](const core::OpRecord& op) {
+    if ((!name || op.table == *name) && (!pid || op.at.pid == *pid)) rows.push_back(op_row(op));
+  };
+  for (const core::OpRecord& op : hands_.brain().ops().ended()) add(op);
+  for (const auto& [id, op] : hands_.brain().ops().running()) add(op);
+  std::sort(rows.begin(), rows.end(),
+            [](const auto& a, const auto& b) { return a.op_id < b.op_id; });
+  return rows;
+}
+
+std::vector<admin::ConfRow> Showcase::conf() {
+  return {{"auto_failover", hands_.brain().auto_failover() ? "true" : "false"}};
+}
+
+std::vector<admin::EventRow> Showcase::events(std::uint64_t since, std::size_t limit) {
+  return events_.since(since, limit);
+}
+
+admin::Subscription Showcase::subscribe(std::function<void(const admin::EventRow&)> callback) {
+  return events_.subscribe(std::move(callback));
+}
+
+admin::Readiness Showcase::readiness() {
+  admin::Readiness r;
+  r.active = hands_.brain().active();
+  if (!r.active) r.active_address = holder().address;
+  const auto away = hands_.zookeeper_away_since();
+  const Duration session = hands_.session().negotiated_timeout();
+  if (!hands_.brain().cluster_read()) {
+    r.reason = away ? "waits for ZooKeeper at " + config_.cluster.zookeeper
+                    : "the cluster below " + config_.cluster.root + " has not been read yet";
+  } else if (away && boot_now() - *away > session) {
+    r.reason = "ZooKeeper at " + config_.cluster.zookeeper + " has been away for " +
+               std::to_string(age(*away) / 1000) + " s";
+  } else {
+    r.ready = true;
+  }
+  return r;
+}
+
+std::string Showcase::metrics() {
+  const core::Brain& brain = hands_.brain();
+  admin::MetricsInput now;
+  now.auto_failover_enabled = brain.auto_failover();
+  now.active = brain.active();
+  now.zookeeper_connected = !hands_.zookeeper_away_since();
+  now.tablets = tablet_counts();
+  now.partitions = partition_counts();
+  std::map<std::pair<std::string, std::string>, std::uint64_t> ops;
+  for (const auto& [id, op] : brain.ops().running()) {
+    ++ops[{core::to_text(op.type), core::to_text(op.status)}];
+  }
+  for (const auto& [key, count] : ops) now.ops.push_back({key.first, key.second, count});
+  for (const core::StandsBack& s : brain.stands_back(boot_now())) {
+    if (s.reason != "standby") now.stands_back.push_back(s.reason);
+  }
+  now.config_ok = reload.ok;
+  now.config_success_ms = config_success_ms;
+  return metrics_.text(now);
+}
+
+// --- Commands ------------------------------------------------------------------------------------
+
+void Showcase::command(admin::CommandRequest request,
+                       std::function<void(admin::CommandResult)> done) {
+  admin::CommandResult result;
+  if (request.name != "confset") {
+    result.kind = admin::CommandResult::Kind::kUnknown;
+    result.error = "no such command: " + request.name;
+    result.hint = "there is confset";
+    done(std::move(result));
+    return;
+  }
+  if (!hands_.brain().active()) {
+    result.kind = admin::CommandResult::Kind::kStandby;
+    result.error = "this daemon is a standby";
+    result.active_address = holder().address;
+    done(std::move(result));
+    return;
+  }
+  confset(request, std::move(done));
+}
+
+void Showcase::confset(const admin::CommandRequest& request,
+                       std::function<void(admin::CommandResult)> done) {
+  admin::CommandResult result;
+  const auto argument = [&](const char* name) {
+    const auto found = request.args.find(name);
+    return found == request.args.end() ? std::string{} : found->second;
+  };
+  const std::string key = argument("key");
+  const std::string value = argument("value");
+  if (key != "auto_failover" || (value != "true" && value != "false")) {
+    result.kind = admin::CommandResult::Kind::kRefused;
+    result.code = kInvalidParameter;
+    result.error = "invalid parameter";
+    result.hint = key == "auto_failover" ? "auto_failover is true or false, not \"" + value + "\""
+                                         : "the only key is auto_failover, not \"" + key + "\"";
+    done(std::move(result));
+    return;
+  }
+  const std::string by = (request.who.empty() ? "somebody" : request.who) + " from " + request.from;
+  hands_.switched().set(value == "true", by,
+                        [done = std::move(done)](bool ok, const std::string& why) {
+                          admin::CommandResult answer;
+                          answer.message = "set auto_failover ok";
+                          if (!ok) {
+                            answer = {};
+                            answer.kind = admin::CommandResult::Kind::kRefused;
+                            answer.code = 304;  // set zk failed
+                            answer.error = "set zk failed";
+                            answer.hint = "ZooKeeper answered: " + why;
+                          }
+                          done(std::move(answer));
+                        });
+}
+
+}  // namespace failoverd

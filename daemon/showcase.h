@@ -1,0 +1,58 @@
+// What the admin room shows: the brain's model in the words of views.h, and the commands that come
+// in over HTTP. Copies and counts; decides nothing. Owned by main().
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/hands.h"
+#include "lib/admin/event_log.h"
+#include "lib/admin/metrics.h"
+#include "lib/admin/views.h"
+#include "lib/config/config.h"
+
+namespace failoverd {
+
+class Showcase : public admin::Source {
+ public:
+  Showcase(Hands& hands, admin::EventLog& events, admin::Metrics& metrics,
+           const config::Config& config);
+
+  // The configuration in force, and how its last reload went.
+  admin::ReloadView reload;
+  std::int64_t config_success_ms = 0;
+
+  admin::StatusView status() override;
+  std::vector<admin::TabletRow> tablets() override;
+  std::vector<admin::ReplicaRow> tables(const std::optional<std::string>& name) override;
+  std::vector<admin::OpRow> ops(const std::optional<std::string>& name,
+                                std::optional<std::uint32_t> pid) override;
+  std::vector<admin::ConfRow> conf() override;
+  std::vector<admin::EventRow> events(std::uint64_t since, std::size_t limit) override;
+  admin::Subscription subscribe(std::function<void(const admin::EventRow&)> callback) override;
+  admin::Readiness readiness() override;
+  std::string metrics() override;
+  void command(admin::CommandRequest request,
+               std::function<void(admin::CommandResult)> done) override;
+
+ private:
+  std::int64_t wall(Instant at) const;
+  std::vector<admin::Count> tablet_counts() const;
+  std::vector<admin::Count> partition_counts() const;
+  std::string partition_state(const core::Partition& partition) const;
+  void list_wrong(admin::StatusView& view) const;
+  admin::OpRow op_row(const core::OpRecord& op) const;
+  admin::HolderView holder() const;
+  void confset(const admin::CommandRequest& request,
+               std::function<void(admin::CommandResult)> done);
+
+  Hands& hands_;
+  admin::EventLog& events_;
+  admin::Metrics& metrics_;
+  const config::Config& config_;
+  const std::int64_t started_ms_;
+};
+
+}  // namespace failoverd
