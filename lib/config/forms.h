@@ -87,7 +87,7 @@ struct Bounds {
 };
 
 template <class At>
-Key number(std::string name, At at, Bounds bounds, std::string doc) {
+Key number(std::string name, At at, const Bounds& bounds, std::string doc) {
   Key key{.name = std::move(name), .type = "number", .range = bounds.text(), .doc = std::move(doc)};
   key.set = [at, bounds](Config& config, std::string_view text) -> Problem {
     const auto given = parse_number(text);
@@ -100,7 +100,7 @@ Key number(std::string name, At at, Bounds bounds, std::string doc) {
 }
 
 template <class At>
-Key number_or_word(std::string name, At at, Bounds bounds, std::string doc) {
+Key number_or_word(std::string name, At at, const Bounds& bounds, std::string doc) {
   Key key{.name = std::move(name), .type = "number", .range = bounds.text(), .doc = std::move(doc)};
   key.set = [at, bounds](Config& config, std::string_view text) -> Problem {
     if (text == bounds.word) {

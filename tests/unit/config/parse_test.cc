@@ -154,7 +154,6 @@ TEST(Parse, ValuesOutOfRangeAreNamed) {
 }
 
 TEST(Parse, PlacesAreChecked) {
-  const std::string root = "1:16: cluster.root: ";
   const std::string path = ": write an absolute path, such as /rtidb_cluster";
   const std::string servers =
       ": write HOST:PORT[,HOST:PORT...], such as 10.0.0.1:2181,10.0.0.2:2181";
@@ -294,7 +293,7 @@ TEST(Parse, ProblemsStayOnOneShortLine) {
       "cluster: {zookeeper: \"a\\nb:1\"}",
       "cluster: {root: \"/" + std::string(100'000, 'r') + "/\"}",
       "log: {level: \"\xe4\xb8\xad\"}",
-      "log: \xff\xfe\x00",
+      std::string{"log: \xff\xfe\x00", 8},
       std::string(1000, '['),
       std::string(100'000, '{'),
       "a: &a [*a, *a]\nb: &b [*a, *a]",

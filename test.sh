@@ -1,0 +1,215 @@
+#!/usr/bin/env bash
+# Builds failoverd and tests it. The last line is `tests: N passed, N failed, N skipped`; the exit
+# status is 0 only if something ran and nothing failed.
+#
+#   ./test.sh            all that belongs to every change
+#   ./test.sh --full     that, clang-tidy, and a sanitizer build with its tests
+#   ./test.sh NAME...    parts: checks (format, rooms, words, shell, bite, units, prometheus),
+#                        unit, scenarios, simulation, tablet, nameserver, e2e, bench, tidy,
+#                        sanitizers; any other name is a regular expression of test names
+#   ./test.sh --list     the names of all tests
+#
+# JOBS (default: the number of processors) says how much is done at a time. Packages that are
+# missing are installed (tests/packages.txt); without any missing, the network is not touched.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
+exec </dev/null
+# shellcheck source=tests/install.sh
+. tests/install.sh
+
+export JOBS=${JOBS:-$(nproc)}
+# What was compiled in one clone is not compiled again in another.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+readonly CHECKS=(format rooms words shell bite units prometheus)
+readonly STOREYS=(unit scenarios simulation tablet nameserver e2e bench)
+# What runs in the sanitizers' build: everything but benchmarks and what only drives processes.
+readonly SANITIZED=(unit scenarios simulation e2e)
+
+passed=0 failed=0 skipped=0
+failures=()
+
+title() { printf '\n== %s\n' "$*"; }
+
+# count_check NAME COMMAND...: a command that is one test.
+count_check() {
+  local name=$1 began=$SECONDS
+  shift
+  if "$@"; then
+    passed=$((passed + 1))
+    echo "$name: passed ($((SECONDS - began)) s)"
+  else
+    failed=$((failed + 1))
+    failures+=("$name")
+    echo "$name: FAILED"
+  fi
+}
+
+# An attribute of the <testsuite> in a JUnit file, 0 when it is not there.
+junit() { sed -nE "/<testsuite/,/>/s/.*\\b$2=\"([0-9]+)\".*/\\1/p" "$1" 2>/dev/null | head -n 1; }
+
+# run_ctest NAME BUILD ARGS...: tests of a build, counted one by one. Lines of quick passed tests are
+# left out; a failed one's output is shown.
+run_ctest() {
+  local name=$1 build=$2 began=$SECONDS status total bad left
+  shift 2
+  local report=$PWD/$build/report-${name//[^A-Za-z0-9_.-]/_}.xml
+  rm -f "$report"
+  title "$name"
+  ctest --test-dir "$build" --no-tests=error --output-on-failure --output-junit "$report" "$@" 2>&1 |
+    awk '/^ *Start +[0-9]+: / || / Passed +0\.[0-9]+ sec$/ || /^Internal ctest/ { next } { print; fflush() }'
+  status=${PIPESTATUS[0]}
+  total=$(junit "$report" tests) bad=$(junit "$report" failures)
+  left=$(($(junit "$report" skipped) + $(junit "$report" disabled)))
+  total=${total:-0} bad=${bad:-0}
+  # Not built, or none there: ctest fails, and the report does not say so.
+  if ((status != 0 && bad == 0)); then
+    bad=1
+    failures+=("$name (ctest: $status)")
+    ((total > 0)) || total=1
+  fi
+  ((left <= total - bad)) || left=$((total - bad))
+  passed=$((passed + total - bad - left)) failed=$((failed + bad)) skipped=$((skipped + left))
+  mapfile -t -O ${#failures[@]} failures < <(
+    grep -E '<testcase .*status="fail"' "$report" 2>/dev/null | sed -E "s/.*<testcase name=\"([^\"]*)\".*/$name: \\1/")
+  echo "$name: $((total - bad - left)) passed, $bad failed, $left skipped ($((SECONDS - began)) s)"
+}
+
+# build DIRECTORY TARGET [CMAKE_ARGS...]
+build() {
+  local directory=$1 target=$2 began=$SECONDS
+  shift 2
+  title "build ($directory)"
+  # A directory that was configured for another place cannot be used here.
+  if [[ -e $directory/CMakeCache.txt ]] &&
+    ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$directory/CMakeCache.txt"; then
+    rm -rf "$directory"
+  fi
+  mkdir -p "$directory"
+  if ! cmake -S . -B "$directory" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo "$@" \
+    >"$directory/configure.log" 2>&1; then
+    cat "$directory/configure.log"
+    return 1
+  fi
+  ninja -C "$directory" -j "$JOBS" --quiet "$target" || return 1
+  echo "built in $((SECONDS - began)) s"
+}
+
+has_tests() { [[ -e tests/$1/CMakeLists.txt ]]; }
+
+# Is there anything for this check to look at?
+has_matter() {
+  case $1 in
+    units) compgen -G 'systemd/*.service' >/dev/null ;;
+    prometheus) compgen -G 'config/prometheus/*.yml' >/dev/null ;;
+  esac
+}
+
+# run_storey NAME BUILD LABEL. Benchmarks want the machine for themselves.
+run_storey() {
+  local jobs=$JOBS
+  if [[ $3 == bench ]]; then jobs=1; fi
+  run_ctest "$1" "$2" -j "$jobs" -L "^$3\$"
+}
+
+run_sanitizers() {
+  # Warnings are the other build's business: gcc's sanitizers bring false ones.
+  if ! build build-asan all -DFAILOVERD_SANITIZE=address,undefined -DFAILOVERD_WERROR=OFF \
+    -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1"; then
+    count_check "build with sanitizers" false
+    return
+  fi
+  export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+  export UBSAN_OPTIONS=print_stacktrace=1
+  local storey
+  for storey in "${SANITIZED[@]}"; do
+    if has_tests "$storey"; then run_storey "sanitizers.$storey" build-asan "$storey"; fi
+  done
+  unset ASAN_OPTIONS UBSAN_OPTIONS
+}
+
+finish() {
+  if ((${#failures[@]} > 0)); then
+    title "failed"
+    printf '%s\n' "${failures[@]}"
+  fi
+  if ((passed + failed == 0)); then echo "nothing ran"; fi
+  printf '\ntests: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  ((failed == 0 && passed > 0))
+  exit
+}
+
+is_in() {
+  local word=$1
+  shift
+  [[ " $* " == *" $word "* ]]
+}
+
+main() {
+  local full=0 list=0 parts=() part needs_build=0 target="" groups=(build run test)
+  for part in "$@"; do
+    case $part in
+      --full) full=1 ;;
+      --list) list=1 ;;
+      -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}" && exit 0 ;;
+      -*) echo "test.sh: $part is not known; see ./test.sh --help" >&2 && exit 2 ;;
+      checks) parts+=("${CHECKS[@]}") ;;
+      *) parts+=("$part") ;;
+    esac
+  done
+  if ((${#parts[@]} == 0)); then
+    for part in "${CHECKS[@]}"; do
+      if has_matter "$part"; then parts+=("$part"); fi
+    done
+    for part in "${STOREYS[@]}"; do
+      if has_tests "$part"; then parts+=("$part"); fi
+    done
+    ((full)) && parts+=(tidy sanitizers)
+  fi
+  # What the parts need: packages, and which targets.
+  for part in "${parts[@]}"; do
+    case $part in
+      tidy) groups+=(full) ;;
+      units) groups+=(units) ;;
+      prometheus) groups+=(alerts) ;;
+    esac
+    if is_in "$part" "${CHECKS[@]}" sanitizers; then continue; fi
+    needs_build=1
+    case $part in
+      unit | scenarios) [[ $target =~ ^(|tests_$part)$ ]] && target=tests_$part || target=all ;;
+      *) target=all ;;
+    esac
+  done
+  if ! install_missing "${groups[@]}"; then
+    count_check "packages" false
+    finish
+  fi
+  if ((list)); then
+    build build all && ctest --test-dir build -N
+    exit
+  fi
+
+  if ((needs_build)) && ! build build "$target"; then
+    count_check "build" false
+    needs_build=-1
+  fi
+  for part in "${parts[@]}"; do
+    if is_in "$part" "${CHECKS[@]}"; then
+      title "$part"
+      count_check "$part" "tests/checks/$part"
+    elif [[ $part == sanitizers ]]; then
+      run_sanitizers
+    elif ((needs_build < 0)); then
+      continue
+    elif [[ $part == tidy ]]; then
+      title tidy
+      count_check tidy tests/checks/tidy build
+    elif is_in "$part" "${STOREYS[@]}"; then
+      run_storey "$part" build "$part"
+    else
+      run_ctest "$part" build -j "$JOBS" -R "$part"
+    fi
+  done
+  finish
+}
+
+main "$@"
