@@ -1,0 +1,146 @@
+// What is wrong with a partition, from rows, verdicts and words.
+#include "lib/core/diagnosis.h"
+
+#include <gtest/gtest.h>
+
+namespace failoverd::core {
+namespace {
+
+const Instant kRead{std::chrono::seconds{10}};
+const Instant kHeard{std::chrono::seconds{20}};
+constexpr PartitionKey kAt{2, 0};
+
+// Table flow, partition 0 on A (leader), B, C; every tablet healthy and holding it.
+class DiagnosisTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    take({{"A", true, true}, {"B", false, true}, {"C", false, true}});
+    for (const char* name : {"A", "B", "C"}) {
+      Tablet& t = tablet(name);
+      t.verdict.state = TabletState::kHealthy;
+      t.word_fresh = true;
+      t.evidence.registered = true;
+      say(name, true);
+    }
+    partition().on(index("A"))->word.mode = Mode::kLeader;
+  }
+
+  void take(std::vector<Row> rows, std::vector<TermPair> terms = {{1, 0}}) {
+    TableShape shape;
+    shape.znode = "table/table_data/flow";
+    shape.version = version_++;
+    shape.name = "flow";
+    shape.tid = kAt.tid;
+    shape.partitions.push_back({kAt.pid, std::move(rows), std::move(terms)});
+    ASSERT_EQ(model.put_table(shape, kRead), std::nullopt);
+  }
+  TabletIndex index(const char* name) { return *model.find_tablet(name); }
+  Tablet& tablet(const char* name) { return model.tablet(model.tablet_index(name)); }
+  Partition& partition() { return *model.partition(kAt); }
+  void say(const char* name, bool held) {
+    Replica* r = partition().on(model.tablet_index(name));
+    if (!r) return;
+    r->word.held = held;
+    r->word.state = TableState::kNormal;
+    r->word.asked_at = kHeard;
+  }
+  void dies(const char* name) {
+    tablet(name).verdict.state = TabletState::kCrashed;
+    tablet(name).evidence.registered = false;
+  }
+  Condition condition() { return diagnose(model, partition()).condition; }
+
+  Model model;
+  std::int32_t version_ = 1;
+};
+
+TEST_F(DiagnosisTest, Healthy) { EXPECT_EQ(condition(), Condition::kHealthy); }
+
+TEST_F(DiagnosisTest, LeaderDead) {
+  dies("A");
+  EXPECT_EQ(condition(), Condition::kLeaderLost);
+}
+
+TEST_F(DiagnosisTest, LeaderAnswersAndHoldsNothing) {
+  say("A", false);
+  EXPECT_EQ(condition(), Condition::kLeaderLost);
+}
+
+// A table that was made after the tablet was asked is not missing there.
+TEST_F(DiagnosisTest, AnOldWordSaysNothingAboutANewRow) {
+  say("A", false);
+  partition().on(index("A"))->row_seen_at = kHeard;
+  EXPECT_EQ(condition(), Condition::kUncertain);
+}
+
+TEST_F(DiagnosisTest, LeaderThatSaysItFollows) {
+  partition().on(index("A"))->word.mode = Mode::kFollower;
+  EXPECT_EQ(condition(), Condition::kLeaderLost);
+}
+
+TEST_F(DiagnosisTest, FollowerDead) {
+  dies("B");
+  EXPECT_EQ(condition(), Condition::kFollowerLost);
+}
+
+TEST_F(DiagnosisTest, SuspectLeaderIsUncertain) {
+  tablet("A").verdict.state = TabletState::kSuspect;
+  EXPECT_EQ(condition(), Condition::kUncertain);
+}
+
+// SAFETY 1: rows that are not alive may not lead, whoever answers there.
+TEST_F(DiagnosisTest, OnlyDeadRowsAreLeftIsNoCandidate) {
+  take({{"A", true, true}, {"B", false, false}, {"C", false, false}});
+  dies("A");
+  const Diagnosis d = diagnose(model, partition());
+  EXPECT_EQ(d.condition, Condition::kNoCandidate);
+  EXPECT_NE(d.why.find("waits for"), std::string::npos) << d.why;
+  EXPECT_NE(d.why.find("A"), std::string::npos) << d.why;
+}
+
+TEST_F(DiagnosisTest, DeadLeaderRowAndAliveFollowersIsNoLeader) {
+  take({{"A", true, false}, {"B", false, true}, {"C", false, true}});
+  EXPECT_EQ(condition(), Condition::kNoLeader);
+}
+
+TEST_F(DiagnosisTest, EveryCandidateEmptyIsNoCandidate) {
+  dies("A");
+  say("B", false);
+  say("C", false);
+  EXPECT_EQ(condition(), Condition::kNoCandidate);
+}
+
+// SAFETY 1: the single replica's row dies only when the znode is gone and the port is silent.
+TEST_F(DiagnosisTest, SingleReplica) {
+  take({{"A", true, true}});
+  dies("A");
+  EXPECT_EQ(condition(), Condition::kSingleLost);
+  tablet("A").evidence.registered = true;
+  EXPECT_EQ(condition(), Condition::kNoCandidate);
+}
+
+// SAFETY 16.
+TEST_F(DiagnosisTest, TwoAliveLeaderRowsAreQuarantined) {
+  take({{"A", true, true}, {"B", true, true}, {"C", false, true}});
+  EXPECT_EQ(condition(), Condition::kQuarantined);
+}
+
+// SAFETY 16.
+TEST_F(DiagnosisTest, ATermHistoryThatGoesBackIsQuarantined) {
+  take({{"A", true, true}, {"B", false, true}}, {{5, 0}, {3, 9}});
+  EXPECT_EQ(condition(), Condition::kQuarantined);
+}
+
+// SAFETY 3.
+TEST_F(DiagnosisTest, ABegunElectionIsUnfinishedEvenWithAHealthyLeader) {
+  partition().begun_term = 7;
+  EXPECT_EQ(condition(), Condition::kUnfinished);
+}
+
+TEST_F(DiagnosisTest, ADeadRowBesideALeaderIsDegraded) {
+  take({{"A", true, true}, {"B", false, false}, {"C", false, true}});
+  EXPECT_EQ(condition(), Condition::kDegraded);
+}
+
+}  // namespace
+}  // namespace failoverd::core
