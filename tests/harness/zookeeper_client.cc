@@ -37,7 +37,10 @@ bool ZooKeeperClient::wait_until(const std::function<bool()>& predicate, Duratio
 }
 
 void ZooKeeperClient::connect() {
-  const auto connected = [this] { return session_->state() == SessionState::kConnected; };
+  const auto connected = [this] {
+    return session_->state() == SessionState::kConnected && !states_.empty() &&
+           states_.back().starts_with("connected");
+  };
   if (!wait_until(connected, kDeadline, "connected to ZooKeeper")) {
     throw std::runtime_error("no connection to ZooKeeper");
   }
@@ -61,8 +64,15 @@ ZooKeeperClient::Answer ZooKeeperClient::wait_for(const std::string& what, Ask a
   return std::move(waiting->answer);
 }
 
+template <class Ask>
+ZooKeeperClient::Answer ZooKeeperClient::read(const std::string& what, Ask ask) {
+  Answer answer = wait_for(what, ask);
+  while (answer.code == Code::kUnknown) answer = wait_for(what, ask);
+  return answer;
+}
+
 ZooKeeperClient::Answer ZooKeeperClient::get(const std::string& path, Session::Watch watch) {
-  return wait_for("get " + path, [&](auto done) {
+  return read("get " + path, [&](auto done) {
     session_->get(
         path,
         [done](Code code, std::string value, Stat stat) {
@@ -72,12 +82,12 @@ ZooKeeperClient::Answer ZooKeeperClient::get(const std::string& path, Session::W
           answer.stat = stat;
           done(std::move(answer));
         },
-        std::move(watch));
+        watch);
   });
 }
 
 ZooKeeperClient::Answer ZooKeeperClient::children(const std::string& path, Session::Watch watch) {
-  return wait_for("children " + path, [&](auto done) {
+  return read("children " + path, [&](auto done) {
     session_->children(
         path,
         [done](Code code, std::vector<std::string> names, Stat stat) {
@@ -88,12 +98,12 @@ ZooKeeperClient::Answer ZooKeeperClient::children(const std::string& path, Sessi
           std::ranges::sort(answer.names);
           done(std::move(answer));
         },
-        std::move(watch));
+        watch);
   });
 }
 
 ZooKeeperClient::Answer ZooKeeperClient::exists(const std::string& path, Session::Watch watch) {
-  return wait_for("exists " + path, [&](auto done) {
+  return read("exists " + path, [&](auto done) {
     session_->exists(
         path,
         [done](Code code, Stat stat) {
@@ -102,7 +112,7 @@ ZooKeeperClient::Answer ZooKeeperClient::exists(const std::string& path, Session
           answer.stat = stat;
           done(std::move(answer));
         },
-        std::move(watch));
+        watch);
   });
 }
 
@@ -166,7 +176,7 @@ ZooKeeperClient::Answer ZooKeeperClient::ensure_path(const std::string& path) {
 }
 
 ZooKeeperClient::Answer ZooKeeperClient::sync(const std::string& path) {
-  return wait_for("sync " + path, [&](auto done) { session_->sync(path, code_only(done)); });
+  return read("sync " + path, [&](auto done) { session_->sync(path, code_only(done)); });
 }
 
 }  // namespace failoverd::harness

@@ -33,8 +33,9 @@ class ZooKeeperClient {
   explicit ZooKeeperClient(zookeeper::Session::Options options, boost::asio::io_context* io = {});
   explicit ZooKeeperClient(const std::string& hosts);
 
-  // Each throws std::runtime_error when there is no answer within 30 s.
-  void connect();  // Runs until connected.
+  // Each throws std::runtime_error when there is no answer within 30 s. Those that only read ask
+  // again when the connection was lost; a write's kUnknown is the caller's to judge.
+  void connect();  // Runs until connected and on_state has said so.
   Answer get(const std::string& path, zookeeper::Session::Watch watch = nullptr);
   Answer children(const std::string& path, zookeeper::Session::Watch watch = nullptr);
   Answer exists(const std::string& path, zookeeper::Session::Watch watch = nullptr);
@@ -63,6 +64,8 @@ class ZooKeeperClient {
  private:
   template <class Ask>
   Answer wait_for(const std::string& what, Ask ask);
+  template <class Ask>
+  Answer read(const std::string& what, Ask ask);
 
   std::unique_ptr<boost::asio::io_context> own_io_;
   boost::asio::io_context& io_;
