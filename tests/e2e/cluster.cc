@@ -1,0 +1,217 @@
+#include "tests/e2e/cluster.h"
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <stdexcept>
+
+#include "lib/zookeeper/session.h"
+#include "tests/e2e/daemon.h"
+#include "tests/harness/ports.h"
+#include "tests/harness/wait_until.h"
+
+namespace failoverd::e2e {
+
+namespace control = minitablet::control;
+
+Cluster::Cluster(ClusterOptions options) : options_(std::move(options)) {
+  znodes_ = std::make_unique<testkit::Znodes>(io_, zookeeper_.hosts(), "/rtidb_cluster");
+  testkit::create_cluster_znodes(*znodes_);
+  for (int i = 0; i < options_.tablets; ++i) {
+    endpoints_.push_back("127.0.0.1:" + std::to_string(harness::free_port()));
+  }
+  std::sort(endpoints_.begin(), endpoints_.end());
+  tablets_.resize(endpoints_.size());
+  for (int i = 0; i < options_.tablets; ++i) start_tablet(i);
+}
+
+Cluster::~Cluster() {
+  if (writer_) writer_->stop();
+}
+
+void Cluster::kill_tablet(int i) {
+  clients_.erase(i);
+  process(i).kill(SIGKILL);
+  process(i).wait(std::chrono::seconds{10});
+}
+
+void Cluster::start_tablet(int i) {
+  const std::string& endpoint = tablet(i);
+  harness::Process::Options options;
+  options.arguments = {std::string{FAILOVERD_BIN_DIR} + "/minitablet",
+                       "--endpoint=" + endpoint,
+                       "--zk_cluster=" + zookeeper_.hosts(),
+                       "--zk_root_path=/rtidb_cluster",
+                       "--zk_session_timeout=" + std::to_string(options_.tablet_session.count()),
+                       "--send_file_sleep_ms=20",
+                       "--db_root_path=" + (directory() / ("tablet" + std::to_string(i))).string()};
+  options.arguments.insert(options.arguments.end(), options_.tablet_flags.begin(),
+                           options_.tablet_flags.end());
+  options.log_file = directory() / ("tablet" + std::to_string(i) + ".log");
+  auto& slot = tablets_.at(static_cast<std::size_t>(i));
+  const auto registered = [&] {
+    // One that finds the old znode still there exits, as the real one does: its supervisor is us.
+    if (!slot || !slot->running()) slot = std::make_unique<harness::Process>(options);
+    const auto names = znodes_->tablets();
+    return slot->running() && std::find(names.begin(), names.end(), endpoint) != names.end();
+  };
+  slot = std::make_unique<harness::Process>(options);
+  if (!wait_until(registered, "tablet " + endpoint + " is registered")) {
+    throw std::runtime_error("tablet " + endpoint + " did not start: " + slot->log());
+  }
+}
+
+testkit::Client& Cluster::client(int i) {
+  auto& client = clients_[i];
+  if (!client) client = std::make_unique<testkit::Client>(io_, tablet(i));
+  return *client;
+}
+
+void Cluster::hang(int i, const std::string& method, Stage stage,
+                   std::chrono::milliseconds at_most) {
+  control::HangRequest request;
+  request.mutable_match()->set_method(method);
+  request.set_stage(stage);
+  request.set_milliseconds(static_cast<std::uint32_t>(at_most.count()));
+  if (!client(i).control("Hang", request)) throw std::runtime_error("Hang was refused");
+}
+
+void Cluster::fail(int i, const std::string& method, int code, std::uint32_t calls) {
+  control::FailRequest request;
+  request.mutable_match()->set_method(method);
+  request.set_code(code);
+  request.set_calls(calls);
+  if (!client(i).control("Fail", request)) throw std::runtime_error("Fail was refused");
+}
+
+void Cluster::release(int i) {
+  if (!client(i).control("Release", control::ReleaseRequest{})) {
+    throw std::runtime_error("Release was refused");
+  }
+}
+
+void Cluster::lose_session(int i, bool stay_lost) {
+  control::LoseSessionRequest request;
+  request.set_stay_lost(stay_lost);
+  if (!client(i).control("LoseSession", request)) {
+    throw std::runtime_error("LoseSession was refused");
+  }
+}
+
+std::uint64_t Cluster::calls(int i, const std::string& method) {
+  const rpc::Answer answer =
+      client(i).call("MiniTablet", "Counters", control::CountersRequest{}.SerializeAsString());
+  control::CountersResponse response;
+  if (answer.outcome != rpc::Outcome::kAnswered || !response.ParseFromString(answer.payload)) {
+    return 0;
+  }
+  for (const auto& c : response.counters()) {
+    if (c.method() == method) return c.calls();
+  }
+  return 0;
+}
+
+void Cluster::create_table(const std::string& name, std::uint32_t partitions,
+                           std::uint32_t replicas, std::vector<int> on) {
+  testkit::TableWish wish;
+  wish.name = name;
+  wish.partitions = partitions;
+  wish.replicas = replicas;
+  for (const int i : on) wish.endpoints.push_back(tablet(i));
+  if (on.empty()) wish.endpoints = endpoints_;
+  testkit::create_table(*znodes_, wish);
+}
+
+std::string Cluster::rows(const std::string& name, std::uint32_t pid) {
+  const auto table = znodes_->table(name);
+  if (!table) return "no table";
+  std::string text;
+  for (const auto& p : table->table_partition()) {
+    if (p.pid() != pid) continue;
+    for (const auto& row : p.partition_meta()) {
+      const auto found = std::find(endpoints_.begin(), endpoints_.end(), row.endpoint());
+      text += text.empty() ? "" : " ";
+      text += static_cast<char>('A' + (found - endpoints_.begin()));
+      text += row.is_leader() ? "=L" : "=F";
+      text += row.is_alive() ? "+" : "-";
+    }
+  }
+  return text;
+}
+
+int Cluster::leader(const std::string& name, std::uint32_t pid) {
+  const std::string text = rows(name, pid);
+  int leader = -1;
+  for (std::size_t i = 0; i + 3 < text.size() + 1; i += 5) {
+    if (text.compare(i + 1, 3, "=L+") != 0) continue;
+    if (leader != -1) return -1;
+    leader = text[i] - 'A';
+  }
+  return leader;
+}
+
+bool Cluster::everything_is_led_without(int i) {
+  for (const auto& table : znodes_->tables()) {
+    if (table.replica_num() < 2) continue;
+    for (const auto& p : table.table_partition()) {
+      const int leads = leader(table.name(), p.pid());
+      if (leads == -1 || leads == i) return false;
+    }
+  }
+  return true;
+}
+
+void Cluster::start_writer(double rate) {
+  testkit::Writer::Options options;
+  options.zookeeper = zookeeper_.hosts();
+  options.rate = rate;
+  writer_ = std::make_unique<testkit::Writer>(io_, options);
+  writer_->start();
+  wait_until([&] { return writer_->summary().acks > 0; }, "the writer writes");
+}
+
+testkit::Comparison Cluster::compare(bool acked) {
+  testkit::CompareWish wish;
+  wish.within = std::chrono::seconds{15};
+  if (writer_) {
+    writer_->stop();
+    wait_until([&] { return writer_->idle(); }, "the writer is idle");
+    if (acked) wish.acked = writer_->acked();
+  }
+  return testkit::compare_replicas(*znodes_, wish);
+}
+
+Daemon& Cluster::start_daemon(const DaemonOptions& options) {
+  const int number = static_cast<int>(daemons_.size());
+  daemons_.push_back(std::make_unique<Daemon>(*this, number, options));
+  daemons_.back()->start();
+  return *daemons_.back();
+}
+
+Daemon& Cluster::start_active_daemon(const DaemonOptions& options) {
+  Daemon& daemon = start_daemon(options);
+  const std::string healthy = "failoverd_tablets{state=\"healthy\"}";
+  const auto acts = [&] {
+    return daemon.active() && daemon.metric(healthy) == static_cast<double>(options_.tablets);
+  };
+  if (!wait_until(acts, "the daemon acts and knows every tablet")) {
+    throw std::runtime_error("failoverd did not become active: " + daemon.log());
+  }
+  return daemon;
+}
+
+bool Cluster::wait_until(const std::function<bool()>& predicate, std::string_view what,
+                         std::chrono::milliseconds deadline) {
+  return harness::wait_until(io_, predicate, deadline, what);
+}
+
+void Cluster::let_pass(std::chrono::milliseconds time) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  harness::wait_until(
+      io_, [&] { return std::chrono::steady_clock::now() >= end; }, time + std::chrono::seconds{5},
+      "time passes");
+}
+
+}  // namespace failoverd::e2e

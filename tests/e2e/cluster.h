@@ -1,0 +1,106 @@
+// A whole cluster for one end-to-end test: a real ZooKeeper, minitablets, tables, a writer that
+// puts rows all the time, and failoverd daemons, all on 127.0.0.1 and all ended with this object.
+// The test's own loop runs the writer: wait with wait_until() here, never with a sleep. Owned by
+// the test.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/harness/process.h"
+#include "tests/harness/temporary_directory.h"
+#include "tests/harness/zookeeper_server.h"
+#include "tests/tablet/control.pb.h"
+#include "tests/tablet/testkit/client.h"
+#include "tests/tablet/testkit/compare.h"
+#include "tests/tablet/testkit/create_table.h"
+#include "tests/tablet/testkit/writer.h"
+#include "tests/tablet/testkit/znodes.h"
+
+namespace failoverd::e2e {
+
+struct ClusterOptions {
+  int tablets = 3;
+  // Of the tablets' sessions. The server's tick is 200 ms, so it grants 400 ms and more.
+  std::chrono::milliseconds tablet_session{1000};
+  std::vector<std::string> tablet_flags = {};
+};
+
+struct DaemonOptions {
+  // YAML lines that replace or add keys: {"auto_failover: false", "detection: {crash: false}"}.
+  std::vector<std::string> config = {};
+  std::string zookeeper = {};  // Another address for it, such as a proxy's.
+};
+
+class Daemon;
+
+class Cluster {
+ public:
+  explicit Cluster(ClusterOptions options = {});
+  ~Cluster();
+
+  // --- Tablets, 0, 1, 2, ...
+  const std::string& tablet(int i) const { return endpoints_.at(static_cast<std::size_t>(i)); }
+  harness::Process& process(int i) { return *tablets_.at(static_cast<std::size_t>(i)); }
+  void kill_tablet(int i);   // SIGKILL.
+  void start_tablet(int i);  // Waits until its znode is there.
+  testkit::Client& client(int i);
+  using Stage = minitablet::control::Stage;
+  // Calls of this method hang from now on, at this stage, until release() (or for so long).
+  void hang(int i, const std::string& method, Stage stage = Stage::kBefore,
+            std::chrono::milliseconds at_most = {});
+  // The next calls of this method answer this code.
+  void fail(int i, const std::string& method, int code, std::uint32_t calls);
+  void release(int i);
+  void lose_session(int i, bool stay_lost);
+  // How often a TabletServer method was called since the tablet started.
+  std::uint64_t calls(int i, const std::string& method);
+
+  // --- Tables and rows.
+  void create_table(const std::string& name, std::uint32_t partitions, std::uint32_t replicas,
+                    std::vector<int> on = {});
+  // "A=L+ B=F+ C=F-" of one partition: tablets are A, B, C, in the znode's order.
+  std::string rows(const std::string& table, std::uint32_t pid);
+  // Index of the tablet whose row is the alive leader; -1: none, or several.
+  int leader(const std::string& table, std::uint32_t pid);
+  bool everything_is_led_without(int tablet);
+  void start_writer(double rate = 50);
+  testkit::Writer& writer() { return *writer_; }
+  // Ends the writer and compares the rows of every alive replica. With `acked`, every acknowledged
+  // row is looked for too.
+  testkit::Comparison compare(bool acked);
+
+  // --- Daemons.
+  Daemon& start_daemon(const DaemonOptions& options = {});
+  // The same, and waits until it acts with all tablets known to be healthy.
+  Daemon& start_active_daemon(const DaemonOptions& options = {});
+
+  bool wait_until(const std::function<bool()>& predicate, std::string_view what,
+                  std::chrono::milliseconds deadline = std::chrono::seconds{20});
+  // Lets the loop run so long: for showing that something does not happen.
+  void let_pass(std::chrono::milliseconds time);
+
+  boost::asio::io_context& io() { return io_; }
+  harness::ZooKeeperServer& zookeeper() { return zookeeper_; }
+  testkit::Znodes& znodes() { return *znodes_; }
+  const std::filesystem::path& directory() const { return directory_.path(); }
+
+ private:
+  boost::asio::io_context io_;
+  const ClusterOptions options_;
+  harness::TemporaryDirectory directory_;
+  harness::ZooKeeperServer zookeeper_;
+  std::unique_ptr<testkit::Znodes> znodes_;
+  std::vector<std::string> endpoints_;
+  std::vector<std::unique_ptr<harness::Process>> tablets_;
+  std::map<int, std::unique_ptr<testkit::Client>> clients_;
+  std::unique_ptr<testkit::Writer> writer_;
+  std::vector<std::unique_ptr<Daemon>> daemons_;
+};
+
+}  // namespace failoverd::e2e

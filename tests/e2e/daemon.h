@@ -1,0 +1,54 @@
+// One failoverd process of an end-to-end test, with its configuration file and its HTTP address.
+// Owned by the test's Cluster.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/cluster.h"
+#include "tests/harness/process.h"
+
+namespace failoverd::e2e {
+
+class Daemon {
+ public:
+  Daemon(Cluster& cluster, int number, const DaemonOptions& options);
+
+  void start();
+  void kill();  // SIGKILL.
+  int stop();   // SIGTERM; its exit status.
+  void pause() { process_->pause(); }
+  void resume() { process_->resume(); }
+  harness::Process& process() { return *process_; }
+
+  // Writes its file anew, with these lines replacing or adding keys.
+  void configure(const std::vector<std::string>& lines);
+  const std::filesystem::path& file() const { return file_; }
+
+  struct Output {
+    int status = 0;
+    std::string out;  // stdout and stderr.
+  };
+  // Runs failoverctl against it.
+  Output ctl(const std::vector<std::string>& arguments);
+  // Of GET /api/v1/status, as text: for looking for words.
+  std::string status();
+  bool active();
+  // Value of one line of GET /metrics, such as `failoverd_active`; none: no such line.
+  std::optional<double> metric(const std::string& series);
+  std::string log() const { return process_->log(); }
+  const std::string& http() const { return http_; }
+
+ private:
+  Cluster& cluster_;
+  const std::filesystem::path file_;
+  const std::filesystem::path log_file_;
+  const std::string http_;
+  std::string zookeeper_;
+  std::unique_ptr<harness::Process> process_;
+};
+
+}  // namespace failoverd::e2e
