@@ -1,0 +1,321 @@
+#include "tests/simulation/chaos.h"
+
+#include "tests/simulation/daemon.h"
+
+namespace failoverd::simulation {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Range kBlink{milliseconds{20}, milliseconds{900}};
+constexpr Range kWhile{milliseconds{300}, seconds{8}};
+constexpr std::size_t kMostDaemons = 12;
+
+}  // namespace
+
+Chaos::Chaos(World& world) : world_(world) {}
+
+void Chaos::start() {
+  choose_faults();
+  pause_ = {milliseconds{5}, world_.dice.chance(0.5) ? milliseconds{1500} : milliseconds{5000}};
+  next();
+}
+
+void Chaos::choose_faults() {
+  const std::vector<Fault> all = {
+      {12, [this] { crash(); }},
+      {6, [this] { crash_two(); }},
+      {6, [this] { quick_restart(); }},
+      {10, [this] { stop_tablet(); }},
+      {4, [this] { slow_tablet(); }},
+      {4, [this] { hang_method(); }},
+      {4, [this] { fail_method(); }},
+      {5, [this] { snapshot(); }},
+      {4, [this] { lose_session(); }},
+      {5, [this] { cut(any_tablet().endpoint(), World::kZookeeper, kWhile); }},
+      {5, [this] { cut(any_tablet().endpoint(), any_tablet().endpoint(), kWhile); }},
+      {6,
+       [this] {
+         if (Daemon* d = any_daemon()) cut(d->name(), any_tablet().endpoint(), kWhile);
+       }},
+      {5,
+       [this] {
+         if (Daemon* d = any_daemon()) cut(d->name(), World::kZookeeper, kWhile);
+       }},
+      {6,
+       [this] {
+         if (Daemon* d = any_daemon()) d->lose_connection();
+       }},
+      {5, [this] { kill_daemon(); }},
+      {12, [this] { kill_daemon_at_a_command(); }},
+      {5, [this] { stop_daemon(); }},
+      {3, [this] { switch_off(); }},
+      {2, [this] { nameserver_comes(); }},
+      {5, [this] { somebody_writes(); }},
+  };
+  for (const Fault& fault : all) {
+    if (world_.dice.chance(0.6)) faults_.push_back(fault);
+  }
+  // Something must bring partitions into trouble.
+  if (world_.dice.chance(0.9) || faults_.empty()) faults_.push_back(all[0]);
+  for (const Fault& fault : faults_) total_weight_ += fault.weight;
+}
+
+void Chaos::next() {
+  later(pause_, [this] {
+    auto left = static_cast<int>(world_.dice.below(static_cast<std::uint64_t>(total_weight_)));
+    for (const Fault& fault : faults_) {
+      left -= fault.weight;
+      if (left >= 0) continue;
+      fault.happens();
+      break;
+    }
+    next();
+  });
+}
+
+void Chaos::calm() {
+  calm_ = true;
+  world_.say("calm");
+  world_.mend_all();
+  const bool leave_dead = world_.dice.chance(0.5);
+  for (const auto& [name, tablet] : world_.tablets()) {
+    if (tablet->paused()) world_.resume(name);
+    tablet->slow = {};
+    tablet->stop_failing();
+    tablet->unhang();
+    for (const auto& [at, held] : tablet->memory) {
+      if (held.state == core::TableState::kMakingSnapshot) {
+        tablet->set_state(at, core::TableState::kNormal);
+      }
+    }
+    world_.trouble(name, "calm");
+    const bool stays_dead = leave_dead && world_.dice.chance(0.5);
+    if (!tablet->running() && !stays_dead) world_.restart(name);
+  }
+  for (std::size_t i = 0; i < world_.daemons().size(); ++i) {
+    Daemon& d = *world_.daemons()[i];
+    d.dies_after = nullptr;
+    d.dies_before = nullptr;
+    if (d.alive()) d.resume();
+  }
+  world_.keeper.set_nameservers({});
+  world_.keeper.set_auto_failover(true, "test");
+  if (!any_daemon()) world_.start_daemon();
+}
+
+// --- Who
+// ---------------------------------------------------------------------------------------------
+
+Tablet& Chaos::any_tablet() {
+  auto it = world_.tablets().begin();
+  std::advance(it, static_cast<std::ptrdiff_t>(world_.dice.below(world_.tablets().size())));
+  return *it->second;
+}
+
+Daemon* Chaos::any_daemon() {
+  std::vector<Daemon*> alive;
+  for (const auto& d : world_.daemons()) {
+    if (d->alive()) alive.push_back(d.get());
+  }
+  return alive.empty() ? nullptr : alive[world_.dice.below(alive.size())];
+}
+
+core::PartitionKey Chaos::any_partition() {
+  auto it = world_.keeper.tables().begin();
+  std::advance(it, static_cast<std::ptrdiff_t>(world_.dice.below(world_.keeper.tables().size())));
+  const auto& partitions = it->second.partitions;
+  return {it->second.tid, partitions[world_.dice.below(partitions.size())].pid};
+}
+
+void Chaos::later(Range when, Work work) {
+  world_.schedule.after(world_.dice.in(when), [this, work = std::move(work)] {
+    if (!calm_) work();
+  });
+}
+
+void Chaos::for_a_while(Range how_long, const Work& begin, const Work& end) {
+  begin();
+  later(how_long, end);
+}
+
+// --- Tablets
+// -----------------------------------------------------------------------------------------
+
+void Chaos::crash() {
+  const std::string name = any_tablet().endpoint();
+  world_.kill(name);
+  if (world_.dice.chance(0.7)) {
+    later({milliseconds{100}, seconds{15}}, [this, name] { world_.restart(name); });
+  }
+}
+
+void Chaos::crash_two() {
+  crash();
+  later(kBlink, [this] { crash(); });
+}
+
+void Chaos::quick_restart() { world_.restart(any_tablet().endpoint()); }
+
+void Chaos::stop_tablet() {
+  const std::string name = any_tablet().endpoint();
+  const Range how_long = world_.dice.chance(0.4) ? kBlink : Range{seconds{1}, seconds{14}};
+  for_a_while(
+      how_long, [&] { world_.pause(name); }, [this, name] { world_.resume(name); });
+}
+
+void Chaos::slow_tablet() {
+  Tablet& t = any_tablet();
+  const Duration by = world_.dice.in({milliseconds{20}, milliseconds{2500}});
+  for_a_while(
+      kWhile,
+      [&] {
+        world_.trouble(t.endpoint(), "slow");
+        t.slow = by;
+      },
+      [this, &t] {
+        world_.trouble(t.endpoint(), "quick again");
+        t.slow = {};
+      });
+}
+
+void Chaos::hang_method() {
+  Tablet& t = any_tablet();
+  const Method method = world_.dice.below(std::variant_size_v<core::Call>);
+  for_a_while(
+      kWhile,
+      [&] {
+        world_.trouble(t.endpoint(), "hangs in " + name_of(method));
+        t.hang(method);
+      },
+      [this, &t] {
+        world_.trouble(t.endpoint(), "hangs no more");
+        t.unhang();
+      });
+}
+
+void Chaos::fail_method() {
+  constexpr int kCodes[] = {core::kTableStatusIsNotNormal, core::kTableIsLoading, -1,
+                            core::kTableStatusIsNotNormal};
+  Tablet& t = any_tablet();
+  const Method method = world_.dice.below(std::variant_size_v<core::Call>);
+  world_.trouble(t.endpoint(), "fails " + name_of(method));
+  t.fail(method, kCodes[world_.dice.below(std::size(kCodes))],
+         static_cast<int>(1 + world_.dice.below(3)));
+}
+
+void Chaos::snapshot() {
+  const core::PartitionKey at = any_partition();
+  Tablet& t = any_tablet();
+  const bool paused = world_.dice.chance(0.5);
+  world_.trouble(t.endpoint(), paused ? "snapshot paused" : "makes a snapshot");
+  t.set_state(at, paused ? core::TableState::kSnapshotPaused : core::TableState::kMakingSnapshot);
+  if (paused) return;
+  later(kWhile, [&t, at] {
+    const auto* held = t.held(at);
+    if (held && held->state == core::TableState::kMakingSnapshot) {
+      t.set_state(at, core::TableState::kNormal);
+    }
+  });
+}
+
+void Chaos::lose_session() {
+  Tablet& t = any_tablet();
+  world_.trouble(t.endpoint(), "loses its session");
+  if (t.running()) t.lose_session();
+}
+
+// --- The network
+// -------------------------------------------------------------------------------------
+
+void Chaos::cut(const std::string& a, const std::string& b, Range how_long) {
+  if (a == b) return;
+  const auto trouble = [this, a, b](const std::string& what) {
+    for (const std::string& name : {a, b}) {
+      if (world_.tablets().contains(name)) world_.trouble(name, what);
+    }
+    world_.say(what + " " + a + " | " + b);
+  };
+  for_a_while(
+      how_long,
+      [&] {
+        trouble("cut");
+        world_.cut(a, b);
+      },
+      [this, a, b, trouble] {
+        trouble("mended");
+        world_.mend(a, b);
+      });
+}
+
+// --- Daemons
+// -----------------------------------------------------------------------------------------
+
+void Chaos::start_successor() {
+  later({milliseconds{1}, seconds{4}}, [this] {
+    if (world_.daemons().size() < kMostDaemons) world_.start_daemon();
+  });
+}
+
+void Chaos::kill_daemon() {
+  Daemon* d = any_daemon();
+  if (!d || world_.daemons().size() >= kMostDaemons) return;
+  world_.say("kill " + d->name());
+  d->kill();
+  start_successor();
+}
+
+void Chaos::kill_daemon_at_a_command() {
+  Daemon* d = world_.active();
+  if (!d || d->dies_after || world_.daemons().size() >= kMostDaemons) return;
+  // The next so many commands that change something.
+  d->dies_after = [this, left = 1 + world_.dice.below(12)](const core::Command& c) mutable {
+    const auto* call = std::get_if<core::CallTablet>(&c);
+    const bool counts = call ? core::changes(call->call)
+                             : std::holds_alternative<core::Publish>(c) ||
+                                   std::holds_alternative<core::WriteRecord>(c) ||
+                                   std::holds_alternative<core::DropRecord>(c);
+    if (!counts || calm_ || --left > 0) return false;
+    world_.say("the daemon dies after " + core::to_text(c));
+    start_successor();
+    return true;
+  };
+}
+
+void Chaos::stop_daemon() {
+  Daemon* d = any_daemon();
+  if (!d) return;
+  for_a_while(
+      kWhile,
+      [&] {
+        world_.say("stop " + d->name());
+        d->pause();
+      },
+      [this, d] {
+        world_.say("continue " + d->name());
+        d->resume();
+      });
+}
+
+// --- Metadata
+// ----------------------------------------------------------------------------------------
+
+void Chaos::switch_off() {
+  for_a_while(
+      kWhile, [&] { world_.keeper.set_auto_failover(false, "chaos"); },
+      [this] { world_.keeper.set_auto_failover(true, "chaos"); });
+}
+
+void Chaos::nameserver_comes() {
+  for_a_while(
+      kWhile, [&] { world_.keeper.set_nameservers({"ns:1"}); },
+      [this] { world_.keeper.set_nameservers({}); });
+}
+
+void Chaos::somebody_writes() {
+  const auto* table = world_.keeper.table(any_partition());
+  world_.keeper.write_table(*table, "somebody");
+}
+
+}  // namespace failoverd::simulation

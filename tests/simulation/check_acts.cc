@@ -1,0 +1,306 @@
+// Checkers of what daemons do: SAFETY 3, 4, 5, 8 and 14.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "lib/core/brain.h"
+#include "tests/simulation/checker.h"
+#include "tests/simulation/daemon.h"
+
+namespace failoverd::simulation {
+namespace {
+
+// SAFETY 4: every term that is sent comes from a block that ZooKeeper confirmed to this daemon,
+// serves one purpose in one partition only, and rises within the partition.
+class TermsAreGivenOnce : public Checker {
+ public:
+  TermsAreGivenOnce(World& w, const Ledger& l) : Checker(w, l, "SAFETY 4: terms are given once") {}
+
+  void before_step(const Daemon& daemon, const core::Event& event) override {
+    if (const auto* r = std::get_if<core::TermsReserved>(&event); r && r->ok) {
+      blocks_[daemon.name()].emplace_back(r->first, r->last);
+    }
+    if (std::holds_alternative<core::LockGained>(event)) blocks_[daemon.name()].clear();
+  }
+
+  void sent(const Daemon& daemon, const core::CallTablet& c) override {
+    if (const auto* probe = std::get_if<core::Probe>(&c.call)) {
+      check(daemon, {probe->at, false, ""}, probe->term, c);
+    } else if (const auto* promote = std::get_if<core::Promote>(&c.call)) {
+      check(daemon, {promote->at, true, c.tablet}, promote->term, c);
+    }
+  }
+
+ private:
+  struct Use {
+    core::PartitionKey at;
+    bool promotion = false;
+    core::Endpoint tablet;  // Of a promotion.
+    bool operator==(const Use&) const = default;
+  };
+
+  void check(const Daemon& daemon, const Use& use, core::Term term, const core::CallTablet& c) {
+    const std::string what = core::to_text(c.call) + " to " + c.tablet;
+    const auto& blocks = blocks_[daemon.name()];
+    const bool ours = std::any_of(blocks.begin(), blocks.end(), [&](const auto& b) {
+      return b.first <= term && term <= b.second;
+    });
+    if (!ours) return broken(what + " uses a term that was not reserved");
+    const auto [before, fresh] = uses_.try_emplace(term, use);
+    if (!fresh && !(before->second == use)) {
+      return broken(what + " uses a term that served " + at(before->second.at) + " before");
+    }
+    if (use.promotion && !fresh && unanswered_before(use, term, c.id)) {
+      return broken(what + " repeats a promotion that may have been carried out");
+    }
+    core::Term highest = 0;
+    for (const Attempt& a : ledger_.attempts(use.at)) {
+      if (a.id != c.id || a.daemon != daemon.name()) highest = std::max(highest, a.term);
+    }
+    if (const auto* p = world_.keeper.partition(use.at); p && !p->terms.empty()) {
+      highest = std::max(highest, p->terms.back().term + 1);
+    }
+    if (term < highest) {
+      broken(what + " goes back: " + std::to_string(highest) + " was used before");
+    }
+  }
+
+  bool unanswered_before(const Use& use, core::Term term, core::RequestId id) const {
+    const auto& attempts = ledger_.attempts(use.at);
+    return std::any_of(attempts.begin(), attempts.end(), [&](const Attempt& a) {
+      return a.promotion && a.term == term && a.id != id && a.may_lead();
+    });
+  }
+
+  std::map<std::string, std::vector<std::pair<core::Term, core::Term>>> blocks_;
+  std::map<core::Term, Use> uses_;
+};
+
+// SAFETY 5: an unanswered promotion made a possible leader: its row is published dead unless it is
+// the leader, and when its tablet is told anything that changes it, ChangeRole(follower) comes
+// first.
+class UnansweredPromotions : public Checker {
+ public:
+  UnansweredPromotions(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 5: an unanswered promotion made a possible leader") {}
+
+  void before_step(const Daemon& daemon, const core::Event& event) override {
+    if (const auto* gained = std::get_if<core::LockGained>(&event)) {
+      may_lead_.clear();  // The successor knows what the records say.
+      active_ = daemon.name();
+      for (const core::ElectionRecord& record : gained->records) {
+        for (const core::BegunElection& begun : record.elections) {
+          for (const core::MayLead& m : begun.may_lead) remember(begun.at, m.endpoint, m.term);
+        }
+      }
+    }
+    if (std::holds_alternative<core::LockLost>(event)) forget(daemon);
+  }
+  void daemon_died(const Daemon& daemon) override { forget(daemon); }
+
+  void answered(const Daemon& daemon, const core::CallTablet& c,
+                const core::Answer& answer) override {
+    if (daemon.name() != active_) return;
+    if (const auto* promote = std::get_if<core::Promote>(&c.call)) {
+      using core::Transport;
+      const bool unknown =
+          answer.transport == Transport::kBroken || answer.transport == Transport::kSilent;
+      if (unknown) remember(promote->at, c.tablet, promote->term);
+    } else if (const auto* demote = std::get_if<core::Demote>(&c.call)) {
+      const bool settled =
+          answer.ok() || (answer.answered() && answer.code == core::kTableIsNotExist);
+      if (settled) may_lead_.erase({demote->at, c.tablet});
+    } else if (const auto* pair = std::get_if<core::GetTermPair>(&c.call)) {
+      // It leads with the very term, or it holds nothing: no surprise is left.
+      const auto known = may_lead_.find({pair->at, c.tablet});
+      if (known == may_lead_.end() || !answer.ok()) return;
+      const bool confirmed = answer.is_leader && answer.term == known->second;
+      if (confirmed || !answer.has_table) may_lead_.erase(known);
+    }
+  }
+
+  void sent(const Daemon& daemon, const core::CallTablet& c) override {
+    if (!core::changes(c.call) || std::holds_alternative<core::Demote>(c.call)) return;
+    const auto key = partition_of(c.call);
+    if (!key || daemon.name() != active_ || !may_lead_.contains({*key, c.tablet})) return;
+    broken(c.tablet + " may lead " + at(*key) + " and is told " + core::to_text(c.call) +
+           " before ChangeRole(follower)");
+  }
+
+  void table_written(const core::TableShape& before, const core::TableShape& after,
+                     const std::string& by) override {
+    if (by != active_) return;
+    for (const Ledger::Naming& n : Ledger::namings(before, after)) {
+      for (const core::Row& row : n.after->rows) {
+        const bool may_lead = may_lead_.contains({n.at, row.endpoint});
+        if (!may_lead || row.endpoint == n.leader || !row.is_alive) continue;
+        broken("the row of " + row.endpoint + " in " + at(n.at) +
+               " is published alive; it may lead with term " +
+               std::to_string(may_lead_.at({n.at, row.endpoint})));
+      }
+    }
+  }
+
+ private:
+  void remember(core::PartitionKey key, const core::Endpoint& tablet, core::Term term) {
+    may_lead_[{key, tablet}] = term;
+  }
+  void forget(const Daemon& daemon) {
+    if (daemon.name() != active_) return;
+    active_.clear();
+    may_lead_.clear();
+  }
+
+  std::string active_;
+  std::map<std::pair<core::PartitionKey, core::Endpoint>, core::Term> may_lead_;
+};
+
+// SAFETY 8: two leaders by the tablets' own word do not persist: where nothing new happens to the
+// tablets and a daemon is there to act, the old one is told to follow.
+class TwoLeadersDoNotPersist : public Checker {
+ public:
+  TwoLeadersDoNotPersist(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 8: two leaders do not persist") {}
+
+  // A tablet's mutex can be held for so long by a follower that hangs, and then some.
+  static constexpr Duration kPatience = std::chrono::seconds{25};
+
+  void stepped() override {
+    if (now() < next_look_) return;
+    next_look_ = now() + std::chrono::milliseconds{200};
+    if (!somebody_may_act()) {
+      since_.clear();
+      return;
+    }
+    for (const auto& [znode, table] : world_.keeper.tables()) {
+      for (const core::PartitionShape& p : table.partitions) look({table.tid, p.pid}, p);
+    }
+  }
+
+ private:
+  bool somebody_may_act() {
+    const Daemon* daemon = world_.active();
+    if (daemon != daemon_) {
+      daemon_ = daemon;
+      return false;
+    }
+    return daemon && daemon->may_change() && !daemon->paused() &&
+           world_.keeper.auto_failover().auto_failover && world_.keeper.nameservers().empty();
+  }
+
+  void look(core::PartitionKey key, const core::PartitionShape& p) {
+    int leaders = 0;
+    bool odd = world_.keeper.poisoned().size() > 0;
+    for (const core::Row& row : p.rows) {
+      const Tablet& t = world_.tablet(row.endpoint);
+      if (!t.leads(key)) continue;
+      ++leaders;
+      odd |= ledger_.troubled_since(row.endpoint, now() - kPatience) ||
+             t.held(key)->state != core::TableState::kNormal;
+    }
+    if (leaders < 2 || odd) {
+      since_.erase(key);
+      return;
+    }
+    const Instant since = since_.try_emplace(key, now()).first->second;
+    if (now() - since > kPatience)
+      broken(at(key) + " has two leaders, and nobody is told to follow");
+  }
+
+  Instant next_look_;
+  const Daemon* daemon_ = nullptr;
+  std::map<core::PartitionKey, Instant> since_;
+};
+
+// SAFETY 14: whatever changes a tablet is sent by the holder of the lock with the current epoch;
+// its own brain knows that it holds it; a call is never sent on a contact that is not fresh.
+class OnlyTheHolderActs : public Checker {
+ public:
+  OnlyTheHolderActs(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 14: only the holder of the lock acts") {}
+
+  void sent(const Daemon& daemon, const core::CallTablet& c) override {
+    if (!core::changes(c.call)) return;
+    const std::string what = daemon.name() + " sends " + core::to_text(c.call) + " to " + c.tablet;
+    if (world_.keeper.lock_holder() != daemon.session()) broken(what + " without the lock");
+    if (world_.keeper.epoch() != daemon.epoch()) broken(what + " with an epoch that is over");
+  }
+
+  void commanded(const Daemon& daemon, const core::Command& command) override {
+    const auto* c = std::get_if<core::CallTablet>(&command);
+    const bool changing =
+        c ? core::changes(c->call) : std::holds_alternative<core::Publish>(command);
+    if (changing && !daemon.brain().active()) {
+      broken(daemon.name() + " wants " + core::to_text(command) + " and is not active");
+    }
+  }
+};
+
+// With auto_failover off, and while a nameserver lives, nothing new is begun; what a probe or a
+// DelReplica has begun is finished (SAFETY 3).
+class StandsBack : public Checker {
+ public:
+  StandsBack(World& w, const Ledger& l) : Checker(w, l, "stands back: nothing new is begun") {}
+
+  void before_step(const Daemon& daemon, const core::Event& event) override {
+    if (const auto* s = std::get_if<core::SwitchRead>(&event))
+      off_[daemon.name()] = !s->auto_failover;
+    if (const auto* n = std::get_if<core::NameserversListed>(&event)) {
+      const bool direct = world_.policy.metadata == core::Metadata::kZookeeper;
+      nameserver_[daemon.name()] = !n->endpoints.empty() && !direct;
+    }
+  }
+
+  void commanded(const Daemon& daemon, const core::Command& command) override {
+    if (!off_[daemon.name()] && !nameserver_[daemon.name()]) return;
+    const std::string why = off_[daemon.name()] ? "auto_failover is off" : "a nameserver lives";
+    if (const auto* c = std::get_if<core::CallTablet>(&command)) {
+      const auto key = partition_of(c->call);
+      if (core::changes(c->call) && key && !ledger_.begun(*key)) {
+        broken(why + ", and " + core::to_text(command) + " is commanded");
+      }
+    } else if (const auto* publish = std::get_if<core::Publish>(&command)) {
+      for (const core::TableEdit& t : publish->tables) {
+        const auto table = world_.keeper.tables().find(t.znode);
+        if (table == world_.keeper.tables().end()) continue;
+        for (const core::PartitionEdit& p : t.partitions) {
+          if (ledger_.begun({table->second.tid, p.pid})) continue;
+          broken(why + ", and " + core::to_text(command) + " is commanded");
+        }
+      }
+    }
+  }
+
+ private:
+  std::map<std::string, bool> off_;
+  std::map<std::string, bool> nameserver_;
+};
+
+// Elections have a cause: no partition is probed to whose tablets nothing ever happened.
+class NoNeedlessElection : public Checker {
+ public:
+  NoNeedlessElection(World& w, const Ledger& l) : Checker(w, l, "no election without trouble") {}
+
+  void sent(const Daemon& daemon, const core::CallTablet& c) override {
+    const auto* probe = std::get_if<core::Probe>(&c.call);
+    const auto* p = probe ? world_.keeper.partition(probe->at) : nullptr;
+    if (!p) return;
+    const bool cause = std::any_of(p->rows.begin(), p->rows.end(), [&](const core::Row& row) {
+      return ledger_.troubled_ever(row.endpoint) || !world_.reaches(daemon.name(), row.endpoint);
+    });
+    if (!cause) broken(at(probe->at) + " is probed, and nothing ever happened to its tablets");
+  }
+};
+
+}  // namespace
+
+void add_act_checkers(World& world, const Ledger& ledger, Checkers& to) {
+  to.push_back(std::make_unique<TermsAreGivenOnce>(world, ledger));
+  to.push_back(std::make_unique<UnansweredPromotions>(world, ledger));
+  to.push_back(std::make_unique<TwoLeadersDoNotPersist>(world, ledger));
+  to.push_back(std::make_unique<OnlyTheHolderActs>(world, ledger));
+  to.push_back(std::make_unique<StandsBack>(world, ledger));
+  to.push_back(std::make_unique<NoNeedlessElection>(world, ledger));
+}
+
+}  // namespace failoverd::simulation

@@ -1,0 +1,251 @@
+// Checkers of what is published: SAFETY 1 and 2, and the choice of SAFETY 7.
+#include <algorithm>
+#include <map>
+
+#include "lib/core/brain.h"
+#include "tests/simulation/checker.h"
+#include "tests/simulation/daemon.h"
+
+namespace failoverd::simulation {
+namespace {
+
+bool by_daemon(World& world, const std::string& by) { return world.find_daemon(by) != nullptr; }
+
+// SAFETY 1: only rows that are alive are elected; and until there is recovery, no row comes alive.
+class OnlyAliveRowsLead : public Checker {
+ public:
+  OnlyAliveRowsLead(World& w, const Ledger& l) : Checker(w, l, "SAFETY 1: only alive rows lead") {}
+
+  void table_written(const core::TableShape& before, const core::TableShape& after,
+                     const std::string& by) override {
+    if (!by_daemon(world_, by)) return;
+    for (const core::PartitionShape& p : after.partitions) {
+      const auto* old = partition_of(before, p.pid);
+      for (const core::Row& row : p.rows) {
+        const core::Row* was = old ? row_of(*old, row.endpoint) : nullptr;
+        if (!row.is_alive || (was && was->is_alive)) continue;
+        broken("the dead row of " + row.endpoint + " in " + at({after.tid, p.pid}) + " became " +
+               (row.is_leader ? "an alive leader" : "alive"));
+      }
+      const auto leaders = std::count_if(p.rows.begin(), p.rows.end(), leads);
+      if (leaders > 1 && (!old || std::count_if(old->rows.begin(), old->rows.end(), leads) <= 1)) {
+        broken(at({after.tid, p.pid}) + " has two alive leader rows");
+      }
+    }
+  }
+};
+
+// SAFETY 1: a leader's row becomes dead only in the publish that names its successor; a single
+// replica's only when its znode is gone and its port does not answer.
+class LeaderRowDiesWithItsSuccessor : public Checker {
+ public:
+  LeaderRowDiesWithItsSuccessor(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 1: a leader row dies with its successor") {}
+
+  void table_written(const core::TableShape& before, const core::TableShape& after,
+                     const std::string& by) override {
+    if (!by_daemon(world_, by)) return;
+    for (const core::PartitionShape& p : after.partitions) {
+      const auto* old = partition_of(before, p.pid);
+      const core::Row* was = old ? leader_of(*old) : nullptr;
+      const core::Row* is = was ? row_of(p, was->endpoint) : nullptr;
+      if (!is || is->is_alive) continue;
+      const std::string where = at({after.tid, p.pid});
+      if (p.rows.size() == 1) {
+        single(where, is->endpoint);
+      } else if (!leader_of(p)) {
+        broken("the leader row of " + is->endpoint + " in " + where + " died without successor");
+      }
+    }
+  }
+
+ private:
+  void single(const std::string& where, const core::Endpoint& endpoint) {
+    const Tablet& t = world_.tablet(endpoint);
+    if (world_.keeper.nodes().contains(endpoint)) {
+      broken("the single row of " + endpoint + " in " + where + " died, its znode is there");
+    } else if (!ledger_.troubled_since(endpoint, now() - std::chrono::seconds{20}) && t.serves()) {
+      broken("the single row of " + endpoint + " in " + where + " died, its tablet serves");
+    }
+  }
+};
+
+// SAFETY 1: a follower's row dies only while an alive leader row stands beside it, so that metadata
+// always names a replica that is alive.
+class FollowerRowDiesBesideALeader : public Checker {
+ public:
+  FollowerRowDiesBesideALeader(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 1: a follower row dies beside a leader") {}
+
+  void table_written(const core::TableShape& before, const core::TableShape& after,
+                     const std::string& by) override {
+    if (!by_daemon(world_, by)) return;
+    for (const core::PartitionShape& p : after.partitions) {
+      const auto* old = partition_of(before, p.pid);
+      if (!old || p.rows.size() == 1) continue;
+      for (const core::Row& row : p.rows) {
+        const core::Row* was = row_of(*old, row.endpoint);
+        if (!was || !was->is_alive || was->is_leader || row.is_alive || leader_of(p)) continue;
+        broken("the follower row of " + row.endpoint + " in " + at({after.tid, p.pid}) +
+               " died with no alive leader beside it");
+      }
+    }
+  }
+};
+
+// SAFETY 2: in the publish that names a leader, every follower that did not answer this election's
+// probe is dead, and only those that answered are among its replicas.
+class FollowersAnsweredTheProbe : public Checker {
+ public:
+  FollowersAnsweredTheProbe(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 2: alive followers answered the probe") {}
+
+  void table_written(const core::TableShape& before, const core::TableShape& after,
+                     const std::string& by) override {
+    if (!by_daemon(world_, by)) return;
+    for (const Ledger::Naming& n : Ledger::namings(before, after)) check(n);
+  }
+
+ private:
+  void check(const Ledger::Naming& n) {
+    const Attempt* promotion = ledger_.promotion(n.at, n.term, n.leader);
+    const std::string named =
+        n.leader + " as leader of " + at(n.at) + " with term " + std::to_string(n.term);
+    if (!promotion) {
+      broken("published " + named + ", which was never promoted with it");
+      return;
+    }
+    for (const core::Row& row : n.after->rows) {
+      if (row.endpoint == n.leader) continue;
+      const bool follows = std::find(promotion->replicas.begin(), promotion->replicas.end(),
+                                     row.endpoint) != promotion->replicas.end();
+      const Attempt* fence = ledger_.fence(n.at, *promotion, row.endpoint);
+      if (row.is_alive && !fence) {
+        broken("published " + named + " beside an alive " + row.endpoint +
+               ", which did not answer its probe");
+      } else if (row.is_alive && !follows) {
+        broken("published " + named + " beside an alive " + row.endpoint +
+               ", to which it does not send");
+      } else if (follows && !fence) {
+        broken("published " + named + ", which sends to " + row.endpoint +
+               ", which did not answer its probe");
+      }
+    }
+    const core::TermPair& pair = n.after->terms.back();
+    if (pair.offset > promotion->offset + 1) {
+      broken("published " + named + " from offset " + std::to_string(pair.offset) +
+             ", but its first entry is " + std::to_string(promotion->offset + 1));
+    }
+  }
+};
+
+// SAFETY 2 and 7: whoever answered the probe with more is not passed over, unless something
+// happened to its tablet or it was told to lead and did not.
+class HighestOffsetLeads : public Checker {
+ public:
+  HighestOffsetLeads(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 7: the highest offset leads") {}
+
+  void table_written(const core::TableShape& before, const core::TableShape& after,
+                     const std::string& by) override {
+    if (!by_daemon(world_, by)) return;
+    for (const Ledger::Naming& n : Ledger::namings(before, after)) {
+      const Attempt* promotion = ledger_.promotion(n.at, n.term, n.leader);
+      if (!promotion) continue;
+      for (const core::Row& row : n.before->rows) {
+        if (!row.is_alive || row.endpoint == n.leader) continue;
+        const Attempt* fence = ledger_.fence(n.at, *promotion, row.endpoint);
+        if (!fence || fence->offset <= promotion->offset) continue;
+        if (ledger_.troubled_since(row.endpoint, fence->carried_out_at)) continue;
+        if (was_told_to_lead(n.at, row.endpoint, fence->carried_out_at)) continue;
+        broken(n.leader + " leads " + at(n.at) + " with offset " +
+               std::to_string(promotion->offset) + "; " + row.endpoint + " answered " +
+               std::to_string(fence->offset));
+      }
+    }
+  }
+
+ private:
+  bool was_told_to_lead(core::PartitionKey key, const core::Endpoint& endpoint,
+                        Instant since) const {
+    for (const Attempt& a : ledger_.attempts(key)) {
+      const bool refused = a.told && a.told->answered();
+      if (a.promotion && a.tablet == endpoint && a.sent_at >= since && !refused) return true;
+    }
+    return false;
+  }
+};
+
+// SAFETY 2: one that does not answer and is known to hold more is waited for, for wait_for_better
+// or until its tablet is dead.
+class WaitsForBetter : public Checker {
+ public:
+  WaitsForBetter(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 2: waits for one that is known to hold more") {}
+
+  void answered(const Daemon& daemon, const core::CallTablet& c,
+                const core::Answer& answer) override {
+    if (!std::holds_alternative<core::GetTableStatus>(c.call) || !answer.ok()) return;
+    auto& said = samples_[daemon.name()][c.tablet];
+    said.clear();
+    for (const core::ReplicaStatus& r : answer.replicas) said[r.at] = r.offset;
+  }
+
+  void sent(const Daemon& daemon, const core::CallTablet& c) override {
+    const auto* promote = std::get_if<core::Promote>(&c.call);
+    const auto* rows = promote ? world_.keeper.partition(promote->at) : nullptr;
+    const auto began = promote ? ledger_.first_probe_since_publish(promote->at) : std::nullopt;
+    if (!rows || !began) return;
+    if (now() - *began >= world_.policy.election.wait_for_better) return;
+    const core::Offset best = world_.tablet(c.tablet).logs[promote->at].offset();
+    for (const core::Row& row : rows->rows) {
+      if (!row.is_alive || row.endpoint == c.tablet) continue;
+      const auto last = last_known(daemon, row.endpoint, promote->at);
+      if (!last || *last <= best || settled(daemon, row.endpoint, promote->at)) continue;
+      broken(c.tablet + " is told to lead " + at(promote->at) + " with offset " +
+             std::to_string(best) + "; " + row.endpoint + " was last seen with " +
+             std::to_string(*last) + " and has not answered");
+    }
+  }
+
+ private:
+  std::optional<core::Offset> last_known(const Daemon& daemon, const core::Endpoint& tablet,
+                                         core::PartitionKey key) const {
+    const auto of_daemon = samples_.find(daemon.name());
+    if (of_daemon == samples_.end()) return std::nullopt;
+    const auto of_tablet = of_daemon->second.find(tablet);
+    if (of_tablet == of_daemon->second.end()) return std::nullopt;
+    const auto offset = of_tablet->second.find(key);
+    if (offset == of_tablet->second.end()) return std::nullopt;
+    return offset->second;
+  }
+
+  // Its tablet is dead for the daemon, or it has said in this election what it holds.
+  bool settled(const Daemon& daemon, const core::Endpoint& tablet, core::PartitionKey key) const {
+    const core::Model& model = daemon.brain().model();
+    const auto index = model.find_tablet(tablet);
+    if (index && model.tablet(*index).verdict.dead()) return true;
+    const auto began = ledger_.first_probe_since_publish(key);
+    for (const Attempt& a : ledger_.attempts(key)) {
+      if (a.tablet == tablet && a.sent_at >= *began && a.told && a.told->answered()) return true;
+    }
+    return false;
+  }
+
+  // daemon -> tablet -> what it said last.
+  std::map<std::string, std::map<core::Endpoint, std::map<core::PartitionKey, core::Offset>>>
+      samples_;
+};
+
+}  // namespace
+
+void add_publish_checkers(World& world, const Ledger& ledger, Checkers& to) {
+  to.push_back(std::make_unique<OnlyAliveRowsLead>(world, ledger));
+  to.push_back(std::make_unique<LeaderRowDiesWithItsSuccessor>(world, ledger));
+  to.push_back(std::make_unique<FollowerRowDiesBesideALeader>(world, ledger));
+  to.push_back(std::make_unique<FollowersAnsweredTheProbe>(world, ledger));
+  to.push_back(std::make_unique<HighestOffsetLeads>(world, ledger));
+  to.push_back(std::make_unique<WaitsForBetter>(world, ledger));
+}
+
+}  // namespace failoverd::simulation

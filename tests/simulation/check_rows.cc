@@ -1,0 +1,105 @@
+// Checkers of the rows themselves: what writers were told is safe, and logs that must not part.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "tests/simulation/checker.h"
+
+namespace failoverd::simulation {
+namespace {
+
+// Where each acknowledged row of a partition stands.
+struct Acknowledged {
+  Entry entry;
+  bool lost = false;  // In a failover, and nobody who answered its probe had it.
+};
+
+// An acknowledged row that was on a replica which could be elected is not lost, whoever leads now.
+class ReplicatedRowsAreKept : public Checker {
+ public:
+  ReplicatedRowsAreKept(World& w, const Ledger& l)
+      : Checker(w, l, "data: what an electable replica held is kept") {}
+
+  void acknowledged(core::PartitionKey key, const core::Endpoint&, const Entry& entry) override {
+    rows_[key].push_back({entry, false});
+  }
+
+  void table_written(const core::TableShape& before, const core::TableShape& after,
+                     const std::string&) override {
+    for (const Ledger::Naming& n : Ledger::namings(before, after)) check(n);
+  }
+
+ private:
+  void check(const Ledger::Naming& n) {
+    const Attempt* promotion = ledger_.promotion(n.at, n.term, n.leader);
+    if (!promotion) return;  // Another checker's business.
+    const Log& log = world_.tablet(n.leader).logs.at(n.at);
+    for (Acknowledged& row : rows_[n.at]) {
+      if (row.lost || log.holds(row.entry)) continue;
+      for (const core::Row& r : n.before->rows) {
+        if (!r.is_alive || r.endpoint == n.leader) continue;
+        const Attempt* fence = ledger_.fence(n.at, *promotion, r.endpoint);
+        if (!fence || fence->offset < row.entry.index) continue;
+        if (!world_.tablet(r.endpoint).logs.at(n.at).holds(row.entry)) continue;
+        if (ledger_.troubled_since(r.endpoint, fence->carried_out_at)) continue;
+        broken(n.leader + " leads " + at(n.at) + " without the acknowledged row " +
+               std::to_string(row.entry.index) + " of term " + std::to_string(row.entry.term) +
+               ", which " + r.endpoint + " held when it was probed");
+        return;
+      }
+      row.lost = true;
+    }
+  }
+
+  std::map<core::PartitionKey, std::vector<Acknowledged>> rows_;
+};
+
+// SAFETY 2: a follower whose row is alive never parts from its leader: its log is the beginning of
+// the leader's.
+class NoFollowerDiverges : public Checker {
+ public:
+  NoFollowerDiverges(World& w, const Ledger& l) : Checker(w, l, "SAFETY 2: no follower diverges") {}
+
+  void table_written(const core::TableShape&, const core::TableShape& after,
+                     const std::string&) override {
+    look(after);
+  }
+
+  void stepped() override {
+    if (now() < next_look_) return;
+    next_look_ = now() + std::chrono::milliseconds{100};
+    for (const auto& [znode, table] : world_.keeper.tables()) look(table);
+  }
+
+ private:
+  void look(const core::TableShape& table) {
+    for (const core::PartitionShape& p : table.partitions) {
+      const core::PartitionKey key{table.tid, p.pid};
+      const core::Row* leader = leader_of(p);
+      if (!leader || p.terms.empty()) continue;
+      const Tablet& of_leader = world_.tablet(leader->endpoint);
+      const auto* held = of_leader.held(key);
+      if (!of_leader.leads(key) || held->term < p.terms.back().term) continue;
+      const Log& log = of_leader.logs.at(key);
+      for (const core::Row& row : p.rows) {
+        const Tablet& t = world_.tablet(row.endpoint);
+        if (!row.is_alive || row.is_leader || !t.held(key)) continue;
+        if (t.logs.at(key).is_prefix_of(log)) continue;
+        broken(row.endpoint + " is an alive follower of " + leader->endpoint + " in " + at(key) +
+               ", its log parts from its leader's: " + std::to_string(t.logs.at(key).offset()) +
+               " against " + std::to_string(log.offset()));
+      }
+    }
+  }
+
+  Instant next_look_;
+};
+
+}  // namespace
+
+void add_row_checkers(World& world, const Ledger& ledger, Checkers& to) {
+  to.push_back(std::make_unique<ReplicatedRowsAreKept>(world, ledger));
+  to.push_back(std::make_unique<NoFollowerDiverges>(world, ledger));
+}
+
+}  // namespace failoverd::simulation

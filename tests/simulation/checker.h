@@ -1,0 +1,42 @@
+// A rule that is looked at after everything that happens. A checker that finds it broken says so to
+// the world, which stops there. Which rule each one holds stands in its first lines.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/ledger.h"
+#include "tests/simulation/observer.h"
+#include "tests/simulation/world.h"
+
+namespace failoverd::simulation {
+
+class Checker : public Observer {
+ public:
+  Checker(World& world, const Ledger& ledger, std::string rule)
+      : world_(world), ledger_(ledger), rule_(std::move(rule)) {}
+  const std::string& rule() const { return rule_; }
+
+ protected:
+  void broken(const std::string& what) { world_.violate(rule_, what); }
+  std::string at(core::PartitionKey key) const { return world_.name_of(key); }
+  Instant now() const { return world_.schedule.now(); }
+
+  World& world_;
+  const Ledger& ledger_;
+
+ private:
+  const std::string rule_;
+};
+
+using Checkers = std::vector<std::unique_ptr<Checker>>;
+
+// Who may lead, and what a publish may say: check_publish.cc.
+void add_publish_checkers(World&, const Ledger&, Checkers&);
+// Terms, promotions, demotions, who acts: check_acts.cc.
+void add_act_checkers(World&, const Ledger&, Checkers&);
+// Rows that writers were told are safe: check_rows.cc.
+void add_row_checkers(World&, const Ledger&, Checkers&);
+
+}  // namespace failoverd::simulation

@@ -1,0 +1,109 @@
+// A daemon's calls to tablets: one connection each, and for a look at the port a new one.
+#include <utility>
+
+#include "tests/simulation/daemon.h"
+#include "tests/simulation/world.h"
+
+namespace failoverd::simulation {
+
+void Daemon::call(const core::CallTablet& c) {
+  pending_[c.id] = {c, 0, false};
+  if (core::changes(c.call) && !may_change()) {
+    world_.schedule.after(Duration{0}, guarded([this, id = c.id] {
+                            finish(id, core::Transport::kNotSent, "not allowed to now");
+                          }));
+    return;
+  }
+  world_.schedule.after(c.deadline, guarded([this, id = c.id] { timed_out(id); }));
+  const auto channel = channels_.find(c.tablet);
+  if (!c.fresh && channel != channels_.end()) {
+    send_request(c.id, channel->second);
+  } else {
+    connect(c.id);
+  }
+}
+
+void Daemon::connect(core::RequestId id) {
+  const std::string to = pending_.at(id).call.tablet;
+  if (!world_.tablets().contains(to)) return;  // No such host: silence.
+  world_.send(name_, to, [this, id, to] {
+    const Tablet& tablet = world_.tablet(to);
+    const bool open = tablet.running();  // Also while it is stopped: the kernel accepts.
+    world_.send(to, name_, guarded([this, id, to, open, process = tablet.process()] {
+                  const auto found = pending_.find(id);
+                  if (found == pending_.end()) return;
+                  if (!open) return finish(id, core::Transport::kRefused, "connection refused");
+                  if (!found->second.call.fresh) channels_[to] = process;
+                  if (core::changes(found->second.call.call) && !may_change()) {
+                    return finish(id, core::Transport::kNotSent, "not allowed to any more");
+                  }
+                  send_request(id, process);
+                }));
+  });
+}
+
+void Daemon::send_request(core::RequestId id, std::uint64_t process) {
+  Pending& pending = pending_.at(id);
+  pending.sent = true;
+  pending.process = process;
+  const core::CallTablet c = pending.call;
+  world_.tell(&Observer::sent, *this, c);
+  world_.send(name_, c.tablet, [this, id, c, process] { request_arrived(id, c, process); });
+}
+
+void Daemon::request_arrived(core::RequestId id, const core::CallTablet& c, std::uint64_t process) {
+  Tablet& tablet = world_.tablet(c.tablet);
+  if (!tablet.running() || tablet.process() != process) {
+    world_.send(c.tablet, name_,
+                guarded([this, to = c.tablet, process] { connection_broke(to, process); }));
+    return;
+  }
+  tablet.take([this, id, c, &tablet] {
+    tablet.call(c.call, [this, id, c](const core::Answer& answer) {
+      world_.tell(&Observer::carried_out, name_, c, answer);
+      world_.send(c.tablet, name_, guarded([this, id, answer] { finish(id, answer); }));
+    });
+  });
+}
+
+void Daemon::connection_broke(const std::string& tablet, std::uint64_t process) {
+  run([this, tablet, process] {
+    const auto channel = channels_.find(tablet);
+    if (channel != channels_.end() && channel->second == process) {
+      channels_.erase(channel);
+      tell(core::ConnectionLost{tablet});
+    }
+    std::vector<core::RequestId> broken;
+    for (const auto& [id, p] : pending_) {
+      if (p.sent && p.process == process && p.call.tablet == tablet) broken.push_back(id);
+    }
+    for (const core::RequestId id : broken) {
+      finish(id, core::Transport::kBroken, "connection reset");
+    }
+  });
+}
+
+void Daemon::timed_out(core::RequestId id) {
+  const auto found = pending_.find(id);
+  if (found == pending_.end()) return;
+  const bool not_sent = !found->second.sent && world_.dice.chance(world_.timing.not_sent);
+  finish(id, not_sent ? core::Transport::kNotSent : core::Transport::kSilent, "no answer");
+}
+
+void Daemon::finish(core::RequestId id, core::Answer answer) {
+  const auto found = pending_.find(id);
+  if (found == pending_.end()) return;  // It was answered already: its time was over.
+  const core::CallTablet c = found->second.call;
+  pending_.erase(found);
+  world_.tell(&Observer::answered, *this, c, answer);
+  tell(core::TabletAnswered{id, c.tablet, std::move(answer)});
+}
+
+void Daemon::finish(core::RequestId id, core::Transport transport, const std::string& text) {
+  core::Answer answer;
+  answer.transport = transport;
+  answer.text = text;
+  finish(id, std::move(answer));
+}
+
+}  // namespace failoverd::simulation

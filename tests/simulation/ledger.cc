@@ -1,0 +1,167 @@
+#include "tests/simulation/ledger.h"
+
+#include <algorithm>
+
+#include "tests/simulation/daemon.h"
+
+namespace failoverd::simulation {
+
+const core::Row* row_of(const core::PartitionShape& p, const core::Endpoint& endpoint) {
+  for (const core::Row& row : p.rows) {
+    if (row.endpoint == endpoint) return &row;
+  }
+  return nullptr;
+}
+
+const core::Row* leader_of(const core::PartitionShape& p) {
+  for (const core::Row& row : p.rows) {
+    if (leads(row)) return &row;
+  }
+  return nullptr;
+}
+
+const core::PartitionShape* partition_of(const core::TableShape& table, std::uint32_t pid) {
+  for (const core::PartitionShape& p : table.partitions) {
+    if (p.pid == pid) return &p;
+  }
+  return nullptr;
+}
+
+const std::vector<Attempt>& Ledger::attempts(core::PartitionKey at) const {
+  static const std::vector<Attempt> kNone;
+  const auto found = attempts_.find(at);
+  return found == attempts_.end() ? kNone : found->second;
+}
+
+const Attempt* Ledger::promotion(core::PartitionKey at, core::Term term,
+                                 const core::Endpoint& tablet) const {
+  for (const Attempt& a : attempts(at)) {
+    if (a.promotion && a.term == term && a.tablet == tablet && a.accepted()) return &a;
+  }
+  return nullptr;
+}
+
+const Attempt* Ledger::fence(core::PartitionKey at, const Attempt& promotion,
+                             const core::Endpoint& tablet) const {
+  core::Term others = 0;
+  for (const Attempt& a : attempts(at)) {
+    if (a.promotion && a.term < promotion.term && a.may_lead()) others = std::max(others, a.term);
+  }
+  const Attempt* best = nullptr;
+  for (const Attempt& a : attempts(at)) {
+    const bool fences = !a.promotion && a.accepted() && a.tablet == tablet &&
+                        a.term < promotion.term && a.term > others;
+    if (fences && (!best || a.carried_out_at < best->carried_out_at)) best = &a;
+  }
+  return best;
+}
+
+bool Ledger::troubled_since(const core::Endpoint& tablet, Instant since) const {
+  const Tablet& t = *world_.tablets().at(tablet);
+  if (!t.serves() || t.misbehaves()) return true;
+  for (const auto& [a, b] : world_.cuts()) {
+    if (a == tablet || b == tablet) return true;
+  }
+  const auto last = last_trouble_.find(tablet);
+  return last != last_trouble_.end() && last->second >= since;
+}
+
+bool Ledger::troubled_ever(const core::Endpoint& tablet) const {
+  return last_trouble_.contains(tablet);
+}
+
+bool Ledger::begun(core::PartitionKey at) const {
+  const auto found = begun_.find(at);
+  return found != begun_.end() && found->second;
+}
+
+std::optional<Instant> Ledger::first_probe_since_publish(core::PartitionKey at) const {
+  const auto found = first_probe_.find(at);
+  if (found == first_probe_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::vector<Ledger::Naming> Ledger::namings(const core::TableShape& before,
+                                            const core::TableShape& after) {
+  std::vector<Naming> found;
+  for (const core::PartitionShape& p : after.partitions) {
+    const core::PartitionShape* old = simulation::partition_of(before, p.pid);
+    const core::Row* leader = leader_of(p);
+    if (!old || !leader || p.terms.empty()) continue;
+    const core::Row* old_leader = leader_of(*old);
+    const bool other = !old_leader || old_leader->endpoint != leader->endpoint;
+    if (!other && p.terms.size() == old->terms.size()) continue;
+    found.push_back({{after.tid, p.pid}, old, &p, leader->endpoint, p.terms.back().term});
+  }
+  return found;
+}
+
+// --- What happens
+// ----------------------------------------------------------------------------------
+
+void Ledger::sent(const Daemon& daemon, const core::CallTablet& c) {
+  const auto at = simulation::partition_of(c.call);
+  if (!at) return;
+  Attempt a;
+  a.daemon = daemon.name();
+  a.id = c.id;
+  a.tablet = c.tablet;
+  a.sent_at = world_.schedule.now();
+  if (const auto* probe = std::get_if<core::Probe>(&c.call)) {
+    a.term = probe->term;
+    first_probe_.try_emplace(*at, a.sent_at);
+    begun_[*at] = true;
+  } else if (const auto* promote = std::get_if<core::Promote>(&c.call)) {
+    a.promotion = true;
+    a.term = promote->term;
+    a.replicas = promote->replicas;
+  } else {
+    if (std::holds_alternative<core::DelReplica>(c.call)) begun_[*at] = true;
+    return;
+  }
+  attempts_[*at].push_back(std::move(a));
+}
+
+Attempt* Ledger::find(const std::string& daemon, const core::CallTablet& c) {
+  const auto at = simulation::partition_of(c.call);
+  const auto of = at ? attempts_.find(*at) : attempts_.end();
+  if (of == attempts_.end()) return nullptr;
+  for (Attempt& a : of->second) {
+    if (a.id == c.id && a.daemon == daemon) return &a;
+  }
+  return nullptr;
+}
+
+void Ledger::answered(const Daemon& daemon, const core::CallTablet& c, const core::Answer& answer) {
+  if (Attempt* a = find(daemon.name(), c)) a->told = answer;
+}
+
+void Ledger::carried_out(const std::string& daemon, const core::CallTablet& c,
+                         const core::Answer& answer) {
+  Attempt* a = find(daemon, c);
+  if (!a) return;
+  a->code = answer.code;
+  a->carried_out_at = world_.schedule.now();
+  const auto at = *simulation::partition_of(c.call);
+  const Tablet& t = world_.tablet(c.tablet);
+  if (const auto log = t.logs.find(at); log != t.logs.end()) a->offset = log->second.offset();
+}
+
+void Ledger::trouble(const core::Endpoint& tablet, const std::string&) {
+  last_trouble_[tablet] = world_.schedule.now();
+}
+
+void Ledger::table_written(const core::TableShape& before, const core::TableShape& after,
+                           const std::string&) {
+  for (const Naming& n : namings(before, after)) {
+    first_probe_.erase(n.at);
+    begun_[n.at] = false;
+  }
+  for (const core::PartitionShape& p : after.partitions) {
+    const core::PartitionShape* old = simulation::partition_of(before, p.pid);
+    const core::PartitionKey at{after.tid, p.pid};
+    if (old && old->rows != p.rows && !first_probe_.contains(at)) begun_[at] = false;
+  }
+}
+
+}  // namespace failoverd::simulation

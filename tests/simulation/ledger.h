@@ -1,0 +1,94 @@
+// What every daemon asked of every partition, and what came of it: the checkers' memory. It knows
+// the truth (what was carried out) beside what the daemons were told. Owned by the run.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/observer.h"
+#include "tests/simulation/world.h"
+
+namespace failoverd::simulation {
+
+// A probe or a promotion that left for a tablet.
+struct Attempt {
+  bool promotion = false;
+  std::string daemon;
+  core::RequestId id = 0;
+  core::Endpoint tablet;
+  core::Term term = 0;
+  std::vector<core::Endpoint> replicas;  // Of a promotion.
+  Instant sent_at;
+
+  // The truth.
+  std::optional<int> code;  // None: not carried out, so far.
+  core::Offset offset = 0;  // The replica's log then.
+  Instant carried_out_at;
+  // What the daemon was told; none: nothing yet, or it died.
+  std::optional<core::Answer> told;
+
+  bool accepted() const { return code == core::kOk; }
+  // It was carried out, or may still be, as far as anybody can know.
+  bool may_lead() const {
+    if (accepted() || !told) return true;
+    return told->transport == core::Transport::kBroken ||
+           told->transport == core::Transport::kSilent;
+  }
+};
+
+class Ledger : public Observer {
+ public:
+  explicit Ledger(World& world) : world_(world) {}
+
+  // All attempts of a partition, in the order of sending.
+  const std::vector<Attempt>& attempts(core::PartitionKey) const;
+  // The promotion behind a leader that is published with this term.
+  const Attempt* promotion(core::PartitionKey, core::Term, const core::Endpoint&) const;
+  // The probe of `tablet` that fenced it for the promotion: accepted, and with a term above every
+  // term that somebody else may have led with.
+  const Attempt* fence(core::PartitionKey, const Attempt& promotion,
+                       const core::Endpoint& tablet) const;
+  // Something was done to the tablet or to the ways to it since then, or still is wrong with it.
+  bool troubled_since(const core::Endpoint&, Instant) const;
+  bool troubled_ever(const core::Endpoint&) const;
+  // A probe or a DelReplica left for the partition since its rows were last written by a daemon.
+  bool begun(core::PartitionKey) const;
+  std::optional<Instant> first_probe_since_publish(core::PartitionKey) const;
+
+  // What a term in the history says about the leader that a publish names; none: it names none.
+  struct Naming {
+    core::PartitionKey at;
+    const core::PartitionShape* before = nullptr;
+    const core::PartitionShape* after = nullptr;
+    core::Endpoint leader;
+    core::Term term = 0;
+  };
+  static std::vector<Naming> namings(const core::TableShape& before, const core::TableShape& after);
+
+  void sent(const Daemon&, const core::CallTablet&) override;
+  void answered(const Daemon&, const core::CallTablet&, const core::Answer&) override;
+  void carried_out(const std::string&, const core::CallTablet&, const core::Answer&) override;
+  void trouble(const core::Endpoint&, const std::string&) override;
+  void table_written(const core::TableShape&, const core::TableShape&, const std::string&) override;
+
+ private:
+  Attempt* find(const std::string& daemon, const core::CallTablet&);
+
+  World& world_;
+  std::map<core::PartitionKey, std::vector<Attempt>> attempts_;
+  std::map<core::Endpoint, Instant> last_trouble_;
+  std::map<core::PartitionKey, Instant> first_probe_;  // Since the last publish.
+  std::map<core::PartitionKey, bool> begun_;
+};
+
+// --- Rows
+// ------------------------------------------------------------------------------------------
+
+inline bool leads(const core::Row& row) { return row.is_leader && row.is_alive; }
+const core::Row* row_of(const core::PartitionShape&, const core::Endpoint&);
+const core::Row* leader_of(const core::PartitionShape&);  // The alive leader row, if there is one.
+const core::PartitionShape* partition_of(const core::TableShape&, std::uint32_t pid);
+
+}  // namespace failoverd::simulation

@@ -1,0 +1,287 @@
+#include "tests/simulation/tablet.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "lib/base/overload.h"
+#include "tests/simulation/world.h"
+
+namespace failoverd::simulation {
+namespace {
+
+// In the order of core::Call.
+constexpr std::array kNames = {"GetTableStatus",   "GetTermPair",    "Probe",
+                               "Promote",          "Demote",         "DelReplica",
+                               "GetTableFollower", "RecoverSnapshot"};
+static_assert(kNames.size() == std::variant_size_v<core::Call>);
+
+core::Answer answer(int code, std::string text = {}) {
+  core::Answer a;
+  a.transport = core::Transport::kAnswered;
+  a.code = code;
+  a.text = std::move(text);
+  return a;
+}
+
+core::Answer no_table() { return answer(core::kTableIsNotExist, "table is not exist"); }
+
+}  // namespace
+
+Method method_of(const core::Call& call) { return call.index(); }
+
+std::string name_of(Method method) { return kNames.at(method); }
+
+std::optional<Method> method_named(const std::string& name) {
+  const auto found = std::find(kNames.begin(), kNames.end(), name);
+  if (found == kNames.end()) return std::nullopt;
+  return static_cast<Method>(found - kNames.begin());
+}
+
+std::optional<core::PartitionKey> partition_of(const core::Call& call) {
+  return std::visit(
+      [](const auto& c) -> std::optional<core::PartitionKey> {
+        if constexpr (requires { c.at; }) {
+          return c.at;
+        } else {
+          return std::nullopt;
+        }
+      },
+      call);
+}
+
+Tablet::Tablet(World& world, std::string endpoint)
+    : world_(world), endpoint_(std::move(endpoint)) {}
+
+// --- The process
+// -----------------------------------------------------------------------------------
+
+void Tablet::start() {
+  if (running_) return;
+  running_ = true;
+  paused_ = false;
+  ++process_;
+  mutex_free_ = {};
+  after(world_.dice.in(world_.timing.registration), [this] { register_first(); });
+}
+
+void Tablet::kill() {
+  if (!running_) return;
+  running_ = false;
+  paused_ = false;
+  memory.clear();
+  backlog_.clear();
+  hung_.clear();
+  world_.process_ended(*this);
+}
+
+void Tablet::pause() {
+  if (running_) paused_ = true;
+}
+
+void Tablet::resume() {
+  if (!paused_) return;
+  paused_ = false;
+  // The process's threads take what is in its sockets in any order.
+  for (Work& work : std::exchange(backlog_, {})) {
+    after(world_.dice.in({Duration{0}, world_.timing.network.to}), std::move(work));
+  }
+}
+
+void Tablet::take(Work work) {
+  if (!running_) return;
+  if (paused_) {
+    backlog_.push_back(std::move(work));
+  } else {
+    work();
+  }
+}
+
+void Tablet::after(Duration delay, Work work) {
+  world_.schedule.after(delay, [this, process = process_, work = std::move(work)]() mutable {
+    if (running_ && process == process_) take(std::move(work));
+  });
+}
+
+// --- Calls
+// -----------------------------------------------------------------------------------------
+
+void Tablet::call(const core::Call& call, std::function<void(core::Answer)> done) {
+  const Method method = method_of(call);
+  if (hanging_.contains(method)) {
+    hung_.push_back([this, call, done = std::move(done)] { this->call(call, done); });
+    return;
+  }
+  // AppendEntries does not take the mutex; role changes and GetTableStatus do.
+  const bool probe = std::holds_alternative<core::Probe>(call);
+  if (!probe && mutex_free_ > world_.schedule.now()) {
+    after(mutex_free_ - world_.schedule.now(),
+          [this, call, done = std::move(done)] { this->call(call, done); });
+    return;
+  }
+  core::Answer result;
+  Instant until;
+  if (const auto failing = failing_.find(method); failing != failing_.end()) {
+    result = answer(failing->second.code, "made to fail");
+    if (--failing->second.times <= 0) failing_.erase(failing);
+  } else {
+    if (const auto at = partition_of(call)) {
+      if (const Held* h = held(*at); h && h->mode == core::Mode::kLeader) {
+        const bool demote = std::holds_alternative<core::Demote>(call);
+        if (demote && h->state == core::TableState::kNormal) {
+          until = mutex_free_ = joined(*h, nullptr);
+        }
+        const auto* del = std::get_if<core::DelReplica>(&call);
+        if (del) until = joined(*h, &del->replica);
+      }
+    }
+    result = carry_out(call);
+  }
+  const Duration more = until > world_.schedule.now() ? until - world_.schedule.now() : Duration{};
+  if (slow + more == Duration{}) return done(std::move(result));
+  after(slow + more, [result = std::move(result), done = std::move(done)] { done(result); });
+}
+
+core::Answer Tablet::carry_out(const core::Call& call) {
+  return std::visit(Overload{
+                        [&](const core::GetTableStatus&) { return status(); },
+                        [&](const core::GetTermPair& c) { return term_pair(c.at); },
+                        [&](const core::Probe& c) { return probe(c); },
+                        [&](const core::Promote& c) { return promote(c); },
+                        [&](const core::Demote& c) { return demote(c.at); },
+                        [&](const core::DelReplica& c) { return del_replica(c); },
+                        [&](const core::GetTableFollower& c) { return followers(c.at); },
+                        [&](const core::RecoverSnapshot& c) { return recover_snapshot(c.at); },
+                    },
+                    call);
+}
+
+core::Answer Tablet::status() const {
+  core::Answer a = answer(core::kOk);
+  for (const auto& [key, h] : memory) {
+    const core::Offset offset = logs.at(key).offset();
+    a.replicas.push_back({key, offset, h.mode, h.state, offset, offset * 100});
+  }
+  return a;
+}
+
+core::Answer Tablet::term_pair(core::PartitionKey at) const {
+  core::Answer a = answer(core::kOk);
+  // Without the table in memory only the snapshot would count; there is none in this world yet.
+  if (const Held* h = held(at)) {
+    a.has_table = true;
+    a.is_leader = h->mode == core::Mode::kLeader;
+    a.term = h->term;
+    a.offset = logs.at(at).offset();
+  }
+  return a;
+}
+
+core::Answer Tablet::probe(const core::Probe& c) {
+  const Appended appended = append({c.at, c.term, true, {}});
+  core::Answer a = answer(appended.code);
+  a.offset = appended.offset;
+  a.term = appended.term;
+  return a;
+}
+
+core::Answer Tablet::promote(const core::Promote& c) {
+  const auto found = memory.find(c.at);
+  if (found == memory.end()) return no_table();
+  Held& h = found->second;
+  if (h.mode == core::Mode::kLeader) return answer(core::kTableIsLeader, "table is leader");
+  if (h.state != core::TableState::kNormal) {
+    return answer(core::kTableStatusIsNotNormal, "table status is not normal");
+  }
+  h.term = c.term;  // Without a look at the one it had.
+  h.mode = core::Mode::kLeader;
+  set_followers(c.at, h, c.replicas);
+  return answer(core::kOk, "ok");
+}
+
+core::Answer Tablet::demote(core::PartitionKey at) {
+  const auto found = memory.find(at);
+  if (found == memory.end()) return no_table();
+  Held& h = found->second;
+  if (h.state != core::TableState::kNormal) {
+    return answer(core::kTableStatusIsNotNormal, "table status is not normal");
+  }
+  h.mode = core::Mode::kFollower;
+  set_followers(at, h, {});
+  return answer(core::kOk, "ok");
+}
+
+core::Answer Tablet::del_replica(const core::DelReplica& c) {
+  const auto found = memory.find(c.at);
+  if (found == memory.end()) return no_table();
+  Held& h = found->second;
+  if (h.mode != core::Mode::kLeader) return answer(kTableIsFollower, "table is follower");
+  std::erase_if(h.followers, [&](const Follower& f) { return f.endpoint == c.replica; });
+  return answer(core::kOk, "ok");
+}
+
+core::Answer Tablet::followers(core::PartitionKey at) const {
+  const Held* h = held(at);
+  if (!h) return no_table();
+  if (h->mode != core::Mode::kLeader) return answer(kTableIsFollower, "table is follower");
+  core::Answer a = answer(core::kOk);
+  a.offset = logs.at(at).offset();
+  for (const Follower& f : h->followers)
+    a.followers.push_back({f.endpoint, f.position.value_or(0)});
+  return a;
+}
+
+core::Answer Tablet::recover_snapshot(core::PartitionKey at) {
+  const auto found = memory.find(at);
+  if (found == memory.end()) return no_table();
+  core::TableState& state = found->second.state;
+  if (state == core::TableState::kMakingSnapshot) {
+    return answer(core::kTableStatusIsNotNormal, "table status is kMakingSnapshot");
+  }
+  state = core::TableState::kNormal;
+  return answer(core::kOk, "ok");
+}
+
+Instant Tablet::joined(const Held& h, const std::string* only) const {
+  Instant until;
+  for (const Follower& f : h.followers) {
+    if (only && f.endpoint != *only) continue;
+    if (f.attempt == 0 || !world_.hangs(endpoint_, f.endpoint)) continue;
+    until = std::max(until, f.attempt_began + world_.timing.replication_timeout);
+  }
+  return until;
+}
+
+// --- Misbehaviour and looks
+// ------------------------------------------------------------------------
+
+void Tablet::unhang() {
+  hanging_.clear();
+  for (Work& work : std::exchange(hung_, {})) take(std::move(work));
+}
+
+void Tablet::set_state(core::PartitionKey at, core::TableState state) {
+  if (const auto found = memory.find(at); found != memory.end()) found->second.state = state;
+}
+
+const Tablet::Held* Tablet::held(core::PartitionKey at) const {
+  const auto found = memory.find(at);
+  return found == memory.end() ? nullptr : &found->second;
+}
+
+bool Tablet::leads(core::PartitionKey at) const {
+  const Held* h = held(at);
+  return running_ && h && h->mode == core::Mode::kLeader;
+}
+
+void Tablet::create(core::PartitionKey at, core::Mode mode, core::Term term,
+                    const std::vector<std::string>& followers) {
+  logs[at] = {};
+  Held& h = memory[at];
+  h = {};
+  h.mode = mode;
+  h.term = term;
+  set_followers(at, h, followers);
+}
+
+}  // namespace failoverd::simulation

@@ -1,0 +1,117 @@
+// How a leader's rows get to its followers: one thread per follower, asynchronous, from a position
+// that is taken once.
+#include <algorithm>
+
+#include "tests/simulation/tablet.h"
+#include "tests/simulation/world.h"
+
+namespace failoverd::simulation {
+namespace {
+
+constexpr std::size_t kBatch = 100;  // Entries in one AppendEntries.
+
+}  // namespace
+
+std::optional<Entry> Tablet::put(core::PartitionKey at, Payload payload, int& code) {
+  const auto found = memory.find(at);
+  if (found == memory.end()) {
+    code = core::kTableIsNotExist;
+    return std::nullopt;
+  }
+  Held& h = found->second;
+  code = h.mode != core::Mode::kLeader           ? kTableIsFollower
+         : h.state == core::TableState::kLoading ? core::kTableIsLoading
+                                                 : core::kOk;
+  if (code != core::kOk) return std::nullopt;
+  const Entry entry = logs.at(at).append(h.term, payload);
+  for (Follower& f : h.followers) {
+    if (f.attempt == 0 && !f.woken) wake(at, h, f, world_.dice.in(world_.timing.replication));
+  }
+  return entry;  // Acknowledged, whether it ever reaches anybody or not.
+}
+
+Tablet::Appended Tablet::append(const Append& request) {
+  const auto found = memory.find(request.at);
+  if (found == memory.end()) return {core::kTableIsNotExist, 0, 0};
+  Held& h = found->second;
+  Log& log = logs.at(request.at);
+  if (h.mode == core::Mode::kLeader) return {core::kTableIsLeader, log.offset(), h.term};
+  if (h.state == core::TableState::kLoading) return {core::kTableIsLoading, 0, 0};
+  if (request.term < h.term) return {core::kFailToAppendEntries, log.offset(), h.term};
+  if (request.probe) h.term = request.term;  // Only the empty probe raises it.
+  for (const Entry& entry : request.entries) {
+    if (entry.index > log.offset()) log.add(entry);  // What it has is skipped, and that is ok.
+  }
+  return {core::kOk, log.offset(), h.term};
+}
+
+void Tablet::set_followers(core::PartitionKey at, Held& h,
+                           const std::vector<std::string>& endpoints) {
+  h.run = ++last_run_;
+  h.followers.clear();
+  h.followers.reserve(endpoints.size());
+  for (const std::string& endpoint : endpoints) {
+    h.followers.push_back({endpoint, std::nullopt, 0, {}, false});
+  }
+  for (Follower& f : h.followers) wake(at, h, f, Duration{0});
+}
+
+Tablet::Follower* Tablet::follower(core::PartitionKey at, std::uint64_t run,
+                                   const std::string& endpoint) {
+  const auto found = memory.find(at);
+  if (found == memory.end() || found->second.run != run) return nullptr;
+  for (Follower& f : found->second.followers) {
+    if (f.endpoint == endpoint) return &f;
+  }
+  return nullptr;
+}
+
+void Tablet::wake(core::PartitionKey at, Held& h, Follower& f, Duration delay) {
+  f.woken = true;
+  after(delay, [this, at, run = h.run, to = f.endpoint] { replicate(at, run, to); });
+}
+
+void Tablet::replicate(core::PartitionKey at, std::uint64_t run, const std::string& to) {
+  Follower* f = follower(at, run, to);
+  if (!f || f->attempt != 0) return;
+  f->woken = false;
+  Append request{at, memory.at(at).term, !f->position, {}};
+  core::Offset sent = 0;
+  if (f->position) {
+    const Log& log = logs.at(at);
+    const auto first = log.above(*f->position);
+    const auto left = static_cast<std::size_t>(log.entries().end() - first);
+    if (left == 0) return;  // A put will wake it.
+    request.entries.assign(first, first + static_cast<std::ptrdiff_t>(std::min(left, kBatch)));
+    sent = request.entries.back().index;
+  }
+  const std::uint64_t attempt = f->attempt = ++last_attempt_;
+  f->attempt_began = world_.schedule.now();
+  const auto answer = [this, at, run, to, attempt, sent](std::optional<Appended> result) {
+    world_.send(to, endpoint_,
+                [=, this] { take([=, this] { replicated(at, run, to, attempt, sent, result); }); });
+  };
+  world_.send(endpoint_, to, [this, to, request = std::move(request), answer] {
+    Tablet& other = world_.tablet(to);
+    if (!other.running()) return answer(std::nullopt);
+    other.take([&other, request, answer] { answer(other.append(request)); });
+  });
+  after(world_.timing.replication_timeout,
+        [=, this] { replicated(at, run, to, attempt, 0, std::nullopt); });
+}
+
+void Tablet::replicated(core::PartitionKey at, std::uint64_t run, const std::string& to,
+                        std::uint64_t attempt, core::Offset sent,
+                        const std::optional<Appended>& result) {
+  Follower* f = follower(at, run, to);
+  if (!f || f->attempt != attempt) return;
+  f->attempt = 0;
+  Held& h = memory.at(at);
+  if (!result || result->code != core::kOk) {
+    return wake(at, h, *f, world_.timing.replication_error);
+  }
+  f->position = f->position ? sent : result->offset;
+  if (logs.at(at).offset() > *f->position) wake(at, h, *f, Duration{0});
+}
+
+}  // namespace failoverd::simulation

@@ -1,0 +1,63 @@
+// How long things take in the made-up world. Simulation draws from the ranges, scenarios make both
+// ends equal.
+#pragma once
+
+#include "tests/simulation/dice.h"
+
+namespace failoverd::simulation {
+
+struct Timing {
+  // One way between a daemon, a client or a tablet and a tablet.
+  Range network{std::chrono::microseconds{100}, std::chrono::milliseconds{2}};
+  // One way between a process and ZooKeeper, its disk included.
+  Range zookeeper{std::chrono::microseconds{200}, std::chrono::milliseconds{4}};
+  // From a change in ZooKeeper to the read that its watch causes; changes meanwhile are merged.
+  Range notice{Duration{0}, std::chrono::milliseconds{20}};
+  Range timer_late{Duration{0}, std::chrono::milliseconds{2}};
+
+  Duration daemon_session = std::chrono::seconds{2};
+  Duration tablet_session = std::chrono::seconds{2};
+  // A daemon that lost its connection to ZooKeeper tries again.
+  Range reconnect{std::chrono::milliseconds{10}, std::chrono::milliseconds{300}};
+  // A tablet that lost its session registers again on its keep-alive interval.
+  Range keep_alive{std::chrono::milliseconds{100}, std::chrono::seconds{15}};
+  // A tablet: from exec to its port, from its port to its znode; from its exit to the next start.
+  Range start{std::chrono::milliseconds{5}, std::chrono::milliseconds{500}};
+  Range registration{std::chrono::milliseconds{1}, std::chrono::milliseconds{50}};
+  Range supervisor{std::chrono::milliseconds{200}, std::chrono::seconds{2}};
+
+  // A leader's thread notices a put; waits after an error; gives up waiting for an answer.
+  Range replication{std::chrono::milliseconds{1}, std::chrono::milliseconds{100}};
+  Duration replication_error = std::chrono::seconds{1};
+  Duration replication_timeout = std::chrono::seconds{12};
+
+  // What was under way while a network was cut arrives after all when it is mended.
+  double late_delivery = 0.5;
+  // A request that was under way when a daemon died or lost its connection is carried out.
+  double carried_out = 0.5;
+  // A call that could not even connect ends as "not sent", not as "silent".
+  double not_sent = 0.5;
+};
+
+// Small and always the same.
+inline Timing fixed_timing() {
+  using std::chrono::milliseconds;
+  const auto always = [](Duration d) { return Range{d, d}; };
+  Timing t;
+  t.network = always(milliseconds{1});
+  t.zookeeper = always(milliseconds{2});
+  t.notice = always(milliseconds{1});
+  t.timer_late = always(Duration{0});
+  t.reconnect = always(milliseconds{50});
+  t.keep_alive = always(milliseconds{500});
+  t.start = always(milliseconds{20});
+  t.registration = always(milliseconds{20});
+  t.supervisor = always(milliseconds{500});
+  t.replication = always(milliseconds{5});
+  t.late_delivery = 1;
+  t.carried_out = 1;
+  t.not_sent = 1;
+  return t;
+}
+
+}  // namespace failoverd::simulation

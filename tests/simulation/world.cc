@@ -1,0 +1,218 @@
+#include "tests/simulation/world.h"
+
+#include <algorithm>
+
+#include "tests/simulation/daemon.h"
+
+namespace failoverd::simulation {
+
+World::World(std::uint64_t seed, Timing how_long) : timing(how_long), dice(seed), keeper(schedule) {
+  keeper.changed = [this](const std::string& what) {
+    for (const auto& d : daemons_) d->noticed(what);
+  };
+  keeper.lock_changed = [this] {
+    for (const auto& d : daemons_) d->lock_noticed();
+  };
+  keeper.expired = [this](const std::string& owner, SessionId session) {
+    if (Daemon* d = find_daemon(owner)) d->session_closed(session);
+  };
+  keeper.table_written = [this](const auto& before, const auto& after, const std::string& by) {
+    table_written(before, after, by);
+  };
+}
+
+World::~World() = default;
+
+// --- The cluster
+// -----------------------------------------------------------------------------------
+
+Tablet& World::add_tablet(const std::string& endpoint) {
+  auto& t = tablets_[endpoint] = std::make_unique<Tablet>(*this, endpoint);
+  wanted_.insert(endpoint);
+  t->start();
+  return *t;
+}
+
+void World::add_table(core::TableShape shape) {
+  for (const core::PartitionShape& p : shape.partitions) {
+    const core::PartitionKey at{shape.tid, p.pid};
+    const core::Term term = p.terms.empty() ? 0 : p.terms.back().term;
+    keeper.set_term(std::max(keeper.term(), term));
+    std::vector<std::string> followers;
+    for (const core::Row& row : p.rows) {
+      if (!row.is_leader) followers.push_back(row.endpoint);
+    }
+    for (const core::Row& row : p.rows) {
+      const core::Mode mode = row.is_leader ? core::Mode::kLeader : core::Mode::kFollower;
+      tablet(row.endpoint)
+          .create(at, mode, term, row.is_leader ? followers : std::vector<std::string>{});
+    }
+  }
+  keeper.write_table(std::move(shape), "nameserver");
+}
+
+void World::table_written(const core::TableShape& before, const core::TableShape& after,
+                          const std::string& by) {
+  tell(&Observer::table_written, before, after, by);
+}
+
+std::string World::name_of(core::PartitionKey at) const {
+  const core::TableShape* shape = keeper.table(at);
+  return (shape ? shape->name : std::to_string(at.tid)) + "/" + std::to_string(at.pid);
+}
+
+// --- The network
+// -----------------------------------------------------------------------------------
+
+void World::send(const std::string& from, const std::string& to, Work arrive) {
+  schedule.after(dice.in(timing.network), [this, from, to, arrive = std::move(arrive)]() mutable {
+    if (reaches(from, to)) {
+      arrive();
+    } else {
+      stuck_.push_back({from, to, std::move(arrive)});
+    }
+  });
+}
+
+void World::cut(const std::string& a, const std::string& b) { cuts_.insert(std::minmax(a, b)); }
+
+void World::mend(const std::string& a, const std::string& b) {
+  cuts_.erase(std::minmax(a, b));
+  // What the senders kept is sent again, if they still want it to arrive.
+  for (Stuck& stuck : std::exchange(stuck_, {})) {
+    if (!reaches(stuck.from, stuck.to)) {
+      stuck_.push_back(std::move(stuck));
+    } else if (dice.chance(timing.late_delivery)) {
+      send(stuck.from, stuck.to, std::move(stuck.arrive));
+    }
+  }
+}
+
+void World::mend_all() {
+  while (!cuts_.empty()) {
+    const auto [a, b] = *cuts_.begin();
+    mend(a, b);
+  }
+}
+
+bool World::reaches(const std::string& a, const std::string& b) const {
+  return cuts_.empty() || !cuts_.contains(std::minmax(a, b));
+}
+
+bool World::hangs(const std::string& from, const std::string& to) const {
+  return !reaches(from, to) || tablets_.at(to)->paused();
+}
+
+// --- What happens to tablets
+// -----------------------------------------------------------------------
+
+void World::trouble(const std::string& name, const std::string& what) {
+  tell(&Observer::trouble, name, what);
+}
+
+void World::kill(const std::string& name) {
+  wanted_.erase(name);
+  trouble(name, "kill");
+  tablet(name).kill();
+}
+
+void World::restart(const std::string& name) {
+  trouble(name, "restart");
+  tablet(name).kill();
+  wanted_.insert(name);
+  schedule.after(dice.in(timing.start), [this, name] {
+    if (wanted_.contains(name)) tablet(name).start();
+  });
+}
+
+void World::supervise(const std::string& name) {
+  trouble(name, "exit");
+  schedule.after(dice.in(timing.supervisor), [this, name] {
+    if (wanted_.contains(name)) tablet(name).start();
+  });
+}
+
+void World::pause(const std::string& name) {
+  trouble(name, "pause");
+  tablet(name).pause();
+}
+
+void World::resume(const std::string& name) {
+  trouble(name, "continue");
+  tablet(name).resume();
+}
+
+void World::process_ended(Tablet& tablet) {
+  for (const auto& d : daemons_) {
+    send(tablet.endpoint(), d->name(),
+         [&d = *d, name = tablet.endpoint(), process = tablet.process()] {
+           d.connection_broke(name, process);
+         });
+  }
+}
+
+// --- Daemons, writers, time
+// ------------------------------------------------------------------------
+
+Daemon& World::start_daemon() {
+  const std::string name = "d" + std::to_string(daemons_.size() + 1);
+  Daemon& d = *daemons_.emplace_back(std::make_unique<Daemon>(*this, name, policy));
+  tell(&Observer::daemon_started, d);
+  d.begin_session();
+  return d;
+}
+
+Daemon* World::active() {
+  for (const auto& d : daemons_) {
+    if (d->alive() && d->holds_lock()) return d.get();
+  }
+  return nullptr;
+}
+
+Daemon* World::find_daemon(const std::string& name) {
+  for (const auto& d : daemons_) {
+    if (d->name() == name) return d.get();
+  }
+  return nullptr;
+}
+
+Writer& World::add_writer(core::PartitionKey at, Range every) {
+  return *writers_.emplace_back(std::make_unique<Writer>(*this, at, every));
+}
+
+void World::stop_writers() {
+  for (const auto& w : writers_) w->stop();
+}
+
+bool World::step(Instant until) {
+  if (violation_) return false;
+  const Instant before = schedule.now();
+  if (!schedule.step(until)) return false;
+  // Nothing may go round in circles without time passing.
+  constexpr int kMostAtOnce = 50'000;
+  at_once_ = schedule.now() == before ? at_once_ + 1 : 0;
+  if (at_once_ > kMostAtOnce) violate("no busy loop", "time stands still");
+  tell(&Observer::stepped);
+  return !violation_;
+}
+
+void World::run_for(Duration how_long) {
+  const Instant until = schedule.now() + how_long;
+  while (step(until)) {
+  }
+}
+
+bool World::run_until(const std::function<bool()>& predicate, Duration within) {
+  const Instant until = schedule.now() + within;
+  while (!predicate()) {
+    if (!step(until)) return predicate() && !violation_;
+  }
+  return true;
+}
+
+void World::violate(const std::string& rule, const std::string& what) {
+  if (!violation_) violation_ = {rule, what};
+  say("BROKEN " + rule + ": " + what);
+}
+
+}  // namespace failoverd::simulation

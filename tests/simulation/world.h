@@ -1,0 +1,133 @@
+// The made-up cluster: ZooKeeper, tablets, the network between them, daemons with a real Brain
+// each, and writers. It only carries out what it is told; who makes it suffer is chaos.h or a
+// scenario, who judges is an Observer. Everything follows from the seed.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/simulation/dice.h"
+#include "tests/simulation/keeper.h"
+#include "tests/simulation/observer.h"
+#include "tests/simulation/schedule.h"
+#include "tests/simulation/tablet.h"
+#include "tests/simulation/timing.h"
+#include "tests/simulation/writer.h"
+
+namespace failoverd::simulation {
+
+class Daemon;
+
+// How a test breaks the daemon, to see whether a checker notices.
+struct Tamper {
+  // May change a command before it is carried out; false: swallow it (answer it, if it asks).
+  std::function<bool(Daemon&, core::Command&)> command;
+  // May change what the brain is told.
+  std::function<void(const Daemon&, core::Event&)> event;
+  bool ignore_lease = false;  // The hands send whatever they are told to.
+};
+
+struct Violation {
+  std::string rule;
+  std::string what;
+};
+
+class World {
+ public:
+  static constexpr const char* kZookeeper = "zookeeper";
+  static constexpr const char* kClient = "client";
+
+  World(std::uint64_t seed, Timing);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  Timing timing;
+  Schedule schedule;
+  Dice dice;
+  Keeper keeper;
+  core::Policy policy;  // Of daemons that start from now on.
+  Tamper tamper;
+
+  // --- The cluster
+  Tablet& add_tablet(const std::string& endpoint);
+  Tablet& tablet(const std::string& endpoint) { return *tablets_.at(endpoint); }
+  const std::map<std::string, std::unique_ptr<Tablet>>& tablets() const { return tablets_; }
+  // Makes the znode, and every replica on its tablet.
+  void add_table(core::TableShape);
+
+  // --- The network. Names are endpoints, daemons' names, kZookeeper and kClient.
+  void send(const std::string& from, const std::string& to, Work arrive);
+  void cut(const std::string& a, const std::string& b);
+  void mend(const std::string& a, const std::string& b);
+  void mend_all();
+  bool reaches(const std::string& a, const std::string& b) const;
+  // Its tablet neither answers nor refuses.
+  bool hangs(const std::string& from, const std::string& tablet) const;
+  const std::set<std::pair<std::string, std::string>>& cuts() const { return cuts_; }
+
+  // --- What happens to tablets
+  void kill(const std::string& tablet);     // SIGKILL; nobody starts it again.
+  void restart(const std::string& tablet);  // Killed if need be, and started.
+  void pause(const std::string& tablet);
+  void resume(const std::string& tablet);
+  void trouble(const std::string& tablet, const std::string& what);
+  // For tablets: their process is gone, its connections with it.
+  void process_ended(Tablet&);
+  void supervise(const std::string& tablet);  // It exited by itself: start it again, later.
+
+  // --- Daemons; those that died stay listed.
+  Daemon& start_daemon();
+  const std::vector<std::unique_ptr<Daemon>>& daemons() const { return daemons_; }
+  Daemon* active();  // Holds the lock, as it believes itself.
+  Daemon* find_daemon(const std::string& name);
+
+  // --- Writers
+  Writer& add_writer(core::PartitionKey, Range every);
+  void stop_writers();
+  Payload next_payload() { return ++last_payload_; }
+  std::string name_of(core::PartitionKey) const;  // "flow/0"
+
+  // --- Time
+  bool step(Instant until);  // false: nothing more until then, or a rule was broken.
+  void run_for(Duration);
+  bool run_until(const std::function<bool()>& predicate, Duration within);
+
+  // --- Who watches
+  void watch(Observer& observer) { observers_.push_back(&observer); }
+  template <class... Declared, class... Given>
+  void tell(void (Observer::*what)(Declared...), const Given&... given) {
+    for (Observer* observer : observers_) (observer->*what)(given...);
+  }
+  void say(const std::string& sentence) { tell(&Observer::happened, sentence); }
+  void violate(const std::string& rule, const std::string& what);
+  const std::optional<Violation>& violation() const { return violation_; }
+
+ private:
+  void table_written(const core::TableShape& before, const core::TableShape& after,
+                     const std::string& by);
+
+  struct Stuck {
+    std::string from;
+    std::string to;
+    Work arrive;
+  };
+  std::map<std::string, std::unique_ptr<Tablet>> tablets_;
+  std::set<std::string> wanted_;  // Tablets that their supervisor keeps up.
+  std::vector<std::unique_ptr<Daemon>> daemons_;
+  std::vector<std::unique_ptr<Writer>> writers_;
+  std::set<std::pair<std::string, std::string>> cuts_;
+  std::vector<Stuck> stuck_;
+  std::vector<Observer*> observers_;
+  Payload last_payload_ = 0;
+  int at_once_ = 0;  // Steps since time went on.
+  std::optional<Violation> violation_;
+};
+
+}  // namespace failoverd::simulation
