@@ -103,9 +103,7 @@ asio::awaitable<bool> FollowerLink::match() {
   request.set_pid(partition_->pid());
   request.set_term(partition_->term);
   request.set_pre_log_index(0);
-  const rpc::Answer answer =
-      co_await call(*channel_, options_->service, "AppendEntries", request.SerializeAsString(), {},
-                    options_->request_timeout);
+  const rpc::Answer answer = co_await ask(request.SerializeAsString());
   fedb::AppendEntriesResponse response;
   if (!is_ok(answer, response)) co_return false;
   offset_ = response.log_offset();
@@ -127,8 +125,7 @@ asio::awaitable<bool> FollowerLink::send_batch() {
   for (const Record& record : records) add_entry(request, record.entry);
   // The same batch again until it is taken, as the original's cached request.
   for (;;) {
-    const rpc::Answer answer = co_await call(*channel_, options_->service, "AppendEntries", request,
-                                             {}, options_->request_timeout);
+    const rpc::Answer answer = co_await ask(request);
     fedb::AppendEntriesResponse response;
     if (is_ok(answer, response)) break;
     co_await wait(options_->binlog_coffee_time);
