@@ -7,6 +7,8 @@ namespace {
 
 // Elections that begin within this time of a record's first share it.
 constexpr Duration kTogether = std::chrono::milliseconds{100};
+// After a failure; asked again at once, a connection that is down would be asked without end.
+constexpr Duration kAfterFailure = std::chrono::milliseconds{100};
 constexpr std::size_t kMostInOne = 5'000;  // Keeps a record well below ZooKeeper's 1 MiB.
 
 }  // namespace
@@ -26,6 +28,7 @@ void Records::start(std::int64_t epoch, const std::vector<ElectionRecord>& left)
 void Records::stop() {
   entries_.clear();
   entry_of_.clear();
+  not_before_ = {};
 }
 
 BegunElection* Records::find(PartitionKey at, Entry** in) {
@@ -76,6 +79,7 @@ void Records::done(PartitionKey at) {
 }
 
 void Records::flush() {
+  if (desk_.now < not_before_) return;
   for (auto it = entries_.begin(); it != entries_.end();) {
     Entry& e = it->second;
     if (!e.dirty || e.writing) {

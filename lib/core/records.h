@@ -47,6 +47,7 @@ class Records {
   Desk& desk_;
   std::int64_t epoch_ = 0;
   std::uint64_t last_number_ = 0;
+  Instant not_before_;
   std::map<std::uint64_t, Entry> entries_;          // By number.
   std::map<PartitionKey, std::uint64_t> entry_of_;  // Our own elections.
 };

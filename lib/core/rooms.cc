@@ -43,13 +43,18 @@ void Brain::Rooms::take(const Event& event) {
                  },
                  [&](const TermsReserved& e) {
                    if (!desk.close(e.id)) return;
-                   if (!e.ok) return terms.failed();
+                   if (!e.ok) {
+                     terms.failed();
+                     return reserve_later();
+                   }
                    terms.reserved(e.first, e.last);
                    elections.terms_came();
                  },
                  [&](const OpIdsReserved& e) {
                    if (!desk.close(e.id)) return;
-                   e.ok ? op_ids.reserved(e.first, e.last) : op_ids.failed();
+                   if (e.ok) return op_ids.reserved(e.first, e.last);
+                   op_ids.failed();
+                   reserve_later();
                  },
                  [&](const RecordWritten& e) {
                    if (const auto route = desk.close(e.id)) records.answered(*route, e.ok);
@@ -339,6 +344,7 @@ void Brain::Rooms::note_stands_back() {
 
 void Brain::Rooms::reserve_blocks() {
   if (!active || desk.now >= fresh_until || !stands_back(desk.now).empty()) return;
+  if (desk.now < reserve_not_before_) return;
   if (terms.due()) {
     std::size_t partitions = 0;
     for (const auto& [tid, table] : model.tables()) partitions += table.partitions.size();
@@ -353,6 +359,12 @@ void Brain::Rooms::reserve_blocks() {
     const RequestId id = desk.open({Route::Owner::kOpIds, 0, 0, 0, {}});
     desk.out.emplace_back(ReserveOpIds{id, op_ids.size()});
   }
+}
+
+// Asked again at once, a connection that is down would be asked without end. The timer's step asks.
+void Brain::Rooms::reserve_later() {
+  reserve_not_before_ = desk.now + std::chrono::milliseconds{100};
+  desk.timer({Route::Owner::kTerms, 0, 0, 0, {}}, reserve_not_before_);
 }
 
 void Brain::Rooms::look_at_all_troubled() { dirty_.insert(troubled_.begin(), troubled_.end()); }

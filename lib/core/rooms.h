@@ -73,6 +73,7 @@ struct Brain::Rooms {
   void demote_pretenders(PartitionKey, Partition&);
   void demotion_answered(const Route&, const Answer&);
   void reserve_blocks();
+  void reserve_later();
   void note_stands_back();
   void back_off(PartitionKey, Partition&);
   void look_at_all_troubled();
@@ -82,6 +83,7 @@ struct Brain::Rooms {
   bool could_change_ = false;
   std::string stood_back_;
   bool leaders_counted_ = false;
+  Instant reserve_not_before_;
 };
 
 }  // namespace failoverd::core

@@ -77,6 +77,7 @@ void Watch::listed(const TabletsListed& list) {
     const bool new_process = t.incarnation != child.incarnation && child.startup;
     if (t.incarnation != child.incarnation || !t.evidence.registered) {
       to_judge_.insert(i);
+      mark_partitions(i);  // What a znode says counts beside the verdict (SAFETY 1).
       if (new_process) t.word_fresh = false;
       if (running_) check(i);
     }
@@ -92,6 +93,7 @@ void Watch::listed(const TabletsListed& list) {
     t.early = false;
     if (!t.first_sign) t.first_sign = desk_.now;
     to_judge_.insert(i);
+    mark_partitions(i);
     if (running_) check(i);
   }
   tables_changed();
