@@ -1,15 +1,16 @@
 #include "lib/admin/http_server.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <exception>
 #include <set>
 #include <utility>
 #include <vector>
@@ -57,6 +58,12 @@ Result<tcp::endpoint> to_endpoint(asio::io_context& io, const std::string& addre
   return tcp::endpoint(found.begin()->endpoint().address(), port);
 }
 
+// A program that the daemon starts must not hold its port or its callers.
+template <class Socket>
+void keep_from_children(Socket& socket) {
+  ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
+}
+
 // This machine's own name is a name that a browser here may well use.
 HttpOptions with_host_name(HttpOptions options) {
   std::array<char, 256> name{};
@@ -74,7 +81,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
             HttpShared{options, Api(source, options.access), true, 0, source})),
         io(context) {}
 
-  asio::awaitable<void> accept_from(std::shared_ptr<State> self, tcp::acceptor& acceptor);
+  asio::awaitable<void> accept_from(tcp::acceptor& acceptor);
   void take(tcp::socket socket, const tcp::endpoint& from);
   bool make_room();
 
@@ -84,10 +91,9 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   asio::io_context& io;
 };
 
-asio::awaitable<void> HttpServer::State::accept_from(std::shared_ptr<State> self,
-                                                     tcp::acceptor& acceptor) {
+asio::awaitable<void> HttpServer::State::accept_from(tcp::acceptor& acceptor) {
   asio::steady_timer pause(io);
-  while (self->shared->open) {
+  while (shared->open) {
     tcp::endpoint from;
     auto [error, socket] = co_await acceptor.async_accept(from, kTuple);
     if (!shared->open) co_return;
@@ -104,6 +110,7 @@ asio::awaitable<void> HttpServer::State::accept_from(std::shared_ptr<State> self
 void HttpServer::State::take(tcp::socket socket, const tcp::endpoint& from) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
+  keep_from_children(socket);
   if (sessions.size() >= shared->options.max_connections && !make_room()) {
     socket.non_blocking(true, ignored);
     const std::string body = error_json("too many connections");
@@ -154,8 +161,11 @@ Result<std::uint16_t> HttpServer::listen(const std::string& address) {
   if (!error) acceptor->bind(*endpoint, error);
   if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
   if (error) return Failure{"cannot listen on " + address + ": " + error.message()};
+  keep_from_children(*acceptor);
   const std::uint16_t port = acceptor->local_endpoint().port();
-  asio::co_spawn(state_->io, state_->accept_from(state_, *acceptor), asio::detached);
+  // The handler keeps the state until the coroutine has ended.
+  asio::co_spawn(state_->io, state_->accept_from(*acceptor),
+                 [state = state_](std::exception_ptr) {});
   state_->acceptors.push_back(std::move(acceptor));
   return port;
 }

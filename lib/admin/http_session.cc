@@ -98,18 +98,20 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
       : peer_(std::move(peer)), shared_(std::move(shared)), stream_(std::move(socket)) {}
 
   void start(std::function<void()> ended) override {
-    asio::co_spawn(stream_.get_executor(), run(shared_from_this()),
-                   [ended = std::move(ended)](std::exception_ptr) { ended(); });
+    // The handler keeps this session until its coroutine has ended.
+    asio::co_spawn(
+        stream_.get_executor(), run(),
+        [self = shared_from_this(), ended = std::move(ended)](std::exception_ptr) { ended(); });
   }
   void close() override {
     stream_.close();
     if (cursor_) cursor_->wake.cancel();
+    if (pending_) pending_->wake.cancel();
   }
   std::optional<Instant> idle_since() const override { return idle_since_; }
 
  private:
-  // `self` keeps the session while its coroutine runs.
-  asio::awaitable<void> run(std::shared_ptr<Session> self);
+  asio::awaitable<void> run();
   asio::awaitable<bool> serve_one();
   asio::awaitable<bool> wait_for_request();
   asio::awaitable<bool> read_body(Parser& parser);
@@ -123,8 +125,7 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   asio::awaitable<void> follow(std::shared_ptr<StreamCursor> cursor);
   asio::awaitable<bool> send_news(StreamCursor& cursor);
   asio::awaitable<bool> write_text(std::string text);
-  asio::awaitable<void> watch_reader(std::shared_ptr<Session> self,
-                                     std::shared_ptr<StreamCursor> cursor);
+  asio::awaitable<void> watch_reader(std::shared_ptr<StreamCursor> cursor);
 
   template <class Work>
   auto guarded(Work work) -> std::optional<decltype(work())>;
@@ -138,7 +139,8 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   beast::flat_buffer buffer_;
   bool first_ = true;
   std::optional<Instant> idle_since_;
-  std::shared_ptr<StreamCursor> cursor_;  // While it is an event stream.
+  std::shared_ptr<StreamCursor> cursor_;     // While it is an event stream.
+  std::shared_ptr<PendingCommand> pending_;  // While a command is carried out.
 };
 
 // Runs what calls into the daemon. An exception there is a bug, which one answer shows and the log
@@ -153,8 +155,10 @@ auto Session::guarded(Work work) -> std::optional<decltype(work())> {
   }
 }
 
-asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
-  while (co_await self->serve_one() && shared_->open) first_ = false;
+asio::awaitable<void> Session::run() {
+  for (bool again = true; again && shared_->open; first_ = false) {
+    again = co_await serve_one();
+  }
   stream_.close();
 }
 
@@ -243,8 +247,10 @@ asio::awaitable<HttpResponse> Session::run_command(CommandRequest request) {
   });
   if (!begun) co_return error_response(500, name + " failed inside, see the log of failoverd");
   if (!pending->result) {
+    pending_ = pending;
     pending->wake.expires_after(options().command_timeout);
     co_await pending->wake.async_wait(kTuple);
+    pending_.reset();
   }
   if (!pending->result || !shared_->open) {
     co_return error_response(504, name + " has not answered in time; it may still be carried out");
@@ -317,8 +323,8 @@ asio::awaitable<bool> Session::send_events(EventStream request) {
   cursor_ = cursor;
   ++shared_->streams;
   stream_.expires_never();  // The reader is watched for as long as it takes.
-  asio::co_spawn(stream_.get_executor(), watch_reader(shared_from_this(), cursor),
-                 [](std::exception_ptr) {});
+  asio::co_spawn(stream_.get_executor(), watch_reader(cursor),
+                 [self = shared_from_this()](std::exception_ptr) {});
   co_await follow(cursor);
   --shared_->streams;
   cursor_.reset();
@@ -366,9 +372,8 @@ asio::awaitable<bool> Session::write_text(std::string text) {
 }
 
 // Nothing more is expected from the reader of a stream: whatever comes, and his going, ends it.
-asio::awaitable<void> Session::watch_reader(std::shared_ptr<Session> self,
-                                            std::shared_ptr<StreamCursor> cursor) {
-  co_await self->stream_.async_read_some(buffer_.prepare(1), kTuple);
+asio::awaitable<void> Session::watch_reader(std::shared_ptr<StreamCursor> cursor) {
+  co_await stream_.async_read_some(buffer_.prepare(1), kTuple);
   cursor->gone = true;
   cursor->wake.cancel();
 }

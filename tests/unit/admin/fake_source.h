@@ -1,0 +1,128 @@
+// A made-up daemon behind the real HTTP server, on a loop and thread of its own. Tests fill its
+// rows before start() and change them afterwards only through on_loop().
+#pragma once
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <future>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "lib/admin/event_log.h"
+#include "lib/admin/http_server.h"
+#include "lib/admin/metrics.h"
+#include "lib/admin/views.h"
+
+namespace failoverd::admin {
+
+class FakeSource : public Source {
+ public:
+  using Done = std::function<void(CommandResult)>;
+
+  StatusView status() override {
+    if (broken) throw std::runtime_error("status is broken");
+    return status_view;
+  }
+  std::vector<TabletRow> tablets() override { return tablet_rows; }
+  std::vector<ReplicaRow> tables(const std::optional<std::string>& name) override {
+    auto rows = replica_rows;
+    std::erase_if(rows, [&](const ReplicaRow& row) { return name && row.name != *name; });
+    return rows;
+  }
+  std::vector<OpRow> ops(const std::optional<std::string>& name,
+                         std::optional<std::uint32_t> pid) override {
+    auto rows = op_rows;
+    std::erase_if(rows, [&](const OpRow& row) {
+      return (name && row.name != *name) || (pid && row.pid != *pid);
+    });
+    return rows;
+  }
+  std::vector<ConfRow> conf() override { return conf_rows; }
+  std::vector<EventRow> events(std::uint64_t since, std::size_t limit) override {
+    return log.since(since, limit);
+  }
+  Subscription subscribe(std::function<void(const EventRow&)> callback) override {
+    return log.subscribe(std::move(callback));
+  }
+  Readiness readiness() override {
+    return {status_view.ready, status_view.active, status_view.ready_reason,
+            status_view.holder.address};
+  }
+  std::string metrics() override { return metrics_page.text({}); }
+  void command(CommandRequest request, Done done) override {
+    if (broken) throw std::runtime_error("command is broken");
+    commands.push_back(request);
+    on_command(std::move(request), std::move(done));
+  }
+
+  StatusView status_view = [] {
+    StatusView view;
+    view.ready = true;
+    view.active = true;
+    return view;
+  }();
+  std::vector<TabletRow> tablet_rows;
+  std::vector<ReplicaRow> replica_rows;
+  std::vector<OpRow> op_rows;
+  std::vector<ConfRow> conf_rows;
+  EventLog log{1000};
+  Metrics metrics_page{"1.2.3", {"kChangeLeaderOP"}};
+  std::vector<CommandRequest> commands;
+  std::function<void(CommandRequest, Done)> on_command = [](CommandRequest request, Done done) {
+    done({CommandResult::Kind::kOk, {}, request.name + " ok", 0, "", "", ""});
+  };
+  bool broken = false;
+};
+
+class ServedSource {
+ public:
+  ServedSource() = default;
+  ~ServedSource() { stop(); }
+  ServedSource(const ServedSource&) = delete;
+  ServedSource& operator=(const ServedSource&) = delete;
+
+  template <class Work>
+  auto on_loop(Work work) {
+    std::packaged_task<decltype(work())()> task(std::move(work));
+    auto result = task.get_future();
+    boost::asio::post(io_, std::move(task));
+    return result.get();
+  }
+
+  void start(HttpOptions options = {}, const std::string& address = "127.0.0.1:0") {
+    server_.emplace(io_, source, std::move(options));
+    const auto listening = server_->listen(address);
+    if (!listening) throw std::runtime_error(listening.error().text);
+    port = *listening;
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  void stop() {
+    if (!thread_.joinable()) return;
+    on_loop([&] { server_.reset(); });
+    work_.reset();
+    thread_.join();
+  }
+
+  std::size_t connections() {
+    return on_loop([&] { return server_->connections(); });
+  }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port); }
+
+  FakeSource source;
+  std::uint16_t port = 0;
+
+ private:
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
+      io_.get_executor()};
+  std::optional<HttpServer> server_;
+  std::thread thread_;
+};
+
+}  // namespace failoverd::admin

@@ -1,0 +1,61 @@
+#include "lib/admin/json.h"
+
+#include <gtest/gtest.h>
+
+namespace failoverd::admin {
+namespace {
+
+TEST(Json, BytesThatAreNotUtf8AreReplaced) {
+  const std::string bad = "\xEF\xBF\xBD";
+  EXPECT_EQ(valid_utf8("plain \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80"),
+            "plain \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80");
+  EXPECT_EQ(valid_utf8("a\xFFz"), "a" + bad + "z");
+  EXPECT_EQ(valid_utf8("\xC3"), bad);                                // Cut off.
+  EXPECT_EQ(valid_utf8("\xC0\x80"), bad + bad);                      // Overlong.
+  EXPECT_EQ(valid_utf8("\xED\xA0\x80"), bad + bad + bad);            // A surrogate.
+  EXPECT_EQ(valid_utf8("\xF4\x90\x80\x80"), bad + bad + bad + bad);  // Above U+10FFFF.
+  EXPECT_EQ(valid_utf8("\xE0\x80\x80"), bad + bad + bad);
+  EXPECT_EQ(valid_utf8("\xF0\x80\x80\x80"), bad + bad + bad + bad);
+}
+
+TEST(Json, NamesFromZnodesStayText) {
+  EXPECT_EQ(to_json(std::vector<ConfRow>{{"a\"\n", "\xFF"}}),
+            "[\n  {\"key\":\"a\\\"\\n\",\"value\":\"\xEF\xBF\xBD\"}\n]\n");
+}
+
+TEST(Json, WhatIsNotKnownIsNull) {
+  ReplicaRow row;
+  row.name = "flow";
+  const std::string json = to_json(std::vector<ReplicaRow>{row});
+  for (const char* key : {"offset", "record_cnt", "memused", "offset_age_ms"}) {
+    EXPECT_NE(json.find("\"" + std::string(key) + "\":null"), std::string::npos) << json;
+  }
+}
+
+TEST(Json, AnOpThatRunsIsCountedToNow) {
+  OpRow row;
+  row.start_ms = 5000;
+  EXPECT_NE(to_json(std::vector<OpRow>{row}, 7500).find("\"execute_time\":2500,\"end_time\":null"),
+            std::string::npos);
+  row.end_ms = 6000;
+  EXPECT_NE(to_json(std::vector<OpRow>{row}, 7500).find("\"execute_time\":1000,\"end_time\":6000"),
+            std::string::npos);
+  row.end_ms = 4000;  // The clock was set back in between.
+  EXPECT_NE(to_json(std::vector<OpRow>{row}, 7500).find("\"execute_time\":0"), std::string::npos);
+}
+
+TEST(Json, ArgumentsAreOneObjectOfPlainValues) {
+  using Map = std::map<std::string, std::string>;
+  EXPECT_EQ(parse_arguments("").value(), Map{});
+  EXPECT_EQ(parse_arguments(" \n").value(), Map{});
+  EXPECT_EQ(parse_arguments("{}").value(), Map{});
+  EXPECT_EQ(parse_arguments(R"({"key": "auto_failover", "value": true, "pid": 3})").value(),
+            (Map{{"key", "auto_failover"}, {"value", "true"}, {"pid", "3"}}));
+  for (const char* bad : {"[]", "3", "{", "{\"a\": {}}", "{\"a\": [1]}", "{\"a\": null}", "{} x"}) {
+    EXPECT_FALSE(parse_arguments(bad)) << bad;
+  }
+  EXPECT_FALSE(parse_arguments(std::string(100'000, '[')));
+}
+
+}  // namespace
+}  // namespace failoverd::admin
