@@ -125,9 +125,10 @@ void Watch::poll(TabletIndex i) {
     a.timer_set = true;
     desk_.timer({Route::Owner::kWatch, i, kPollTimer, i, {}}, desk_.now + poll_interval());
   }
+  Tablet& t = model_.tablet(i);
+  if (t.verdict.state == TabletState::kSuspect) check(i);  // Or is it only the connection?
   if (a.poll_open) return;
   a.poll_open = true;
-  Tablet& t = model_.tablet(i);
   if (!t.evidence.unanswered_since) t.evidence.unanswered_since = desk_.now;
   desk_.call({Route::Owner::kWatch, i, kPoll, i, {}}, t.endpoint, GetTableStatus{}, kPollDeadline);
   to_judge_.insert(i);

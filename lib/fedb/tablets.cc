@@ -21,13 +21,13 @@ Tablets::Tablets(boost::asio::io_context& io, Tell tell) : io_(io), tell_(std::m
 
 Tablets::~Tablets() { *alive_ = false; }
 
-rpc::Channel& Tablets::channel(const core::Endpoint& endpoint) {
-  auto& channel = channels_[endpoint];
-  if (!channel) {
-    channel = std::make_unique<rpc::Channel>(io_, endpoint, rpc::Channel::Options{});
-    channel->on_lost = [this, endpoint](rpc::Lost) { tell_(core::ConnectionLost{endpoint}); };
+Tablets::Line& Tablets::line(const core::Endpoint& endpoint) {
+  Line& line = lines_[endpoint];
+  if (!line.channel) {
+    line.channel = std::make_unique<rpc::Channel>(io_, endpoint, rpc::Channel::Options{});
+    line.channel->on_lost = [this, endpoint](rpc::Lost) { tell_(core::ConnectionLost{endpoint}); };
   }
-  return *channel;
+  return line;
 }
 
 void Tablets::call(const core::CallTablet& command) {
@@ -46,11 +46,15 @@ void Tablets::call(const core::CallTablet& command) {
     return;
   }
   WireCall wire = to_wire(command.call);
-  channel(command.tablet)
-      .call(kService, wire.method, std::move(wire.request), command.deadline,
-            [this, alive = alive_, command](const rpc::Answer& answer) {
-              if (*alive) tell_(told(command, answer));
-            });
+  line(command.tablet)
+      .channel->call(kService, wire.method, std::move(wire.request), command.deadline,
+                     [this, alive = alive_, command](const rpc::Answer& answer) {
+                       if (!*alive) return;
+                       Line& used = line(command.tablet);
+                       if (answer.outcome == rpc::Outcome::kTimeout) used.timed_out = true;
+                       if (answer.outcome == rpc::Outcome::kAnswered) used.timed_out = false;
+                       tell_(told(command, answer));
+                     });
 }
 
 void Tablets::call_fresh(const core::CallTablet& command) {
@@ -60,12 +64,21 @@ void Tablets::call_fresh(const core::CallTablet& command) {
   WireCall wire = to_wire(command.call);
   fresh->call(kService, wire.method, std::move(wire.request), command.deadline,
               [this, alive = alive_, command, fresh](const rpc::Answer& answer) mutable {
-                if (*alive) tell_(told(command, answer));
+                if (*alive) {
+                  // The port answers and the standing connection does not: its peer is gone
+                  // without a word (a host that was cut off), so the next call connects anew.
+                  Line& standing = line(command.tablet);
+                  if (answer.outcome == rpc::Outcome::kAnswered && standing.timed_out) {
+                    standing.timed_out = false;
+                    standing.channel->drop();
+                  }
+                  tell_(told(command, answer));
+                }
                 // Not from inside its own callback.
                 boost::asio::post(io_, [last = std::move(fresh)] {});
               });
 }
 
-void Tablets::drop_all() { channels_.clear(); }
+void Tablets::drop_all() { lines_.clear(); }
 
 }  // namespace failoverd::fedb

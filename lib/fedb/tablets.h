@@ -33,12 +33,16 @@ class Tablets {
   void drop_all();
 
  private:
-  rpc::Channel& channel(const core::Endpoint& endpoint);
+  struct Line {
+    std::unique_ptr<rpc::Channel> channel;
+    bool timed_out = false;  // Since the last answer.
+  };
+  Line& line(const core::Endpoint& endpoint);
   void call_fresh(const core::CallTablet& command);
 
   boost::asio::io_context& io_;
   Tell tell_;
-  std::map<core::Endpoint, std::unique_ptr<rpc::Channel>> channels_;
+  std::map<core::Endpoint, Line> lines_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
