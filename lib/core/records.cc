@@ -114,8 +114,11 @@ void Records::answered(const Route& route, bool ok) {
     return;
   }
   if (!was_drop)
-    e.written = true;       // Even if the answer was lost: dropping what is not there is ok.
-  if (!ok) e.dirty = true;  // flush() comes with the next step.
+    e.written = true;  // Even if the answer was lost: dropping what is not there is ok.
+  if (ok) return;
+  e.dirty = true;  // flush() comes with every step, the timer's included.
+  not_before_ = desk_.now + kAfterFailure;
+  desk_.timer({Route::Owner::kRecords, 0, 0, 0, {}}, not_before_);
 }
 
 }  // namespace failoverd::core
