@@ -9,6 +9,12 @@ namespace {
 
 constexpr Duration kTryAgain = std::chrono::milliseconds{50};
 
+// "12.345"
+std::string in_milliseconds(Duration d) {
+  const auto us = d.count();
+  return std::to_string(us / 1000) + "." + std::to_string(us % 1000 + 1000).substr(1);
+}
+
 }  // namespace
 
 void Elections::promote(Election& e, TabletIndex winner) {
@@ -41,12 +47,12 @@ void Elections::promote_answered(Election& e, const Answer& answer) {
     } else {
       says(e, name(e.winner) + " would not lead: code " + std::to_string(answer.code) + " " +
                   answer.text);
-      again_at(e, desk_.now + kTryAgain);
+      promote_later(e);
     }
     return;
   }
   if (answer.transport == Transport::kRefused || answer.transport == Transport::kNotSent) {
-    again_at(e, desk_.now + kTryAgain);  // Certainly not carried out.
+    promote_later(e);  // Certainly not carried out.
     return;
   }
   // SAFETY 5, 17: it may lead now, or later. Ask it, do not repeat.
@@ -59,6 +65,11 @@ void Elections::promote_answered(Election& e, const Answer& answer) {
                  std::to_string(e.lead_term) + " and did not answer: it may lead",
              {{"tablet", name(e.winner)}, {"partition", to_text(e.at)}});
   call(e, kPromoteCheck, e.winner, GetTermPair{e.at});
+}
+
+void Elections::promote_later(Election& e) {
+  e.try_again = true;
+  again_at(e, desk_.now + kTryAgain);
 }
 
 void Elections::promote_checked(Election& e, const Answer& answer) {
@@ -153,12 +164,32 @@ void Elections::published(OpId op) {
   const Duration elect = e->promoted - e->began;
   const Duration publish = desk_.now - e->promoted;
   const Duration detect = e->first_sign ? e->began - *e->first_sign : Duration{};
-  desk_.out.emplace_back(Measure{e->at, detect, elect, publish, detect + elect + publish});
+  const Measure took{e->at, detect, elect, publish, detect + elect + publish};
+  desk_.out.emplace_back(took);
+  note_leader(*e, took);
   if (Partition* p = model_.partition(e->at)) p->begun_term.reset();
   records_.done(e->at);
   end(op, OpStatus::kDone,
       name(e->winner) + " leads with term " + std::to_string(e->lead_term) + " from offset " +
           std::to_string(e->winner_offset + 1));
+}
+
+// The end of the story that the op's first note began; with the times, for who looks back at it.
+void Elections::note_leader(const Election& e, const Measure& took) {
+  const OpRecord& op = *ops_.find(e.op);
+  const std::string pid = std::to_string(e.at.pid);
+  const std::string term = std::to_string(e.lead_term);
+  desk_.note(Severity::kInfo, "failover",
+             name(e.winner) + " leads " + (op.db.empty() ? "" : op.db + ".") + op.table + "/" +
+                 pid + " with term " + term + " from offset " + std::to_string(e.winner_offset + 1),
+             {{"op_id", std::to_string(e.op)},
+              {"table", op.table},
+              {"pid", pid},
+              {"tablet", name(e.winner)},
+              {"term", term},
+              {"detect_ms", in_milliseconds(took.detect)},
+              {"elect_ms", in_milliseconds(took.elect)},
+              {"publish_ms", in_milliseconds(took.publish)}});
 }
 
 void Elections::gone(OpId op, const std::string& why) {

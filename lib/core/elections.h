@@ -77,8 +77,9 @@ class Elections : public Publishing {
     TabletIndex winner = 0;
     Offset winner_offset = 0;
     Instant round_began;
-    bool timer_set = false;
-    bool winner_gone = false;  // Its row vanished before it was published.
+    std::optional<Instant> timer_at;  // The earliest timer that is set.
+    bool try_again = false;           // The promotion failed: a new round when the timer fires.
+    bool winner_gone = false;         // Its row vanished before it was published.
     std::map<TabletIndex, std::vector<Led>> led;
     std::map<TabletIndex, int> refused_to_lead;  // Code 105, over all rounds.
     // For the measure.
@@ -120,6 +121,7 @@ class Elections : public Publishing {
   // Promoting and publishing.
   void promote(Election&, TabletIndex);
   void promote_answered(Election&, const Answer&);
+  void promote_later(Election&);
   void promote_checked(Election&, const Answer&);
   void not_normal(Election&);
   void promotion_is_done(Election&);
@@ -128,6 +130,7 @@ class Elections : public Publishing {
   void again_at(Election&, Instant);
   void phase(Election&, Phase, Task);
   void says(Election&, std::string what);
+  void note_leader(const Election&, const Measure&);
   void end(OpId, OpStatus, const std::string& how);
 
   Model& model_;
