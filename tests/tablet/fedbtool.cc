@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -34,7 +35,9 @@ constexpr const char* kUsage =
     "        [--every=SECONDS] [--value-bytes=N] [--put-timeout-ms=N] [--partitions]\n"
     "        puts rows until SIGTERM or N seconds are over, prints one line of JSON every so "
     "often\n"
-    "        and one at the end; --acked appends every acknowledged row to a file\n"
+    "        and one at the end; --acked appends every acknowledged row to a file; SIGUSR1 "
+    "forgets\n"
+    "        the gaps so far\n"
     "  compare [--tables=T,...] [--acked=FILE] [--within=SECONDS]\n"
     "        exits with 1 if alive replicas differ or lack an acknowledged row\n"
     "  show  prints every table's partitions and replicas\n"
@@ -136,10 +139,19 @@ int write(const Arguments& arguments) {
   Writer writer{io, options};
 
   boost::asio::signal_set signals{io, SIGTERM, SIGINT};
+  boost::asio::signal_set wipe{io, SIGUSR1};
   boost::asio::steady_timer end{io};
   signals.async_wait([&](const boost::system::error_code& error, int) {
     if (!error) writer.stop();
   });
+  const std::function<void()> forget_when_told = [&] {
+    wipe.async_wait([&](const boost::system::error_code& error, int) {
+      if (error) return;
+      writer.forget_gaps();
+      forget_when_told();
+    });
+  };
+  forget_when_told();
   if (arguments.has("seconds")) {
     end.expires_after(seconds_of(arguments.get("seconds", "")));
     end.async_wait([&](const boost::system::error_code& error) {
