@@ -87,6 +87,7 @@ void Elections::new_round(Election& e) {
     return;
   }
   ++e.round;
+  e.try_again = false;
   e.probe_term = *term;
   e.lead_term = *term + 1;
   e.round_began = desk_.now;
@@ -281,16 +282,16 @@ void Elections::look_again(PartitionKey at) {
 }
 
 void Elections::again_at(Election& e, Instant at) {
-  if (e.timer_set) return;
-  e.timer_set = true;
-  desk_.timer({Route::Owner::kElections, e.op, kTimer, 0, {}}, std::max(at, desk_.now));
+  if (e.timer_at && *e.timer_at <= at) return;
+  e.timer_at = std::max(at, desk_.now);
+  desk_.timer({Route::Owner::kElections, e.op, kTimer, 0, {}}, *e.timer_at);
 }
 
 void Elections::timer(const Route& route) {
   Election* e = find(route.key);
   if (!e) return;
-  e->timer_set = false;
-  if (e->phase == Phase::kPromoting) new_round(*e);  // It was told to try again.
+  if (e->timer_at && *e->timer_at <= desk_.now) e->timer_at.reset();
+  if (e->phase == Phase::kPromoting && e->try_again) new_round(*e);
   if (e = find(route.key); !e || e->phase != Phase::kProbing) return;
   for (Candidate& c : e->candidates) {
     if (c.heard == Heard::kNothing) ask(*e, c);

@@ -105,7 +105,9 @@ void Model::place(const TableShape& shape, Table& table, Instant now) {
       const auto known = std::find_if(before.begin(), before.end(),
                                       [&](const Replica& r) { return r.tablet == tablet; });
       if (known != before.end()) replica = *known;
-      if (known == before.end() || (row.is_alive && !known->is_alive)) replica.row_seen_at = now;
+      const bool same = known != before.end() && known->is_leader == row.is_leader &&
+                        known->is_alive == row.is_alive;
+      if (!same) replica.row_seen_at = now;
       replica.tablet = tablet;
       replica.is_leader = row.is_leader;
       replica.is_alive = row.is_alive;

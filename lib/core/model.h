@@ -36,7 +36,7 @@ struct Replica {
   TabletIndex tablet = 0;
   bool is_leader = false;  // The row.
   bool is_alive = false;   // The row.
-  Instant row_seen_at;     // Since when this row is known: an older word says nothing about it.
+  Instant row_seen_at;     // Since when the row says so: an older word does not contradict it.
   Word word;
   // It was sent ChangeRole(leader) without an answer, or so says a predecessor's record (SAFETY 5):
   // ChangeRole(follower) comes before anything else. Cleared when that was answered.

@@ -511,8 +511,7 @@ void Brain::Rooms::demote_pretenders(PartitionKey at, Partition& p) {
     const Tablet& t = model.tablet(r.tablet);
     const bool answers =
         t.evidence.ever_answered && !t.evidence.refused_first && !t.verdict.dead() && t.word_fresh;
-    const bool leads = r.word.held && r.word.mode == Mode::kLeader && r.word.asked_at &&
-                       *r.word.asked_at > r.row_seen_at;
+    const bool leads = r.word.held && r.word.mode == Mode::kLeader;
     if (!answers || (!leads && !r.may_lead_term)) continue;
     r.demoting = true;
     const std::uint64_t key = std::uint64_t{at.tid} << 32 | at.pid;
