@@ -154,7 +154,7 @@ void Elections::answered(const Route& route, const Answer& answer) {
       promote_checked(*e, answer);
       return;
     case kRecoverSnapshot:
-      again_at(*e, desk_.now + kAskAgain);
+      promote_later(*e);
       return;
     default:
       break;
