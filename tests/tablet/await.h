@@ -28,7 +28,9 @@ inline asio::awaitable<void> yield() {
   co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
 }
 
-// One call on a channel. The channel must live until it is answered, which ~Channel also does.
+// One call on a channel. No coroutine itself, nor may its lambda be written into one: gcc 12
+// destroys what a lambda holds twice where it is a temporary of a co_await. The channel must live
+// until it is answered, which ~Channel also does.
 inline asio::awaitable<rpc::Answer> call(rpc::Channel& channel, std::string_view service,
                                          std::string_view method, std::string request,
                                          std::string attachment, Duration deadline) {

@@ -105,15 +105,16 @@ std::shared_ptr<rpc::Channel> Tablet::channel_to(const std::string& endpoint) {
   return channel;
 }
 
+// No coroutine itself: gcc 12 destroys what a lambda holds twice where it is a temporary of a
+// co_await.
 boost::asio::awaitable<void> Tablet::pass_inside(const char* method,
                                                  const PartitionPtr& partition) {
-  const Faults::Where where{method, partition->tid(), partition->pid()};
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
-      [this, where](auto handler) {
+  return asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
+      [this](auto handler, const Faults::Where& where) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
         faults_.pass(where, control::kInside, [shared] { std::move (*shared)(); });
       },
-      asio::use_awaitable);
+      asio::use_awaitable, Faults::Where{method, partition->tid(), partition->pid()});
 }
 
 // The service comes as the caller's package names it, or by its short name.

@@ -36,7 +36,7 @@ void Tablet::stop_links(std::vector<std::shared_ptr<FollowerLink>> links,
 }
 
 boost::asio::awaitable<void> Tablet::join_links(std::vector<std::shared_ptr<FollowerLink>> links) {
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
+  return asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
       [](auto handler, auto all) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
         stop_links(std::move(all), [shared] { std::move (*shared)(); });
