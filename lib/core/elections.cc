@@ -294,7 +294,7 @@ void Elections::timer(const Route& route) {
   if (e->phase == Phase::kPromoting && e->try_again) new_round(*e);
   if (e = find(route.key); !e || e->phase != Phase::kProbing) return;
   for (Candidate& c : e->candidates) {
-    if (c.heard == Heard::kNothing) ask(*e, c);
+    if (c.heard == Heard::kNothing && !c.dead) ask(*e, c);
   }
   decide(*e);
 }
@@ -312,7 +312,11 @@ void Elections::decide(Election& e) {
   }
   std::optional<Offset> best;
   for (Candidate& c : e.candidates) {
-    if (model_.tablet(c.tablet).verdict.dead()) c.heard = Heard::kEmpty;
+    // What a dead one said no longer counts; when it is back, it is asked again.
+    const bool dead = model_.tablet(c.tablet).verdict.dead();
+    if (dead) c.heard = Heard::kNothing;
+    if (c.dead && !dead) ask(e, c);
+    c.dead = dead;
     if (c.heard == Heard::kOffset) best = std::max(best.value_or(0), c.offset);
   }
   if (!best) {
@@ -332,7 +336,7 @@ void Elections::decide(Election& e) {
 std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
   std::optional<Instant> until;
   for (const Candidate& c : e.candidates) {
-    if (c.heard != Heard::kNothing) continue;
+    if (c.heard != Heard::kNothing || c.dead) continue;
     const Tablet& t = model_.tablet(c.tablet);
     const Replica* r = replica(e, c.tablet);
     if (!r) continue;

@@ -52,13 +52,14 @@ class Elections : public Publishing {
   enum class Heard : std::uint8_t {
     kNothing,  // Asked, no answer yet, or an answer that counts as none.
     kOffset,   // Answered the probe of this round.
-    kEmpty,    // Holds nothing (100), or its tablet is dead.
+    kEmpty,    // Holds nothing (100), or less than it did.
   };
   struct Candidate {
     TabletIndex tablet = 0;
     Heard heard = Heard::kNothing;
     Offset offset = 0;
     bool asked = false;       // A call to it is under way.
+    bool dead = false;        // Its tablet, when we last looked.
     bool continuous = false;  // It has followed without a restart since its leader was seen.
   };
   // A candidate that led, or may have led, with a term that is not published.
