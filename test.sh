@@ -56,7 +56,8 @@ run_ctest() {
   rm -f "$report"
   title "$name"
   ctest --test-dir "$build" --no-tests=error --output-on-failure --output-junit "$report" "$@" 2>&1 |
-    awk '/^ *Start +[0-9]+: / || / Passed +0\.[0-9]+ sec$/ || /^Internal ctest/ { next } { print; fflush() }'
+    awk '/^ *Start +[0-9]+: / || / Passed +0\.[0-9]+ sec$/ || /^Internal ctest/ { next }
+         /^Label Time Summary/ { is_summary = 1 } /^$/ { is_summary = 0 } is_summary { next } { print; fflush() }'
   status=${PIPESTATUS[0]}
   total=$(junit "$report" tests) bad=$(junit "$report" failures)
   left=$(($(junit "$report" skipped) + $(junit "$report" disabled)))
@@ -90,7 +91,9 @@ build() {
     cat "$directory/configure.log"
     return 1
   fi
-  ninja -C "$directory" -j "$JOBS" --quiet "$target" || return 1
+  local quiet=(--quiet)
+  if [[ -t 1 ]]; then quiet=(); fi
+  ninja -C "$directory" -j "$JOBS" "${quiet[@]}" "$target" || return 1
   echo "built in $((SECONDS - began)) s"
 }
 
@@ -127,6 +130,14 @@ run_sanitizers() {
   unset ASAN_OPTIONS UBSAN_OPTIONS
 }
 
+# To the parts of main(): the checks that have anything to look at.
+add_checks() {
+  local check
+  for check in "${CHECKS[@]}"; do
+    if has_matter "$check"; then parts+=("$check"); fi
+  done
+}
+
 finish() {
   if ((${#failures[@]} > 0)); then
     title "failed"
@@ -152,14 +163,12 @@ main() {
       --list) list=1 ;;
       -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}" && exit 0 ;;
       -*) echo "test.sh: $part is not known; see ./test.sh --help" >&2 && exit 2 ;;
-      checks) parts+=("${CHECKS[@]}") ;;
+      checks) add_checks ;;
       *) parts+=("$part") ;;
     esac
   done
   if ((${#parts[@]} == 0)); then
-    for part in "${CHECKS[@]}"; do
-      if has_matter "$part"; then parts+=("$part"); fi
-    done
+    add_checks
     for part in "${STOREYS[@]}"; do
       if has_tests "$part"; then parts+=("$part"); fi
     done
