@@ -212,12 +212,14 @@ void Writer::State::answered(Stream& stream, std::uint64_t routing, AckedRow row
   }
   if (routing != stream.routing) return;
   stream.under_way = false;
+  if (!ok) {  // The next one is due as before: what failed leaves no gap behind it.
+    schedule(stream, options.retry_pause);
+    return;
+  }
   const auto period =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(1 / options.rate));
   stream.due = std::max(stream.due + period, now - period);
-  Clock::duration pause = std::max(stream.due - now, Clock::duration::zero());
-  if (!ok) pause = options.retry_pause;
-  schedule(stream, pause);
+  schedule(stream, std::max(stream.due - now, Clock::duration::zero()));
 }
 
 void Writer::State::note_gap(Stream& stream, Clock::time_point until) const {
