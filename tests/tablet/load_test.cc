@@ -170,23 +170,22 @@ TEST_F(Load, ThreeTasksAtOnce) {
   for (std::uint32_t pid = 0; pid < 4; ++pid) {
     ASSERT_EQ(create(tablet, fedb::kTableFollower, {}, 1, pid), 0);
   }
-  hang(tablet, "DropTable", control::kInside);
+  const auto tables = [&] {
+    return client(tablet)
+        .ask<fedb::GetTableStatusResponse>("GetTableStatus", fedb::GetTableStatusRequest{})
+        ->all_table_status_size();
+  };
+  // Three hang in their threads. The fourth would not, had it begun.
+  hang(tablet, "DropTable", control::kInside, 0, 3);
   for (std::int32_t pid = 0; pid < 4; ++pid) {
     fedb::DropTableRequest request;
     request.set_tid(kTid);
     request.set_pid(pid);
     ASSERT_EQ(client(tablet).ask<fedb::GeneralResponse>("DropTable", request)->code(), 0);
   }
-  // Three hang in their threads; the fourth has not begun: a hang for it is not used up.
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(tables(), 4);
   release(tablet);
-  ASSERT_TRUE(soon(
-      [&] {
-        return client(tablet)
-                   .ask<fedb::GetTableStatusResponse>("GetTableStatus",
-                                                      fedb::GetTableStatusRequest{})
-                   ->all_table_status_size() == 0;
-      },
-      "all four are dropped"));
+  ASSERT_TRUE(soon([&] { return tables() == 0; }, "all four are dropped"));
 }
 
 TEST_F(Load, TornLastRecordIsCutOff) {

@@ -1,5 +1,6 @@
 #include "tests/tablet/snapshot.h"
 
+#include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
 #include <boost/algorithm/hex.hpp>
@@ -9,6 +10,16 @@ namespace failoverd::minitablet {
 
 namespace fs = std::filesystem;
 using google::protobuf::TextFormat;
+
+namespace {
+
+// What does not parse is answered, not logged.
+class Quiet : public google::protobuf::io::ErrorCollector {
+ public:
+  void AddError(int, google::protobuf::io::ColumnNumber, const std::string&) override {}
+};
+
+}  // namespace
 
 fs::path partition_path(const fs::path& root, std::uint32_t tid, std::uint32_t pid) {
   return root / (std::to_string(tid) + "_" + std::to_string(pid));
@@ -23,7 +34,10 @@ Result<std::optional<fedb::Manifest>> read_manifest(const fs::path& partition) {
   std::string text;
   if (!read_file(path, text)) return std::optional<fedb::Manifest>{};
   fedb::Manifest manifest;
-  if (!TextFormat::ParseFromString(text, &manifest)) {
+  Quiet quiet;
+  TextFormat::Parser parser;
+  parser.RecordErrorsTo(&quiet);
+  if (!parser.ParseFromString(text, &manifest)) {
     return Failure{path.string() + ": does not parse"};
   }
   return std::optional<fedb::Manifest>{manifest};
