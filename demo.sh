@@ -19,6 +19,7 @@ exec </dev/null
 
 readonly BUILD=${BUILD:-build}
 readonly BIN=$BUILD/bin
+readonly PROGRAMS=(failoverd failoverctl minitablet fedbtool)
 readonly ROOT=/demo_cluster
 readonly RATE=100 # Rows a second and partition.
 
@@ -40,7 +41,7 @@ shown() {
 # --- Built ----------------------------------------------------------------------------------------
 
 build() {
-  local began=$SECONDS verbosity=()
+  local began=$SECONDS
   # What was compiled in one clone is not compiled again in another.
   export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
   install_missing build run || die "packages are missing"
@@ -57,9 +58,13 @@ build() {
       die "it cannot be configured"
     fi
   fi
-  if [[ ! -t 1 ]]; then verbosity=(--quiet); fi
-  NINJA_STATUS='[%f/%t] ' wait_for_command ninja -C "$BUILD" "${verbosity[@]}" \
-    failoverd failoverctl minitablet fedbtool || die "it cannot be built"
+  if [[ -t 1 ]]; then
+    NINJA_STATUS='[%f/%t] ' wait_for_command ninja -C "$BUILD" "${PROGRAMS[@]}" ||
+      die "it cannot be built"
+  elif ! wait_for_command ninja -C "$BUILD" "${PROGRAMS[@]}" >"$BUILD/build.log" 2>&1; then
+    tail -n 40 "$BUILD/build.log"
+    die "it cannot be built"
+  fi
   say "built in $((SECONDS - began)) s"
 }
 
