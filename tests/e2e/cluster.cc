@@ -63,6 +63,18 @@ void Cluster::start_tablet(int i) {
   }
 }
 
+void Cluster::pause_tablet(int i) {
+  paused_.insert(i);
+  process(i).pause();
+}
+
+void Cluster::resume_tablet(int i) {
+  paused_.erase(i);
+  process(i).resume();
+}
+
+bool Cluster::lives(int i) { return process(i).running() && !paused_.contains(i); }
+
 testkit::Client& Cluster::client(int i) {
   auto& client = clients_[i];
   if (!client) client = std::make_unique<testkit::Client>(io_, tablet(i));
@@ -75,6 +87,14 @@ void Cluster::hang(int i, const std::string& method, Stage stage,
   request.mutable_match()->set_method(method);
   request.set_stage(stage);
   request.set_milliseconds(static_cast<std::uint32_t>(at_most.count()));
+  if (!client(i).control("Hang", request)) throw std::runtime_error("Hang was refused");
+}
+
+void Cluster::hang_pid(int i, const std::string& method, std::uint32_t pid, Stage stage) {
+  control::HangRequest request;
+  request.mutable_match()->set_method(method);
+  request.mutable_match()->set_pid(pid);
+  request.set_stage(stage);
   if (!client(i).control("Hang", request)) throw std::runtime_error("Hang was refused");
 }
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,17 +47,24 @@ class Cluster {
 
   // --- Tablets, 0, 1, 2, ...
   const std::string& tablet(int i) const { return endpoints_.at(static_cast<std::size_t>(i)); }
+  int tablets() const { return static_cast<int>(endpoints_.size()); }
   harness::Process& process(int i) { return *tablets_.at(static_cast<std::size_t>(i)); }
   void kill_tablet(int i);   // SIGKILL.
   void start_tablet(int i);  // Waits until its znode is there.
+  void pause_tablet(int i);  // SIGSTOP.
+  void resume_tablet(int i);
+  // It runs, and is not paused.
+  bool lives(int i);
   testkit::Client& client(int i);
   using Stage = minitablet::control::Stage;
   // Calls of this method hang from now on, at this stage, until release() (or for so long).
   void hang(int i, const std::string& method, Stage stage = Stage::kBefore,
             std::chrono::milliseconds at_most = {});
+  // The same for one partition's calls only.
+  void hang_pid(int i, const std::string& method, std::uint32_t pid, Stage stage = Stage::kBefore);
   // The next calls of this method answer this code.
   void fail(int i, const std::string& method, int code, std::uint32_t calls);
-  void release(int i);
+  void release(int i);  // All faults end, and whoever hangs goes on.
   void lose_session(int i, bool stay_lost);
   // How often a TabletServer method was called since the tablet started.
   std::uint64_t calls(int i, const std::string& method);
@@ -97,6 +105,7 @@ class Cluster {
   harness::ZooKeeperServer zookeeper_;
   std::unique_ptr<testkit::Znodes> znodes_;
   std::vector<std::string> endpoints_;
+  std::set<int> paused_;
   std::vector<std::unique_ptr<harness::Process>> tablets_;
   std::map<int, std::unique_ptr<testkit::Client>> clients_;
   std::unique_ptr<testkit::Writer> writer_;
