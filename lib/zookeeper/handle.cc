@@ -20,6 +20,8 @@ constexpr int kConnectsPerTurn = 16;
 // After a round through all servers the C client waits a sixtieth of the session timeout, which is
 // long for long sessions: somebody waits for us to be back.
 constexpr milliseconds kLongestPause{50};
+// Connecting here fails at once and without a packet: TCP has no broadcast.
+constexpr const char* kNowhere = "255.255.255.255:1";
 
 }  // namespace
 
@@ -27,7 +29,7 @@ std::shared_ptr<Handle> Handle::open(boost::asio::io_context& io, const std::str
                                      int timeout_ms, Events events) {
   // The client's own log repeats every failed attempt; the session says what matters.
   zoo_set_debug_level(static_cast<ZooLogLevel>(0));
-  std::shared_ptr<Handle> handle{new Handle{io, std::move(events)}};
+  std::shared_ptr<Handle> handle{new Handle{io, hosts, std::move(events)}};
   handle->zh_ = zookeeper_init2(hosts.c_str(), &Handle::watcher, timeout_ms, nullptr, handle.get(),
                                 ZOO_NO_LOG_CLIENTENV, nullptr);
   if (handle->zh_ == nullptr) return nullptr;
@@ -36,8 +38,8 @@ std::shared_ptr<Handle> Handle::open(boost::asio::io_context& io, const std::str
   return handle;
 }
 
-Handle::Handle(boost::asio::io_context& io, Events events)
-    : io_(io), events_(std::move(events)), timer_(io) {}
+Handle::Handle(boost::asio::io_context& io, std::string hosts, Events events)
+    : io_(io), events_(std::move(events)), hosts_(std::move(hosts)), timer_(io) {}
 
 Handle::~Handle() { close(); }
 
@@ -50,6 +52,12 @@ void Handle::submitted() {
     self->turn_posted_ = false;
     self->turn(0);
   });
+}
+
+void Handle::set_servers(const std::string& hosts) {
+  hosts_ = hosts;
+  zoo_set_servers(zh_, hosts.c_str());
+  submitted();
 }
 
 void Handle::close() {
@@ -70,12 +78,29 @@ void Handle::watcher(zhandle_t*, int type, int state, const char* path, void* ha
 
 void Handle::turn(int events) {
   if (zh_ == nullptr) return;
+  if (zoo_state(zh_) == ZOO_NOTCONNECTED_STATE && descriptor_) clean_up_after_failed_send();
   // The client takes one packet at a time off the socket and says ZNOTHING when there is no more.
   for (int i = 0; events != 0 && i < kPacketsPerTurn; ++i) {
     if (zookeeper_process(zh_, events) != ZOK) break;
     events = ZOOKEEPER_READ;
   }
   rearm();
+}
+
+// When a send fails inside a request, the client closes its socket and tells nobody: no session
+// event, no answer to what was under way, and what was half sent would begin the next connection. A
+// failed attempt to connect makes it do all that it has left undone.
+void Handle::clean_up_after_failed_send() {
+  drop_descriptor();
+  events_.on_session(ZOO_CONNECTING_STATE);
+  zoo_set_servers(zh_, kNowhere);
+  int fd = -1;
+  int interest = 0;
+  timeval time{};
+  for (int i = 0; i < 4 && zoo_state(zh_) == ZOO_NOTCONNECTED_STATE; ++i) {
+    zookeeper_interest(zh_, &fd, &interest, &time);  // The first may only wait its pause.
+  }
+  zoo_set_servers(zh_, hosts_.c_str());
 }
 
 void Handle::rearm() {
@@ -86,6 +111,8 @@ void Handle::rearm() {
   for (int i = 0; i < kConnectsPerTurn; ++i) {
     rc = zookeeper_interest(zh_, &fd, &interest, &time);
     if (rc == ZOK || is_unrecoverable(zh_) != ZOK) break;
+    // If it was a ping that could not be sent, the socket is still open: reading finds out.
+    if (zoo_state(zh_) == ZOO_CONNECTED_STATE) zookeeper_process(zh_, ZOOKEEPER_READ);
   }
   if (is_unrecoverable(zh_) != ZOK) {  // Whoever opened us has been told, and will close us.
     timer_.cancel();

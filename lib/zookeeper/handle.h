@@ -37,6 +37,8 @@ class Handle : public std::enable_shared_from_this<Handle> {
   // Call after handing the C client a request: what it could not send at once is sent when the
   // socket takes it.
   void submitted();
+  // Other addresses for the same servers.
+  void set_servers(const std::string& hosts);
   // Ends the session at the server if connected (may block, see Session::close) and answers all
   // requests with ZCLOSING before it returns.
   void close();
@@ -46,8 +48,9 @@ class Handle : public std::enable_shared_from_this<Handle> {
   static void watcher(_zhandle*, int type, int state, const char* path, void* handle);
 
  private:
-  Handle(boost::asio::io_context& io, Events events);
+  Handle(boost::asio::io_context& io, std::string hosts, Events events);
   void turn(int events);
+  void clean_up_after_failed_send();
   void rearm();
   void adopt(int fd);
   void drop_descriptor();
@@ -56,6 +59,7 @@ class Handle : public std::enable_shared_from_this<Handle> {
 
   boost::asio::io_context& io_;
   const Events events_;
+  std::string hosts_;
   _zhandle* zh_ = nullptr;
   boost::asio::steady_timer timer_;
   bool turn_posted_ = false;

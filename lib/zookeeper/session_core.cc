@@ -183,8 +183,7 @@ void SessionCore::look_names_up() {
       const std::string list = to_client_list(found);
       if (!found.empty() && list != client_list_) {
         client_list_ = list;
-        zoo_set_servers(handle_->get(), list.c_str());
-        handle_->submitted();
+        handle_->set_servers(list);
       }
       look_names_up();
     });
