@@ -29,7 +29,8 @@ class ZooKeeperClient {
     bool ok() const { return code == Code::kOk; }
   };
 
-  // Starts the session; a call waits until it is connected. With `io` the loop is shared with others.
+  // Starts the session; a call waits until it is connected. With `io` the loop is shared with
+  // others.
   explicit ZooKeeperClient(zookeeper::Session::Options options, boost::asio::io_context* io = {});
   explicit ZooKeeperClient(const std::string& hosts);
 
