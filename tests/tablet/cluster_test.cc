@@ -6,6 +6,7 @@
 
 #include <csignal>
 
+#include "tests/harness/ports.h"
 #include "tests/harness/wait_until.h"
 #include "tests/tablet/testkit/compare.h"
 #include "tests/tablet/testkit/create_table.h"
@@ -96,6 +97,65 @@ TEST(Registration, ExitsWhenThePortIsTaken) {
   harness::Process process{second};
   EXPECT_EQ(process.wait(10s), 1);
   EXPECT_THAT(process.log(), testing::HasSubstr("cannot listen"));
+}
+
+TEST(Registration, ExitsWithoutZooKeeper) {
+  harness::TemporaryDirectory directory;
+  harness::Process::Options options;
+  options.arguments = {
+      program("minitablet"),
+      "--endpoint=127.0.0.1:" + std::to_string(harness::free_port()),
+      "--zk_cluster=127.0.0.1:" + std::to_string(harness::free_port()),
+      "--db_root_path=" + directory.path().string(),
+  };
+  options.log_file = directory.path() / "log";
+  harness::Process process{options};
+  EXPECT_EQ(process.wait(20s), 1);
+  EXPECT_THAT(process.log(), testing::HasSubstr("no ZooKeeper"));
+}
+
+// Runs fedbtool to its end; its exit status, and what it printed.
+std::pair<int, std::string> fedbtool(Cluster& cluster, std::vector<std::string> arguments) {
+  static int runs = 0;
+  harness::Process::Options options;
+  options.arguments = {program("fedbtool")};
+  for (std::string& argument : arguments) options.arguments.push_back(std::move(argument));
+  options.arguments.push_back("--zk=" + cluster.zookeeper().hosts());
+  options.log_file = cluster.path() / ("fedbtool" + std::to_string(++runs));
+  harness::Process process{options};
+  return {process.wait(60s).value_or(-1), process.log()};
+}
+
+TEST(Tools, FromTheCommandLine) {
+  Cluster cluster{quick(2)};
+  const std::string acked = "--acked=" + (cluster.path() / "acked").string();
+  const std::string endpoints = "--endpoints=" + cluster.endpoint(0) + "," + cluster.endpoint(1);
+  EXPECT_EQ(fedbtool(cluster, {"create-table", "t", "2", "2", endpoints}).first, 0);
+  EXPECT_THAT(fedbtool(cluster, {"create-table", "t", "2", "2"}),
+              testing::Pair(1, testing::HasSubstr("t exists already")));
+  const auto written = fedbtool(cluster, {"write", "--rate=200", "--seconds=0.5", acked});
+  EXPECT_EQ(written.first, 0);
+  EXPECT_THAT(written.second, testing::HasSubstr("\"longest_gap_ms\":"));
+  EXPECT_THAT(fedbtool(cluster, {"compare", "--within=10", acked}),
+              testing::Pair(0, testing::HasSubstr(" 0 times not found: all equal")));
+  EXPECT_THAT(fedbtool(cluster, {"show"}).second,
+              testing::HasSubstr("t 1 " + cluster.endpoint(0) + " follower yes"));
+  EXPECT_THAT(fedbtool(cluster, {"status", cluster.endpoint(0)}).second,
+              testing::HasSubstr("t 0 kTable"));
+  EXPECT_THAT(fedbtool(cluster, {"dump", cluster.endpoint(0), "2", "0"}).second,
+              testing::HasSubstr(" rows, digest "));
+  EXPECT_EQ(fedbtool(cluster, {"control", cluster.endpoint(0), "fail", "GetTableStatus",
+                               "--error-code=2001", "--calls=1"})
+                .first,
+            0);
+  EXPECT_EQ(fedbtool(cluster, {"status", cluster.endpoint(0)}).first, 1);
+  EXPECT_EQ(fedbtool(cluster, {"status", cluster.endpoint(0)}).first, 0);
+  EXPECT_THAT(fedbtool(cluster, {"control", cluster.endpoint(0), "counters"}).second,
+              testing::HasSubstr("GetTableStatus "));
+  cluster.kill(1);
+  EXPECT_EQ(fedbtool(cluster, {"compare"}).first, 1);
+  EXPECT_THAT(fedbtool(cluster, {"nonsense"}), testing::Pair(2, testing::HasSubstr("no command")));
+  EXPECT_EQ(fedbtool(cluster, {"dump"}).first, 2);
 }
 
 TEST(Tools, CreateTableLeavesTheZnodesOfANameserver) {

@@ -49,6 +49,31 @@ TEST_F(Data, PutAnswersNoMessageAndGetTheNewest) {
   EXPECT_EQ(client(leader).ask<fedb::GetResponse>("Get", one)->code(), kKeyNotFound);
 }
 
+TEST_F(Data, RowsWithDimensionsAreKeptForEveryIndex) {
+  const auto leader = begin();
+  const auto follower = begin();
+  ASSERT_EQ(create(follower, fedb::kTableFollower), 0);
+  ASSERT_EQ(create(leader, fedb::kTableLeader, {follower}), 0);
+  fedb::PutRequest request;
+  request.set_tid(kTid);
+  request.set_pid(kPid);
+  request.set_value("row");
+  for (const std::uint32_t idx : {0u, 1u}) {
+    fedb::Dimension& dimension = *request.add_dimensions();
+    dimension.set_key("key" + std::to_string(idx));
+    dimension.set_idx(idx);
+  }
+  ASSERT_EQ(client(leader).ask<fedb::PutResponse>("Put", request)->code(), 0);
+  ASSERT_TRUE(soon([&] { return offset(follower) == 1; }, "it is replicated"));
+  EXPECT_EQ(get(follower, "key0"), "row");
+  const auto dumped = dump(follower);
+  ASSERT_EQ(dumped.rows_size(), 2);
+  EXPECT_EQ(dumped.rows(1).pk(), "key1");
+  EXPECT_EQ(dumped.rows(1).idx(), 1u);
+  EXPECT_EQ(dumped.digest(), dump(leader).digest());
+  EXPECT_EQ(status(leader).record_cnt(), 1u);
+}
+
 TEST_F(Data, ScanGoesFromNewestToEndExclusive) {
   const auto leader = begin();
   ASSERT_EQ(create(leader, fedb::kTableLeader), 0);

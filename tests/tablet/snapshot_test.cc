@@ -204,6 +204,21 @@ TEST_F(Snapshot, SendSleepsForEachFile) {
   EXPECT_EQ(send_snapshot(leader, target), 0);
 }
 
+TEST_F(Snapshot, SendKeepsToItsBandwidth) {
+  const auto leader = leader_with_rows(1, [](Options& options) {
+    options.stream_block_size = 20;
+    options.stream_bandwidth_limit = 1000;
+  });
+  const auto target = begin();
+  ASSERT_EQ(general("PauseSnapshot", leader), 0);
+  const auto size = fs::file_size(partition(leader) / "table_meta.txt");
+  const auto began = std::chrono::steady_clock::now();
+  ASSERT_EQ(send_snapshot(leader, target, task(1, fedb::kSendSnapshot)), 0);
+  ASSERT_TRUE(ends(leader, 1, fedb::kDone));
+  // Every whole block takes its time; the last one, which is not full, need not.
+  EXPECT_GE(std::chrono::steady_clock::now() - began, 20ms * (size / 20));
+}
+
 TEST_F(Snapshot, SendRefusals) {
   const auto leader = begin();
   const auto other = begin();

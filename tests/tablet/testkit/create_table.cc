@@ -110,6 +110,9 @@ void create_cluster_znodes(Znodes& znodes) {
 fedb::TableInfo create_table(Znodes& znodes, const TableWish& wanted) {
   TableWish wish = wanted;
   create_cluster_znodes(znodes);
+  if (znodes.get("table/table_data/" + wish.name)) {
+    throw std::runtime_error("table " + wish.name + " exists already");
+  }
   if (wish.endpoints.empty()) wish.endpoints = znodes.tablets();
   if (wish.replicas == 0 || wish.partitions == 0 || wish.replicas > wish.endpoints.size()) {
     throw std::runtime_error(std::to_string(wish.replicas) + " replicas need as many tablets, " +

@@ -2,6 +2,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json.hpp>
+#include <cstdio>
 #include <fstream>
 #include <map>
 #include <random>
@@ -24,7 +25,16 @@ std::chrono::microseconds since(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration_cast<std::chrono::microseconds>(to - from);
 }
 
-double in_ms(std::chrono::microseconds time) { return static_cast<double>(time.count()) / 1000; }
+// People read these, so no exponents.
+std::string in_ms(std::chrono::microseconds time) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f", static_cast<double>(time.count()) / 1000);
+  return text;
+}
+
+std::string quoted(const std::string& text) {
+  return boost::json::serialize(boost::json::string(text));
+}
 
 zookeeper::Session::Options session_options(const std::string& hosts) {
   zookeeper::Session::Options options;
@@ -278,22 +288,20 @@ Writer::Summary Writer::summary() const {
 }
 
 std::string Writer::Summary::to_json(bool with_partitions) const {
-  boost::json::object out{{"acks", acks}, {"errors", errors}};
-  out["longest_gap_ms"] = in_ms(longest_gap);
-  if (with_partitions) {
-    boost::json::array list;
-    for (const Partition& partition : partitions) {
-      list.push_back(boost::json::object{{"table", partition.table},
-                                         {"pid", partition.pid},
-                                         {"acks", partition.acks},
-                                         {"errors", partition.errors},
-                                         {"longest_gap_ms", in_ms(partition.longest_gap)},
-                                         {"gap_began_ms", in_ms(partition.gap_began)},
-                                         {"last_error", partition.last_error}});
-    }
-    out["partitions"] = std::move(list);
+  std::string out = "{\"acks\":" + std::to_string(acks) + ",\"errors\":" + std::to_string(errors) +
+                    ",\"longest_gap_ms\":" + in_ms(longest_gap);
+  if (!with_partitions) return out + "}";
+  out += ",\"partitions\":[";
+  for (const Partition& partition : partitions) {
+    if (out.back() != '[') out += ',';
+    out += "{\"table\":" + quoted(partition.table) + ",\"pid\":" + std::to_string(partition.pid) +
+           ",\"acks\":" + std::to_string(partition.acks) +
+           ",\"errors\":" + std::to_string(partition.errors) +
+           ",\"longest_gap_ms\":" + in_ms(partition.longest_gap) +
+           ",\"gap_began_ms\":" + in_ms(partition.gap_began) +
+           ",\"last_error\":" + quoted(partition.last_error) + "}";
   }
-  return boost::json::serialize(out);
+  return out + "]}";
 }
 
 std::vector<AckedRow> read_acked(const std::filesystem::path& path) {
