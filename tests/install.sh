@@ -2,16 +2,15 @@
 # packages.txt. Touches neither the network nor the package database when none is.
 # shellcheck shell=bash
 
-# missing_packages GROUP...: the names of those that are not installed.
+# missing_packages GROUP...: the names of those that are not installed, each in a line.
 missing_packages() {
-  local list groups wanted installed
+  local list wanted installed
   list=$(dirname "${BASH_SOURCE[0]}")/packages.txt
-  groups=" $* "
-  wanted=$(awk -v groups="$groups" '!/^#/ && NF && index(groups, " " $2 " ") { print $1 }' "$list")
+  wanted=$(awk -v groups=" $* " '!/^#/ && NF && index(groups, " " $2 " ") { print $1 }' "$list")
   # shellcheck disable=SC2016,SC2086  # dpkg-query's own variables; one name a word.
   installed=$(dpkg-query -W -f='${Package} ${Status}\n' $wanted 2>/dev/null |
     awk '$NF == "installed" { print $1 }')
-  comm -23 <(sort -u <<<"$wanted") <(sort -u <<<"$installed")
+  awk -v installed=" ${installed//$'\n'/ } " '!index(installed, " " $1 " ")' <<<"$wanted"
 }
 
 # Some packages start a service when they are installed; none of them is wanted. A policy that is
