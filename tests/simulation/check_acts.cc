@@ -23,11 +23,13 @@ class TermsAreGivenOnce : public Checker {
     if (std::holds_alternative<core::LockGained>(event)) blocks_[daemon.name()].clear();
   }
 
-  void sent(const Daemon& daemon, const core::CallTablet& c) override {
-    if (const auto* probe = std::get_if<core::Probe>(&c.call)) {
-      check(daemon, {probe->at, false, ""}, probe->term, c);
-    } else if (const auto* promote = std::get_if<core::Promote>(&c.call)) {
-      check(daemon, {promote->at, true, c.tablet}, promote->term, c);
+  void commanded(const Daemon& daemon, const core::Command& command) override {
+    const auto* c = std::get_if<core::CallTablet>(&command);
+    if (!c) return;
+    if (const auto* probe = std::get_if<core::Probe>(&c->call)) {
+      check(daemon, {probe->at, false, ""}, probe->term, *c);
+    } else if (const auto* promote = std::get_if<core::Promote>(&c->call)) {
+      check(daemon, {promote->at, true, c->tablet}, promote->term, *c);
     }
   }
 
@@ -53,16 +55,16 @@ class TermsAreGivenOnce : public Checker {
     if (use.promotion && !fresh && unanswered_before(use, term, c.id)) {
       return broken(what + " repeats a promotion that may have been carried out");
     }
-    core::Term highest = 0;
-    for (const Attempt& a : ledger_.attempts(use.at)) {
-      if (a.id != c.id || a.daemon != daemon.name()) highest = std::max(highest, a.term);
-    }
+    // One that lost the lock and does not know yet sends nothing (SAFETY 14).
+    if (world_.keeper.lock_holder() != daemon.session()) return;
+    core::Term& highest = highest_[use.at];
     if (const auto* p = world_.keeper.partition(use.at); p && !p->terms.empty()) {
       highest = std::max(highest, p->terms.back().term + 1);
     }
     if (term < highest) {
       broken(what + " goes back: " + std::to_string(highest) + " was used before");
     }
+    highest = std::max(highest, term);
   }
 
   bool unanswered_before(const Use& use, core::Term term, core::RequestId id) const {
@@ -74,6 +76,7 @@ class TermsAreGivenOnce : public Checker {
 
   std::map<std::string, std::vector<std::pair<core::Term, core::Term>>> blocks_;
   std::map<core::Term, Use> uses_;
+  std::map<core::PartitionKey, core::Term> highest_;
 };
 
 // SAFETY 5: an unanswered promotion made a possible leader: its row is published dead unless it is
@@ -90,7 +93,9 @@ class UnansweredPromotions : public Checker {
       active_ = daemon.name();
       for (const core::ElectionRecord& record : gained->records) {
         for (const core::BegunElection& begun : record.elections) {
-          for (const core::MayLead& m : begun.may_lead) remember(begun.at, m.endpoint, m.term);
+          for (const core::MayLead& m : begun.may_lead) {
+            if (!published(begun.at, m)) remember(begun.at, m.endpoint, m.term);
+          }
         }
       }
     }
@@ -142,6 +147,14 @@ class UnansweredPromotions : public Checker {
   }
 
  private:
+  // Its daemon died between the publish and the record's removal: it leads, and everybody knows.
+  bool published(core::PartitionKey key, const core::MayLead& m) const {
+    const auto* p = world_.keeper.partition(key);
+    const core::Row* leader = p ? leader_of(*p) : nullptr;
+    return leader && leader->endpoint == m.endpoint && !p->terms.empty() &&
+           p->terms.back().term == m.term;
+  }
+
   void remember(core::PartitionKey key, const core::Endpoint& tablet, core::Term term) {
     may_lead_[{key, tablet}] = term;
   }
@@ -236,44 +249,73 @@ class OnlyTheHolderActs : public Checker {
   }
 };
 
-// With auto_failover off, and while a nameserver lives, nothing new is begun; what a probe or a
-// DelReplica has begun is finished (SAFETY 3).
+// With auto_failover off, and while a nameserver lives, no election is begun; within a second
+// nothing is changed at all but what a probe has begun: that is finished (SAFETY 3).
 class StandsBack : public Checker {
  public:
   StandsBack(World& w, const Ledger& l) : Checker(w, l, "stands back: nothing new is begun") {}
 
   void before_step(const Daemon& daemon, const core::Event& event) override {
-    if (const auto* s = std::get_if<core::SwitchRead>(&event))
-      off_[daemon.name()] = !s->auto_failover;
+    if (const auto* s = std::get_if<core::SwitchRead>(&event)) {
+      set(off_, daemon, !s->auto_failover);
+    }
     if (const auto* n = std::get_if<core::NameserversListed>(&event)) {
       const bool direct = world_.policy.metadata == core::Metadata::kZookeeper;
-      nameserver_[daemon.name()] = !n->endpoints.empty() && !direct;
+      set(nameserver_, daemon, !n->endpoints.empty() && !direct);
     }
   }
 
   void commanded(const Daemon& daemon, const core::Command& command) override {
-    if (!off_[daemon.name()] && !nameserver_[daemon.name()]) return;
-    const std::string why = off_[daemon.name()] ? "auto_failover is off" : "a nameserver lives";
     if (const auto* c = std::get_if<core::CallTablet>(&command)) {
       const auto key = partition_of(c->call);
-      if (core::changes(c->call) && key && !ledger_.begun(*key)) {
-        broken(why + ", and " + core::to_text(command) + " is commanded");
+      const bool probe = std::holds_alternative<core::Probe>(c->call);
+      if (core::changes(c->call) && key && !ends_an_op(*key, c->call)) {
+        check(daemon, *key, command, probe ? Duration{0} : kTakesEffectWithin);
       }
     } else if (const auto* publish = std::get_if<core::Publish>(&command)) {
       for (const core::TableEdit& t : publish->tables) {
         const auto table = world_.keeper.tables().find(t.znode);
         if (table == world_.keeper.tables().end()) continue;
         for (const core::PartitionEdit& p : t.partitions) {
-          if (ledger_.begun({table->second.tid, p.pid})) continue;
-          broken(why + ", and " + core::to_text(command) + " is commanded");
+          check(daemon, {table->second.tid, p.pid}, command, kTakesEffectWithin);
         }
       }
     }
   }
 
  private:
-  std::map<std::string, bool> off_;
-  std::map<std::string, bool> nameserver_;
+  static constexpr Duration kTakesEffectWithin = std::chrono::seconds{1};
+  using Since = std::map<std::string, Instant>;
+
+  void set(Since& since, const Daemon& daemon, bool stands_back) {
+    if (!stands_back) {
+      since.erase(daemon.name());
+    } else {
+      since.try_emplace(daemon.name(), now());
+    }
+  }
+
+  // The row is published dead, what its leader is told now only follows from that.
+  bool ends_an_op(core::PartitionKey key, const core::Call& call) const {
+    const auto* del = std::get_if<core::DelReplica>(&call);
+    const auto* p = del ? world_.keeper.partition(key) : nullptr;
+    const core::Row* row = p ? row_of(*p, del->replica) : nullptr;
+    return row && !row->is_alive;
+  }
+
+  void check(const Daemon& daemon, core::PartitionKey key, const core::Command& command,
+             Duration grace) {
+    if (ledger_.begun(key)) return;
+    for (const auto& [since, why] :
+         {std::pair{&off_, "auto_failover is off"}, {&nameserver_, "a nameserver lives"}}) {
+      const auto from = since->find(daemon.name());
+      if (from == since->end() || now() - from->second < grace) continue;
+      broken(std::string{why} + ", and " + core::to_text(command) + " is commanded");
+    }
+  }
+
+  Since off_;
+  Since nameserver_;
 };
 
 // Elections have a cause: no partition is probed to whose tablets nothing ever happened.

@@ -62,7 +62,10 @@ class LeaderRowDiesWithItsSuccessor : public Checker {
  private:
   void single(const std::string& where, const core::Endpoint& endpoint) {
     const Tablet& t = world_.tablet(endpoint);
-    if (world_.keeper.nodes().contains(endpoint)) {
+    // The daemon's view may be a little old, no more.
+    const auto node = world_.keeper.nodes().find(endpoint);
+    const bool there = node != world_.keeper.nodes().end();
+    if (there && now() - node->second.since > std::chrono::seconds{1}) {
       broken("the single row of " + endpoint + " in " + where + " died, its znode is there");
     } else if (!ledger_.troubled_since(endpoint, now() - std::chrono::seconds{20}) && t.serves()) {
       broken("the single row of " + endpoint + " in " + where + " died, its tablet serves");
@@ -183,9 +186,21 @@ class WaitsForBetter : public Checker {
   WaitsForBetter(World& w, const Ledger& l)
       : Checker(w, l, "SAFETY 2: waits for one that is known to hold more") {}
 
+  void commanded(const Daemon& daemon, const core::Command& command) override {
+    if (const auto* c = std::get_if<core::CallTablet>(&command)) last_id_[daemon.name()] = c->id;
+  }
+
+  // What was asked before the lock was lost is void.
+  void before_step(const Daemon& daemon, const core::Event& event) override {
+    if (std::holds_alternative<core::LockLost>(event)) {
+      void_up_to_[daemon.name()] = last_id_[daemon.name()];
+    }
+  }
+
   void answered(const Daemon& daemon, const core::CallTablet& c,
                 const core::Answer& answer) override {
     if (!std::holds_alternative<core::GetTableStatus>(c.call) || !answer.ok()) return;
+    if (c.id <= void_up_to_[daemon.name()]) return;
     auto& said = samples_[daemon.name()][c.tablet];
     said.clear();
     for (const core::ReplicaStatus& r : answer.replicas) said[r.at] = r.offset;
@@ -194,9 +209,7 @@ class WaitsForBetter : public Checker {
   void sent(const Daemon& daemon, const core::CallTablet& c) override {
     const auto* promote = std::get_if<core::Promote>(&c.call);
     const auto* rows = promote ? world_.keeper.partition(promote->at) : nullptr;
-    const auto began = promote ? ledger_.first_probe_since_publish(promote->at) : std::nullopt;
-    if (!rows || !began) return;
-    if (now() - *began >= world_.policy.election.wait_for_better) return;
+    if (!rows || !ledger_.begun(promote->at) || waited(daemon, promote->at)) return;
     const core::Offset best = world_.tablet(c.tablet).logs[promote->at].offset();
     for (const core::Row& row : rows->rows) {
       if (!row.is_alive || row.endpoint == c.tablet) continue;
@@ -209,6 +222,14 @@ class WaitsForBetter : public Checker {
   }
 
  private:
+  bool waited(const Daemon& daemon, core::PartitionKey key) const {
+    for (const auto& [id, op] : daemon.brain().ops().running()) {
+      if (op.at != key) continue;
+      return now() - op.started >= world_.policy.election.wait_for_better;
+    }
+    return false;
+  }
+
   std::optional<core::Offset> last_known(const Daemon& daemon, const core::Endpoint& tablet,
                                          core::PartitionKey key) const {
     const auto of_daemon = samples_.find(daemon.name());
@@ -235,6 +256,8 @@ class WaitsForBetter : public Checker {
   // daemon -> tablet -> what it said last.
   std::map<std::string, std::map<core::Endpoint, std::map<core::PartitionKey, core::Offset>>>
       samples_;
+  std::map<std::string, core::RequestId> last_id_;
+  std::map<std::string, core::RequestId> void_up_to_;
 };
 
 }  // namespace

@@ -67,9 +67,9 @@ Work Daemon::guarded(Work work) {
 
 void Daemon::tell(core::Event event) {
   if (!alive()) return;
-  if (world_.tamper.event) world_.tamper.event(*this, event);
   if (dies_before && dies_before(event)) return kill();
   world_.tell(&Observer::before_step, *this, event);
+  if (world_.tamper.event) world_.tamper.event(*this, event);
   std::vector<core::Command> commands = brain_->step(world_.schedule.now(), event);
   for (core::Command& command : commands) {
     if (world_.tamper.command && !world_.tamper.command(*this, command)) continue;

@@ -7,6 +7,11 @@
 #include "tests/simulation/world.h"
 
 namespace failoverd::simulation {
+namespace {
+
+constexpr Duration kSendAgain = std::chrono::milliseconds{20};
+
+}  // namespace
 
 // --- Requests
 // --------------------------------------------------------------------------------------
@@ -26,21 +31,26 @@ void Daemon::ask(std::function<Reply()> at_server, Work lost) {
 void Daemon::ask_arrived(std::uint64_t id) {
   const auto found = asks_.find(id);
   if (found == asks_.end() || found->second.carried_out) return;
-  if (!world_.reaches(name_, World::kZookeeper)) return;  // It waits in vain, until it gives up.
+  // While the network is cut it is sent again and again, until the connection is given up.
+  const bool in_order = found == asks_.begin() || std::prev(found)->second.carried_out;
+  if (!in_order || !world_.reaches(name_, World::kZookeeper)) {
+    return world_.schedule.after(kSendAgain, [this, id] { ask_arrived(id); });
+  }
   if (!world_.keeper.alive(session_)) return session_closed(session_);
   world_.keeper.heard(session_);
   found->second.carried_out = true;
   found->second.at_server = [reply = found->second.at_server()] { return reply; };
   down_free_ =
       std::max(down_free_, world_.schedule.now() + world_.dice.in(world_.timing.zookeeper));
-  world_.schedule.at(down_free_, [this, id] {
-    if (world_.reaches(name_, World::kZookeeper)) run([this, id] { ask_answered(id); });
-  });
+  world_.schedule.at(down_free_, guarded([this, id] { ask_answered(id); }));
 }
 
 void Daemon::ask_answered(std::uint64_t id) {
   const auto found = asks_.find(id);
   if (found == asks_.end()) return;
+  if (found != asks_.begin() || !world_.reaches(name_, World::kZookeeper)) {
+    return world_.schedule.after(kSendAgain, guarded([this, id] { ask_answered(id); }));
+  }
   const Reply reply = found->second.at_server();
   asks_.erase(found);
   if (reply) reply();

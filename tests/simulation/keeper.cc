@@ -50,7 +50,7 @@ void Keeper::expire(SessionId id) {
 
 bool Keeper::register_tablet(const std::string& endpoint, bool startup, SessionId session) {
   if (!alive(session) || nodes_.contains(endpoint)) return false;
-  nodes_[endpoint] = {++zxid_, startup, session};
+  nodes_[endpoint] = {++zxid_, startup, session, schedule_.now()};
   changed(kNodes);
   return true;
 }

@@ -33,6 +33,7 @@ class Keeper {
     core::Incarnation czxid = 0;
     bool startup = false;
     SessionId session = 0;
+    Instant since;
   };
   bool register_tablet(const std::string& endpoint, bool startup, SessionId);
   void remove_tablet(const std::string& endpoint);

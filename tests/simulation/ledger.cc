@@ -70,10 +70,7 @@ bool Ledger::troubled_ever(const core::Endpoint& tablet) const {
   return last_trouble_.contains(tablet);
 }
 
-bool Ledger::begun(core::PartitionKey at) const {
-  const auto found = begun_.find(at);
-  return found != begun_.end() && found->second;
-}
+bool Ledger::begun(core::PartitionKey at) const { return first_probe_.contains(at); }
 
 std::optional<Instant> Ledger::first_probe_since_publish(core::PartitionKey at) const {
   const auto found = first_probe_.find(at);
@@ -110,13 +107,11 @@ void Ledger::sent(const Daemon& daemon, const core::CallTablet& c) {
   if (const auto* probe = std::get_if<core::Probe>(&c.call)) {
     a.term = probe->term;
     first_probe_.try_emplace(*at, a.sent_at);
-    begun_[*at] = true;
   } else if (const auto* promote = std::get_if<core::Promote>(&c.call)) {
     a.promotion = true;
     a.term = promote->term;
     a.replicas = promote->replicas;
   } else {
-    if (std::holds_alternative<core::DelReplica>(c.call)) begun_[*at] = true;
     return;
   }
   attempts_[*at].push_back(std::move(a));
@@ -153,15 +148,7 @@ void Ledger::trouble(const core::Endpoint& tablet, const std::string&) {
 
 void Ledger::table_written(const core::TableShape& before, const core::TableShape& after,
                            const std::string&) {
-  for (const Naming& n : namings(before, after)) {
-    first_probe_.erase(n.at);
-    begun_[n.at] = false;
-  }
-  for (const core::PartitionShape& p : after.partitions) {
-    const core::PartitionShape* old = simulation::partition_of(before, p.pid);
-    const core::PartitionKey at{after.tid, p.pid};
-    if (old && old->rows != p.rows && !first_probe_.contains(at)) begun_[at] = false;
-  }
+  for (const Naming& n : namings(before, after)) first_probe_.erase(n.at);
 }
 
 }  // namespace failoverd::simulation

@@ -53,7 +53,7 @@ class Ledger : public Observer {
   // Something was done to the tablet or to the ways to it since then, or still is wrong with it.
   bool troubled_since(const core::Endpoint&, Instant) const;
   bool troubled_ever(const core::Endpoint&) const;
-  // A probe or a DelReplica left for the partition since its rows were last written by a daemon.
+  // A probe left for the partition, and no publish has named its leader since.
   bool begun(core::PartitionKey) const;
   std::optional<Instant> first_probe_since_publish(core::PartitionKey) const;
 
@@ -80,7 +80,6 @@ class Ledger : public Observer {
   std::map<core::PartitionKey, std::vector<Attempt>> attempts_;
   std::map<core::Endpoint, Instant> last_trouble_;
   std::map<core::PartitionKey, Instant> first_probe_;  // Since the last publish.
-  std::map<core::PartitionKey, bool> begun_;
 };
 
 // --- Rows

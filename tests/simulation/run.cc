@@ -17,6 +17,7 @@ using std::chrono::seconds;
 // How long a cluster that is left alone may take. The longest honest wait is a tablet whose mutex
 // is held by a follower that hung (12 s), one after another; then back-off.
 constexpr Duration kWellWithin = seconds{120};
+constexpr std::uint64_t kLeastSteps = 2'500;
 
 core::TableShape draw_table(World& world, std::uint32_t tid, const std::string& name,
                             std::size_t partitions, std::size_t replicas) {
@@ -72,57 +73,72 @@ bool electable(World& world, core::PartitionKey at, const core::PartitionShape& 
   });
 }
 
-void look(World& world, core::PartitionKey at, const core::PartitionShape& p,
-          std::vector<std::string>& unmet) {
-  const std::string name = world.name_of(at);
-  const core::Row* leader = leader_of(p);
-  if (!leader) return unmet.push_back(name + " has no leader");
-  const Tablet& of_leader = world.tablet(leader->endpoint);
-  if (!of_leader.leads(at))
-    return unmet.push_back(name + ": " + leader->endpoint + " does not lead");
+using Unmet = std::vector<Violation>;
+
+void look_at_followers(World& world, core::PartitionKey at, const core::PartitionShape& p,
+                       const core::Endpoint& leader, Unmet& unmet) {
+  const std::string name = world.name_of(at) + ": ";
+  const Tablet::Held& of_leader = *world.tablet(leader).held(at);
   for (const core::Row& row : p.rows) {
-    if (row.endpoint == leader->endpoint) continue;
+    if (row.endpoint == leader) continue;
     const Tablet& t = world.tablet(row.endpoint);
     const auto* held = t.held(at);
-    if (t.leads(at)) unmet.push_back(name + ": " + row.endpoint + " leads, too");
+    if (t.leads(at)) unmet.push_back({kLedAgain, name + row.endpoint + " leads, too"});
     if (!row.is_alive) continue;
     if (!t.serves() || !held) {
-      unmet.push_back(name + ": the row of " + row.endpoint + " is alive, and it has nothing");
+      unmet.push_back({kLedAgain, name + row.endpoint + " is called alive and has nothing"});
       continue;
     }
-    // SAFETY 3: a follower with a higher term takes nothing from its leader.
-    if (held->term > of_leader.held(at)->term) {
-      unmet.push_back(name + ": its leader is fenced at " + row.endpoint);
+    if (held->term > of_leader.term) {
+      unmet.push_back({kFencesEnd, name + "its leader is fenced at " + row.endpoint});
     }
-    const auto& followers = of_leader.held(at)->followers;
-    if (std::none_of(followers.begin(), followers.end(),
+    if (std::none_of(of_leader.followers.begin(), of_leader.followers.end(),
                      [&](const auto& f) { return f.endpoint == row.endpoint; })) {
-      unmet.push_back(name + ": its leader does not send to " + row.endpoint);
-    }
-  }
-  const Daemon* active = world.active();
-  if (!active) return unmet.push_back("no daemon is active");
-  for (const auto& [id, op] : active->brain().ops().running()) {
-    if (op.at == at)
-      unmet.push_back(name + ": op " + core::to_text(op.type) + " runs: " + op.detail);
-  }
-  for (const auto& [record_name, record] : world.keeper.records()) {
-    for (const core::BegunElection& begun : record.elections) {
-      if (begun.at == at) unmet.push_back(name + ": record " + record_name + " is left");
+      unmet.push_back({kLedAgain, name + "its leader does not send to " + row.endpoint});
     }
   }
 }
 
-std::string joined(const std::vector<std::string>& sentences) {
-  std::string all;
-  for (const std::string& s : sentences) all += (all.empty() ? "" : "; ") + s;
+void look(World& world, core::PartitionKey at, const core::PartitionShape& p, Unmet& unmet) {
+  const std::string name = world.name_of(at);
+  const core::Row* leader = leader_of(p);
+  if (!leader) return unmet.push_back({kLedAgain, name + " has no leader"});
+  if (!world.tablet(leader->endpoint).leads(at)) {
+    return unmet.push_back({kLedAgain, name + ": " + leader->endpoint + " does not lead"});
+  }
+  look_at_followers(world, at, p, leader->endpoint, unmet);
+  const Daemon* active = world.active();
+  if (!active) return unmet.push_back({kLedAgain, "no daemon is active"});
+  for (const auto& [id, op] : active->brain().ops().running()) {
+    if (op.at != at) continue;
+    unmet.push_back({kLedAgain, name + ": " + core::to_text(op.type) + " runs: " + op.detail});
+  }
+  for (const auto& [record_name, record] : world.keeper.records()) {
+    for (const core::BegunElection& begun : record.elections) {
+      if (begun.at != at) continue;
+      unmet.push_back({kLedAgain, name + ": record " + record_name + " is left"});
+    }
+  }
+}
+
+// The first rule that any of them breaks, SAFETY before liveness, and all that it is about.
+Violation joined(const Unmet& unmet) {
+  Violation all{kLedAgain, ""};
+  for (const Violation& v : unmet) {
+    if (v.rule != kLedAgain) all.rule = v.rule;
+    all.what += (all.what.empty() ? "" : "; ") + v.what;
+  }
   return all;
 }
 
 void must_get_well(World& world) {
+  const auto give_up = [&](Unmet unmet) {
+    if (world.violation()) return;
+    const Violation v = joined(unmet);
+    world.violate(v.rule, v.what);
+  };
   if (!world.run_until([&] { return not_well(world).empty(); }, kWellWithin)) {
-    if (!world.violation()) world.violate("liveness: led again", joined(not_well(world)));
-    return;
+    return give_up(not_well(world));
   }
   // A last row for everybody who is led: it must reach every follower that is called alive.
   world.stop_writers();
@@ -133,17 +149,18 @@ void must_get_well(World& world) {
     }
   }
   world.run_for(milliseconds{50});
-  const auto all_well = [&] { return not_well(world).empty() && not_equal(world).empty(); };
-  if (world.run_until(all_well, kWellWithin) || world.violation()) return;
-  auto unmet = not_well(world);
-  for (std::string& s : not_equal(world)) unmet.push_back(std::move(s));
-  world.violate("liveness: alive followers follow", joined(unmet));
+  const auto unmet = [&] {
+    Unmet all = not_well(world);
+    for (Violation& v : not_equal(world)) all.push_back(std::move(v));
+    return all;
+  };
+  if (!world.run_until([&] { return unmet().empty(); }, kWellWithin)) give_up(unmet());
 }
 
 }  // namespace
 
-std::vector<std::string> not_well(World& world) {
-  std::vector<std::string> unmet;
+std::vector<Violation> not_well(World& world) {
+  Unmet unmet;
   for (const auto& [znode, table] : world.keeper.tables()) {
     for (const core::PartitionShape& p : table.partitions) {
       const core::PartitionKey at{table.tid, p.pid};
@@ -153,8 +170,8 @@ std::vector<std::string> not_well(World& world) {
   return unmet;
 }
 
-std::vector<std::string> not_equal(World& world) {
-  std::vector<std::string> unmet;
+std::vector<Violation> not_equal(World& world) {
+  Unmet unmet;
   for (const auto& [znode, table] : world.keeper.tables()) {
     for (const core::PartitionShape& p : table.partitions) {
       const core::PartitionKey at{table.tid, p.pid};
@@ -164,8 +181,9 @@ std::vector<std::string> not_equal(World& world) {
       for (const core::Row& row : p.rows) {
         const Log& other = world.tablet(row.endpoint).logs.at(at);
         if (!row.is_alive || (other.is_prefix_of(log) && other.offset() == log.offset())) continue;
-        unmet.push_back(world.name_of(at) + ": " + row.endpoint + " has " +
-                        std::to_string(other.offset()) + " of " + std::to_string(log.offset()));
+        unmet.push_back({kLedAgain, world.name_of(at) + ": " + row.endpoint + " has " +
+                                        std::to_string(other.offset()) + " of " +
+                                        std::to_string(log.offset())});
       }
     }
   }
@@ -186,7 +204,9 @@ RunResult run(const RunOptions& options) {
     trace = std::make_unique<Trace>(world, *options.trace);
     world.watch(*trace);
   }
-  for (const auto& checker : checkers) world.watch(*checker);
+  for (const auto& checker : checkers) {
+    if (options.only.empty() || options.only == checker->rule()) world.watch(*checker);
+  }
 
   draw_cluster(world);
   if (options.tamper) options.tamper(world);
@@ -197,6 +217,8 @@ RunResult run(const RunOptions& options) {
   Chaos chaos{world};
   chaos.start();
   world.run_for(world.dice.in({seconds{10}, seconds{40}}));
+  // A small cluster that writes little suffers longer.
+  while (world.schedule.steps() < kLeastSteps && !world.violation()) world.run_for(seconds{1});
   if (!world.violation()) chaos.calm();
   if (!world.violation()) must_get_well(world);
   return {world.violation(), world.schedule.steps()};

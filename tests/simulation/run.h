@@ -18,6 +18,7 @@ struct RunOptions {
   std::ostream* trace = nullptr;  // Everything that happens, a line each.
   // Breaks the daemon on purpose, before it starts.
   std::function<void(World&)> tamper;
+  std::string only;  // Only this rule is looked at; empty: all.
 };
 
 struct RunResult {
@@ -27,10 +28,13 @@ struct RunResult {
 
 RunResult run(const RunOptions&);
 
-// What is not well yet, in sentences; empty: liveness holds. Only partitions that somebody can lead
-// count.
-std::vector<std::string> not_well(World&);
+// The rules that are looked at once the faults have ended.
+inline constexpr const char* kLedAgain = "liveness: well again";
+inline constexpr const char* kFencesEnd = "SAFETY 3: a probe ends with a leader of a higher term";
+
+// What is not well yet; empty: liveness holds. Only partitions that somebody can lead count.
+std::vector<Violation> not_well(World&);
 // Alive followers that do not have all that their leader has.
-std::vector<std::string> not_equal(World&);
+std::vector<Violation> not_equal(World&);
 
 }  // namespace failoverd::simulation

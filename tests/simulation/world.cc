@@ -156,7 +156,9 @@ void World::process_ended(Tablet& tablet) {
 
 Daemon& World::start_daemon() {
   const std::string name = "d" + std::to_string(daemons_.size() + 1);
-  Daemon& d = *daemons_.emplace_back(std::make_unique<Daemon>(*this, name, policy));
+  core::Policy its_own = policy;
+  if (tamper.policy) tamper.policy(its_own);
+  Daemon& d = *daemons_.emplace_back(std::make_unique<Daemon>(*this, name, its_own));
   tell(&Observer::daemon_started, d);
   d.begin_session();
   return d;

@@ -28,8 +28,10 @@ class Daemon;
 struct Tamper {
   // May change a command before it is carried out; false: swallow it (answer it, if it asks).
   std::function<bool(Daemon&, core::Command&)> command;
-  // May change what the brain is told.
+  // May change what the brain is told; observers hear the truth.
   std::function<void(const Daemon&, core::Event&)> event;
+  // The brain decides by another policy than the checkers.
+  std::function<void(core::Policy&)> policy;
   bool ignore_lease = false;  // The hands send whatever they are told to.
 };
 

@@ -1,0 +1,268 @@
+// Every checker is shown to bite: a daemon that is broken on purpose, in the one way that the rule
+// forbids, is found out from a few seeds. Without this a checker that sees nothing looks like a
+// rule that holds.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "lib/base/overload.h"
+#include "tests/simulation/daemon.h"
+#include "tests/simulation/run.h"
+
+namespace failoverd::simulation {
+namespace {
+
+using Break = std::function<void(World&)>;
+
+// The first seed whose run breaks the rule; nothing else is looked at.
+void expect_found(const std::string& rule, const Break& broken, std::uint64_t seeds = 100) {
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    const RunResult result = run({.seed = seed, .trace = nullptr, .tamper = broken, .only = rule});
+    if (result.violation && result.violation->rule == rule) return;
+  }
+  ADD_FAILURE() << "nobody noticed in " << seeds << " seeds: " << rule;
+}
+
+void change_publishes(World& world, const std::function<void(core::PartitionEdit&)>& change) {
+  world.tamper.command = [change](Daemon&, core::Command& command) {
+    if (auto* publish = std::get_if<core::Publish>(&command)) {
+      for (core::TableEdit& t : publish->tables) {
+        for (core::PartitionEdit& p : t.partitions) change(p);
+      }
+    }
+    return true;
+  };
+}
+
+template <class C>
+void change_calls(World& world, const std::function<void(Daemon&, core::CallTablet&, C&)>& change) {
+  world.tamper.command = [change](Daemon& daemon, core::Command& command) {
+    if (auto* c = std::get_if<core::CallTablet>(&command)) {
+      if (auto* call = std::get_if<C>(&c->call)) change(daemon, *c, *call);
+    }
+    return true;
+  };
+}
+
+// Answers to calls of kind C are changed on their way to the brain.
+template <class C>
+void change_answers(World& world, const std::function<void(core::TabletAnswered&)>& change) {
+  const auto asked = std::make_shared<std::set<std::pair<std::string, core::RequestId>>>();
+  world.tamper.command = [asked](const Daemon& daemon, core::Command& command) {
+    const auto* c = std::get_if<core::CallTablet>(&command);
+    if (c && std::holds_alternative<C>(c->call)) asked->emplace(daemon.name(), c->id);
+    return true;
+  };
+  world.tamper.event = [asked, change](const Daemon& daemon, core::Event& event) {
+    auto* answered = std::get_if<core::TabletAnswered>(&event);
+    if (answered && asked->erase({daemon.name(), answered->id}) > 0) change(*answered);
+  };
+}
+
+// Swallows calls of kind C and answers them so.
+template <class C>
+bool swallow(Daemon& daemon, const core::Command& command, core::Transport transport) {
+  const auto* c = std::get_if<core::CallTablet>(&command);
+  if (!c || !std::holds_alternative<C>(c->call)) return false;
+  core::Answer answer;
+  answer.transport = transport;
+  daemon.soon(core::TabletAnswered{c->id, c->tablet, answer});
+  return true;
+}
+
+bool names_a_leader(const core::PartitionEdit& p) {
+  for (const core::RowEdit& row : p.rows) {
+    if (row.is_leader && row.is_alive) return true;
+  }
+  return false;
+}
+
+void elect_the_lowest(World& world) {
+  change_answers<core::Probe>(world, [](core::TabletAnswered& e) {
+    if (e.answer.ok()) e.answer.offset = 1'000'000 - e.answer.offset;
+  });
+}
+
+void believe_that_a_healthy_tablet_refuses(World& world) {
+  world.tamper.event = [](const Daemon&, core::Event& event) {
+    auto* e = std::get_if<core::TabletAnswered>(&event);
+    if (!e || e->tablet != "A:1" || !e->answer.answered() || e->id < 30) return;
+    e->answer = {};
+    e->answer.transport = core::Transport::kRefused;
+  };
+}
+
+// SAFETY 1: it takes every row for alive.
+TEST(Broken, ElectsDeadRows) {
+  expect_found("SAFETY 1: only alive rows lead", [](World& world) {
+    world.tamper.event = [](const Daemon&, core::Event& event) {
+      auto* read = std::get_if<core::TableRead>(&event);
+      if (!read) return;
+      for (core::PartitionShape& p : read->table.partitions) {
+        for (core::Row& row : p.rows) {
+          if (!row.is_leader) row.is_alive = true;
+        }
+      }
+    };
+  });
+}
+
+// SAFETY 1: it sets the old leader dead first and means to name the successor later.
+TEST(Broken, PublishesWithoutSuccessor) {
+  expect_found("SAFETY 1: a leader row dies with its successor", [](World& world) {
+    change_publishes(world, [](core::PartitionEdit& p) {
+      std::erase_if(p.rows, [](const core::RowEdit& row) { return row.is_leader && row.is_alive; });
+    });
+  });
+}
+
+// SAFETY 1: it gives a partition up altogether.
+TEST(Broken, SetsTheLastRowsDead) {
+  expect_found("SAFETY 1: a follower row dies beside a leader", [](World& world) {
+    change_publishes(world, [](core::PartitionEdit& p) {
+      if (!names_a_leader(p)) return;
+      for (core::RowEdit& row : p.rows) row = {row.endpoint, false, false};
+    });
+  });
+}
+
+// SAFETY 2: followers that did not answer stay alive.
+TEST(Broken, LeavesSilentFollowersAlive) {
+  expect_found("SAFETY 2: alive followers answered the probe", [](World& world) {
+    change_publishes(world, [](core::PartitionEdit& p) {
+      if (!names_a_leader(p)) return;
+      std::erase_if(p.rows,
+                    [](const core::RowEdit& row) { return !row.is_leader && !row.is_alive; });
+    });
+  });
+}
+
+// SAFETY 2: it does not wait for one that is known to hold more.
+TEST(Broken, DoesNotWaitForBetter) {
+  expect_found(
+      "SAFETY 2: waits for one that is known to hold more",
+      [](World& world) {
+        world.policy.election.wait_for_better = std::chrono::seconds{3};
+        world.tamper.policy = [](core::Policy& p) { p.election.wait_for_better = {}; };
+      },
+      500);
+}
+
+// SAFETY 2: followers that are ahead of their leader diverge for ever.
+TEST(Broken, FollowersAheadOfTheirLeader) {
+  expect_found("SAFETY 2: no follower diverges", elect_the_lowest);
+}
+
+// SAFETY 3: it probes, and leaves it at that.
+TEST(Broken, ProbesAndNeverPromotes) {
+  expect_found("SAFETY 3: a probe ends with a leader of a higher term", [](World& world) {
+    believe_that_a_healthy_tablet_refuses(world);
+    world.tamper.command = [](Daemon& daemon, const core::Command& command) {
+      return !swallow<core::Promote>(daemon, command, core::Transport::kNotSent);
+    };
+  });
+}
+
+// SAFETY 4: every daemon believes that the first block of terms is its own.
+TEST(Broken, GivesTermsOutTwice) {
+  expect_found("SAFETY 4: terms are given once", [](World& world) {
+    const auto first = std::make_shared<std::optional<core::TermsReserved>>();
+    world.tamper.event = [first](const Daemon&, core::Event& event) {
+      auto* reserved = std::get_if<core::TermsReserved>(&event);
+      if (!reserved || !reserved->ok) return;
+      if (!*first) *first = *reserved;
+      reserved->first = (*first)->first;
+      reserved->last = (*first)->last;
+    };
+  });
+}
+
+// SAFETY 5: it takes an unanswered promotion for one that was not carried out.
+TEST(Broken, ForgetsUnansweredPromotions) {
+  expect_found(
+      "SAFETY 5: an unanswered promotion made a possible leader",
+      [](World& world) {
+        change_answers<core::Promote>(world, [](core::TabletAnswered& e) {
+          if (!e.answer.answered()) e.answer.transport = core::Transport::kNotSent;
+        });
+      },
+      500);
+}
+
+// SAFETY 7: a lower offset leads.
+TEST(Broken, ElectsTheLowestOffset) {
+  expect_found("SAFETY 7: the highest offset leads", elect_the_lowest);
+}
+
+// SAFETY 8: old leaders are left as they are.
+TEST(Broken, SkipsTheDemotion) {
+  expect_found("SAFETY 8: two leaders do not persist", [](World& world) {
+    world.tamper.command = [](Daemon& daemon, const core::Command& command) {
+      return !swallow<core::Demote>(daemon, command, core::Transport::kAnswered);
+    };
+  });
+}
+
+// SAFETY 14: nobody looks at the lock or at how fresh the contact is.
+TEST(Broken, ActsWithoutTheLock) {
+  expect_found(
+      "SAFETY 14: only the holder of the lock acts",
+      [](World& world) {
+        world.tamper.ignore_lease = true;
+        world.tamper.event = [](const Daemon&, core::Event& event) {
+          auto* contact = std::get_if<core::ContactMade>(&event);
+          if (contact) contact->fresh_until += std::chrono::hours{1};
+        };
+      },
+      500);
+}
+
+// It acts although it is switched off, and beside a nameserver.
+TEST(Broken, DoesNotStandBack) {
+  expect_found("stands back: nothing new is begun", [](World& world) {
+    world.tamper.event = [](const Daemon&, core::Event& event) {
+      std::visit(Overload{[](core::SwitchRead& e) { e.auto_failover = true; },
+                          [](core::NameserversListed& e) { e.endpoints.clear(); }, [](auto&) {}},
+                 event);
+    };
+  });
+}
+
+// It elects because of a tablet that is well.
+TEST(Broken, ElectsWithoutTrouble) {
+  expect_found("no election without trouble", believe_that_a_healthy_tablet_refuses);
+}
+
+// Acknowledged rows that an electable replica held are thrown away.
+TEST(Broken, LosesReplicatedRows) {
+  expect_found("data: what an electable replica held is kept", elect_the_lowest);
+}
+
+// Nothing is ever published.
+TEST(Broken, NeverPublishes) {
+  expect_found("liveness: well again", [](World& world) {
+    world.tamper.command = [](Daemon& daemon, const core::Command& command) {
+      const auto* publish = std::get_if<core::Publish>(&command);
+      if (!publish) return true;
+      daemon.soon(core::Published{publish->id, core::Published::Outcome::kFailed, {}, "no"});
+      return false;
+    };
+  });
+}
+
+// It goes round in circles without waiting.
+TEST(Broken, NeverWaits) {
+  expect_found("no busy loop", [](World& world) {
+    world.tamper.command = [&world](const Daemon&, core::Command& command) {
+      if (auto* timer = std::get_if<core::SetTimer>(&command)) timer->at = world.schedule.now();
+      return true;
+    };
+    world.timing.timer_late = {};
+  });
+}
+
+}  // namespace
+}  // namespace failoverd::simulation
