@@ -194,8 +194,10 @@ dead_rows_are_marked() {
 
 # From failoverd's events and ops: "milliseconds after the kill, tab, what".
 timeline() {
+  ctl events --json >"$dir/events.json"
+  ctl showopstatus --json >"$dir/ops.json"
   jq -rn --argjson kill "$killed_ms" --arg dead "$killed" \
-    --slurpfile events <(ctl events --json) --slurpfile ops <(ctl showopstatus --json) '
+    --slurpfile events "$dir/events.json" --slurpfile ops "$dir/ops.json" '
     def names: map("\(.fields.table)/\(.fields.pid)") | sort | join(" ");
     def ms(key): .fields[key] | tonumber;
     ($events[0] | map(select(.fields.publish_ms and .time >= $kill))) as $led
@@ -281,7 +283,11 @@ main() {
     case $1 in
       --keep) keep=1 ;;
       --stop)
-        stop_kept "${2:?a directory, as --keep printed it}"
+        if (($# < 2)); then
+          echo "demo.sh: --stop needs the directory that --keep printed" >&2
+          exit 2
+        fi
+        stop_kept "$2"
         exit
         ;;
       -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}" && exit 0 ;;

@@ -99,37 +99,42 @@ free_port() {
   done
 }
 
+# The names of what runs: whoever talks to others goes first, ZooKeeper last.
+stopping_order() {
+  local name
+  printf '%s\n' "${!pids[@]}" | grep -v zookeeper | sort
+  for name in "${!pids[@]}"; do
+    if [[ $name == zookeeper ]]; then echo zookeeper; fi
+  done
+}
+
 # The signals that end this script go through its EXIT trap.
 end_everything() {
   trap '' INT TERM HUP PIPE
   trap - EXIT
   local name
   if [[ -n $foreground ]]; then end_process "$foreground"; fi
-  # Whoever talks to others goes first, ZooKeeper last.
-  for name in writer failoverd "${!pids[@]}"; do
-    if [[ $name != zookeeper ]]; then stop "$name"; fi
-  done
-  stop zookeeper
+  for name in $(stopping_order); do stop "$name"; done
   if [[ -n $dir ]]; then rm -rf "$dir"; fi
 }
 
 # What stop_kept needs to know.
 note_pids() {
   local name
-  for name in "${!pids[@]}"; do echo "$name ${pids[$name]}"; done >"$dir/pids"
+  for name in $(stopping_order); do echo "$name ${pids[$name]}"; done >"$dir/pids"
 }
 
 # stop_kept DIRECTORY: ends a cluster that was left running, and removes its directory. A process
 # that does not have the directory on its command line is not ours any more.
 stop_kept() {
-  local name pid
-  [[ ${1##*/} == failoverd-demo.* && -f $1/pids ]] ||
-    die "$1 is not the directory of a cluster that --keep left running"
+  local dir=${1%/} name pid
+  [[ ${dir##*/} == failoverd-demo.* && -f $dir/pids ]] ||
+    die "$dir is not the directory of a cluster that --keep left running"
   while read -r name pid; do
-    if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$1/"; then
+    if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$dir/"; then
       end_process "$pid"
       say "stopped $name ($pid)"
     fi
-  done < <(sort -k1,1r "$1/pids")
-  rm -rf "$1"
+  done <"$dir/pids"
+  rm -rf "$dir"
 }

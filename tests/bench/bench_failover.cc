@@ -1,0 +1,179 @@
+// bench_failover: how long a failover takes and what watching costs, on a cluster of real processes
+// and a real ZooKeeper; see run.sh. Says how it went; exits with 1 only when it could not measure.
+#include <sys/statfs.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/bench/measure.h"
+#include "tests/bench/report.h"
+
+namespace failoverd::bench {
+namespace {
+
+constexpr const char* kUsage =
+    "bench_failover [--runs=N] [--only=NAME,...] [--idle-seconds=N] [--json=FILE|-]\n"
+    "  --runs=N          failovers of each kind, each on a new cluster (9; slow ones a third of "
+    "it)\n"
+    "  --only=NAME,...   of kill-8, kill-8-writes, kill-300, stop-8, stop-8-short, idle-300\n"
+    "  --idle-seconds=N  how long the idle daemon is watched (30)\n"
+    "  --json=FILE       also writes all figures there; -: to standard output\n";
+
+// ZooKeeper's tick in these clusters, and the session that it grants the tablets.
+constexpr std::chrono::milliseconds kTick{200};
+constexpr std::uint32_t kMany = 300;
+
+struct Options {
+  int runs = 9;
+  int idle_seconds = 30;
+  std::string only;  // ",kill-8,"; empty: all.
+  std::string json;
+
+  bool wants(const std::string& name) const {
+    return only.empty() || only.find("," + name + ",") != std::string::npos;
+  }
+};
+
+struct Case {
+  std::string name;
+  std::string words;
+  double goal_ms = 0;
+  FailoverCase what;
+  bool slow = false;
+};
+
+const std::vector<Case>& cases() {
+  using std::chrono::milliseconds;
+  static const std::vector<Case> all = {
+      {"kill-8", "SIGKILL, 8 partitions x 3", 100, {.partitions = 8}},
+      {"kill-8-writes",
+       "the same, 50 puts/s to each",
+       100,
+       {.partitions = 8, .writes_per_second = 50}},
+      {"kill-300", "SIGKILL, 300 partitions x 3, 100 led", 300, {.partitions = kMany}},
+      {"stop-8", "SIGSTOP, 8 x 3", 500, {.partitions = 8, .stop = true}, true},
+      {"stop-8-short",
+       "SIGSTOP, 8 x 3, silence 1 s",
+       500,
+       {.partitions = 8, .stop = true, .silence = milliseconds{1000}},
+       true},
+  };
+  return all;
+}
+
+double load() {
+  double average = 0;
+  return getloadavg(&average, 1) == 1 ? average : 0;
+}
+
+void say(const std::string& text) {
+  std::fputs(text.c_str(), stderr);
+  std::fflush(stderr);
+}
+
+// ZooKeeper's data lies there.
+void look_at_the_disk() {
+  const char* directory = std::getenv("TMPDIR");
+  struct statfs found {};
+  constexpr long kTmpfs = 0x01021994;
+  if (statfs(directory && *directory ? directory : "/tmp", &found) == 0 && found.f_type == kTmpfs) {
+    say("note: the temporary directory is in memory, where syncing costs nothing; set TMPDIR to "
+        "one on a disk\n");
+  }
+}
+
+FailoverResult measure(const Case& c, int runs) {
+  FailoverResult result;
+  result.name = c.name;
+  result.words = c.words;
+  result.goal_ms = c.goal_ms;
+  if (c.what.stop) {
+    const auto waits = std::max(c.what.tablet_session + kTick, c.what.silence);
+    result.waits_ms = milliseconds(waits);
+  }
+  if (c.slow) runs = (runs + 2) / 3;
+  say(c.words + ":");
+  for (int i = 0; i < runs; ++i) {
+    result.runs.push_back(measure_failover(c.what));
+    char text[32];
+    std::snprintf(text, sizeof text, " %.1f", result.runs.back().total);
+    say(text);
+    const bool bare = !c.what.stop && c.what.writes_per_second == 0;
+    if (bare) result.limits.push_back(measure_limit(c.what.partitions));
+  }
+  say(" ms\n");
+  return result;
+}
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
+    if (name == "--runs") {
+      options.runs = std::stoi(value);
+    } else if (name == "--idle-seconds") {
+      options.idle_seconds = std::stoi(value);
+    } else if (name == "--only") {
+      options.only = "," + value + ",";
+    } else if (name == "--json") {
+      options.json = value;
+    } else {
+      throw std::invalid_argument(word + " is not known");
+    }
+  }
+  if (options.runs < 1 || options.idle_seconds < 1) throw std::invalid_argument("below 1");
+  return options;
+}
+
+int run(const Options& options) {
+  Report report;
+  report.cores = std::thread::hardware_concurrency();
+  report.load_before = load();
+  look_at_the_disk();
+  for (const Case& c : cases()) {
+    if (options.wants(c.name)) report.failovers.push_back(measure(c, options.runs));
+  }
+  if (options.wants("idle-300")) {
+    const std::string words = "Idle, 300 partitions x 3";
+    say(words + "\n");
+    report.idle = {words, measure_idle(kMany, std::chrono::seconds{options.idle_seconds})};
+  }
+  report.load_after = load();
+  std::fputs(("\n" + to_table(report)).c_str(), stdout);
+  if (options.json == "-") {
+    std::fputs(to_json(report).c_str(), stdout);
+  } else if (!options.json.empty()) {
+    std::ofstream file{options.json};
+    if (!(file << to_json(report))) throw std::runtime_error(options.json + ": cannot be written");
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace failoverd::bench
+
+int main(int argc, char** argv) {
+  using namespace failoverd::bench;
+  Options options;
+  try {
+    options = parse(argc, argv);
+  } catch (const std::exception& wrong) {
+    std::fprintf(stderr, "bench_failover: %s\n\n%s", wrong.what(), kUsage);
+    return 2;
+  }
+  try {
+    return run(options);
+  } catch (const std::exception& failure) {
+    std::fprintf(stderr, "bench_failover: %s\n", failure.what());
+    return 1;
+  }
+}

@@ -1,0 +1,159 @@
+#include "tests/bench/report.h"
+
+#include <boost/json.hpp>
+#include <cstdio>
+#include <functional>
+
+namespace failoverd::bench {
+namespace {
+
+namespace json = boost::json;
+
+// SAFETY 15: a refused port counts when it refuses again so long after.
+constexpr double kSecondRefusalMs = 20;
+constexpr double kIdleCpuGoal = 2;
+constexpr double kMemoryGoalMib = 50;
+
+template <class Run>
+Series series(const std::vector<Run>& runs, const std::function<double(const Run&)>& of) {
+  Series all;
+  for (const Run& run : runs) all.add(of(run));
+  return all;
+}
+
+Series phase(const FailoverResult& r, double Phases::*member) {
+  return series<Phases>(r.runs, [member](const Phases& p) { return p.*member; });
+}
+
+Series above_waits(const FailoverResult& r) {
+  return series<Phases>(r.runs, [&](const Phases& p) { return p.total - r.waits_ms; });
+}
+
+Series limit_part(const FailoverResult& r, double Limit::*member) {
+  return series<Limit>(r.limits, [member](const Limit& l) { return l.*member; });
+}
+
+Series limit_total(const FailoverResult& r) {
+  return series<Limit>(r.limits, [](const Limit& l) { return l.total(); });
+}
+
+double ratio(const FailoverResult& r, double without_ms) {
+  return (phase(r, &Phases::total).median() - without_ms) / limit_total(r).median();
+}
+
+template <class... Values>
+std::string line(const char* format, Values... values) {
+  char text[256];
+  std::snprintf(text, sizeof text, format, values...);
+  return text;
+}
+
+const char* verdict(bool met) { return met ? "met" : "MISSED"; }
+
+std::string failover_table(const Report& report) {
+  std::string text = line("%-44s %4s %8s %8s %8s  %-14s\n", "From the signal, ms", "runs", "min",
+                          "median", "max", "goal");
+  for (const FailoverResult& r : report.failovers) {
+    const Series above = above_waits(r);
+    const std::string what =
+        r.words + (r.waits_ms > 0 ? line(", above %.0f ms", r.waits_ms) : std::string{});
+    text += line("%-44s %4zu %8.1f %8.1f %8.1f  %-14s\n", what.c_str(), r.runs.size(), above.min(),
+                 above.median(), above.max(),
+                 line("< %.0f %s", r.goal_ms, verdict(above.median() < r.goal_ms)).c_str());
+  }
+  text += line("\n%-44s %8s %8s %8s %8s\n", "Where it goes (medians), ms", "sign", "detect",
+               "elect", "publish");
+  for (const FailoverResult& r : report.failovers) {
+    text += line("%-44s %8.1f %8.1f %8.1f %8.1f\n", r.words.c_str(),
+                 phase(r, &Phases::sign).median(), phase(r, &Phases::detect).median(),
+                 phase(r, &Phases::elect).median(), phase(r, &Phases::publish).median());
+  }
+  return text;
+}
+
+std::string limit_table(const Report& report) {
+  std::string text;
+  for (const FailoverResult& r : report.failovers) {
+    if (r.limits.empty()) continue;
+    if (text.empty()) {
+      text = line("\n%-44s %8s %8s %8s %8s %8s %10s\n", "The bare limit (medians), ms", "probes",
+                  "roles", "multi", "sum", "ours/sum", "less 20 ms");
+    }
+    text += line("%-44s %8.1f %8.1f %8.1f %8.1f %8.1f %10.1f\n", r.words.c_str(),
+                 limit_part(r, &Limit::probes).median(), limit_part(r, &Limit::roles).median(),
+                 limit_part(r, &Limit::multi).median(), limit_total(r).median(), ratio(r, 0),
+                 ratio(r, kSecondRefusalMs));
+  }
+  return text;
+}
+
+json::array to_array(const Series& series) {
+  return json::array(series.values().begin(), series.values().end());
+}
+
+json::object summary(const Series& series) {
+  return {{"min", series.min()},
+          {"median", series.median()},
+          {"max", series.max()},
+          {"runs", to_array(series)}};
+}
+
+json::object to_object(const FailoverResult& r) {
+  const Series above = above_waits(r);
+  json::object object{{"name", r.name},
+                      {"what", r.words},
+                      {"waits_ms", r.waits_ms},
+                      {"goal_ms", r.goal_ms},
+                      {"goal_met", above.median() < r.goal_ms},
+                      {"above_waits_ms", summary(above)},
+                      {"total_ms", summary(phase(r, &Phases::total))},
+                      {"sign_ms", summary(phase(r, &Phases::sign))},
+                      {"detect_ms", summary(phase(r, &Phases::detect))},
+                      {"elect_ms", summary(phase(r, &Phases::elect))},
+                      {"publish_ms", summary(phase(r, &Phases::publish))}};
+  if (r.limits.empty()) return object;
+  object["limit"] = json::object{{"probes_ms", summary(limit_part(r, &Limit::probes))},
+                                 {"roles_ms", summary(limit_part(r, &Limit::roles))},
+                                 {"multi_ms", summary(limit_part(r, &Limit::multi))},
+                                 {"sum_ms", summary(limit_total(r))},
+                                 {"ratio", ratio(r, 0)},
+                                 {"ratio_less_20_ms", ratio(r, kSecondRefusalMs)}};
+  return object;
+}
+
+}  // namespace
+
+std::string to_table(const Report& report) {
+  std::string text = line("%u cores, load %.1f before and %.1f after\n\n", report.cores,
+                          report.load_before, report.load_after);
+  if (!report.failovers.empty()) text += failover_table(report) + limit_table(report);
+  if (report.idle) {
+    const Idle& idle = report.idle->idle;
+    text += line(
+        "\n%s: %.2f %% of a core (goal < %.0f %%: %s), %.1f MiB resident, %.1f MiB at most"
+        " (goal < %.0f MiB: %s)\n",
+        report.idle->words.c_str(), idle.cpu_percent, kIdleCpuGoal,
+        verdict(idle.cpu_percent < kIdleCpuGoal), idle.resident_mib, idle.peak_mib, kMemoryGoalMib,
+        verdict(idle.peak_mib < kMemoryGoalMib));
+  }
+  return text;
+}
+
+std::string to_json(const Report& report) {
+  json::object object{{"cores", report.cores},
+                      {"load_before", report.load_before},
+                      {"load_after", report.load_after}};
+  json::array failovers;
+  for (const FailoverResult& r : report.failovers) failovers.push_back(to_object(r));
+  object["failovers"] = std::move(failovers);
+  if (report.idle) {
+    const Idle& idle = report.idle->idle;
+    object["idle"] = json::object{{"what", report.idle->words},
+                                  {"cpu_percent", idle.cpu_percent},
+                                  {"resident_mib", idle.resident_mib},
+                                  {"peak_mib", idle.peak_mib}};
+  }
+  return json::serialize(object) + "\n";
+}
+
+}  // namespace failoverd::bench

@@ -1,0 +1,38 @@
+// Puts the figures in front of people, as a table, and of programs, as JSON.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/bench/measure.h"
+
+namespace failoverd::bench {
+
+struct FailoverResult {
+  std::string name;  // kill-8; for --only and for programs.
+  std::string words;
+  double goal_ms = 0;  // Of the median, above `waits_ms`.
+  // What detection has to wait before anybody may act: max(session + tick, silence).
+  double waits_ms = 0;
+  std::vector<Phases> runs;
+  std::vector<Limit> limits;  // Empty: not measured.
+};
+
+struct IdleResult {
+  std::string words;
+  Idle idle;
+};
+
+struct Report {
+  double load_before = 0;  // Of the machine, over the last minute.
+  double load_after = 0;
+  unsigned cores = 0;
+  std::vector<FailoverResult> failovers;
+  std::optional<IdleResult> idle;
+};
+
+std::string to_table(const Report&);
+std::string to_json(const Report&);
+
+}  // namespace failoverd::bench
