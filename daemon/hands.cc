@@ -135,6 +135,7 @@ void Hands::tell(core::Event event) {
       log_.write(config::LogLevel::kDebug, "event", core::to_text(next));
     }
     for (core::Command& command : brain_.step(boot_now(), next)) carry_out(std::move(command));
+    if (std::holds_alternative<core::LockLost>(next)) tablets_.drop_all();
     if (std::holds_alternative<core::LockGained>(next)) {
       switch_.now_active(config::kDefaultAutoFailover);
     }

@@ -78,6 +78,8 @@ std::string Showcase::partition_state(const core::Partition& p) const {
       return "healthy";
     case Condition::kFollowerLost:
     case Condition::kDegraded:
+    case Condition::kPretender:
+    case Condition::kStuck:
     case Condition::kUncertain:
       return "degraded";
     case Condition::kQuarantined:

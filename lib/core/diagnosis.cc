@@ -62,6 +62,15 @@ Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
     if (s == Standing::kGone) {
       return {Condition::kFollowerLost, "a follower is on " + who(model, r)};
     }
+    const bool leads = r.word.held && r.word.mode == Mode::kLeader;
+    if (leads || r.may_lead_term) {
+      return {Condition::kPretender, model.tablet(r.tablet).endpoint +
+                                         (leads ? " says that it leads" : " may lead") +
+                                         " beside " + model.tablet(leader.tablet).endpoint};
+    }
+    if (stands_still(leader, r)) {
+      return {Condition::kStuck, who(model, r) + " stands still behind its leader"};
+    }
     if (s == Standing::kUnclear) unclear += (unclear.empty() ? "" : ", ") + who(model, r);
   }
   if (!dead.empty()) return {Condition::kDegraded, "not alive: " + dead};
@@ -70,6 +79,13 @@ Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
 }
 
 }  // namespace
+
+bool stands_still(const Replica& leader, const Replica& follower) {
+  constexpr Duration kLong = std::chrono::seconds{3};  // Some polls; a follower lags milliseconds.
+  const Word& l = leader.word;
+  const Word& f = follower.word;
+  return l.held && f.held && f.offset < l.offset && l.moved_at > f.moved_at + kLong;
+}
 
 Standing standing(const Model& model, const Replica& r) {
   const Tablet& t = model.tablet(r.tablet);

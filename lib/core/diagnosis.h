@@ -16,6 +16,10 @@ enum class Standing : std::uint8_t {
 
 Standing standing(const Model&, const Replica&);
 
+// Whether a follower's offset has not moved for seconds while its leader's did: as when an election
+// that nobody remembers has fenced the leader (SAFETY 3).
+bool stands_still(const Replica& leader, const Replica& follower);
+
 Diagnosis diagnose(const Model&, const Partition&);
 
 // Whether somebody may take the lead: an alive row that serves, the leader's own included.

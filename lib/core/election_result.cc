@@ -25,7 +25,8 @@ void Elections::promote(Election& e, TabletIndex winner) {
   p.seen_term = std::max(p.seen_term, e.lead_term);
   Promote promote{e.at, e.lead_term, {}};
   for (const Candidate& c : e.candidates) {  // SAFETY 2: nobody else may follow.
-    if (c.tablet != winner && c.heard == Heard::kOffset) promote.replicas.push_back(name(c.tablet));
+    if (c.tablet != winner && c.heard == Heard::kOffset && !may_lead_yet(e, c.tablet))
+      promote.replicas.push_back(name(c.tablet));
   }
   ++model_.tablet(winner).leaders;
   records_.may_lead(e.at, {name(winner), e.lead_term, e.winner_offset});
@@ -107,6 +108,13 @@ void Elections::promotion_is_done(Election& e) {
   publisher_.want(e.op, e.at, *this);
 }
 
+// SAFETY 5: its ChangeRole(leader) was never answered and may still be carried out: its row dies.
+bool Elections::may_lead_yet(const Election& e, TabletIndex tablet) {
+  const auto led = e.led.find(tablet);
+  return led != e.led.end() && std::any_of(led->second.begin(), led->second.end(),
+                                           [](const Led& l) { return l.before.has_value(); });
+}
+
 std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Partition& p) const {
   std::vector<TermPair> pairs;
   Offset first = e.winner_offset + 1;
@@ -131,14 +139,17 @@ std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Parti
 std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
   Election& e = *find(op);
   const Replica* winner = p.on(e.winner);
-  e.winner_gone = !winner;
-  if (!winner) return std::nullopt;
+  const bool overtaken = std::any_of(p.terms.begin(), p.terms.end(), [&](const TermPair& t) {
+    return t.term > e.lead_term;  // Somebody else published meanwhile: the history never goes back.
+  });
+  e.winner_gone = !winner || !winner->is_alive || overtaken;
+  if (e.winner_gone) return std::nullopt;
   const bool there = std::any_of(p.terms.begin(), p.terms.end(),
                                  [&](const TermPair& t) { return t.term == e.lead_term; });
   PartitionEdit edit;
   for (const Replica& r : p.replicas) {
     const Candidate* c = candidate(e, r.tablet);
-    const bool follows = c && c->heard == Heard::kOffset;
+    const bool follows = c && c->heard == Heard::kOffset && !may_lead_yet(e, r.tablet);
     RowEdit row{name(r.tablet), r.is_leader, r.is_alive};
     if (r.tablet == e.winner) {
       row.is_leader = row.is_alive = true;

@@ -14,6 +14,10 @@ constexpr Duration kAskAgain = std::chrono::milliseconds{50};
 // How long a replica that is fit, and not known to hold more, may take to answer before the others
 // go on without it; without it means that it has to be recovered.
 constexpr Duration kGrace = std::chrono::milliseconds{100};
+constexpr Duration kLongestGrace = std::chrono::seconds{1};
+// Between two readings of one that led: a put may still be on its way in (SAFETY 12).
+constexpr Duration kSettle = std::chrono::milliseconds{10};
+constexpr Duration kAskSeldom = std::chrono::seconds{1};
 
 }  // namespace
 
@@ -55,6 +59,21 @@ void Elections::stop() {
   of_partition_.clear();
   ended.clear();
   promoting_ = 0;
+}
+
+void Elections::call_off(const std::string& why) {
+  std::vector<OpId> not_begun;
+  for (const auto& [op, e] : elections_) {
+    if (e.round == 0) not_begun.push_back(op);
+  }
+  for (const OpId op : not_begun) gone(op, why);
+}
+
+void Elections::stalled(Duration duration) {
+  for (auto& [op, e] : elections_) {
+    e.round_began += duration;
+    e.began += duration;
+  }
 }
 
 void Elections::phase(Election& e, Phase phase, Task task) {
@@ -129,7 +148,7 @@ bool Elections::add_candidate(Election& e, const Replica& r) {
 }
 
 void Elections::ask(Election& e, Candidate& c) {
-  if (c.asked) return;
+  if (c.asked || (c.not_before && desk_.now < *c.not_before)) return;
   const Replica* r = replica(e, c.tablet);
   if (!r) return;
   c.asked = true;
@@ -172,6 +191,9 @@ void Elections::answered(const Route& route, const Answer& answer) {
     case kDemote:
       demote_answered(*e, *c, answer);
       break;
+    case kRecoverToDemote:
+      again_at(*e, desk_.now + kAskAgain);
+      break;
     default:
       break;
   }
@@ -186,12 +208,25 @@ void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) 
   const Replica* r = replica(e, c.tablet);
   if (r && r->word.asked_at && answer.offset < r->word.offset) {
     // It is not the replica that we knew: while loading a probe passes with offset 0 (FEDB.md 3.2).
-    c.heard = Heard::kEmpty;
+    c.heard = Heard::kUnfit;
     desk_.note(Severity::kWarning, "failover",
                name(c.tablet) + " answers offset " + std::to_string(answer.offset) + " for " +
                    to_text(e.at) + " and had " + std::to_string(r->word.offset) +
                    ": it has lost entries or is loading, and may not lead",
                {{"tablet", name(c.tablet)}, {"partition", to_text(e.at)}});
+    return;
+  }
+  // A batch that had passed the check of terms may still land (FEDB 2.x; and a put, where it led):
+  // the same term again until the offset stands still.
+  if (!c.reading || *c.reading != answer.offset) {
+    c.reading = answer.offset;
+    if (e.led.contains(c.tablet) || c.led) {
+      c.not_before = desk_.now + kSettle;
+      again_at(e, *c.not_before);
+      return;
+    }
+    c.asked = true;
+    call(e, kProbe, c.tablet, Probe{e.at, e.probe_term});
     return;
   }
   c.heard = Heard::kOffset;
@@ -224,6 +259,7 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
     again_at(e, desk_.now + kAskAgain);
     return;
   }
+  if (!model_.partition(e.at)) return;  // decide() ends it.
   Partition& p = *model_.partition(e.at);
   if (!answer.has_table) {
     c.heard = Heard::kEmpty;
@@ -247,7 +283,8 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
   }
   if (answer.term == 0 && !c.continuous) {
     // SAFETY 6: it was loaded and has not followed since; what it lacks nobody knows.
-    again_at(e, desk_.now + kAskAgain);
+    c.not_before = desk_.now + kAskSeldom;
+    again_at(e, *c.not_before);
     says(e, name(c.tablet) + " was loaded and has not followed since: it may not lead");
     return;
   }
@@ -257,6 +294,12 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
 }
 
 void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer) {
+  if (answer.answered() && answer.code == kTableStatusIsNotNormal) {
+    // A paused snapshot refuses this, too, and nobody else may be there to end the pause.
+    c.asked = true;
+    call(e, kRecoverToDemote, c.tablet, RecoverSnapshot{e.at});
+    return;
+  }
   if (!answer.ok()) {
     if (answer.answered() && answer.code == kTableIsNotExist) c.heard = Heard::kEmpty;
     again_at(e, desk_.now + kAskAgain);
@@ -268,6 +311,7 @@ void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer)
     r->may_lead_term.reset();
   }
   c.continuous = true;
+  c.led = true;
   c.asked = true;
   call(e, kProbe, c.tablet, Probe{e.at, e.probe_term});
 }
@@ -293,7 +337,14 @@ void Elections::timer(const Route& route) {
   if (e->timer_at && *e->timer_at <= desk_.now) e->timer_at.reset();
   if (e->phase == Phase::kPromoting && e->try_again) new_round(*e);
   if (e = find(route.key); !e || e->phase != Phase::kProbing) return;
+  const bool nobody = std::none_of(e->candidates.begin(), e->candidates.end(),
+                                   [](const auto& c) { return c.heard == Heard::kOffset; });
   for (Candidate& c : e->candidates) {
+    const Replica* r = replica(*e, c.tablet);
+    // It held nothing and holds it now.
+    if (nobody && c.heard == Heard::kEmpty && r && standing(model_, *r) == Standing::kServes) {
+      c.heard = Heard::kNothing;
+    }
     if (c.heard == Heard::kNothing && !c.dead) ask(*e, c);
   }
   decide(*e);
@@ -314,7 +365,10 @@ void Elections::decide(Election& e) {
   for (Candidate& c : e.candidates) {
     // What a dead one said no longer counts; when it is back, it is asked again.
     const bool dead = model_.tablet(c.tablet).verdict.dead();
-    if (dead) c.heard = Heard::kNothing;
+    if (dead) {
+      c.heard = Heard::kNothing;
+      c.reading.reset();
+    }
     if (c.dead && !dead) ask(e, c);
     c.dead = dead;
     if (c.heard == Heard::kOffset) best = std::max(best.value_or(0), c.offset);
@@ -342,11 +396,23 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
     if (!r) continue;
     Instant limit = e.round_began;
     if (t.verdict.state == TabletState::kHealthy || t.verdict.state == TabletState::kCutOff) {
-      limit += kGrace;
+      // Counted from its last sign of life: many answers that wait to be read are not silence.
+      const Instant alive = std::max(e.round_began, t.evidence.last_answer.value_or(Instant{}));
+      limit = std::min(alive + kGrace, e.round_began + kLongestGrace);
     }
-    if (r->word.asked_at && r->word.offset > best) {
+    if (!r->word.asked_at && !t.evidence.refused_first) {
       limit = std::max(limit, e.began + desk_.policy.election.wait_for_better);
-      says(e, "waits for " + t.endpoint + ", which had offset " + std::to_string(r->word.offset) +
+      says(e, "waits for " + t.endpoint + ", which nobody has heard of yet");
+    }
+    // A leader that lives has acknowledged what nobody else may hold, whatever was last heard.
+    if (r->leads() && t.verdict.state == TabletState::kHealthy) {
+      limit = std::max(limit, e.began + desk_.policy.election.wait_for_better);
+      says(e, "waits for " + t.endpoint + ", which led until now");
+    }
+    const Offset known = std::max(r->word.offset, c.reading.value_or(0));
+    if (known > best) {
+      limit = std::max(limit, e.began + desk_.policy.election.wait_for_better);
+      says(e, "waits for " + t.endpoint + ", which had offset " + std::to_string(known) +
                   "; the best that answered has " + std::to_string(best));
     }
     if (desk_.now < limit) until = std::max(until.value_or(limit), limit);

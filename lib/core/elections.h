@@ -31,6 +31,10 @@ class Elections : public Publishing {
   // The op has been opened in the OpLog and is the partition's. `first_sign`: for the measure.
   void begin(OpId op, PartitionKey at, std::optional<Instant> first_sign);
   void stop();  // The lock is lost: forget all; records tell the successor.
+  // Ends those that have not probed yet.
+  void call_off(const std::string& why);
+  // Our own loop stood still: nobody was silent in that time.
+  void stalled(Duration);
 
   void answered(const Route&, const Answer&);
   void timer(const Route&);
@@ -52,14 +56,18 @@ class Elections : public Publishing {
   enum class Heard : std::uint8_t {
     kNothing,  // Asked, no answer yet, or an answer that counts as none.
     kOffset,   // Answered the probe of this round.
-    kEmpty,    // Holds nothing (100), or less than it did.
+    kEmpty,    // Holds nothing (100).
+    kUnfit,    // Holds less than it did.
   };
   struct Candidate {
     TabletIndex tablet = 0;
     Heard heard = Heard::kNothing;
     Offset offset = 0;
-    bool asked = false;       // A call to it is under way.
-    bool dead = false;        // Its tablet, when we last looked.
+    bool asked = false;             // A call to it is under way.
+    bool dead = false;              // Its tablet, when we last looked.
+    bool led = false;               // Until this election told it to follow.
+    std::optional<Offset> reading;  // Of its latest probe; it counts when it reads the same again.
+    std::optional<Instant> not_before;  // Is not asked again until then.
     bool continuous = false;  // It has followed without a restart since its leader was seen.
   };
   // A candidate that led, or may have led, with a term that is not published.
@@ -95,6 +103,7 @@ class Elections : public Publishing {
     kPromote,
     kPromoteCheck,
     kRecoverSnapshot,
+    kRecoverToDemote,
     kTimer,
   };
 
@@ -126,6 +135,7 @@ class Elections : public Publishing {
   void promote_checked(Election&, const Answer&);
   void not_normal(Election&);
   void promotion_is_done(Election&);
+  static bool may_lead_yet(const Election&, TabletIndex);
   std::vector<TermPair> terms_to_publish(const Election&, const Partition&) const;
 
   void again_at(Election&, Instant);

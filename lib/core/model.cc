@@ -187,6 +187,10 @@ const char* to_text(Condition c) {
       return "unfinished election";
     case Condition::kFollowerLost:
       return "follower lost";
+    case Condition::kPretender:
+      return "two leaders";
+    case Condition::kStuck:
+      return "follower stands still";
     case Condition::kSingleLost:
       return "single replica lost";
     case Condition::kDegraded:

@@ -30,6 +30,7 @@ struct Word {
   std::optional<Instant> asked_at;    // When the question for it was sent. None: never heard.
   std::optional<Instant> held_since;  // Held without a gap that we could see.
   std::optional<Instant> led_until;   // Last said to be leader then.
+  Instant moved_at;                   // Its offset was last another one until then.
 };
 
 struct Replica {
@@ -56,6 +57,8 @@ enum class Condition : std::uint8_t {
   kNoCandidate,   // Nobody may lead: every alive row is on a dead tablet or holds nothing.
   kUnfinished,    // An election was begun by a predecessor: finish it (SAFETY 3).
   kFollowerLost,  // An alive follower row on a dead tablet, or without the table.
+  kPretender,     // Another than its leader says that it leads, or may: told to follow.
+  kStuck,         // An alive follower stands still behind a leader that moves: fenced? Ask.
   kSingleLost,    // The only replica's tablet is dead.
   kDegraded,      // Served; some rows are dead.
   kUncertain,     // Served as far as we know; a tablet of it is suspect or not yet known.

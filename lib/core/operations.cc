@@ -38,6 +38,17 @@ void Operations::stop() {
   ended.clear();
 }
 
+void Operations::call_off(const std::string& why) {
+  std::vector<OpId> not_published;
+  for (const auto& [op, o] : operations_) {
+    if (o.row == 0) not_published.push_back(op);
+  }
+  for (const OpId op : not_published) {
+    publisher_.forget(op);
+    end(op, OpStatus::kCanceled, why);
+  }
+}
+
 void Operations::run(Operation& o) {
   OpRecord* record = ops_.find(o.op);
   CHECK(record);
@@ -102,7 +113,7 @@ void Operations::look_again(PartitionKey at) {
   const Partition* p = model_.partition(at);
   const Replica* leader = p ? p->leader() : nullptr;
   if (!leader || leader->tablet != o->leader || model_.tablet(o->leader).verdict.dead()) {
-    fail(*o, "the partition's leader changed or died meanwhile");
+    end(o->op, OpStatus::kCanceled, "the partition's leader changed or died meanwhile");
   }
 }
 
@@ -124,6 +135,8 @@ std::optional<PartitionEdit> Operations::edit(OpId op, const Partition& p) {
   const Replica* leader = p.leader();
   const bool single = p.replicas.size() == 1;
   if (!single && (!leader || leader == r)) return std::nullopt;
+  const Tablet& t = model_.tablet(o.replica);
+  if (single && (!t.verdict.dead() || t.evidence.registered)) return std::nullopt;
   PartitionEdit edit;
   edit.rows.push_back({model_.tablet(o.replica).endpoint, r->is_leader, false});
   return edit;

@@ -34,10 +34,13 @@ inline constexpr Duration kNoLimit{};
 // ChangeRole(follower) and DelReplica wait for a hung follower: 12 s, OpenMLDB 20 s (FEDB.md 3.2).
 inline constexpr Duration kJoinsAReplica = std::chrono::seconds{25};
 
-// The follower's tablet is dead: its leader stops sending to it, its row dies.
+// The follower's tablet is dead: its row dies, then its leader stops sending to it. In this order:
+// a daemon that dies in between leaves a dead row that is still sent to, which recovery takes for
+// granted; the other way round it would leave an alive one that nobody sends to, which looks
+// healthy for ever.
 inline constexpr TaskRow kOfflineReplica[] = {
-    {Task::kDelReplica, Seat::kLeader, kJoinsAReplica, Undo::kNone},
     {Task::kUpdatePartitionStatus, Seat::kMetadata, kNoLimit, Undo::kNone},
+    {Task::kDelReplica, Seat::kLeader, kJoinsAReplica, Undo::kNone},
 };
 
 // The only replica's tablet is dead: its row says so, and stays the leader's.
@@ -64,6 +67,8 @@ class Operations : public Publishing {
   void begin(OpId op, OpType type, PartitionKey at, TabletIndex replica,
              std::span<const TaskRow> table);
   void stop();
+  // Ends those that have not published yet.
+  void call_off(const std::string& why);
 
   void answered(const Route&, const Answer&);
   // The leader changed or died: what waits for an answer of the old one gives up.

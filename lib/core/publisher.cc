@@ -25,26 +25,25 @@ void Publisher::want(OpId op, PartitionKey at, Publishing& by) {
   wishes_[op] = {at, &by, desk_.now, false};
 }
 
-bool Publisher::collect(OpId op, Wish& wish, std::map<std::string, TableEdit>& tables,
-                        Flight& flight, std::size_t& bytes) {
-  Table* table = model_.table(wish.at.tid);
-  const Partition& partition = *model_.partition(wish.at);
-  const std::string& znode = table->shape.znode;
-  if (table->stale || tables_in_flight_.contains(znode)) return true;
-  const bool first = !tables.contains(znode);
-  if (first && !tables.empty() && bytes + table->shape.bytes > kMostBytes) return false;
-  auto edit = wish.by->edit(op, partition);
-  if (!edit) {  // It is there already: a publish whose answer was lost had arrived.
-    flight.wishes.emplace_back(op, wish.at);
+// False: the load is full.
+bool Publisher::collect(OpId op, Wish& wish, Load& load) {
+  const Table& table = *model_.table(wish.at.tid);
+  const std::string& znode = table.shape.znode;
+  if (table.stale || tables_in_flight_.contains(znode)) return true;
+  const bool first = !load.tables.contains(znode);
+  if (first && !load.tables.empty() && load.bytes + table.shape.bytes > kMostBytes) return false;
+  auto edit = wish.by->edit(op, *model_.partition(wish.at));
+  if (!edit) {  // A publish whose answer was lost had arrived; or it is not wanted any more.
+    load.there_already.push_back(op);
     return true;
   }
   if (first) {
-    bytes += table->shape.bytes + 64;
-    tables[znode] = {znode, table->shape.version, {}};
+    load.bytes += table.shape.bytes + 64;
+    load.tables[znode] = {znode, table.shape.version, {}};
   }
   edit->pid = wish.at.pid;
-  tables[znode].partitions.push_back(std::move(*edit));
-  flight.wishes.emplace_back(op, wish.at);
+  load.tables[znode].partitions.push_back(std::move(*edit));
+  load.flight.wishes.push_back(op);
   wish.in_flight = true;
   return true;
 }
@@ -67,9 +66,7 @@ void Publisher::flush(bool more_coming) {
     }
     return;
   }
-  std::map<std::string, TableEdit> tables;
-  Flight flight;
-  std::size_t bytes = 0;
+  Load load;
   std::vector<std::pair<OpId, Wish>> gone;
   for (auto& [op, wish] : wishes_) {
     if (wish.in_flight) continue;
@@ -77,23 +74,21 @@ void Publisher::flush(bool more_coming) {
       gone.emplace_back(op, wish);
       continue;
     }
-    if (!collect(op, wish, tables, flight, bytes)) break;
+    if (!collect(op, wish, load)) break;
   }
   for (const auto& [op, wish] : gone) {
     wishes_.erase(op);
     wish.by->gone(op, "the partition is gone");
   }
-  if (tables.empty()) {
-    land(flight);
-    return;
-  }
-  for (auto& [znode, edit] : tables) {
+  land(load.there_already);
+  if (load.tables.empty()) return;
+  for (auto& [znode, edit] : load.tables) {
     tables_in_flight_.insert(znode);
-    flight.tables.push_back(std::move(edit));
+    load.flight.tables.push_back(std::move(edit));
   }
   const RequestId id = desk_.open({Route::Owner::kPublisher, ++last_flight_, 0, 0, {}});
-  desk_.out.emplace_back(Publish{id, flight.tables});
-  flights_.emplace(last_flight_, std::move(flight));
+  desk_.out.emplace_back(Publish{id, load.flight.tables});
+  flights_.emplace(last_flight_, std::move(load.flight));
 }
 
 void Publisher::answered(const Route& route, const Published& result) {
@@ -102,14 +97,14 @@ void Publisher::answered(const Route& route, const Published& result) {
   const Flight flight = std::move(found->second);
   flights_.erase(found);
   for (const TableEdit& t : flight.tables) tables_in_flight_.erase(t.znode);
-  for (const auto& [op, at] : flight.wishes) {
+  for (const OpId op : flight.wishes) {
     if (const auto wish = wishes_.find(op); wish != wishes_.end()) wish->second.in_flight = false;
   }
   using Outcome = Published::Outcome;
   switch (result.outcome) {
     case Outcome::kDone:
       apply(flight);
-      land(flight);
+      land(flight.wishes);
       break;
     case Outcome::kConflict:
       for (const std::string& znode : result.conflicts) {
@@ -152,8 +147,8 @@ void Publisher::apply(const Flight& flight) {
   }
 }
 
-void Publisher::land(const Flight& flight) {
-  for (const auto& [op, at] : flight.wishes) {
+void Publisher::land(const std::vector<OpId>& ops) {
+  for (const OpId op : ops) {
     const auto wish = wishes_.find(op);
     if (wish == wishes_.end()) continue;
     Publishing* by = wish->second.by;

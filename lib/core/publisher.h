@@ -32,6 +32,7 @@ class Publisher {
 
   void stop();
   void want(OpId op, PartitionKey at, Publishing& by);
+  void forget(OpId op) { wishes_.erase(op); }
   // Sends what is ready. `more_coming`: elections are about to add to it; wait for them, a little.
   void flush(bool more_coming);
   void answered(const Route&, const Published&);
@@ -48,12 +49,19 @@ class Publisher {
   };
   struct Flight {
     std::vector<TableEdit> tables;
-    std::vector<std::pair<OpId, PartitionKey>> wishes;
+    std::vector<OpId> wishes;
   };
 
-  bool collect(OpId, Wish&, std::map<std::string, TableEdit>&, Flight&, std::size_t& bytes);
+  // What goes out together, and what turned out to be there already.
+  struct Load {
+    std::map<std::string, TableEdit> tables;
+    Flight flight;
+    std::size_t bytes = 0;
+    std::vector<OpId> there_already;
+  };
+  bool collect(OpId, Wish&, Load&);
   void apply(const Flight&);
-  void land(const Flight&);
+  void land(const std::vector<OpId>&);
 
   Model& model_;
   Desk& desk_;

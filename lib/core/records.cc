@@ -65,6 +65,8 @@ void Records::may_lead(PartitionKey at, const MayLead& replica) {
   Entry* entry = nullptr;
   BegunElection* election = find(at, &entry);
   if (!election) return;
+  std::erase_if(election->may_lead,
+                [&](const MayLead& m) { return m.endpoint == replica.endpoint; });
   election->may_lead.push_back(replica);
   entry->dirty = true;
 }

@@ -9,7 +9,13 @@
 namespace failoverd::core {
 namespace {
 
-enum What : std::uint32_t { kBackOffTimer, kTermPairOfPretender, kDemotePretender };
+enum What : std::uint32_t {
+  kBackOffTimer,
+  kTermPairOfPretender,
+  kTermPairOfFollower,
+  kDemotePretender,
+  kRecoverPretender
+};
 
 constexpr Duration kDemoteAtMost =
     std::chrono::seconds{25};  // Joins a hung follower (FEDB.md 3.2).
@@ -31,7 +37,10 @@ void Brain::Rooms::take(const Event& event) {
                  [&](const TableUnreadable& e) { table_unreadable(e); },
                  [&](const NameserversListed& e) { nameservers_listed(e); },
                  [&](const SwitchRead& e) { switch_was_read(e); },
-                 [&](const ClusterRead&) { cluster_read = true; },
+                 [&](const ClusterRead&) {
+                   cluster_read = true;
+                   recall();
+                 },
                  [&](const LockGained& e) { lock_gained(e); },
                  [&](const LockLost& e) { lock_lost(e); },
                  [&](const ContactMade& e) { fresh_until = std::max(fresh_until, e.fresh_until); },
@@ -61,7 +70,10 @@ void Brain::Rooms::take(const Event& event) {
                  },
                  [&](const ConnectionLost& e) { watch.connection_lost(e.tablet); },
                  [&](const TimerFired& e) { timer_fired(e); },
-                 [&](const LoopStalled&) { watch.stalled(); },
+                 [&](const LoopStalled& e) {
+                   watch.stalled();
+                   elections.stalled(e.duration);
+                 },
                  [&](const PolicyChanged& e) {
                    desk.policy = e.policy;
                    look_at_all_troubled();
@@ -86,12 +98,16 @@ void Brain::Rooms::tables_listed(const TablesListed& list) {
 
 void Brain::Rooms::table_read(const TableRead& e) {
   const TableShape& shape = e.table;
-  if (Table* known = model.table_of(shape.znode); known && known->shape.tid == shape.tid) {
+  if (Table* known = model.table_of(shape.znode);
+      known && known->shape.tid == shape.tid && known->shape.created == shape.created) {
     if (shape.version < known->shape.version) return;  // Read before our own publish arrived.
     if (shape.version == known->shape.version) {
       known->stale = false;
       return;
     }
+  }
+  if (const Table* before = model.table_of(shape.znode)) {  // Made anew, or with fewer partitions.
+    for (const auto& [pid, p] : before->partitions) dirty_.insert({before->shape.tid, pid});
   }
   if (const auto wrong = model.put_table(shape, desk.now)) {
     table_unreadable({shape.znode, *wrong});
@@ -100,6 +116,7 @@ void Brain::Rooms::table_read(const TableRead& e) {
   for (const auto& [pid, p] : model.table(shape.tid)->partitions) dirty_.insert({shape.tid, pid});
   watch.tables_changed();
   leaders_counted_ = false;
+  if (!recalled_.empty()) recall();
 }
 
 void Brain::Rooms::table_unreadable(const TableUnreadable& e) {
@@ -118,6 +135,12 @@ void Brain::Rooms::table_unreadable(const TableUnreadable& e) {
 void Brain::Rooms::nameservers_listed(const NameserversListed& e) {
   nameservers = e.endpoints;
   nameservers_read = true;
+  if (nameservers.empty() || desk.policy.metadata != Metadata::kAuto) return;
+  // What has not touched the cluster yet is called off; an election whose probes are out goes on to
+  // its end, because a probe cannot be taken back (SAFETY 3).
+  const std::string why = "nameserver " + nameservers.front() + " has come up";
+  elections.call_off(why);
+  operations.call_off(why);
 }
 
 void Brain::Rooms::switch_was_read(const SwitchRead& e) {
@@ -143,41 +166,52 @@ void Brain::Rooms::lock_gained(const LockGained& e) {
   epoch = e.epoch;
   desk.note(Severity::kInfo, "lock", "this daemon is active, epoch " + std::to_string(epoch),
             {{"epoch", std::to_string(epoch)}});
-  recall(e);
+  records.start(epoch, e.records);
+  recalled_.clear();
+  for (const ElectionRecord& record : e.records) {
+    recalled_.insert(recalled_.end(), record.elections.begin(), record.elections.end());
+  }
+  recall();
   watch.start();
   for (const auto& [tid, table] : model.tables()) {
     for (const auto& [pid, p] : table.partitions) dirty_.insert({tid, pid});
   }
 }
 
-// What predecessors began and did not publish (SAFETY 3, 5).
-void Brain::Rooms::recall(const LockGained& e) {
-  records.start(epoch, e.records);
+// What predecessors began and did not publish (SAFETY 3, 5). A partition that is not there is known
+// to be gone only when every table has been read: until then its record stays, and waits.
+void Brain::Rooms::recall() {
+  if (!cluster_read) return;
   std::vector<PartitionKey> settled;
-  for (const ElectionRecord& record : e.records) {
-    for (const BegunElection& begun : record.elections) {
-      Partition* p = model.partition(begun.at);
-      const auto published = [&](Term term) {
-        return std::any_of(p->terms.begin(), p->terms.end(),
-                           [&](const TermPair& t) { return t.term >= term; });
-      };
-      if (!p || published(begun.probe_term)) {
-        settled.push_back(begun.at);
-        continue;
-      }
-      p->begun_term = begun.probe_term;
-      p->seen_term = std::max(p->seen_term, begun.probe_term);
-      for (const MayLead& m : begun.may_lead) {
-        p->seen_term = std::max(p->seen_term, m.term);
-        const auto tablet = model.find_tablet(m.endpoint);
-        if (Replica* r = tablet ? p->on(*tablet) : nullptr) {
-          r->may_lead_term = m.term;
-          r->may_lead_offset = m.offset;
-        }
-      }
+  std::erase_if(recalled_, [&](const BegunElection& begun) {
+    Partition* p = model.partition(begun.at);
+    if (!p && !model.unreadable().empty()) return false;
+    if (!p || !remember(*p, begun)) settled.push_back(begun.at);
+    dirty_.insert(begun.at);
+    return true;
+  });
+  for (const PartitionKey at : settled) {
+    const Partition* p = model.partition(at);
+    if (!p || !p->begun_term) records.done(at);  // Another record may tell of a later election.
+  }
+}
+
+// False: it has been published, nothing of it is left to be done.
+bool Brain::Rooms::remember(Partition& p, const BegunElection& begun) {
+  const bool published = std::any_of(p.terms.begin(), p.terms.end(),
+                                     [&](const TermPair& t) { return t.term >= begun.probe_term; });
+  if (published) return false;
+  p.begun_term = begun.probe_term;
+  p.seen_term = std::max(p.seen_term, begun.probe_term);
+  for (const MayLead& m : begun.may_lead) {
+    p.seen_term = std::max(p.seen_term, m.term);
+    const auto tablet = model.find_tablet(m.endpoint);
+    if (Replica* r = tablet ? p.on(*tablet) : nullptr) {
+      r->may_lead_term = m.term;
+      r->may_lead_offset = m.offset;
     }
   }
-  for (const PartitionKey at : settled) records.done(at);
+  return true;
 }
 
 void Brain::Rooms::lock_lost(const LockLost& e) {
@@ -191,6 +225,7 @@ void Brain::Rooms::lock_lost(const LockLost& e) {
   operations.stop();
   publisher.stop();
   records.stop();
+  recalled_.clear();
   watch.stop();
   terms.void_all();
   op_ids.void_all();
@@ -277,7 +312,13 @@ void Brain::Rooms::settle() {
     watch.judge_all();
     dirty_.merge(std::exchange(watch.changed, {}));
     dirty_.merge(std::exchange(publisher.changed, {}));
-    for (const PartitionKey at : std::exchange(elections.ended, {})) dirty_.insert(at);
+    for (const PartitionKey at : std::exchange(elections.ended, {})) {
+      dirty_.insert(at);
+      if (Partition* p = model.partition(at)) {
+        p->failures = 0;
+        p->not_before.reset();
+      }
+    }
     for (const Operations::Ended& ended : std::exchange(operations.ended, {})) {
       dirty_.insert(ended.at);
       Partition* p = model.partition(ended.at);
@@ -316,6 +357,9 @@ std::vector<StandsBack> Brain::Rooms::stands_back(Instant now) const {
     why.push_back({"nameserver", "nameserver " + nameservers.front() +
                                      " lives and keeps the metadata; waits until its znode below "
                                      "leader/ is gone, or for cluster.metadata: zookeeper"});
+  }
+  if (active && !switch_read) {
+    why.push_back({"not_read", "the switch auto_failover has not been read yet"});
   }
   if (cluster_read && model.tables().empty() && !model.unreadable().empty()) {
     why.push_back({"numbering",
@@ -393,12 +437,16 @@ void Brain::Rooms::diagnose_again(PartitionKey at) {
   if (!active) return;
   if (p->op == 0) treat(at, *p);
   demote_pretenders(at, *p);
+  ask_those_that_stand_still(at, *p);
 }
 
 void Brain::Rooms::treat(PartitionKey at, Partition& p) {
   if (!may_change()) return;
-  if (p.not_before && desk.now < *p.not_before) return;
   const Condition what = p.diagnosis.condition;
+  // A back-off is for what failed; a lost leader waits for nothing.
+  const bool elect = what == Condition::kLeaderLost || what == Condition::kNoLeader ||
+                     what == Condition::kUnfinished;
+  if (!elect && p.not_before && desk.now < *p.not_before) return;
   // SAFETY 3: what was begun is finished, also with auto_failover off.
   if (!auto_failover && what != Condition::kUnfinished) {
     would_treat(at, p);
@@ -525,6 +573,20 @@ void Brain::Rooms::demote_pretenders(PartitionKey at, Partition& p) {
   }
 }
 
+// A follower whose term is above the published one has fenced its leader: somebody began an
+// election and nobody remembers it.
+void Brain::Rooms::ask_those_that_stand_still(PartitionKey at, Partition& p) {
+  if (p.diagnosis.condition != Condition::kStuck || p.op != 0 || !may_change()) return;
+  const Replica* leader = p.leader();
+  for (Replica& r : p.replicas) {
+    if (!leader || &r == leader || !r.is_alive || r.demoting || !stands_still(*leader, r)) continue;
+    r.demoting = true;
+    const std::uint64_t key = std::uint64_t{at.tid} << 32 | at.pid;
+    desk.call({Route::Owner::kDemotions, key, kTermPairOfFollower, r.tablet, {}},
+              model.tablet(r.tablet).endpoint, GetTermPair{at}, std::chrono::seconds{1});
+  }
+}
+
 void Brain::Rooms::demotion_answered(const Route& route, const Answer& answer) {
   const PartitionKey at{static_cast<std::uint32_t>(route.key >> 32),
                         static_cast<std::uint32_t>(route.key)};
@@ -533,6 +595,18 @@ void Brain::Rooms::demotion_answered(const Route& route, const Answer& answer) {
   if (!r) return;
   r->demoting = false;
   const Endpoint& endpoint = model.tablet(route.tablet).endpoint;
+  if (route.what == kTermPairOfFollower) {
+    if (!answer.ok() || !answer.has_table) return;
+    p->seen_term = std::max(p->seen_term, answer.term);
+    if (p->terms.empty() || answer.term <= p->terms.back().term) return;
+    desk.note(Severity::kError, "failover",
+              endpoint + " has term " + std::to_string(answer.term) + " for " + to_text(at) +
+                  ", above its leader's: the leader is fenced, and is elected anew",
+              {{"tablet", endpoint}, {"partition", to_text(at)}});
+    p->begun_term = answer.term;
+    dirty_.insert(at);
+    return;
+  }
   if (route.what == kTermPairOfPretender) {
     if (!answer.ok() || !answer.is_leader) return;
     p->seen_term = std::max(p->seen_term, answer.term);
@@ -546,6 +620,14 @@ void Brain::Rooms::demotion_answered(const Route& route, const Answer& answer) {
     r->demoting = true;
     desk.call({Route::Owner::kDemotions, route.key, kDemotePretender, route.tablet, {}}, endpoint,
               Demote{at}, kDemoteAtMost);
+    return;
+  }
+  if (route.what == kRecoverPretender) return;  // Its next word brings us here again.
+  if (answer.answered() && answer.code == kTableStatusIsNotNormal) {
+    // A paused snapshot refuses this, too, and nobody else may be there to end the pause.
+    r->demoting = true;
+    desk.call({Route::Owner::kDemotions, route.key, kRecoverPretender, route.tablet, {}}, endpoint,
+              RecoverSnapshot{at}, std::chrono::seconds{1});
     return;
   }
   const bool empty = answer.answered() && answer.code == kTableIsNotExist;

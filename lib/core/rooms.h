@@ -62,7 +62,8 @@ struct Brain::Rooms {
   void tablet_answered(const TabletAnswered&);
   void timer_fired(const TimerFired&);
   void routed(const Route&, const TabletAnswered&);
-  void recall(const LockGained&);
+  void recall();
+  bool remember(Partition&, const BegunElection&);
 
   // Decisions.
   bool may_change() const;
@@ -71,6 +72,7 @@ struct Brain::Rooms {
   void would_treat(PartitionKey, Partition&);
   OpId open(OpType, PartitionKey, Partition&);
   void demote_pretenders(PartitionKey, Partition&);
+  void ask_those_that_stand_still(PartitionKey, Partition&);
   void demotion_answered(const Route&, const Answer&);
   void reserve_blocks();
   void reserve_later();
@@ -78,6 +80,7 @@ struct Brain::Rooms {
   void back_off(PartitionKey, Partition&);
   void look_at_all_troubled();
 
+  std::vector<BegunElection> recalled_;  // Of predecessors, not yet looked at.
   std::set<PartitionKey> dirty_;
   std::set<PartitionKey> troubled_;  // Not healthy: looked at again when we may change things.
   bool could_change_ = false;

@@ -63,7 +63,8 @@ struct PartitionShape {
 struct TableShape {
   std::string znode;  // Relative to the cluster's root: "table/table_data/flow".
   std::int32_t version = 0;
-  std::uint32_t bytes = 0;  // Size of the value: several tables share one multi up to its limit.
+  std::int64_t created = 0;  // czxid: a znode that was made anew counts its versions anew.
+  std::uint32_t bytes = 0;   // Size of the value: several tables share one multi up to its limit.
   std::string name;
   std::string db;
   std::uint32_t tid = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lib/base/check.h"
+#include "lib/core/diagnosis.h"
 
 namespace failoverd::core {
 namespace {
@@ -105,6 +106,11 @@ void Watch::connection_lost(const Endpoint& endpoint) {
   Tablet& t = model_.tablet(*i);
   t.word_fresh = false;
   if (!t.first_sign) t.first_sign = desk_.now;
+  // What is held without a gap is not known any more (SAFETY 6).
+  for (const PartitionKey key : t.hosts) {
+    if (Replica* r = model_.partition(key)->on(*i)) r->word.held_since.reset();
+  }
+  asking(*i).check_again = asking(*i).check_open;
   check(*i);
 }
 
@@ -182,7 +188,10 @@ void Watch::answered(const Route& route, const Answer& answer) {
     return;
   }
   if (route.what == kPoll) asking(i).poll_open = false;
-  if (route.what == kCheck) asking(i).check_open = false;
+  if (route.what == kCheck) {
+    asking(i).check_open = false;
+    if (std::exchange(asking(i).check_again, false)) check(i);
+  }
   if (answer.ok()) take_words(i, answer, route.asked_at);
   if (answer.transport == Transport::kBroken) check_later(i, kSecondRefusalAfter);
   // Silence on an odd tablet: keep a question open, so that its first word is heard at once.
@@ -321,11 +330,11 @@ void Watch::set_word(TabletIndex i, PartitionKey key, const ReplicaStatus* said,
   const bool news = !word.asked_at || word.held != (said != nullptr) ||
                     (said && (word.mode != said->mode || word.state != said->state)) ||
                     *word.asked_at <= r->row_seen_at;
-  word.asked_at = asked_at;
   if (said) {
-    if (!word.held) word.held_since = desk_.now;
+    if (!word.held || !word.held_since) word.held_since = desk_.now;
     word.mode = said->mode;
     word.state = said->state;
+    if (word.offset != said->offset || !word.asked_at) word.moved_at = desk_.now;
     word.offset = said->offset;
     word.record_cnt = said->record_cnt;
     word.record_bytes = said->record_bytes;
@@ -333,8 +342,11 @@ void Watch::set_word(TabletIndex i, PartitionKey key, const ReplicaStatus* said,
   } else {
     word.held_since.reset();
   }
+  word.asked_at = asked_at;
   word.held = said != nullptr;
-  if (news || p->diagnosis.condition != Condition::kHealthy) changed.insert(key);
+  const Replica* leader = p->leader();
+  const bool still = leader && leader != r && r->is_alive && stands_still(*leader, *r);
+  if (news || still || p->diagnosis.condition != Condition::kHealthy) changed.insert(key);
 }
 
 bool Watch::lacks_everything(const Tablet& t, TabletIndex i) const {
@@ -382,7 +394,8 @@ void Watch::judge_one(TabletIndex i) {
   }
   // A crash that was seen stays seen until the tablet answers; only its reason may improve.
   const TabletState was = t.verdict.state;
-  if (t.verdict.dead() && verdict.state == TabletState::kSuspect) return;
+  const bool answers = !t.evidence.unanswered_since && !t.evidence.refused_first;
+  if (t.verdict.dead() && !verdict.dead() && !answers) return;
   if (verdict.state == was) {
     t.verdict = std::move(verdict);
     return;

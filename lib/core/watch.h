@@ -54,6 +54,7 @@ class Watch {
   struct Asking {
     bool poll_open = false;
     bool check_open = false;
+    bool check_again = false;  // The connection was lost while a check was open.
     bool timer_set = false;
     bool check_timer_set = false;
     Witnesses witnesses;

@@ -88,7 +88,8 @@ void ClusterView::read_list(List& list) {
         if (code == Code::kNoNode) {
           // getChildren leaves no watch on what is not there.
           session_.exists(list.path, guarded([this, &list](Code c, const Stat&) {
-                            if (c == Code::kOk || c == Code::kNoNode) return;
+                            if (c == Code::kNoNode)
+                              return;  // kOk: made meanwhile, and nobody watches its children.
                             list.watched = false;
                             read_later([this, &list] { read_list(list); });
                           }),
@@ -236,6 +237,13 @@ void ClusterView::table_read(const std::string& znode, Code code, std::string va
   if (code != Code::kOk) {
     entry.watched = false;
     if (code == Code::kExpired) return;
+    if (code !=
+        Code::kUnknown) {  // Not for us to read: that table is left alone, others are served.
+      entry.known = true;
+      tell_(
+          core::TableUnreadable{znode, std::string{"cannot be read: "} + zookeeper::to_text(code)});
+      tell_if_all_is_read();
+    }
     read_later([this, znode] {
       if (entries_.contains(znode)) read_table(znode);
     });
@@ -244,6 +252,7 @@ void ClusterView::table_read(const std::string& znode, Code code, std::string va
   entry.known = true;
   TableDetails details;
   auto shape = parse_table(znode, value, stat.version, numbering_, &details);
+  if (shape) shape->created = stat.czxid;
   entry.value = {std::move(value), stat.version, details};
   const bool again = std::exchange(entry.again, false);
   if (shape) {

@@ -61,8 +61,14 @@ void Switch::read() {
   session_.get(paths_.auto_failover(),
                guarded([this, fired](Code code, const std::string& value, const Stat&) {
                  if (code == Code::kNoNode) {
-                   session_.exists(
-                       paths_.auto_failover(), [](Code, const Stat&) {}, fired);
+                   session_.exists(paths_.auto_failover(), guarded([this](Code c, const Stat&) {
+                                     if (c == Code::kNoNode) return;
+                                     watched_ = false;  // Made meanwhile, or not answered.
+                                     later([this] {
+                                       if (!watched_) read();
+                                     });
+                                   }),
+                                   fired);
                  }
                  value_read(code, value);
                }),

@@ -29,7 +29,8 @@ class Tablets {
   std::function<bool()> may_change;
 
   void call(const core::CallTablet& command);
-  // Closes all connections; calls under way are answered kNotSent or kBroken.
+  // The lock is lost: closes all connections, so that nothing that waits to be sent is sent any
+  // more.
   void drop_all();
 
  private:
@@ -39,10 +40,12 @@ class Tablets {
   };
   Line& line(const core::Endpoint& endpoint);
   void call_fresh(const core::CallTablet& command);
+  void fresh_answered(const core::CallTablet& command, const rpc::Answer& answer);
 
   boost::asio::io_context& io_;
   Tell tell_;
   std::map<core::Endpoint, Line> lines_;
+  std::map<core::RequestId, std::unique_ptr<rpc::Channel>> fresh_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -128,12 +128,14 @@ void Throne::all_read(std::uint64_t reign) {
 void Throne::lose(const std::string& why) {
   ++reign_;
   fresh_until_ = {};
-  if (!std::exchange(gained_, false)) return;
-  tell_(core::LockLost{why});
+  if (std::exchange(gained_, false)) tell_(core::LockLost{why});
 }
 
 void Throne::epoch_is_not_ours() {
-  if (gained_) lose("another daemon has written a newer epoch");
+  if (!gained_) return;
+  lose("the epoch is not ours any more");
+  // We hold the lock all the same: nobody else can act, so a new epoch is ours to write.
+  if (lock_.held()) again(reign_);
 }
 
 void Throne::release(std::function<void()> done) {
@@ -152,7 +154,9 @@ void Throne::keep_contact() {
   const Instant sent = boot_now();
   session_.get(paths_.epoch(), guarded([this, sent, session, reign = reign_](
                                            Code code, const std::string&, const Stat& stat) {
-                 if (reign != reign_ || code != Code::kOk) return;
+                 if (reign != reign_) return;
+                 if (code == Code::kNoNode) return epoch_is_not_ours();
+                 if (code != Code::kOk) return;
                  if (stat.version != epoch_version_) return epoch_is_not_ours();
                  fresh_until_ = std::max(fresh_until_, sent + session * 2 / 3);
                  tell_(core::ContactMade{fresh_until_});

@@ -182,8 +182,9 @@ void ZnodeMetadata::raised_from(const Counter& counter, bool exists, const std::
                                 std::int32_t version) {
   const auto now = exists && !value.empty() ? number_in(value) : 0;
   if (!now) {
-    complain(counter.path + ": \"" + value.substr(0, 40) +
-             "\" is not a decimal number; no number is given out until it is");
+    const std::string line = counter.path + ": \"" + value.substr(0, 40) +
+                             "\" is not a decimal number; no number is given out until it is";
+    if (std::exchange(complaint_, line) != line) complain(line);
     failed_later([counter] { counter.done(false, 0, 0); });
     return;
   }

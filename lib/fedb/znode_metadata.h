@@ -72,6 +72,7 @@ class ZnodeMetadata {
   ClusterView& view_;
   Throne& throne_;
   Tell tell_;
+  std::string complaint_;     // The latest: said once, not at every attempt.
   std::uint64_t notify_ = 0;  // Its value as we last wrote it; 0: not known, read first.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
