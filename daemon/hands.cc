@@ -37,8 +37,7 @@ const char* event_severity(core::Severity severity) {
 
 Hands::Hands(boost::asio::io_context& io, const config::Config& config, std::string name, Log& log,
              admin::EventLog& events, admin::Metrics& metrics)
-    : io_(io),
-      name_(std::move(name)),
+    : name_(std::move(name)),
       log_(log),
       events_(events),
       metrics_(metrics),

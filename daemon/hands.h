@@ -63,7 +63,6 @@ class Hands {
   void session_changed(zookeeper::SessionState state, bool new_session);
   void beat();
 
-  boost::asio::io_context& io_;
   const std::string name_;
   Log& log_;
   admin::EventLog& events_;

@@ -33,6 +33,7 @@ std::string diagnosis_word(Condition c) {
 
 std::vector<admin::Count> counts_of(const std::map<std::string, std::uint64_t>& by_word) {
   std::vector<admin::Count> counts;
+  counts.reserve(by_word.size());
   for (const auto& [word, count] : by_word) counts.push_back({word, count});
   return counts;
 }

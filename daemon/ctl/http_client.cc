@@ -181,6 +181,7 @@ std::vector<Result<Answer>> http_call_all(const std::vector<Url>& urls, const Ca
   }
   io.run();
   std::vector<Result<Answer>> all;
+  all.reserve(answers.size());
   for (auto& answer : answers) all.push_back(std::move(*answer));
   return all;
 }

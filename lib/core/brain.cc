@@ -17,7 +17,7 @@
 
 namespace failoverd::core {
 
-Brain::Brain(Policy policy) : rooms_(std::make_unique<Rooms>(std::move(policy))) {}
+Brain::Brain(const Policy& policy) : rooms_(std::make_unique<Rooms>(policy)) {}
 Brain::~Brain() = default;
 
 std::vector<Command> Brain::step(Instant now, const Event& event) {

@@ -37,7 +37,7 @@ struct WouldDo {
 
 class Brain {
  public:
-  explicit Brain(Policy policy);
+  explicit Brain(const Policy& policy);
   ~Brain();
   Brain(const Brain&) = delete;
   Brain& operator=(const Brain&) = delete;

@@ -18,7 +18,7 @@
 namespace failoverd::core {
 
 struct Brain::Rooms {
-  explicit Rooms(Policy policy) { desk.policy = std::move(policy); }
+  explicit Rooms(const Policy& policy) { desk.policy = policy; }
 
   // One event: takes the fact in.
   void take(const Event&);
