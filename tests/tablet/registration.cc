@@ -31,6 +31,7 @@ void Registration::open_session() {
     if (state == SessionState::kExpired || (state == SessionState::kConnected && new_session)) {
       registered_ = false;
     }
+    if (state == SessionState::kConnected && std::exchange(reopened_, false)) register_again();
   };
   session_->start();
 }
@@ -52,7 +53,6 @@ void Registration::register_startup() {
     }
     session_->create(path(), "startup_" + options_.endpoint, true, false,
                      [this](Code code, const std::string&) {
-                       started_up_ = true;
                        registered_ = code == Code::kOk;
                        if (!registered_) {
                          return on_failed("cannot create " + path() + ": " + to_text(code));
@@ -74,8 +74,14 @@ void Registration::schedule_check() {
 
 void Registration::check() {
   if (stay_lost_ || registered_) return;
-  if (!session_) return open_session();
-  if (session_->state() != SessionState::kConnected) return;
+  if (!session_) {
+    reopened_ = true;
+    return open_session();
+  }
+  if (session_->state() == SessionState::kConnected) register_again();
+}
+
+void Registration::register_again() {
   session_->create(path(), options_.endpoint, true, false,
                    [this](Code code, const std::string&) { registered_ = code == Code::kOk; });
 }

@@ -40,6 +40,7 @@ class Registration {
  private:
   void open_session();
   void check();
+  void register_again();
   void schedule_check();
   std::string path() const;
 
@@ -47,10 +48,10 @@ class Registration {
   const Options& options_;
   boost::asio::steady_timer timer_;
   std::unique_ptr<zookeeper::Session> session_;
-  bool ready_ = false;       // Was connected once.
-  bool started_up_ = false;  // The first registration was tried.
+  bool ready_ = false;  // Was connected once.
   bool registered_ = false;
   bool stay_lost_ = false;
+  bool reopened_ = false;  // By a check, which registers as soon as it is connected.
 };
 
 }  // namespace failoverd::minitablet

@@ -34,7 +34,7 @@ class Writer {
     std::size_t value_bytes = 16;
     std::chrono::milliseconds put_timeout{1000};
     // After a put that failed; the next goes out then, or when the metadata names another leader.
-    std::chrono::milliseconds retry_pause{2};
+    std::chrono::milliseconds retry_pause{50};
     std::filesystem::path acked_file;  // One row a line as they are acknowledged; empty: none.
     bool keep_acked = true;            // For acked().
   };
