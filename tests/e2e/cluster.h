@@ -35,7 +35,8 @@ struct ClusterOptions {
 struct DaemonOptions {
   // YAML lines that replace or add keys: {"auto_failover: false", "detection: {crash: false}"}.
   std::vector<std::string> config = {};
-  std::string zookeeper = {};  // Another address for it, such as a proxy's.
+  std::string zookeeper = {};                   // Another address for it, such as a proxy's.
+  std::string cluster = "session_timeout: 1s";  // What stands beside it in section cluster.
 };
 
 class Daemon;

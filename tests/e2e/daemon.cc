@@ -17,22 +17,44 @@ namespace asio = boost::asio;
 
 std::string key_of(const std::string& line) { return line.substr(0, line.find(':')); }
 
-// The body of a GET on loopback; empty if it cannot be had.
-std::string http_get(const std::string& address, const std::string& target) {
+// One request on loopback.
+Daemon::Http http_call(const std::string& address, const std::string& request) {
+  Daemon::Http result;
   asio::io_context io;
   asio::ip::tcp::socket socket(io);
   boost::system::error_code error;
   const auto colon = address.rfind(':');
   const auto port = static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1)));
   socket.connect({asio::ip::make_address(address.substr(0, colon)), port}, error);
-  if (error) return "";
-  const std::string request =
-      "GET " + target + " HTTP/1.1\r\nHost: " + address + "\r\nConnection: close\r\n\r\n";
+  if (error) return result;
   asio::write(socket, asio::buffer(request), error);
   std::string answer;
   asio::read(socket, asio::dynamic_buffer(answer), error);
   const auto body = answer.find("\r\n\r\n");
-  return body == std::string::npos ? "" : answer.substr(body + 4);
+  if (body == std::string::npos) return result;
+  result.head = answer.substr(0, body);
+  result.body = answer.substr(body + 4);
+  result.status = std::atoi(result.head.c_str() + std::string_view{"HTTP/1.1 "}.size());
+  return result;
+}
+
+std::string text_of(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Runs a program to its end; what it writes to stdout and stderr goes to files of this name.
+Daemon::Output run_to_end(Cluster& cluster, std::vector<std::string> arguments) {
+  static int runs = 0;
+  const auto file = cluster.directory() / ("run" + std::to_string(++runs));
+  std::string command = "exec \"$0\" \"$@\" >" + file.string() + ".out 2>" + file.string() + ".err";
+  arguments.insert(arguments.begin(), {"/bin/sh", "-c", std::move(command)});
+  harness::Process::Options options;
+  options.arguments = std::move(arguments);
+  harness::Process process(options);
+  cluster.wait_until([&] { return !process.running(); }, options.arguments[3] + " ends");
+  return {process.wait(std::chrono::seconds{1}).value_or(-1), text_of(file.string() + ".out"),
+          text_of(file.string() + ".err")};
 }
 
 }  // namespace
@@ -42,24 +64,34 @@ Daemon::Daemon(Cluster& cluster, int number, const DaemonOptions& options)
       file_(cluster.directory() / ("failoverd" + std::to_string(number) + ".yaml")),
       log_file_(cluster.directory() / ("failoverd" + std::to_string(number) + ".log")),
       http_("127.0.0.1:" + std::to_string(harness::free_port())),
-      zookeeper_(options.zookeeper.empty() ? cluster.zookeeper().hosts() : options.zookeeper) {
+      cluster_keys_("zookeeper: \"" +
+                    (options.zookeeper.empty() ? cluster.zookeeper().hosts() : options.zookeeper) +
+                    "\", " + options.cluster) {
   configure(options.config);
 }
 
 void Daemon::configure(const std::vector<std::string>& lines) {
-  std::map<std::string, std::string> keys{
-      {"cluster", "cluster: {zookeeper: \"" + zookeeper_ + "\", session_timeout: 1s}"},
-      {"listen", "listen: {http: \"" + http_ + "\"}"},
-      {"log", "log: {level: debug}"},
-      {"detection", "detection: {silence: 1s}"}};
+  std::map<std::string, std::string> keys{{"cluster", "cluster: {" + cluster_keys_ + "}"},
+                                          {"listen", "listen: {http: \"" + http_ + "\"}"},
+                                          {"log", "log: {level: debug}"},
+                                          {"detection", "detection: {silence: 1s}"}};
   for (const std::string& line : lines) keys[key_of(line)] = line;
-  const std::filesystem::path next = file_.string() + ".new";
-  {
-    std::ofstream out(next);
-    for (const auto& [key, line] : keys) out << line << "\n";
+  std::string text;
+  for (const auto& [key, line] : keys) text += line + "\n";
+  write_file(text);
+}
+
+void Daemon::write_file(const std::string& text, How how) {
+  if (how == How::kInPlace) {
+    std::ofstream(file_) << text;
+    return;
   }
+  const std::filesystem::path next = file_.string() + ".new";
+  std::ofstream(next) << text;
   std::filesystem::rename(next, file_);
 }
+
+std::string Daemon::read_file() const { return text_of(file_); }
 
 void Daemon::start() {
   harness::Process::Options options;
@@ -75,24 +107,38 @@ void Daemon::kill() {
 
 int Daemon::stop() { return process_->stop(); }
 
-Daemon::Output Daemon::ctl(const std::vector<std::string>& arguments) {
-  static int calls = 0;
-  harness::Process::Options options;
-  options.arguments = {std::string{FAILOVERD_BIN_DIR} + "/failoverctl", "--server",
-                       "http://" + http_};
-  options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
-  options.log_file = cluster_.directory() / ("ctl" + std::to_string(++calls) + ".out");
-  harness::Process ctl(options);
-  cluster_.wait_until([&] { return !ctl.running(); }, "failoverctl ends");
-  return {ctl.wait(std::chrono::seconds{1}).value_or(-1), ctl.log()};
+Daemon::Output Daemon::ctl(const std::vector<std::string>& arguments, const std::string& servers) {
+  std::vector<std::string> all = {std::string{FAILOVERD_BIN_DIR} + "/failoverctl", "--server",
+                                  servers.empty() ? "http://" + http_ : servers};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  return run_to_end(cluster_, std::move(all));
 }
 
-std::string Daemon::status() { return http_get(http_, "/api/v1/status"); }
+Daemon::Output Daemon::run(const std::vector<std::string>& arguments) {
+  std::vector<std::string> all = {std::string{FAILOVERD_BIN_DIR} + "/failoverd", "--config",
+                                  file_.string()};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  return run_to_end(cluster_, std::move(all));
+}
+
+Daemon::Http Daemon::get(const std::string& target) {
+  return http_call(
+      http_, "GET " + target + " HTTP/1.1\r\nHost: " + http_ + "\r\nConnection: close\r\n\r\n");
+}
+
+Daemon::Http Daemon::post(const std::string& target, const std::string& body) {
+  return http_call(http_, "POST " + target + " HTTP/1.1\r\nHost: " + http_ +
+                              "\r\nConnection: close\r\nContent-Type: application/json" +
+                              "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+                              body);
+}
+
+std::string Daemon::status() { return get("/api/v1/status").body; }
 
 bool Daemon::active() { return metric("failoverd_active") == 1; }
 
 std::optional<double> Daemon::metric(const std::string& series) {
-  const std::string text = "\n" + http_get(http_, "/metrics");
+  const std::string text = "\n" + get("/metrics").body;
   const auto at = text.find("\n" + series + " ");
   if (at == std::string::npos) return std::nullopt;
   return std::stod(text.substr(at + series.size() + 2));

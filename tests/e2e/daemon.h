@@ -24,16 +24,32 @@ class Daemon {
   void resume() { process_->resume(); }
   harness::Process& process() { return *process_; }
 
-  // Writes its file anew, with these lines replacing or adding keys.
+  // Writes its file anew, with these lines replacing or adding keys ("detection: {...}").
   void configure(const std::vector<std::string>& lines);
   const std::filesystem::path& file() const { return file_; }
 
+  // Writes its file anew as it stands here, by renaming a new one over it or by writing into it.
+  enum class How { kRename, kInPlace };
+  void write_file(const std::string& text, How how = How::kRename);
+  std::string read_file() const;
+
   struct Output {
     int status = 0;
-    std::string out;  // stdout and stderr.
+    std::string out;
+    std::string err;
   };
-  // Runs failoverctl against it.
-  Output ctl(const std::vector<std::string>& arguments);
+  // Runs failoverctl against it, or against `servers` ("URL,URL").
+  Output ctl(const std::vector<std::string>& arguments, const std::string& servers = {});
+  // Runs failoverd itself with these arguments behind --config FILE, to its end.
+  Output run(const std::vector<std::string>& arguments);
+
+  struct Http {
+    int status = 0;    // 0: no answer.
+    std::string head;  // Status line and headers.
+    std::string body;
+  };
+  Http get(const std::string& target);
+  Http post(const std::string& target, const std::string& body);
   // Of GET /api/v1/status, as text: for looking for words.
   std::string status();
   bool active();
@@ -47,7 +63,7 @@ class Daemon {
   const std::filesystem::path file_;
   const std::filesystem::path log_file_;
   const std::string http_;
-  std::string zookeeper_;
+  const std::string cluster_keys_;
   std::unique_ptr<harness::Process> process_;
 };
 

@@ -1,0 +1,313 @@
+// What operators and their programs see of a failover: failoverctl's tables and JSON, HTTP,
+// metrics, exit statuses; on a real cluster with a real failover.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <csignal>
+#include <fstream>
+#include <sstream>
+
+#include "tests/e2e/cluster.h"
+#include "tests/e2e/daemon.h"
+#include "tests/e2e/soundness.h"
+#include "tests/harness/ports.h"
+
+namespace failoverd::e2e {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::seconds;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::MatchesRegex;
+
+// A printed table: its lines split into words. Cells have no blanks.
+std::vector<std::vector<std::string>> rows_of(const std::string& printed) {
+  std::vector<std::vector<std::string>> rows;
+  std::istringstream in(printed);
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream words(line);
+    std::vector<std::string> row;
+    for (std::string word; words >> word;) row.push_back(word);
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+using Row = std::vector<std::string>;
+
+// One cluster for all tests that only look: a tablet has died and was replaced.
+class AfterFailover : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    cluster_ = new Cluster;
+    cluster().create_table("flow", 2, 3);
+    cluster().create_table("single", 1, 1, {0});
+    daemon_ = &cluster().start_active_daemon();
+    cluster().start_writer();
+    cluster().kill_tablet(0);
+    cluster().wait_until([] { return cluster().everything_is_led_without(0); }, "all is led");
+    cluster().wait_until([] { return cluster().rows("single", 0) == "A=L-"; }, "single is dead");
+    cluster().wait_until(
+        [] { return daemon().metric("failoverd_tablets{state=\"crashed\"}") == 1; }, "crashed");
+    EXPECT_THAT(wait_until_sound(cluster()), IsEmpty());
+    // Offsets stand still, and the daemon has asked for them.
+    cluster().writer().stop();
+    cluster().wait_until([] { return cluster().writer().idle(); }, "the writer is idle");
+    cluster().let_pass(std::chrono::milliseconds{2100});
+  }
+  static void TearDownTestSuite() {
+    delete cluster_;
+    cluster_ = nullptr;
+  }
+  static Cluster& cluster() { return *cluster_; }
+  static Daemon& daemon() { return *daemon_; }
+  static std::string print(const std::vector<std::string>& words) {
+    const auto output = daemon().ctl(words);
+    EXPECT_EQ(output.status, 0) << output.err;
+    EXPECT_EQ(output.err, "");
+    return output.out;
+  }
+  static json::array print_json(std::vector<std::string> words) {
+    words.insert(words.begin(), "--json");
+    return json::parse(print(words)).as_array();
+  }
+  static std::string offset(int tablet, std::uint32_t pid) {
+    return std::to_string(word(cluster(), tablet, "flow", pid).offset);
+  }
+
+ private:
+  static inline Cluster* cluster_ = nullptr;
+  static inline Daemon* daemon_ = nullptr;
+};
+
+TEST_F(AfterFailover, ShowTablet) {
+  const auto rows = rows_of(print({"showtablet"}));
+  ASSERT_EQ(rows.size(), 5u);
+  EXPECT_EQ(rows[0], (Row{"endpoint", "state", "age"}));
+  for (std::size_t i = 0; i < 3; ++i) {
+    const Row& row = rows[2 + i];
+    EXPECT_EQ(row[0], cluster().tablet(static_cast<int>(i)));
+    EXPECT_EQ(row[1], i == 0 ? "kTabletOffline" : "kTabletHealthy");
+    EXPECT_THAT(row[2], MatchesRegex("[0-9]+[smh]"));
+  }
+  const json::array all = print_json({"showtablet"});
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0].at("state"), "kTabletOffline");
+  EXPECT_TRUE(all[0].at("age").is_number());
+}
+
+TEST_F(AfterFailover, ShowTable) {
+  const auto rows = rows_of(print({"showtable", "flow"}));
+  ASSERT_EQ(rows.size(), 8u);
+  EXPECT_EQ(rows[0], (Row{"name", "tid", "pid", "endpoint", "role", "ttl", "is_alive",
+                          "compress_type", "offset", "record_cnt", "memused"}));
+  const std::string tid = std::to_string(cluster().znodes().table("flow")->tid());
+  const int leader = cluster().leader("flow", 0);
+  for (int i = 0; i < 3; ++i) {
+    const Row& row = rows[2 + static_cast<std::size_t>(i)];
+    EXPECT_EQ(Row(row.begin(), row.begin() + 4), (Row{"flow", tid, "0", cluster().tablet(i)}));
+    // The dead one is shown as the leader that it was (FEDB.md 3.1).
+    EXPECT_EQ(row[4], i == 0 || i == leader ? "leader" : "follower");
+    EXPECT_EQ(row[5], "0min");
+    EXPECT_EQ(row[6], i == 0 ? "no" : "yes");
+    EXPECT_EQ(row[7], "kNoCompress");
+    if (i == 0) continue;
+    EXPECT_EQ(row[8], offset(i, 0));
+    EXPECT_EQ(row[9], offset(i, 0));
+  }
+  // All tables; and as JSON, numbers as numbers.
+  EXPECT_EQ(rows_of(print({"showtable"})).size(), 9u);
+  const json::array all = print_json({"showtable", "single"});
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].at("role"), "leader");
+  EXPECT_EQ(all[0].at("is_alive"), false);
+  EXPECT_TRUE(all[0].at("offset").is_number());
+}
+
+TEST_F(AfterFailover, ShowOpStatus) {
+  const auto rows = rows_of(print({"showopstatus"}));
+  ASSERT_EQ(rows.size(), 5u);
+  EXPECT_EQ(rows[0], (Row{"op_id", "op_type", "name", "pid", "status", "start_time", "execute_time",
+                          "end_time", "cur_task"}));
+  std::map<std::string, Row> by_type;
+  for (std::size_t i = 2; i < rows.size(); ++i) {
+    by_type[rows[i][1]] = rows[i];
+    EXPECT_GT(std::stoull(rows[i][0]), 1'000'000'000u);
+    EXPECT_EQ(rows[i][4], "kDone");
+    EXPECT_THAT(rows[i][5], MatchesRegex("20[0-9]{12}"));
+    EXPECT_THAT(rows[i][6], MatchesRegex("[0-9]+s"));
+    EXPECT_THAT(rows[i][7], MatchesRegex("20[0-9]{12}"));
+    EXPECT_EQ(rows[i][8], "-");
+  }
+  EXPECT_EQ(by_type["kChangeLeaderOP"][3], "0");
+  EXPECT_EQ(by_type["kOfflineReplicaOP"][3], "1");
+  EXPECT_EQ(by_type["kUpdatePartitionStatusOP"][2], "single");
+  EXPECT_EQ(rows_of(print({"showopstatus", "flow"})).size(), 4u);
+  const json::array one = print_json({"showopstatus", "flow", "0"});
+  ASSERT_EQ(one.size(), 1u);
+  EXPECT_EQ(one[0].at("op_type"), "kChangeLeaderOP");
+  EXPECT_GT(one[0].at("start_time").to_number<std::int64_t>(), 1'500'000'000'000);
+  EXPECT_GE(one[0].at("end_time").to_number<std::int64_t>(),
+            one[0].at("start_time").to_number<std::int64_t>());
+  EXPECT_TRUE(one[0].at("cur_task").is_null());
+}
+
+TEST_F(AfterFailover, Conf) {
+  EXPECT_EQ(rows_of(print({"confget"}))[0], (Row{"key", "value"}));
+  EXPECT_EQ(rows_of(print({"confget"}))[2], (Row{"auto_failover", "true"}));
+  EXPECT_EQ(print_json({"confget"})[0].at("value"), "true");
+}
+
+TEST_F(AfterFailover, Status) {
+  const std::string text = print({"status"});
+  EXPECT_THAT(text, HasSubstr("active: this daemon"));
+  EXPECT_THAT(text, HasSubstr("auto_failover on"));
+  EXPECT_THAT(text, HasSubstr("2 degraded, 1 leaderless"));
+  EXPECT_THAT(text, HasSubstr("leaderless: single 0"));
+  EXPECT_THAT(text, HasSubstr("not alive: " + cluster().tablet(0) + " (crashed)"));
+  const json::value status = json::parse(print({"--json", "status"}));
+  EXPECT_EQ(status.at("partitions").at("degraded").to_number<int>(), 2);
+  EXPECT_EQ(status.at("tablets").at("healthy").to_number<int>(), 2);
+  EXPECT_EQ(status.at("active"), true);
+}
+
+TEST_F(AfterFailover, Events) {
+  const std::string text = print({"events"});
+  EXPECT_THAT(text, HasSubstr("tablet " + cluster().tablet(0) + " is crashed"));
+  EXPECT_THAT(text, HasSubstr("kChangeLeaderOP of flow/0"));
+  std::uint64_t last = 0;
+  for (const json::value& event : print_json({"events"})) {
+    EXPECT_GT(event.at("id").to_number<std::uint64_t>(), last);
+    last = event.at("id").to_number<std::uint64_t>();
+    EXPECT_TRUE(event.at("fields").is_object());
+  }
+  EXPECT_GT(last, 3u);
+}
+
+TEST_F(AfterFailover, Http) {
+  EXPECT_EQ(daemon().get("/healthz").status, 200);
+  EXPECT_EQ(daemon().get("/readyz").body, "active\n");
+  EXPECT_EQ(daemon().get("/api/v1/nothing").status, 404);
+  for (const char* path : {"status", "tablets", "tables", "tables/flow", "ops", "conf", "events"}) {
+    const auto answer = daemon().get(std::string{"/api/v1/"} + path);
+    EXPECT_EQ(answer.status, 200) << path;
+    boost::system::error_code error;
+    json::parse(answer.body, error);
+    EXPECT_FALSE(error) << path << answer.body;
+  }
+  const auto refused =
+      daemon().post("/api/v1/commands/confset", R"({"key": "auto_failover", "value": "maybe"})");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_EQ(json::parse(refused.body).at("code"), 307);
+  EXPECT_EQ(daemon().post("/api/v1/commands/confset", "{").status, 400);
+}
+
+TEST_F(AfterFailover, Metrics) {
+  const std::string text = daemon().get("/metrics").body;
+  const auto file = cluster().directory() / "metrics.txt";
+  std::ofstream(file) << text;
+  harness::Process::Options options;
+  options.arguments = {"/bin/sh", "-c", "promtool check metrics < " + file.string()};
+  options.log_file = cluster().directory() / "promtool.log";
+  harness::Process promtool(options);
+  EXPECT_EQ(promtool.wait(seconds{20}), 0) << promtool.log();
+  EXPECT_EQ(promtool.log(), "");
+  EXPECT_EQ(daemon().metric("failoverd_active"), 1);
+  EXPECT_EQ(daemon().metric("failoverd_zookeeper_connected"), 1);
+  EXPECT_EQ(daemon().metric("failoverd_partitions{state=\"degraded\"}"), 2);
+  EXPECT_EQ(daemon().metric("failoverd_partitions{state=\"leaderless\"}"), 1);
+  EXPECT_EQ(daemon().metric("failoverd_ops_total{type=\"kChangeLeaderOP\",status=\"kDone\"}"), 1);
+  for (const char* phase : {"detect", "elect", "publish", "total"}) {
+    EXPECT_EQ(daemon().metric(std::string{"failoverd_failover_duration_seconds_count{phase=\""} +
+                              phase + "\"}"),
+              1);
+  }
+  EXPECT_THAT(text, HasSubstr("process_resident_memory_bytes"));
+}
+
+TEST_F(AfterFailover, ExitStatusOfFailoverctl) {
+  EXPECT_EQ(daemon().ctl({"confset", "auto_failover", "maybe"}).status, 1);
+  EXPECT_THAT(daemon().ctl({"confset", "auto_failover", "maybe"}).err,
+              HasSubstr("failed to set auto_failover. error msg: invalid parameter"));
+  EXPECT_EQ(daemon().ctl({"showtable", "nothing"}).status, 1);
+  EXPECT_EQ(daemon().ctl({"explode"}).status, 2);
+  EXPECT_EQ(daemon().ctl({"confset"}).status, 2);
+  EXPECT_EQ(daemon().ctl({"showtablet", "extra"}).status, 2);
+  const auto nobody =
+      daemon().ctl({"status"}, "http://127.0.0.1:" + std::to_string(harness::free_port()));
+  EXPECT_EQ(nobody.status, 1);
+  EXPECT_THAT(nobody.err, MatchesRegex("[^\n]+\n"));
+}
+
+// Events come while one watches, and go on with another daemon when the active one changes.
+TEST(Operators, FollowEvents) {
+  Cluster cluster;
+  cluster.create_table("flow", 2, 3);
+  Daemon& daemon = cluster.start_active_daemon();
+  harness::Process::Options options;
+  options.arguments = {std::string{FAILOVERD_BIN_DIR} + "/failoverctl", "--server",
+                       "http://" + daemon.http(), "events", "--follow"};
+  options.log_file = cluster.directory() / "follow.log";
+  harness::Process follow(options);
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return follow.log().find("is active, epoch 1") != std::string::npos; },
+      "what was before is shown"));
+  cluster.kill_tablet(0);
+  EXPECT_TRUE(cluster.wait_until(
+      [&] {
+        return follow.log().find(cluster.tablet(0) + " is crashed") != std::string::npos &&
+               follow.log().find("kChangeLeaderOP of flow/0") != std::string::npos;
+      },
+      "what happens is shown"));
+}
+
+// Before ZooKeeper is there, and while it is away: alive, but not ready.
+TEST(Operators, ReadyOnlyWithZooKeeper) {
+  Cluster cluster({.tablets = 1});
+  cluster.zookeeper().kill();
+  Daemon& daemon = cluster.start_daemon();
+  ASSERT_TRUE(
+      cluster.wait_until([&] { return daemon.get("/healthz").status == 200; }, "it is alive"));
+  EXPECT_EQ(daemon.get("/readyz").status, 503);
+  EXPECT_THAT(daemon.get("/readyz").body, HasSubstr("waits for ZooKeeper at"));
+  EXPECT_EQ(daemon.metric("failoverd_zookeeper_connected"), 0);
+  cluster.zookeeper().start();
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return daemon.get("/readyz").status == 200 && daemon.active(); }, "it is ready"));
+  cluster.zookeeper().kill();
+  ASSERT_TRUE(
+      cluster.wait_until([&] { return daemon.get("/readyz").status == 503; }, "it is not ready"));
+  EXPECT_THAT(daemon.get("/readyz").body, HasSubstr("has been away for"));
+  EXPECT_EQ(daemon.get("/healthz").status, 200);
+  EXPECT_EQ(daemon.stop(), 0);  // Also without ZooKeeper.
+}
+
+TEST(Operators, ExitStatusOfFailoverd) {
+  Cluster cluster({.tablets = 0});
+  Daemon& daemon = cluster.start_daemon();
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon.active(); }, "it acts"));
+  const auto ok = daemon.run({"--check-config"});
+  EXPECT_EQ(ok.status, 0);
+  EXPECT_EQ(ok.out, daemon.file().string() + ": ok\n");
+  EXPECT_EQ(daemon.run({}).status, 1);  // Its address is taken.
+  EXPECT_THAT(daemon.run({}).err, HasSubstr(daemon.http()));
+  EXPECT_EQ(daemon.stop(), 0);
+  daemon.write_file("log: {level: loud}\n");
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{}, std::vector<std::string>{"--check-config"}}) {
+    const auto bad = daemon.run(arguments);
+    EXPECT_EQ(bad.status, 78);
+    EXPECT_EQ(bad.out, "");
+    EXPECT_THAT(bad.err, MatchesRegex(".*failoverd0.yaml:1:14: log.level: \"loud\" [^\n]+\n"));
+  }
+  EXPECT_EQ(daemon.run({"--explode"}).status, 1);
+  EXPECT_EQ(daemon.run({"--version"}).status, 0);
+  std::filesystem::remove(daemon.file());
+  EXPECT_EQ(daemon.run({}).status, 78);
+}
+
+}  // namespace
+}  // namespace failoverd::e2e

@@ -1,0 +1,204 @@
+// Several daemons: exactly one acts, the others follow and say who does; one that is stopped,
+// killed, paused or cut off from ZooKeeper is replaced, and changes nothing afterwards (SAFETY 14).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "tests/e2e/cluster.h"
+#include "tests/e2e/daemon.h"
+#include "tests/e2e/soundness.h"
+#include "tests/harness/tcp_proxy.h"
+
+namespace failoverd::e2e {
+namespace {
+
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// A session that no test waits for: who takes over sooner was told so.
+const DaemonOptions kLongSession{.cluster = "session_timeout: 40s"};
+
+bool is_ready(Daemon& daemon) { return daemon.get("/readyz").status == 200; }
+
+// What changes a tablet, and has been asked of those that live.
+std::map<std::string, std::uint64_t> changes_asked(Cluster& cluster) {
+  std::map<std::string, std::uint64_t> all;
+  for (int i = 0; i < cluster.tablets(); ++i) {
+    if (!cluster.lives(i)) continue;
+    for (const char* method : {"ChangeRole", "AppendEntries", "DelReplica", "RecoverSnapshot"}) {
+      all[cluster.tablet(i) + " " + method] = cluster.calls(i, method);
+    }
+  }
+  return all;
+}
+
+// Versions of every znode that daemons write; those of their locks come and go with them.
+std::map<std::string, std::int32_t> versions(Cluster& cluster) {
+  std::map<std::string, std::int32_t> all;
+  std::vector<std::string> znodes = {"table/term", "table/notify", "failoverd/epoch",
+                                     "failoverd/op_index", "failoverd/auto_failover"};
+  for (const std::string parent : {"table/table_data", "failoverd/elections"}) {
+    for (const std::string& name : cluster.znodes().children(parent)) {
+      znodes.push_back(parent + "/" + name);
+    }
+  }
+  for (const std::string& znode : znodes) {
+    if (const auto value = cluster.znodes().get(znode)) all[znode] = value->version;
+  }
+  return all;
+}
+
+void expect_replicas_agree(Cluster& cluster) {
+  const testkit::Comparison c = cluster.compare(/*acked=*/false);
+  EXPECT_TRUE(c.equal()) << c.to_text();
+  EXPECT_GT(c.rows, 0u);
+}
+
+TEST(TwoDaemons, OneActsAndTheOtherFollows) {
+  Cluster cluster;
+  cluster.create_table("flow", 2, 3);
+  // Both at once.
+  Daemon& a = cluster.start_daemon();
+  Daemon& b = cluster.start_daemon();
+  int both = 0;
+  ASSERT_TRUE(cluster.wait_until(
+      [&] {
+        both += a.active() && b.active();
+        return is_ready(a) && is_ready(b) && (a.active() || b.active());
+      },
+      "both are ready"));
+  EXPECT_EQ(both, 0);
+  Daemon& active = a.active() ? a : b;
+  Daemon& standby = a.active() ? b : a;
+  EXPECT_EQ(active.get("/readyz").body, "active\n");
+  EXPECT_EQ(standby.get("/readyz").body, "standby\n");
+  EXPECT_EQ(standby.metric("failoverd_active"), 0);
+  // The standby names the active one, and sends those who want something changed there.
+  EXPECT_THAT(standby.status(), HasSubstr("\"active\":false"));
+  EXPECT_THAT(standby.status(), HasSubstr("\"address\":\"" + active.http() + "\""));
+  const Daemon::Http refused =
+      standby.post("/api/v1/commands/confset", R"({"key": "auto_failover", "value": "false"})");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_THAT(refused.body, HasSubstr("\"active\":\"" + active.http() + "\""));
+  EXPECT_THAT(refused.head, HasSubstr("Failoverd-Active: " + active.http()));
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return standby.metric("failoverd_auto_failover_enabled") == 1; }, "it is on"));
+  // failoverctl finds it by itself, also from the standby alone.
+  const std::string servers = "http://" + standby.http() + ",http://" + active.http();
+  const auto set = standby.ctl({"confset", "auto_failover", "false"}, servers);
+  EXPECT_EQ(set.status, 0) << set.err;
+  ASSERT_TRUE(cluster.wait_until(
+      [&] {
+        return active.metric("failoverd_auto_failover_enabled") == 0 &&
+               standby.metric("failoverd_auto_failover_enabled") == 0;
+      },
+      "the switch is seen by both"));
+  EXPECT_THAT(standby.ctl({"confget"}, servers).out, HasSubstr("false"));
+  EXPECT_EQ(standby.ctl({"confset", "auto_failover", "true"}).status, 0);
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return active.metric("failoverd_auto_failover_enabled") == 1; }, "it is on again"));
+}
+
+// Stopped cleanly it deletes its lock: nobody waits for a session to end.
+TEST(TwoDaemons, CleanStopHandsOver) {
+  Cluster cluster;
+  cluster.create_table("flow", 4, 3);
+  Daemon& first = cluster.start_active_daemon(kLongSession);
+  Daemon& second = cluster.start_daemon(kLongSession);
+  ASSERT_TRUE(cluster.wait_until([&] { return is_ready(second); }, "the standby is ready"));
+  cluster.start_writer();
+  EXPECT_EQ(first.stop(), 0);
+  ASSERT_TRUE(
+      cluster.wait_until([&] { return second.active(); }, "the second one acts", seconds{15}));
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); },
+                                 "every partition has a new leader"))
+      << second.log();
+  // Started again, the first one follows.
+  first.start();
+  ASSERT_TRUE(cluster.wait_until([&] { return is_ready(first); }, "the first one is ready"));
+  EXPECT_FALSE(first.active());
+  EXPECT_THAT(wait_until_sound(cluster), IsEmpty());
+  expect_replicas_agree(cluster);
+}
+
+// The active one is stopped in the middle of an election for longer than its session, and goes on
+// with all the answers that it waited for.
+TEST(TwoDaemons, PausedActiveChangesNothingAfterwards) {
+  Cluster cluster;
+  cluster.create_table("flow", 4, 3);
+  Daemon& first = cluster.start_active_daemon();
+  Daemon& second = cluster.start_daemon();
+  ASSERT_TRUE(cluster.wait_until([&] { return is_ready(second); }, "the standby is ready"));
+  cluster.start_writer();
+  for (const int i : {1, 2}) cluster.hang(i, "AppendEntries");
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return first.status().find("\"cur_task\":\"kSelectLeader\"") != std::string::npos; },
+      "the first one probes"));
+  first.pause();
+  for (const int i : {1, 2}) cluster.release(i);
+  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); },
+                                 "every partition has a new leader"))
+      << second.log();
+  EXPECT_THAT(wait_until_sound(cluster), IsEmpty()) << second.log();
+  expect_replicas_agree(cluster);  // Ends the writer: from here on nobody replicates anything.
+  const auto asked = changes_asked(cluster);
+  const auto written = versions(cluster);
+  first.resume();
+  ASSERT_TRUE(cluster.wait_until(
+      [&] {
+        return first.metric("failoverd_active") == 0 &&
+               first.metric("failoverd_zookeeper_connected") == 1;
+      },
+      "the first one has seen that its session is gone"))
+      << first.log();
+  cluster.let_pass(seconds{2});
+  EXPECT_EQ(changes_asked(cluster), asked) << first.log();
+  EXPECT_EQ(versions(cluster), written) << first.log();
+  EXPECT_TRUE(second.active());
+  EXPECT_THAT(unsound(cluster), IsEmpty());
+}
+
+// The active one still reaches the tablets, but not ZooKeeper.
+TEST(TwoDaemons, ActiveCutOffFromZooKeeperChangesNothing) {
+  Cluster cluster;
+  cluster.create_table("flow", 4, 3);
+  harness::TcpProxy proxy(cluster.io(), cluster.zookeeper().port());
+  DaemonOptions through_proxy;
+  through_proxy.zookeeper = proxy.endpoint();
+  Daemon& first = cluster.start_active_daemon(through_proxy);
+  Daemon& second = cluster.start_daemon();
+  ASSERT_TRUE(cluster.wait_until([&] { return is_ready(second); }, "the standby is ready"));
+  cluster.start_writer();
+  proxy.swallow_requests(true);
+  proxy.swallow_answers(true);
+  ASSERT_TRUE(cluster.wait_until([&] { return second.active(); }, "the second one acts"));
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); },
+                                 "every partition has a new leader"))
+      << second.log();
+  EXPECT_THAT(wait_until_sound(cluster), IsEmpty()) << second.log();
+  expect_replicas_agree(cluster);
+  // It has seen the tablet die, and says why it does nothing about it.
+  EXPECT_THAT(first.status(), HasSubstr("\"reason\":\"zookeeper\""));
+  EXPECT_TRUE(cluster.wait_until([&] { return first.get("/readyz").status == 503; },
+                                 "it is not ready when ZooKeeper has been away for long"));
+  const auto asked = changes_asked(cluster);
+  const auto written = versions(cluster);
+  proxy.swallow_requests(false);
+  proxy.swallow_answers(false);
+  proxy.cut();
+  ASSERT_TRUE(cluster.wait_until([&] { return is_ready(first) && !first.active(); },
+                                 "the first one follows"))
+      << first.log();
+  cluster.let_pass(seconds{1});
+  EXPECT_EQ(changes_asked(cluster), asked) << first.log();
+  EXPECT_EQ(versions(cluster), written) << first.log();
+  EXPECT_TRUE(second.active());
+}
+
+}  // namespace
+}  // namespace failoverd::e2e
