@@ -47,6 +47,7 @@ void Chaos::choose_faults() {
        [this] {
          if (Daemon* d = any_daemon()) d->lose_connection();
        }},
+      {4, [this] { reject(); }},
       {5, [this] { kill_daemon(); }},
       {12, [this] { kill_daemon_at_a_command(); }},
       {5, [this] { stop_daemon(); }},
@@ -251,6 +252,14 @@ void Chaos::cut(const std::string& a, const std::string& b, Range how_long) {
 
 // --- Daemons
 // -----------------------------------------------------------------------------------------
+
+void Chaos::reject() {
+  Daemon* d = any_daemon();
+  if (!d) return;
+  const std::string name = any_tablet().endpoint();
+  for_a_while(
+      kWhile, [&] { world_.reject(*d, name); }, [this, d, name] { world_.accept(*d, name); });
+}
 
 void Chaos::start_successor() {
   later({milliseconds{1}, seconds{4}}, [this] {

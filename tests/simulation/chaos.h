@@ -47,6 +47,7 @@ class Chaos {
   void lose_session();
   // --- The network
   void cut(const std::string& a, const std::string& b, Range how_long);
+  void reject();
   // --- Daemons
   void kill_daemon();
   void kill_daemon_at_a_command();

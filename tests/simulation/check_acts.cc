@@ -126,6 +126,8 @@ class UnansweredPromotions : public Checker {
 
   void sent(const Daemon& daemon, const core::CallTablet& c) override {
     if (!core::changes(c.call) || std::holds_alternative<core::Demote>(c.call)) return;
+    // A paused snapshot refuses the demotion: ending it comes before, and gives nobody a role.
+    if (std::holds_alternative<core::RecoverSnapshot>(c.call)) return;
     const auto key = partition_of(c.call);
     if (!key || daemon.name() != active_ || !may_lead_.contains({*key, c.tablet})) return;
     broken(c.tablet + " may lead " + at(*key) + " and is told " + core::to_text(c.call) +
@@ -256,6 +258,12 @@ class StandsBack : public Checker {
   StandsBack(World& w, const Ledger& l) : Checker(w, l, "stands back: nothing new is begun") {}
 
   void before_step(const Daemon& daemon, const core::Event& event) override {
+    if (const auto* gained = std::get_if<core::LockGained>(&event)) {
+      recorded_.clear();
+      for (const core::ElectionRecord& record : gained->records) {
+        for (const core::BegunElection& begun : record.elections) recorded_.insert(begun.at);
+      }
+    }
     if (const auto* s = std::get_if<core::SwitchRead>(&event)) {
       set(off_, daemon, !s->auto_failover);
     }
@@ -305,7 +313,7 @@ class StandsBack : public Checker {
 
   void check(const Daemon& daemon, core::PartitionKey key, const core::Command& command,
              Duration grace) {
-    if (ledger_.begun(key)) return;
+    if (ledger_.begun(key) || recorded_.contains(key)) return;
     for (const auto& [since, why] :
          {std::pair{&off_, "auto_failover is off"}, {&nameserver_, "a nameserver lives"}}) {
       const auto from = since->find(daemon.name());
@@ -314,6 +322,7 @@ class StandsBack : public Checker {
     }
   }
 
+  std::set<core::PartitionKey> recorded_;  // A predecessor says that it began there.
   Since off_;
   Since nameserver_;
 };

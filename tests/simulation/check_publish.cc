@@ -1,6 +1,7 @@
 // Checkers of what is published: SAFETY 1 and 2, and the choice of SAFETY 7.
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "lib/core/brain.h"
 #include "tests/simulation/checker.h"
@@ -199,6 +200,8 @@ class WaitsForBetter : public Checker {
 
   void answered(const Daemon& daemon, const core::CallTablet& c,
                 const core::Answer& answer) override {
+    const auto key = partition_of(c.call);
+    if (key && answer.answered()) heard_[{daemon.name(), c.tablet, *key}] = now();
     if (!std::holds_alternative<core::GetTableStatus>(c.call) || !answer.ok()) return;
     if (c.id <= void_up_to_[daemon.name()]) return;
     auto& said = samples_[daemon.name()][c.tablet];
@@ -223,11 +226,15 @@ class WaitsForBetter : public Checker {
 
  private:
   bool waited(const Daemon& daemon, core::PartitionKey key) const {
+    const core::OpRecord* op = op_of(daemon, key);
+    return op && now() - op->started >= world_.policy.election.wait_for_better;
+  }
+
+  static const core::OpRecord* op_of(const Daemon& daemon, core::PartitionKey key) {
     for (const auto& [id, op] : daemon.brain().ops().running()) {
-      if (op.at != key) continue;
-      return now() - op.started >= world_.policy.election.wait_for_better;
+      if (op.at == key) return &op;
     }
-    return false;
+    return nullptr;
   }
 
   std::optional<core::Offset> last_known(const Daemon& daemon, const core::Endpoint& tablet,
@@ -246,16 +253,16 @@ class WaitsForBetter : public Checker {
     const core::Model& model = daemon.brain().model();
     const auto index = model.find_tablet(tablet);
     if (index && model.tablet(*index).verdict.dead()) return true;
-    const auto began = ledger_.first_probe_since_publish(key);
-    for (const Attempt& a : ledger_.attempts(key)) {
-      if (a.tablet == tablet && a.sent_at >= *began && a.told && a.told->answered()) return true;
-    }
-    return false;
+    const auto heard = heard_.find({daemon.name(), tablet, key});
+    const core::OpRecord* op = op_of(daemon, key);
+    return heard != heard_.end() && op && heard->second >= op->started;
   }
 
   // daemon -> tablet -> what it said last.
   std::map<std::string, std::map<core::Endpoint, std::map<core::PartitionKey, core::Offset>>>
       samples_;
+  // When a tablet last said anything of a partition.
+  std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, Instant> heard_;
   std::map<std::string, core::RequestId> last_id_;
   std::map<std::string, core::RequestId> void_up_to_;
 };

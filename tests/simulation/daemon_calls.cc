@@ -28,7 +28,8 @@ void Daemon::connect(core::RequestId id) {
   if (!world_.tablets().contains(to)) return;  // No such host: silence.
   world_.send(name_, to, [this, id, to] {
     const Tablet& tablet = world_.tablet(to);
-    const bool open = tablet.running();  // Also while it is stopped: the kernel accepts.
+    // Also while it is stopped: the kernel accepts.
+    const bool open = tablet.running() && !world_.rejects(name_, to);
     world_.send(to, name_, guarded([this, id, to, open, process = tablet.process()] {
                   const auto found = pending_.find(id);
                   if (found == pending_.end()) return;

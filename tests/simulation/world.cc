@@ -89,6 +89,7 @@ void World::mend(const std::string& a, const std::string& b) {
 }
 
 void World::mend_all() {
+  rejects_.clear();
   while (!cuts_.empty()) {
     const auto [a, b] = *cuts_.begin();
     mend(a, b);
@@ -97,6 +98,20 @@ void World::mend_all() {
 
 bool World::reaches(const std::string& a, const std::string& b) const {
   return cuts_.empty() || !cuts_.contains(std::minmax(a, b));
+}
+
+void World::reject(Daemon& daemon, const std::string& name) {
+  trouble(name, "rejected");
+  rejects_.emplace(daemon.name(), name);
+  daemon.connection_broke(name, tablet(name).process());
+}
+
+void World::accept(Daemon& daemon, const std::string& name) {
+  rejects_.erase({daemon.name(), name});
+}
+
+bool World::rejects(const std::string& daemon, const std::string& name) const {
+  return !rejects_.empty() && rejects_.contains({daemon, name});
 }
 
 bool World::hangs(const std::string& from, const std::string& to) const {

@@ -73,6 +73,11 @@ class World {
   // Its tablet neither answers nor refuses.
   bool hangs(const std::string& from, const std::string& tablet) const;
   const std::set<std::pair<std::string, std::string>>& cuts() const { return cuts_; }
+  // A packet filter answers for the tablet: its port refuses this daemon, and resets its
+  // connection.
+  void reject(Daemon&, const std::string& tablet);
+  void accept(Daemon&, const std::string& tablet);
+  bool rejects(const std::string& daemon, const std::string& tablet) const;
 
   // --- What happens to tablets
   void kill(const std::string& tablet);     // SIGKILL; nobody starts it again.
@@ -125,6 +130,7 @@ class World {
   std::vector<std::unique_ptr<Daemon>> daemons_;
   std::vector<std::unique_ptr<Writer>> writers_;
   std::set<std::pair<std::string, std::string>> cuts_;
+  std::set<std::pair<std::string, std::string>> rejects_;
   std::vector<Stuck> stuck_;
   std::vector<Observer*> observers_;
   Payload last_payload_ = 0;

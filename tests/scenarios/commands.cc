@@ -1,0 +1,254 @@
+// The words that a scenario's script may use.
+#include <algorithm>
+#include <stdexcept>
+
+#include "tests/scenarios/scenario.h"
+#include "tests/simulation/daemon.h"
+#include "tests/simulation/trace.h"
+
+namespace failoverd::scenarios {
+
+using namespace simulation;  // NOLINT: the world's words are this file's words.
+
+void Scenario::learn_commands() {
+  // --- The cluster
+  commands_["tablets"] = [this](const Words& w) {  // tablets A B C
+    for (const std::string& name : w) world_.add_tablet(name + ":1");
+  };
+  // table flow 2x3 leaders A B: 2 partitions of 3 replicas; followers are the tablets after the
+  // leader.
+  commands_["table"] = [this](const Words& w) { make_table(w); };
+  commands_["policy"] = [this](const Words& w) { change_policy(w); };  // Before `daemon`.
+  commands_["daemon"] = [this](const Words&) { world_.start_daemon(); };
+
+  // --- Time and rows
+  // writer flow/0 50ms: a row every so often, from now on.
+  commands_["writer"] = [this](const Words& w) {
+    const Duration every = duration(w.at(1));
+    world_.add_writer(partition_named(w.at(0)), {every, every}).start();
+  };
+  commands_["run"] = [this](const Words& w) { world_.run_for(duration(w.at(0))); };
+  // write flow/0 10: to whom the metadata says leads.
+  commands_["write"] = [this](const Words& w) {
+    world_.add_writer(partition_named(w.at(0)), {}).write(std::stoi(w.at(1)));
+  };
+  // write-at A flow/0 10: by a client that has not heard of anything new.
+  commands_["write-at"] = [this](const Words& w) {
+    Tablet& t = world_.tablet(tablet_named(w.at(0)));
+    for (int i = std::stoi(w.at(2)), code = 0; i > 0; --i) {
+      t.put(partition_named(w.at(1)), world_.next_payload(), code);
+      if (code != 0) printer_.line("refused: code " + std::to_string(code));
+    }
+  };
+
+  // --- Tablets
+  commands_["kill"] = [this](const Words& w) {  // A tablet or a daemon.
+    if (Daemon* d = world_.find_daemon(w.at(0))) return d->kill();
+    world_.kill(tablet_named(w.at(0)));
+  };
+  commands_["restart"] = [this](const Words& w) { world_.restart(tablet_named(w.at(0))); };
+  commands_["pause"] = [this](const Words& w) {
+    if (Daemon* d = world_.find_daemon(w.at(0))) return d->pause();
+    world_.pause(tablet_named(w.at(0)));
+  };
+  commands_["continue"] = [this](const Words& w) {
+    if (Daemon* d = world_.find_daemon(w.at(0))) return d->resume();
+    world_.resume(tablet_named(w.at(0)));
+  };
+  commands_["lose-session"] = [this](const Words& w) {
+    world_.trouble(tablet_named(w.at(0)), "loses its session");
+    world_.tablet(tablet_named(w.at(0))).lose_session();
+  };
+  // fail B Promote 105 2: the next two calls of the method.
+  commands_["fail"] = [this](const Words& w) {
+    world_.tablet(tablet_named(w.at(0)))
+        .fail(method_named(w.at(1)).value(), std::stoi(w.at(2)), std::stoi(w.at(3)));
+  };
+  commands_["hang"] = [this](const Words& w) {  // hang B Promote
+    world_.tablet(tablet_named(w.at(0))).hang(method_named(w.at(1)).value());
+  };
+  commands_["unhang"] = [this](const Words& w) { world_.tablet(tablet_named(w.at(0))).unhang(); };
+  commands_["slow"] = [this](const Words& w) {  // slow B 500ms
+    world_.tablet(tablet_named(w.at(0))).slow = duration(w.at(1));
+  };
+  commands_["snapshot"] = [this](const Words& w) {  // snapshot B flow/0 paused|making|ends
+    const core::TableState state = w.at(2) == "paused"   ? core::TableState::kSnapshotPaused
+                                   : w.at(2) == "making" ? core::TableState::kMakingSnapshot
+                                                         : core::TableState::kNormal;
+    world_.tablet(tablet_named(w.at(0))).set_state(partition_named(w.at(1)), state);
+  };
+  // promote B flow/0 7: somebody does it by hand, with that term.
+  commands_["promote"] = [this](const Words& w) {
+    const std::string name = tablet_named(w.at(0));
+    world_.trouble(name, "promoted by hand");
+    const core::Promote call{partition_named(w.at(1)), std::stoull(w.at(2)), {}};
+    world_.tablet(name).call(call, [](const core::Answer&) {});
+  };
+
+  // probe C flow/0 9: somebody raises its term, and leaves it at that.
+  commands_["probe"] = [this](const Words& w) {
+    const std::string name = tablet_named(w.at(0));
+    world_.trouble(name, "probed by hand");
+    const core::Probe call{partition_named(w.at(1)), std::stoull(w.at(2))};
+    world_.tablet(name).call(call, [](const core::Answer&) {});
+  };
+
+  // --- The network, and ZooKeeper
+  commands_["cut"] = [this](const Words& w) {  // cut A zookeeper; cut d1 B
+    const std::string a = anybody_named(w.at(0));
+    world_.trouble(a, "cut");
+    world_.cut(a, anybody_named(w.at(1)));
+  };
+  commands_["mend"] = [this](const Words& w) {
+    world_.mend(anybody_named(w.at(0)), anybody_named(w.at(1)));
+  };
+  // reject d1 A: a packet filter refuses in A's name.
+  commands_["reject"] = [this](const Words& w) {
+    world_.reject(daemon_named(w.at(0)), tablet_named(w.at(1)));
+  };
+  commands_["accept"] = [this](const Words& w) {
+    world_.accept(daemon_named(w.at(0)), tablet_named(w.at(1)));
+  };
+  commands_["lose-connection"] = [this](const Words& w) {
+    daemon_named(w.at(0)).lose_connection();
+  };
+  // d1 dies, or loses its connection to ZooKeeper, just after it commanded that.
+  commands_["when"] = [this](const Words& w) { die_after(w); };  // when d1 Publish dies|disconnects
+  commands_["switch"] = [this](const Words& w) {
+    world_.keeper.set_auto_failover(w.at(0) == "on", "operator");
+  };
+  commands_["nameserver"] = [this](const Words& w) {
+    world_.keeper.set_nameservers(w.at(0) == "comes" ? std::vector<std::string>{"ns:1"}
+                                                     : std::vector<std::string>{});
+  };
+  commands_["somebody-writes"] = [this](const Words& w) {
+    world_.keeper.write_table(table_named(w.at(0)), "somebody");
+  };
+  commands_["poison"] = [this](const Words& w) { poison(w); };
+  commands_["show"] = [this](const Words& w) { show(w); };
+}
+
+void Scenario::make_table(const Words& w) {
+  const auto x = w.at(1).find('x');
+  const std::size_t replicas = std::stoul(w.at(1).substr(x + 1));
+  if (w.at(2) != "leaders") throw std::invalid_argument("leaders?");
+  std::vector<std::string> endpoints;
+  for (const auto& [endpoint, tablet] : world_.tablets()) endpoints.push_back(endpoint);
+  core::TableShape table;
+  table.name = w.at(0);
+  table.znode = "table/table_data/" + table.name;
+  table.tid = 2 + static_cast<std::uint32_t>(world_.keeper.tables().size());
+  for (std::uint32_t pid = 0; pid < std::stoul(w.at(1).substr(0, x)); ++pid) {
+    const std::string leader = tablet_named(w.at(3 + pid % (w.size() - 3)));
+    const auto first = std::find(endpoints.begin(), endpoints.end(), leader) - endpoints.begin();
+    core::PartitionShape p{pid, {}, {{1, 0}}};
+    for (std::size_t i = 0; i < replicas; ++i) {
+      const auto at = (static_cast<std::size_t>(first) + i) % endpoints.size();
+      p.rows.push_back({endpoints[at], i == 0, true});
+    }
+    table.partitions.push_back(std::move(p));
+  }
+  world_.add_table(std::move(table));
+}
+
+void Scenario::change_policy(const Words& w) {
+  core::Policy& p = world_.policy;
+  const std::string& key = w.at(0);
+  if (key == "detection.crash") {
+    p.detection.crash = w.at(1) == "true";
+  } else if (key == "detection.silence") {
+    p.detection.silence = duration(w.at(1));
+  } else if (key == "election.wait_for_better") {
+    p.election.wait_for_better = duration(w.at(1));
+  } else if (key == "guards.max_lost_tablets") {
+    p.guards.max_lost_tablets = std::stoi(w.at(1));
+  } else {
+    throw std::invalid_argument("no such key");
+  }
+}
+
+void Scenario::die_after(const Words& w) {
+  Daemon& d = daemon_named(w.at(0));
+  const auto is_it = [what = w.at(1)](const core::Command& command) {
+    if (const auto* c = std::get_if<core::CallTablet>(&command)) {
+      return simulation::name_of(method_of(c->call)) == what;
+    }
+    return (what == "Publish" && std::holds_alternative<core::Publish>(command)) ||
+           (what == "WriteRecord" && std::holds_alternative<core::WriteRecord>(command));
+  };
+  if (w.at(2) == "dies") {
+    d.dies_after = is_it;
+    return;
+  }
+  d.dies_after = [this, &d, is_it, done = false](const core::Command& command) mutable {
+    if (done || !is_it(command)) return false;
+    done = true;
+    world_.schedule.after(Duration{0}, [&d] { d.lose_connection(); });
+    return false;
+  };
+}
+
+void Scenario::poison(const Words& w) {
+  core::TableShape table = table_named(w.at(0));
+  core::PartitionShape& p = table.partitions.at(std::stoul(w.at(1)));
+  const std::string& how = w.at(2);
+  if (how == "two-leaders") {
+    for (core::Row& row : p.rows) row.is_leader = true;
+  } else if (how == "history") {
+    p.terms = {{9, 0}, {3, 5}};
+  } else if (how == "unreadable") {
+    return world_.keeper.poison(table.znode, "does not parse");
+  } else {
+    throw std::invalid_argument("how?");
+  }
+  world_.keeper.write_table(table, "somebody");
+}
+
+void Scenario::show(const Words& w) {
+  if (w.at(0) == "ops") return show_ops(w);
+  show_table(table_named(w.at(0)));
+}
+
+void Scenario::show_ops(const Words&) {
+  Daemon* d = world_.active();
+  if (!d) return printer_.line("nobody is active");
+  const auto print = [&](const core::OpRecord& op) {
+    printer_.line(std::to_string(op.id) + ' ' + to_text(op.type) + ' ' + op.table + '/' +
+                  std::to_string(op.at.pid) + ' ' + to_text(op.status) + ' ' + to_text(op.task) +
+                  (op.detail.empty() ? "" : ": " + op.detail));
+  };
+  for (const core::OpRecord& op : d->brain().ops().ended()) print(op);
+  for (const auto& [id, op] : d->brain().ops().running()) print(op);
+}
+
+void Scenario::show_table(const core::TableShape& table) {
+  for (const core::PartitionShape& p : table.partitions) {
+    const core::PartitionKey at{table.tid, p.pid};
+    printer_.line(world_.name_of(at) + "  " + rows_text(p));
+    std::string words;
+    for (const core::Row& row : p.rows) {
+      const Tablet& t = world_.tablet(row.endpoint);
+      words += (words.empty() ? "  " : " | ") + row.endpoint;
+      const auto* held = t.held(at);
+      if (!t.running()) {
+        words += " is dead";
+      } else if (!held) {
+        words += " holds nothing";
+      } else {
+        words += held->mode == core::Mode::kLeader ? " leads" : " follows";
+        words += " term " + std::to_string(held->term) + " offset " +
+                 std::to_string(t.logs.at(at).offset());
+      }
+      if (t.paused()) words += " stopped";
+    }
+    printer_.line(words);
+    const Daemon* d = world_.active();
+    const auto* known = d ? d->brain().model().partition(at) : nullptr;
+    if (known && !known->diagnosis.why.empty()) {
+      printer_.line(std::string{"  "} + to_text(known->diagnosis.condition) + ": " +
+                    known->diagnosis.why);
+    }
+  }
+}
+
+}  // namespace failoverd::scenarios

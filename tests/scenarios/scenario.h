@@ -1,0 +1,57 @@
+// One incident as text: a script that makes the made-up world suffer, and what was seen after each
+// of its lines. Time is virtual and delays are fixed, so the output is always the same. The
+// script's words are in commands.cc; a line that begins with "> " is output, one with "#" a
+// comment.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/scenarios/printer.h"
+#include "tests/simulation/checker.h"
+#include "tests/simulation/world.h"
+
+namespace failoverd::scenarios {
+
+class Scenario {
+ public:
+  Scenario();
+  ~Scenario();
+
+  // Runs the script in `text` and gives back the text with the output that it had this time. Throws
+  // std::invalid_argument, with the line, for a word that it does not know.
+  std::string run(const std::string& text);
+
+ private:
+  using Words = std::vector<std::string>;
+  void carry_out(const Words&);
+
+  // --- commands.cc
+  void learn_commands();
+  void make_table(const Words&);
+  void change_policy(const Words&);
+  void die_after(const Words&);
+  void poison(const Words&);
+  void show(const Words&);
+  void show_ops(const Words&);
+  void show_table(const core::TableShape&);
+
+  // Words of a script.
+  std::string tablet_named(const std::string& word) const;   // "A" -> "A:1".
+  std::string anybody_named(const std::string& word) const;  // A tablet, a daemon, "zookeeper".
+  core::PartitionKey partition_named(const std::string& word) const;  // "flow/0"
+  core::TableShape table_named(const std::string& word) const;
+  simulation::Daemon& daemon_named(const std::string& word);
+  static Duration duration(const std::string& word);  // "500ms", "3s"
+
+  simulation::World world_;
+  Printer printer_;
+  simulation::Ledger ledger_;
+  simulation::Checkers checkers_;
+  std::map<std::string, std::function<void(const Words&)>> commands_;
+};
+
+}  // namespace failoverd::scenarios
