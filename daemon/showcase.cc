@@ -100,7 +100,10 @@ std::vector<admin::Count> Showcase::tablet_counts() const {
   const core::Model& model = hands_.brain().model();
   for (core::TabletIndex i = 0; i < model.tablet_count(); ++i) {
     const core::Tablet& t = model.tablet(i);
-    if (t.evidence.registered || !t.hosts.empty()) ++counts[core::to_text(t.verdict.state)];
+    if (!t.evidence.registered && t.hosts.empty()) continue;
+    // A standby asks no tablets: there the znodes must do.
+    const TabletState by_znode = t.evidence.registered ? TabletState::kHealthy : TabletState::kLost;
+    ++counts[core::to_text(hands_.brain().active() ? t.verdict.state : by_znode)];
   }
   return counts_of(counts);
 }

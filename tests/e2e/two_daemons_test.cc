@@ -75,9 +75,14 @@ TEST(TwoDaemons, OneActsAndTheOtherFollows) {
   EXPECT_EQ(active.get("/readyz").body, "active\n");
   EXPECT_EQ(standby.get("/readyz").body, "standby\n");
   EXPECT_EQ(standby.metric("failoverd_active"), 0);
+  EXPECT_EQ(standby.metric("failoverd_tablets{state=\"healthy\"}"), 3);
   // The standby names the active one, and sends those who want something changed there.
   EXPECT_THAT(standby.status(), HasSubstr("\"active\":false"));
-  EXPECT_THAT(standby.status(), HasSubstr("\"address\":\"" + active.http() + "\""));
+  EXPECT_TRUE(cluster.wait_until(
+      [&] {
+        return standby.status().find("\"address\":\"" + active.http() + "\"") != std::string::npos;
+      },
+      "the standby knows the active one"));
   const Daemon::Http refused =
       standby.post("/api/v1/commands/confset", R"({"key": "auto_failover", "value": "false"})");
   EXPECT_EQ(refused.status, 503);
