@@ -14,7 +14,8 @@
 #include <optional>
 #include <string>
 
-struct _zhandle;
+// The C client's own name for it.
+struct _zhandle;  // NOLINT(bugprone-reserved-identifier)
 
 namespace failoverd::zookeeper {
 

@@ -59,6 +59,7 @@ bool are_addresses(const std::vector<Host>& hosts) {
 
 std::string to_client_list(const std::vector<Host>& hosts) {
   std::vector<std::string> all;
+  all.reserve(hosts.size());
   for (const Host& host : hosts) all.push_back(host.name + ":" + host.port);
   std::ranges::sort(all);
   all.erase(std::ranges::unique(all).begin(), all.end());

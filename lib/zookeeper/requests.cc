@@ -212,7 +212,7 @@ void SessionCore::submit(const std::string& path, bool sequential, std::size_t b
     refuse(std::move(call->done), to_code(rc));
     return;
   }
-  call.release();
+  (void)call.release();  // The completion's now.
   handle_->submitted();
 }
 
@@ -299,7 +299,7 @@ void SessionCore::multi(std::vector<Op> ops, Session::MultiDone done) {
     answer(std::move(call->done), whole, every(call->ops.size(), whole));
     return;
   }
-  call.release();
+  (void)call.release();  // The completion's now.
   handle_->submitted();
 }
 
