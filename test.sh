@@ -179,7 +179,6 @@ main() {
     case $part in
       tidy) groups+=(full) ;;
       units) groups+=(units) ;;
-      prometheus) groups+=(alerts) ;;
     esac
     if is_in "$part" "${CHECKS[@]}" sanitizers; then continue; fi
     needs_build=1
