@@ -105,7 +105,7 @@ void Elections::not_normal(Election& e) {
 void Elections::promotion_is_done(Election& e) {
   phase(e, Phase::kPublishing, Task::kUpdateLeaderInfo);
   e.promoted = desk_.now;
-  publisher_.want(e.op, e.at, *this);
+  publisher_.want(e.op, e.at, *this, Publisher::Urgency::kClientsWait);
 }
 
 // SAFETY 5: its ChangeRole(leader) was never answered and may still be carried out: its row dies.

@@ -59,7 +59,7 @@ void Operations::run(Operation& o) {
   switch (row.seat) {
     case Seat::kMetadata:
       o.publishing = true;
-      publisher_.want(o.op, o.at, *this);
+      publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
       return;
     case Seat::kLeader:
       run_at_leader(o);

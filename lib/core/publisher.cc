@@ -7,6 +7,9 @@ namespace {
 
 // How long a change that is ready waits for others that are nearly so.
 constexpr Duration kWaitForMore = std::chrono::milliseconds{5};
+// How long one that nobody waits for lets elections go first: a table's changes go one after the
+// other, each as long as ZooKeeper's disk takes.
+constexpr Duration kGiveWay = std::chrono::milliseconds{50};
 constexpr Duration kAfterFailure = std::chrono::milliseconds{100};
 constexpr std::size_t kMostBytes = 700u << 10;  // In one multi; ZooKeeper takes 1 MiB.
 
@@ -17,12 +20,12 @@ void Publisher::stop() {
   flights_.clear();
   tables_in_flight_.clear();
   changed.clear();
-  timer_set_ = false;
+  armed_for_.reset();
   not_before_.reset();
 }
 
-void Publisher::want(OpId op, PartitionKey at, Publishing& by) {
-  wishes_[op] = {at, &by, desk_.now, false};
+void Publisher::want(OpId op, PartitionKey at, Publishing& by, Urgency urgency) {
+  wishes_[op] = {at, &by, desk_.now, urgency, false};
 }
 
 // False: the load is full.
@@ -48,24 +51,33 @@ bool Publisher::collect(OpId op, Wish& wish, Load& load) {
   return true;
 }
 
-void Publisher::flush(bool more_coming) {
-  if (wishes_.empty()) return;
-  if (not_before_ && desk_.now < *not_before_) return;
-  Instant oldest = desk_.now;
-  bool waiting = false;
+// None: nothing is ready.
+std::optional<Instant> Publisher::when_to_send(Elections elections) const {
+  std::optional<Instant> urgent;
+  std::optional<Instant> other;
   for (const auto& [op, wish] : wishes_) {
     if (wish.in_flight) continue;
-    waiting = true;
-    oldest = std::min(oldest, wish.since);
+    auto& oldest = wish.urgency == Urgency::kClientsWait ? urgent : other;
+    oldest = std::min(oldest.value_or(wish.since), wish.since);
   }
-  if (!waiting) return;
-  if (more_coming && desk_.now - oldest < kWaitForMore) {
-    if (!timer_set_) {
-      timer_set_ = true;
-      desk_.timer({Route::Owner::kPublisher, 0, 1, 0, {}}, oldest + kWaitForMore);
-    }
-    return;
+  if (urgent) return elections == Elections::kAboutToEnd ? *urgent + kWaitForMore : *urgent;
+  if (other) return elections == Elections::kNone ? *other : *other + kGiveWay;
+  return std::nullopt;
+}
+
+void Publisher::flush(Elections elections) {
+  if (not_before_ && desk_.now < *not_before_) return;
+  const auto when = when_to_send(elections);
+  if (!when) return;
+  if (desk_.now >= *when) {
+    send();
+  } else if (!armed_for_ || *when < *armed_for_) {
+    armed_for_ = when;
+    desk_.timer({Route::Owner::kPublisher, 0, 1, 0, {}}, *when);
   }
+}
+
+void Publisher::send() {
   Load load;
   std::vector<std::pair<OpId, Wish>> gone;
   for (auto& [op, wish] : wishes_) {

@@ -31,12 +31,17 @@ class Publisher {
   Publisher(Model& model, Desk& desk) : model_(model), desk_(desk) {}
 
   void stop();
-  void want(OpId op, PartitionKey at, Publishing& by);
+  // Who waits for it: clients for a new leader, nobody for a follower's row.
+  enum class Urgency : std::uint8_t { kClientsWait, kNobodyWaits };
+  void want(OpId op, PartitionKey at, Publishing& by, Urgency urgency);
   void forget(OpId op) { wishes_.erase(op); }
-  // Sends what is ready. `more_coming`: elections are about to add to it; wait for them, a little.
-  void flush(bool more_coming);
+  // How far elections are that will add to what is ready.
+  enum class Elections : std::uint8_t { kNone, kUnderWay, kAboutToEnd };
+  // Sends what is ready, or waits for elections, a little: for those that are about to end so that
+  // theirs goes along, and with what nobody waits for so that it does not go in front of theirs.
+  void flush(Elections elections);
   void answered(const Route&, const Published&);
-  void timer() { timer_set_ = false; }
+  void timer() { armed_for_.reset(); }
   // Partitions whose rows changed by a publish; the brain takes them.
   std::set<PartitionKey> changed;
 
@@ -45,6 +50,7 @@ class Publisher {
     PartitionKey at;
     Publishing* by = nullptr;
     Instant since;
+    Urgency urgency{};
     bool in_flight = false;
   };
   struct Flight {
@@ -59,7 +65,9 @@ class Publisher {
     std::size_t bytes = 0;
     std::vector<OpId> there_already;
   };
+  std::optional<Instant> when_to_send(Elections) const;
   bool collect(OpId, Wish&, Load&);
+  void send();
   void apply(const Flight&);
   void land(const std::vector<OpId>&);
 
@@ -69,7 +77,7 @@ class Publisher {
   std::map<std::uint64_t, Flight> flights_;  // By number.
   std::set<std::string> tables_in_flight_;
   std::uint64_t last_flight_ = 0;
-  bool timer_set_ = false;
+  std::optional<Instant> armed_for_;  // The next timer.
   std::optional<Instant> not_before_;
 };
 

@@ -328,7 +328,9 @@ void Brain::Rooms::settle() {
     if (!dirty_.empty()) {
       for (const PartitionKey at : std::exchange(dirty_, {})) diagnose_again(at);
     }
-    publisher.flush(elections.promoting());
+    publisher.flush(elections.promoting() ? Publisher::Elections::kAboutToEnd
+                    : elections.any()     ? Publisher::Elections::kUnderWay
+                                          : Publisher::Elections::kNone);
     if (dirty_.empty() && watch.changed.empty() && publisher.changed.empty() &&
         elections.ended.empty() && operations.ended.empty()) {
       break;

@@ -1,0 +1,128 @@
+// What goes out together, and what waits for what.
+#include "lib/core/publisher.h"
+
+#include <gtest/gtest.h>
+
+namespace failoverd::core {
+namespace {
+
+using std::chrono::milliseconds;
+using Elections = Publisher::Elections;
+using Urgency = Publisher::Urgency;
+
+constexpr std::uint32_t kTid = 2;
+
+// Says of every partition that B is not alive.
+class SetDead : public Publishing {
+ public:
+  std::optional<PartitionEdit> edit(OpId, const Partition&) override {
+    PartitionEdit edit;
+    edit.rows.push_back({"B", false, false});
+    return edit;
+  }
+  void published(OpId op) override { done.push_back(op); }
+  void gone(OpId, const std::string&) override {}
+
+  std::vector<OpId> done;
+};
+
+// Table flow with three partitions on A and B.
+class PublisherTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    desk.now = Instant{std::chrono::seconds{10}};
+    TableShape shape;
+    shape.znode = "table/table_data/flow";
+    shape.version = 1;
+    shape.name = "flow";
+    shape.tid = kTid;
+    for (const std::uint32_t pid : {0, 1, 2}) {
+      shape.partitions.push_back({pid, {{"A", true, true}, {"B", false, true}}, {{1, 0}}});
+    }
+    ASSERT_EQ(model.put_table(shape, desk.now), std::nullopt);
+  }
+
+  void want(OpId op, Urgency urgency) {
+    publisher.want(op, {kTid, static_cast<std::uint32_t>(op)}, by, urgency);
+  }
+  // How many partitions go out now; 0: nothing does.
+  std::size_t flush(Elections elections) {
+    desk.out.clear();
+    publisher.flush(elections);
+    std::size_t partitions = 0;
+    for (const Command& command : desk.out) {
+      const auto* publish = std::get_if<Publish>(&command);
+      if (publish) partitions += publish->tables.at(0).partitions.size();
+    }
+    return partitions;
+  }
+  bool timer_set() const {
+    return !desk.out.empty() && std::holds_alternative<SetTimer>(desk.out.back());
+  }
+
+  Model model;
+  Desk desk;
+  SetDead by;
+  Publisher publisher{model, desk};
+};
+
+TEST_F(PublisherTest, WithoutElectionsEverythingGoesAtOnce) {
+  want(0, Urgency::kNobodyWaits);
+  want(1, Urgency::kNobodyWaits);
+  EXPECT_EQ(flush(Elections::kNone), 2u);
+}
+
+TEST_F(PublisherTest, ANewLeaderWaitsALittleForThoseThatAreAboutToEnd) {
+  want(0, Urgency::kClientsWait);
+  EXPECT_EQ(flush(Elections::kAboutToEnd), 0u);
+  EXPECT_TRUE(timer_set());
+  desk.now += milliseconds{2};
+  want(1, Urgency::kClientsWait);
+  EXPECT_EQ(flush(Elections::kAboutToEnd), 0u);
+  desk.now += milliseconds{3};
+  EXPECT_EQ(flush(Elections::kAboutToEnd), 2u);
+}
+
+TEST_F(PublisherTest, ANewLeaderDoesNotWaitForElectionsThatHaveJustBegun) {
+  want(0, Urgency::kClientsWait);
+  EXPECT_EQ(flush(Elections::kUnderWay), 1u);
+}
+
+TEST_F(PublisherTest, AFollowersRowDoesNotGoInFrontOfANewLeader) {
+  want(0, Urgency::kNobodyWaits);
+  EXPECT_EQ(flush(Elections::kUnderWay), 0u);
+  EXPECT_TRUE(timer_set());
+  want(1, Urgency::kClientsWait);
+  EXPECT_EQ(flush(Elections::kNone), 2u);
+}
+
+TEST_F(PublisherTest, AFollowersRowDoesNotWaitForEver) {
+  want(0, Urgency::kNobodyWaits);
+  EXPECT_EQ(flush(Elections::kUnderWay), 0u);
+  desk.now += milliseconds{50};
+  EXPECT_EQ(flush(Elections::kUnderWay), 1u);
+}
+
+// The timer that lets a follower's row go must not put off that of a leader that came later.
+TEST_F(PublisherTest, TheEarlierTimerIsSetToo) {
+  want(0, Urgency::kNobodyWaits);
+  EXPECT_EQ(flush(Elections::kUnderWay), 0u);
+  want(1, Urgency::kClientsWait);
+  EXPECT_EQ(flush(Elections::kAboutToEnd), 0u);
+  ASSERT_TRUE(timer_set());
+  EXPECT_EQ(std::get<SetTimer>(desk.out.back()).at, desk.now + milliseconds{5});
+}
+
+TEST_F(PublisherTest, ATableIsChangedByOneMultiAtATime) {
+  want(0, Urgency::kClientsWait);
+  EXPECT_EQ(flush(Elections::kNone), 1u);
+  const RequestId id = std::get<Publish>(desk.out.back()).id;
+  want(1, Urgency::kClientsWait);
+  EXPECT_EQ(flush(Elections::kNone), 0u);
+  publisher.answered(*desk.close(id), {id, Published::Outcome::kDone, {}, ""});
+  EXPECT_EQ(by.done, std::vector<OpId>{0});
+  EXPECT_EQ(flush(Elections::kNone), 1u);
+}
+
+}  // namespace
+}  // namespace failoverd::core
