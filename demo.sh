@@ -216,7 +216,7 @@ timeline() {
          "its \($followers | length) followers are marked dead too"],
         [$single.end_time - $kill,
          "single/0 marked dead, now that its znode is gone: nobody else has its rows"] ]
-    | sort_by(.[0])[] | "\(.[0] | round | if . < 0 then 0 else . end)\t\(.[1])"'
+    | map([([.[0] | round, 0] | max), .[1]]) | sort_by(.[0])[] | "\(.[0])\t\(.[1])"'
 }
 
 show_timeline() {

@@ -70,21 +70,28 @@ wait_for_command() {
   return $status
 }
 
-# wait_until SECONDS WHAT COMMAND...: until the command succeeds; gives up with everything's last
-# words after so long.
+# wait_until SECONDS WHAT COMMAND...: until the command succeeds. Gives up after so long, or when
+# something that should run has ended.
 wait_until() {
-  local what=$2 end=$((SECONDS + $1 + 1)) log
+  local what=$2 end=$((SECONDS + $1 + 1)) name
   shift 2
   until "$@"; do
-    if ((SECONDS >= end)); then
-      for log in "$dir"/*.log; do
-        printf '\n--- %s\n' "${log##*/}"
-        tail -n 15 "$log"
-      done >&2
-      die "this did not come true: $what"
-    fi
+    for name in "${!pids[@]}"; do
+      runs "${pids[$name]}" || give_up "$name has ended while waiting for this: $what"
+    done
+    if ((SECONDS >= end)); then give_up "this did not come true: $what"; fi
     sleep 0.05
   done
+}
+
+# With everybody's last words.
+give_up() {
+  local log
+  for log in "$dir"/*.log; do
+    printf '\n--- %s\n' "${log##*/}"
+    tail -n 10 "$log" | cut -c 1-200
+  done >&2
+  die "$1"
 }
 
 # free_port: sets REPLY to a port of 127.0.0.1 that nobody uses, below those that the kernel gives
