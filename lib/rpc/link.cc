@@ -106,9 +106,9 @@ void Link::write() {
   std::vector<asio::const_buffer> buffers;
   buffers.reserve(batch_.size());
   for (const std::string& piece : batch_) buffers.push_back(asio::buffer(piece));
-  asio::async_write(
-      socket_, std::move(buffers),
-      [self = shared_from_this()](error_code error, std::size_t) { self->on_written(error); });
+  asio::async_write(socket_, buffers, [self = shared_from_this()](error_code error, std::size_t) {
+    self->on_written(error);
+  });
 }
 
 void Link::add_to_batch(Piece piece) {
