@@ -1,0 +1,279 @@
+// What a cluster's znodes should not hold, and what others change while failoverd acts: named once,
+// left alone, and everybody else is served.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <functional>
+
+#include "proto/table_info.pb.h"
+#include "tests/e2e/cluster.h"
+#include "tests/e2e/daemon.h"
+#include "tests/e2e/soundness.h"
+#include "tests/harness/tcp_proxy.h"
+
+namespace failoverd::e2e {
+namespace {
+
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+std::string golden(const std::string& name) {
+  std::ifstream in(std::string{FAILOVERD_GOLDEN} + "/" + name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Log lines with both words; those of level debug do not count.
+int lines_with(const Daemon& daemon, const std::string& one, const std::string& other) {
+  std::istringstream log(daemon.log());
+  int n = 0;
+  for (std::string line; std::getline(log, line);) {
+    const bool is_debug = line.find(" debug ") != std::string::npos;
+    n += !is_debug && line.find(one) != std::string::npos && line.find(other) != std::string::npos;
+  }
+  return n;
+}
+
+class BadZnodes : public testing::Test {
+ protected:
+  bool is_led_again(const std::vector<std::string>& tables) {
+    return cluster.wait_until(
+        [&] {
+          for (const std::string& name : tables) {
+            const auto table = cluster.znodes().table(name);
+            for (int pid = 0; pid < table->table_partition_size(); ++pid) {
+              const int leader = cluster.leader(name, static_cast<std::uint32_t>(pid));
+              if (leader == -1 || !cluster.lives(leader)) return false;
+            }
+          }
+          return true;
+        },
+        "every partition has a new leader");
+  }
+  bool status_says(Daemon& daemon, const std::string& what) {
+    return cluster.wait_until([&] { return daemon.status().find(what) != std::string::npos; },
+                              "status says " + what);
+  }
+  std::int32_t version(const std::string& znode) { return cluster.znodes().get(znode)->version; }
+  void expect_replicas_agree(const std::vector<std::string>& tables) {
+    testkit::CompareWish wish;
+    wish.tables = tables;
+    wish.within = seconds{15};
+    cluster.writer().stop();
+    cluster.wait_until([&] { return cluster.writer().idle(); }, "the writer is idle");
+    const testkit::Comparison c = testkit::compare_replicas(cluster.znodes(), wish);
+    EXPECT_TRUE(c.equal()) << c.to_text();
+    EXPECT_GT(c.rows, 0u);
+  }
+  // The table as it is, changed by hand.
+  void edit(const std::string& name, const std::function<void(fedb::TableInfo&)>& change) {
+    auto table = cluster.znodes().table(name).value();
+    change(table);
+    cluster.znodes().set("table/table_data/" + name, table.SerializeAsString());
+  }
+
+  Cluster cluster;
+};
+
+TEST_F(BadZnodes, TablesThatCannotBeRead) {
+  cluster.create_table("flow", 2, 3);
+  cluster.znodes().create("table/table_data/garbage", "\xff\xff\xff");
+  cluster.znodes().create("table/table_data/newer", golden("openmldb-0.9/table_info.bin"));
+  cluster.znodes().create("table/table_data/empty", "");
+  cluster.znodes().create("table/db_table_data/77", "x");
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  for (const char* name :
+       {"table_data/garbage", "table_data/newer", "table_data/empty", "db_table_data/77"}) {
+    EXPECT_THAT(daemon.status(), HasSubstr(std::string{"/rtidb_cluster/table/"} + name));
+  }
+  EXPECT_THAT(daemon.status(), HasSubstr("it looks like cluster.numbering: openmldb"));
+  const auto shown = daemon.ctl({"showtable", "garbage"});
+  EXPECT_EQ(shown.status, 1);
+  EXPECT_THAT(shown.err, HasSubstr("table cannot be read"));
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
+  // One that is spoilt while it is watched, and mended.
+  const auto good = cluster.znodes().get("table/table_data/flow")->bytes;
+  cluster.znodes().set("table/table_data/flow", "spoilt");
+  ASSERT_TRUE(status_says(daemon, "/rtidb_cluster/table/table_data/flow"));
+  EXPECT_THAT(daemon.status(), HasSubstr("\"tables\":0"));
+  cluster.znodes().set("table/table_data/flow", good);
+  ASSERT_TRUE(status_says(daemon, "\"tables\":1"));
+  EXPECT_THAT(daemon.status(), Not(HasSubstr("table_data/flow")));
+  const int leader = cluster.leader("flow", 0);
+  cluster.kill_tablet(leader);
+  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
+  for (const char* name : {"garbage", "newer", "empty", "db_table_data/77", "flow"}) {
+    EXPECT_EQ(lines_with(daemon, name, "is left alone"), 1) << name;
+  }
+  EXPECT_EQ(version("table/table_data/garbage"), 0);
+  EXPECT_EQ(version("table/table_data/newer"), 0);
+  expect_replicas_agree({"flow"});
+}
+
+// cluster.numbering is wrong for all there is: nothing is changed.
+TEST_F(BadZnodes, NoTableFits) {
+  cluster.create_table("flow", 2, 3);
+  Daemon& daemon =
+      cluster.start_active_daemon({.cluster = "session_timeout: 1s, numbering: openmldb"});
+  ASSERT_TRUE(status_says(daemon, "no table looks like cluster.numbering"));
+  EXPECT_EQ(daemon.metric("failoverd_stands_back{reason=\"numbering\"}"), 1);
+  EXPECT_THAT(daemon.ctl({"status"}).out, HasSubstr("it looks like cluster.numbering: fedb"));
+  cluster.kill_tablet(0);
+  cluster.let_pass(seconds{2});
+  EXPECT_EQ(version("table/table_data/flow"), 0);
+  EXPECT_EQ(cluster.znodes().get("table/term")->bytes, "1");
+  EXPECT_EQ(cluster.calls(1, "ChangeRole") + cluster.calls(2, "ChangeRole"), 0u);
+}
+
+// Without a number in table/term no term can be given out: nobody is elected until it is mended.
+TEST_F(BadZnodes, GarbageInTheTermsCounter) {
+  cluster.create_table("flow", 2, 3);
+  cluster.znodes().set("table/term", "seven");
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(status_says(daemon, "waits for terms to be reserved in table/term")) << daemon.log();
+  cluster.let_pass(seconds{1});
+  EXPECT_EQ(lines_with(daemon, "table/term", "is not a decimal number"), 1) << daemon.log();
+  EXPECT_EQ(cluster.znodes().get("table/term")->bytes, "seven");
+  EXPECT_EQ(cluster.calls(1, "ChangeRole") + cluster.calls(2, "ChangeRole"), 0u);
+  cluster.znodes().set("table/term", "70");
+  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
+  EXPECT_GT(terms(cluster, "flow", 0).back(), 70u);
+  EXPECT_THAT(wait_until_sound(cluster), IsEmpty());
+  expect_replicas_agree({"flow"});
+}
+
+// A switch that is neither on nor off from the start: nothing is done, and it is said why.
+TEST_F(BadZnodes, GarbageInTheSwitch) {
+  cluster.create_table("flow", 2, 3);
+  cluster.znodes().create("failoverd/auto_failover", "perhaps");
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  cluster.kill_tablet(0);
+  cluster.let_pass(seconds{2});
+  EXPECT_EQ(version("table/table_data/flow"), 0);
+  EXPECT_EQ(lines_with(daemon, "failoverd/auto_failover", "neither true nor false"), 1);
+  ASSERT_TRUE(status_says(daemon, "the switch auto_failover"));
+  EXPECT_EQ(daemon.ctl({"confset", "auto_failover", "true"}).status, 0);
+  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
+  expect_replicas_agree({"flow"});
+}
+
+// What is registered and is no tablet, and rows that name nobody.
+TEST_F(BadZnodes, UnknownEndpoints) {
+  cluster.create_table("flow", 2, 3);
+  cluster.create_table("odd", 2, 3);
+  cluster.znodes().create("nodes/nonsense", "nonsense");
+  cluster.znodes().create("nodes/NLTABLET_127.0.0.1:1", "x");
+  cluster.znodes().create("nodes/127.0.0.1:1", "startup_127.0.0.1:1");
+  edit("odd", [](fedb::TableInfo& table) {
+    auto& row = *table.mutable_table_partition(0)->add_partition_meta();
+    row.set_endpoint("nowhere");
+    row.set_is_leader(false);
+    row.set_is_alive(false);
+  });
+  Daemon& daemon = cluster.start_daemon();
+  ASSERT_TRUE(cluster.wait_until(
+      [&] {
+        return daemon.active() && daemon.metric("failoverd_tablets{state=\"healthy\"}") == 3 &&
+               daemon.metric("failoverd_tablets{state=\"suspect\"}") >= 2;
+      },
+      "it knows its tablets"))
+      << daemon.status();
+  cluster.start_writer();
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(is_led_again({"flow", "odd"})) << daemon.log();
+  cluster.let_pass(seconds{1});
+  EXPECT_LE(lines_with(daemon, "tablet nonsense", ""), 1) << daemon.log();
+  EXPECT_LE(lines_with(daemon, "tablet 127.0.0.1:1 ", ""), 1) << daemon.log();
+  EXPECT_THAT(daemon.status(), Not(HasSubstr("NLTABLET")));
+  expect_replicas_agree({"flow", "odd"});
+}
+
+// SAFETY 16: what contradicts itself is left alone, partition by partition.
+TEST_F(BadZnodes, PartitionsThatContradictThemselves) {
+  cluster.create_table("flow", 4, 3, {0, 1, 2});
+  edit("flow", [](fedb::TableInfo& table) {
+    table.mutable_table_partition(1)->mutable_partition_meta(1)->set_is_leader(true);
+    auto& back = *table.mutable_table_partition(2)->add_term_offset();
+    back.set_term(0);
+    back.set_offset(5);
+  });
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  EXPECT_EQ(daemon.metric("failoverd_partitions{state=\"held\"}"), 2);
+  EXPECT_THAT(daemon.status(), HasSubstr("it has 2 alive leader rows"));
+  EXPECT_THAT(daemon.status(), HasSubstr("its term history goes back from 1 to 0"));
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return cluster.leader("flow", 0) > 0 && cluster.leader("flow", 3) > 0; },
+      "the others are led"))
+      << daemon.log();
+  cluster.let_pass(seconds{1});
+  EXPECT_EQ(cluster.rows("flow", 1), "B=L+ C=L+ A=F+");
+  EXPECT_EQ(cluster.rows("flow", 2), "C=L+ A=F+ B=F+");
+}
+
+// A table that goes while its election is under way, and comes again under the same name.
+TEST_F(BadZnodes, TableDroppedAndMadeAnewDuringItsElection) {
+  cluster.create_table("flow", 1, 3, {0, 1, 2});
+  cluster.create_table("other", 1, 3, {0, 1, 2});
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  for (const int i : {1, 2}) cluster.hang(i, "AppendEntries");
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return cluster.znodes().children("failoverd/elections").size() == 1; },
+      "the elections are recorded"));
+  cluster.znodes().remove("table/table_data/flow");
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return daemon.ctl({"showopstatus"}).out.find("kCanceled") != std::string::npos; },
+      "its op is canceled"));
+  cluster.create_table("flow", 2, 2, {1, 2});
+  for (const int i : {1, 2}) cluster.release(i);
+  ASSERT_TRUE(is_led_again({"flow", "other"})) << daemon.log();
+  EXPECT_THAT(wait_until_sound(cluster), IsEmpty()) << daemon.log();
+  EXPECT_EQ(version("table/table_data/flow"), 0);  // Nothing is wrong with it.
+  EXPECT_TRUE(cluster.wait_until(
+      [&] { return daemon.metric("failoverd_partitions{state=\"healthy\"}") == 2; }, "healthy"));
+  expect_replicas_agree({"flow", "other"});
+}
+
+// Another writer changes one table at the very moment of the publish: that one is read and decided
+// again, the other goes at once; and nothing of the other writer's is lost.
+TEST_F(BadZnodes, ConflictOnOneTableDoesNotHoldTheOther) {
+  cluster.create_table("flow", 1, 3, {0, 1, 2});
+  cluster.create_table("other", 1, 3, {0, 1, 2});
+  harness::TcpProxy proxy(cluster.io(), cluster.zookeeper().port());
+  boost::asio::io_context io;
+  testkit::Znodes writer(io, cluster.zookeeper().hosts(), "/rtidb_cluster");
+  bool written = false;
+  DaemonOptions options;
+  options.zookeeper = proxy.endpoint();
+  Daemon& daemon = cluster.start_active_daemon(options);
+  cluster.start_writer();
+  proxy.on_request = [&](std::string_view request) {
+    if (written || request.find("table/notify") == std::string_view::npos) return;
+    written = true;
+    auto table = writer.table("flow").value();
+    table.mutable_table_partition(0)->set_diskused(4711);
+    writer.set("table/table_data/flow", table.SerializeAsString());
+  };
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(is_led_again({"flow", "other"})) << daemon.log();
+  EXPECT_TRUE(written);
+  EXPECT_THAT(wait_until_sound(cluster), IsEmpty()) << daemon.log();
+  EXPECT_EQ(cluster.znodes().table("flow")->table_partition(0).diskused(), 4711u);
+  EXPECT_EQ(terms(cluster, "flow", 0).size(), 2u);
+  EXPECT_EQ(terms(cluster, "other", 0).size(), 2u);
+  EXPECT_EQ(daemon.metric("failoverd_ops_total{type=\"kChangeLeaderOP\",status=\"kDone\"}"), 2);
+  expect_replicas_agree({"flow", "other"});
+}
+
+}  // namespace
+}  // namespace failoverd::e2e
