@@ -56,7 +56,9 @@ void Elections::promote_answered(Election& e, const Answer& answer) {
     promote_later(e);  // Certainly not carried out.
     return;
   }
-  // SAFETY 5, 17: it may lead now, or later. Ask it, do not repeat.
+  // SAFETY 5, 17: it may lead now, or later. Ask it, do not repeat; among equals another comes
+  // first.
+  ++e.refused_to_lead[e.winner];
   if (Replica* r = replica(e, e.winner)) {
     r->may_lead_term = e.lead_term;
     r->may_lead_offset = e.winner_offset;
@@ -69,8 +71,11 @@ void Elections::promote_answered(Election& e, const Answer& answer) {
 }
 
 void Elections::promote_later(Election& e) {
+  // A snapshot that is being made takes its time: asked less and less often, up to once a second.
+  const int refused = std::min(e.refused_to_lead[e.winner], 5);
+  const Duration wait = std::min<Duration>(kTryAgain * (1 << refused), std::chrono::seconds{1});
   e.try_again = true;
-  again_at(e, desk_.now + kTryAgain);
+  again_at(e, desk_.now + wait);
 }
 
 void Elections::promote_checked(Election& e, const Answer& answer) {

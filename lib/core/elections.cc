@@ -41,6 +41,7 @@ Replica* Elections::replica(const Election& e, TabletIndex tablet) {
 void Elections::call(Election& e, What what, TabletIndex tablet, Call to_send) {
   // The round goes into the key's upper half: answers to an earlier round are ignored.
   const Route route{Route::Owner::kElections, e.op, what | e.round << 8, tablet, {}};
+  if (changes(to_send)) e.begun = true;
   desk_.call(route, name(tablet), std::move(to_send), kCallDeadline);
 }
 
@@ -64,7 +65,7 @@ void Elections::stop() {
 void Elections::call_off(const std::string& why) {
   std::vector<OpId> not_begun;
   for (const auto& [op, e] : elections_) {
-    if (e.round == 0) not_begun.push_back(op);
+    if (!e.begun) not_begun.push_back(op);
   }
   for (const OpId op : not_begun) gone(op, why);
 }
@@ -173,6 +174,7 @@ void Elections::answered(const Route& route, const Answer& answer) {
       promote_checked(*e, answer);
       return;
     case kRecoverSnapshot:
+      if (answer.ok()) e->refused_to_lead.erase(e->winner);  // The pause is over.
       promote_later(*e);
       return;
     default:

@@ -31,7 +31,7 @@ class Elections : public Publishing {
   // The op has been opened in the OpLog and is the partition's. `first_sign`: for the measure.
   void begin(OpId op, PartitionKey at, std::optional<Instant> first_sign);
   void stop();  // The lock is lost: forget all; records tell the successor.
-  // Ends those that have not probed yet.
+  // Ends those that have changed nothing yet.
   void call_off(const std::string& why);
   // Our own loop stood still: nobody was silent in that time.
   void stalled(Duration);
@@ -80,6 +80,7 @@ class Elections : public Publishing {
     PartitionKey at;
     Phase phase = Phase::kWaitingForTerms;
     std::uint32_t round = 0;
+    bool begun = false;  // A probe is out, or a demotion: from now on it is finished (SAFETY 3).
     Term probe_term = 0;
     Term lead_term = 0;
     std::vector<Candidate> candidates;
@@ -90,7 +91,7 @@ class Elections : public Publishing {
     bool try_again = false;           // The promotion failed: a new round when the timer fires.
     bool winner_gone = false;         // Its row vanished before it was published.
     std::map<TabletIndex, std::vector<Led>> led;
-    std::map<TabletIndex, int> refused_to_lead;  // Code 105, over all rounds.
+    std::map<TabletIndex, int> refused_to_lead;  // Code 105, or no answer; over all rounds.
     // For the measure.
     std::optional<Instant> first_sign;
     Instant began;

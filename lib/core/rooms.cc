@@ -156,6 +156,10 @@ void Brain::Rooms::switch_was_read(const SwitchRead& e) {
               std::string{"auto_failover is "} + (auto_failover ? "true" : "false") +
                   (e.by.empty() ? "" : ", set by " + e.by),
               {{"old", was}, {"new", auto_failover ? "true" : "false"}, {"by", e.by}});
+    if (!auto_failover) {
+      elections.call_off("auto_failover is off");
+      operations.call_off("auto_failover is off");
+    }
     look_at_all_troubled();
   }
   switched_by = e.by;

@@ -358,7 +358,8 @@ bool Watch::lacks_everything(const Tablet& t, TabletIndex i) const {
     if (r->word.held) return false;
     any = true;
   }
-  return any;
+  // No word since its rows changed: what was known of it still is.
+  return any || (t.evidence.lacks_what_it_held && !t.hosts.empty());
 }
 
 // SAFETY 15: not for ten minutes after a wrong verdict; and when more tablets than
