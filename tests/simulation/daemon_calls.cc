@@ -60,10 +60,14 @@ void Daemon::request_arrived(core::RequestId id, const core::CallTablet& c, std:
     return;
   }
   tablet.take([this, id, c, &tablet] {
-    tablet.call(c.call, [this, id, c](const core::Answer& answer) {
-      world_.tell(&Observer::carried_out, name_, c, answer);
-      world_.send(c.tablet, name_, guarded([this, id, answer] { finish(id, answer); }));
-    });
+    tablet.call(
+        c.call,
+        [this, id, c](const core::Answer& answer) {
+          world_.send(c.tablet, name_, guarded([this, id, answer] { finish(id, answer); }));
+        },
+        [this, c](const core::Answer& answer) {
+          world_.tell(&Observer::carried_out, name_, c, answer);
+        });
   });
 }
 

@@ -106,17 +106,16 @@ void Tablet::after(Duration delay, Work work) {
 // --- Calls
 // -----------------------------------------------------------------------------------------
 
-void Tablet::call(const core::Call& call, std::function<void(core::Answer)> done) {
+void Tablet::call(const core::Call& call, Done done, Done carried_out) {
   const Method method = method_of(call);
   if (hanging_.contains(method)) {
-    hung_.push_back([this, call, done = std::move(done)] { this->call(call, done); });
+    hung_.push_back([=, this] { this->call(call, done, carried_out); });
     return;
   }
   // AppendEntries does not take the mutex; role changes and GetTableStatus do.
   const bool probe = std::holds_alternative<core::Probe>(call);
   if (!probe && mutex_free_ > world_.schedule.now()) {
-    after(mutex_free_ - world_.schedule.now(),
-          [this, call, done = std::move(done)] { this->call(call, done); });
+    after(mutex_free_ - world_.schedule.now(), [=, this] { this->call(call, done, carried_out); });
     return;
   }
   core::Answer result;
@@ -137,9 +136,10 @@ void Tablet::call(const core::Call& call, std::function<void(core::Answer)> done
     }
     result = carry_out(call);
   }
+  if (carried_out) carried_out(result);
   const Duration more = until > world_.schedule.now() ? until - world_.schedule.now() : Duration{};
-  if (slow + more == Duration{}) return done(std::move(result));
-  after(slow + more, [result = std::move(result), done = std::move(done)] { done(result); });
+  if (slow + more == Duration{}) return done(result);
+  after(slow + more, [result, done] { done(result); });
 }
 
 core::Answer Tablet::carry_out(const core::Call& call) {

@@ -83,8 +83,9 @@ class Tablet {
   void take(Work);
   void after(Duration, Work);
 
-  // --- Its services. `done` may be called later, or never.
-  void call(const core::Call&, std::function<void(core::Answer)> done);
+  // --- Its services. `done` may be called later, or never; `carried_out` at the moment of truth.
+  using Done = std::function<void(const core::Answer&)>;
+  void call(const core::Call&, Done done, Done carried_out = nullptr);
   std::optional<Entry> put(core::PartitionKey, Payload, int& code);
   Appended append(const Append&);
 
