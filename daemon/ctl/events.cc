@@ -95,8 +95,9 @@ std::string reason(const Answer& answer) {
 // One connection of --follow, for as long as it lasts.
 struct Followed {
   Failure failure;
-  bool came = false;   // Something was received.
-  bool final = false;  // Trying again will not help.
+  bool came = false;     // Something was received.
+  bool refused = false;  // There was an answer, and it was no.
+  bool final = false;    // Trying again will not help.
 };
 
 Followed follow_once(const Url& url, Printer& printer) {
@@ -111,18 +112,20 @@ Followed follow_once(const Url& url, Printer& printer) {
   if (!answer) {
     followed.failure = answer.error();
   } else if (reader.failure()) {
-    followed = {*reader.failure(), true, true};
+    followed = {*reader.failure(), true, false, true};
   } else {
     followed.failure = {"cannot follow the events of " + url.address() + ": " + reason(*answer)};
+    followed.refused = !followed.came;
   }
   return followed;
 }
 
-// A daemon that is restarted is back in a moment; a follower should not have to notice. One that
-// could not be followed at all is not waited for.
+// A daemon that is restarted is back in a moment; a follower should not have to notice, not even
+// when that happens just after it has read what is kept. One that says no at first is not asked
+// again.
 Result<void> follow(const Url& url, Printer& printer) {
   Followed followed = follow_once(url, printer);
-  bool again = followed.came;
+  const bool again = !followed.refused;
   for (int tries = 0; again && tries < kTries; ++tries) {
     if (followed.came) tries = 0;
     if (followed.final) break;
