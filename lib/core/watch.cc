@@ -14,6 +14,9 @@ constexpr Duration kPollDeadline = std::chrono::seconds{3};
 constexpr Duration kCheckDeadline = std::chrono::seconds{1};
 constexpr Duration kWitnessDeadline = std::chrono::milliseconds{100};
 constexpr Duration kLookAgain = std::chrono::milliseconds{200};
+// A process that ends closes one socket after the other: the first question may still be accepted
+// by its port, and be reset.
+constexpr Duration kEndingTakes = std::chrono::milliseconds{2};
 constexpr std::size_t kMostWitnesses = 4;
 // A znode that is there so long after an early verdict was not waiting for its session to end.
 constexpr Duration kNoSessionIsLonger = std::chrono::seconds{60};
@@ -193,7 +196,9 @@ void Watch::answered(const Route& route, const Answer& answer) {
     if (std::exchange(asking(i).check_again, false)) check(i);
   }
   if (answer.ok()) take_words(i, answer, route.asked_at);
-  if (answer.transport == Transport::kBroken) check_later(i, kSecondRefusalAfter);
+  const bool broken = answer.transport == Transport::kBroken;
+  const bool again = std::exchange(asking(i).broken, broken);
+  if (broken) check_later(i, again ? kSecondRefusalAfter : kEndingTakes);
   // Silence on an odd tablet: keep a question open, so that its first word is heard at once.
   if (route.what == kCheck && answer.transport == Transport::kSilent) check_later(i, kLookAgain);
 }
@@ -232,7 +237,11 @@ void Watch::refused(TabletIndex i) {
   e.refused_last = desk_.now;
   const bool again = *e.refused_last - *e.refused_first >= kSecondRefusalAfter;
   if (asking(i).witnesses.round == 0 || again) ask_witnesses(i);
-  if (!again || e.follower_moves) check_later(i, kSecondRefusalAfter);
+  if (!again) {
+    check_later(i, *e.refused_first + kSecondRefusalAfter - desk_.now);
+  } else if (e.follower_moves) {
+    check_later(i, kSecondRefusalAfter);
+  }
 }
 
 // SAFETY 15: a follower whose offset still moves disproves the crash. Those whose leader is on the

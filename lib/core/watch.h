@@ -57,6 +57,7 @@ class Watch {
     bool check_again = false;  // The connection was lost while a check was open.
     bool timer_set = false;
     bool check_timer_set = false;
+    bool broken = false;  // The last question's connection was closed before the answer.
     Witnesses witnesses;
   };
 
