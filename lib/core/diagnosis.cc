@@ -62,7 +62,8 @@ Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
     if (s == Standing::kGone) {
       return {Condition::kFollowerLost, "a follower is on " + who(model, r)};
     }
-    const bool leads = r.word.held && r.word.mode == Mode::kLeader;
+    const bool leads = r.word.held && r.word.mode == Mode::kLeader && r.word.asked_at &&
+                       *r.word.asked_at > r.row_seen_at;
     if (leads || r.may_lead_term) {
       return {Condition::kPretender, model.tablet(r.tablet).endpoint +
                                          (leads ? " says that it leads" : " may lead") +
@@ -84,7 +85,11 @@ bool stands_still(const Replica& leader, const Replica& follower) {
   constexpr Duration kLong = std::chrono::seconds{3};  // Some polls; a follower lags milliseconds.
   const Word& l = leader.word;
   const Word& f = follower.word;
-  return l.held && f.held && f.offset < l.offset && l.moved_at > f.moved_at + kLong;
+  if (!l.held || !f.held || f.offset >= l.offset || !f.asked_at) return false;
+  // It is behind and has not moved, while its leader went on, or since its leader stopped.
+  const bool leader_went_on = l.moved_at > f.moved_at + kLong;
+  const bool leader_stopped = *f.asked_at > std::max(l.moved_at, f.moved_at) + kLong;
+  return leader_went_on || leader_stopped;
 }
 
 Standing standing(const Model& model, const Replica& r) {

@@ -74,8 +74,8 @@ void Elections::promote_later(Election& e) {
   // A snapshot that is being made takes its time: asked less and less often, up to once a second.
   const int refused = std::min(e.refused_to_lead[e.winner], 5);
   const Duration wait = std::min<Duration>(kTryAgain * (1 << refused), std::chrono::seconds{1});
-  e.try_again = true;
-  again_at(e, desk_.now + wait);
+  e.try_again = desk_.now + wait;
+  again_at(e, *e.try_again);
 }
 
 void Elections::promote_checked(Election& e, const Answer& answer) {

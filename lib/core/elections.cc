@@ -107,7 +107,7 @@ void Elections::new_round(Election& e) {
     return;
   }
   ++e.round;
-  e.try_again = false;
+  e.try_again.reset();
   e.probe_term = *term;
   e.lead_term = *term + 1;
   e.round_began = desk_.now;
@@ -174,8 +174,11 @@ void Elections::answered(const Route& route, const Answer& answer) {
       promote_checked(*e, answer);
       return;
     case kRecoverSnapshot:
-      if (answer.ok()) e->refused_to_lead.erase(e->winner);  // The pause is over.
-      promote_later(*e);
+      if (answer.ok() && e->refused_to_lead[e->winner] == 1) {
+        new_round(*e);  // The pause is over.
+      } else {
+        promote_later(*e);
+      }
       return;
     default:
       break;
@@ -337,7 +340,13 @@ void Elections::timer(const Route& route) {
   Election* e = find(route.key);
   if (!e) return;
   if (e->timer_at && *e->timer_at <= desk_.now) e->timer_at.reset();
-  if (e->phase == Phase::kPromoting && e->try_again) new_round(*e);
+  if (e->phase == Phase::kPromoting && e->try_again) {
+    if (desk_.now < *e->try_again) {  // It was set for something else.
+      again_at(*e, *e->try_again);
+      return;
+    }
+    new_round(*e);
+  }
   if (e = find(route.key); !e || e->phase != Phase::kProbing) return;
   const bool nobody = std::none_of(e->candidates.begin(), e->candidates.end(),
                                    [](const auto& c) { return c.heard == Heard::kOffset; });

@@ -87,9 +87,9 @@ class Elections : public Publishing {
     TabletIndex winner = 0;
     Offset winner_offset = 0;
     Instant round_began;
-    std::optional<Instant> timer_at;  // The earliest timer that is set.
-    bool try_again = false;           // The promotion failed: a new round when the timer fires.
-    bool winner_gone = false;         // Its row vanished before it was published.
+    std::optional<Instant> timer_at;   // The earliest timer that is set.
+    std::optional<Instant> try_again;  // The promotion failed: a new round then.
+    bool winner_gone = false;          // Its row vanished before it was published.
     std::map<TabletIndex, std::vector<Led>> led;
     std::map<TabletIndex, int> refused_to_lead;  // Code 105, or no answer; over all rounds.
     // For the measure.
