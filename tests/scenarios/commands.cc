@@ -206,6 +206,11 @@ void Scenario::poison(const Words& w) {
 
 void Scenario::show(const Words& w) {
   if (w.at(0) == "ops") return show_ops(w);
+  if (w.at(0) == "records") {
+    for (const auto& [name, record] : world_.keeper.records()) printer_.line(to_text(record));
+    if (world_.keeper.records().empty()) printer_.line("no records are left");
+    return;
+  }
   show_table(table_named(w.at(0)));
 }
 
