@@ -325,6 +325,7 @@ std::string Showcase::metrics() {
   for (const core::StandsBack& s : brain.stands_back(boot_now())) {
     if (s.reason != "standby") now.stands_back.push_back(s.reason);
   }
+  now.needless_verdicts = brain.needless_verdicts();
   now.config_ok = reload.ok;
   now.config_success_ms = config_success_ms;
   return metrics_.text(now);

@@ -111,6 +111,9 @@ void Metrics::State::add_cluster(Page& page, const MetricsInput& now) const {
   count_states(page, kTabletStates, now.tablets);
   page.family("failoverd_partitions", "Partitions by state.", MetricType::Gauge);
   count_states(page, kPartitionStates, now.partitions);
+  page.family("failoverd_needless_verdicts_total", "Tablets that were judged dead and were not.",
+              MetricType::Counter);
+  page.sample({}, static_cast<double>(now.needless_verdicts));
   page.family("failoverd_failover_duration_seconds",
               "Failover of one partition by phase: detect (first sign to verdict), elect (to "
               "ChangeRole answered), publish (to the multi answered), total.",

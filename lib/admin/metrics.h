@@ -17,6 +17,9 @@
 //   failoverd_config_last_reload_success_timestamp_seconds
 //                                              when the configuration in force was read.
 //   failoverd_build_info{version}              always 1.
+//   failoverd_needless_verdicts_total          counter: tablets that were judged dead and were not;
+//   each
+//                                              gets no early verdict for 10 minutes (SAFETY 15).
 // Kept here:
 //   failoverd_ops_total{type,status}           counter: ops that ended kDone, kFailed, kCanceled.
 //   failoverd_failover_duration_seconds{phase} histogram, one observation per partition and phase:
@@ -52,6 +55,7 @@ struct MetricsInput {
   std::vector<Count> partitions;  // The same.
   std::vector<OpCount> ops;
   std::vector<std::string> stands_back;  // The words of the reasons that hold now.
+  std::uint64_t needless_verdicts = 0;   // Since the process started.
   bool config_ok = true;
   std::int64_t config_success_ms = 0;  // Unix milliseconds of the last load that took effect.
 };

@@ -19,6 +19,7 @@ MetricsInput sample_input() {
   now.partitions = {{"healthy", 7}, {"leaderless", 2}};
   now.ops = {{"kChangeLeaderOP", "kDoing", 2}};
   now.stands_back = {"nameserver"};
+  now.needless_verdicts = 2;
   now.config_success_ms = 1'700'000'000'000;
   return now;
 }
@@ -54,6 +55,7 @@ TEST(Metrics, SaysWhatIsTrueNow) {
                            "failoverd_ops{type=\"kChangeLeaderOP\",status=\"kDoing\"} 2",
                            "failoverd_ops_total{type=\"kChangeLeaderOP\",status=\"kFailed\"} 0",
                            "failoverd_stands_back{reason=\"nameserver\"} 1",
+                           "failoverd_needless_verdicts_total 2",
                            "failoverd_config_last_reload_successful 1",
                            "failoverd_config_last_reload_success_timestamp_seconds 1700000000",
                            "failoverd_build_info{version=\"1.2.3\"} 1"}) {
