@@ -179,6 +179,7 @@ void Watch::timer(const Route& route) {
       check(i);
       break;
     default:
+      if (asking(i).judge_at && *asking(i).judge_at <= desk_.now) asking(i).judge_at.reset();
       to_judge_.insert(i);
   }
 }
@@ -399,7 +400,10 @@ void Watch::judge_one(TabletIndex i) {
   Tablet& t = model_.tablet(i);
   if (!t.verdict.dead()) t.evidence.early_allowed = early_allowed(t);
   Verdict verdict = judge(t.evidence, desk_.policy.detection, desk_.now);
-  if (verdict.look_again) {
+  // One timer at a time: every question asks for one, and every one that fires judges again.
+  Asking& a = asking(i);
+  if (verdict.look_again && (!a.judge_at || *verdict.look_again < *a.judge_at)) {
+    a.judge_at = verdict.look_again;
     desk_.timer({Route::Owner::kWatch, i, kJudgeTimer, i, {}}, *verdict.look_again);
   }
   // A crash that was seen stays seen until the tablet answers; only its reason may improve.

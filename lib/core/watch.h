@@ -3,6 +3,7 @@
 // tablets and partitions to look at again. Owned by the brain.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -57,6 +58,7 @@ class Watch {
     bool check_again = false;  // The connection was lost while a check was open.
     bool timer_set = false;
     bool check_timer_set = false;
+    std::optional<Instant> judge_at;  // A timer for it is set.
     bool broken = false;  // The last question's connection was closed before the answer.
     Witnesses witnesses;
   };
