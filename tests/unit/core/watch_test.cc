@@ -1,79 +1,97 @@
-// The watch over the tablets, through the brain: what it asks, and how often.
+// When a tablet is asked again.
+#include "lib/core/watch.h"
+
 #include <gtest/gtest.h>
-
-#include <map>
-#include <variant>
-
-#include "lib/core/brain.h"
 
 namespace failoverd::core {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
-// A brain that is active over healthy tablets, each answering every question after a millisecond.
+// Table flow on tablet A, which is registered and has answered its first question.
 class WatchTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    TabletsListed tablets;
-    for (const char* name : {"A:1", "B:1", "C:1"}) tablets.children.push_back({name, 7, true});
-    step(tablets);
-    step(TablesListed{});
-    step(NameserversListed{});
-    step(SwitchRead{true, ""});
-    step(ClusterRead{});
-    step(LockGained{1, {}});
-    step(ContactMade{now_ + seconds{1'000'000}});
+    desk.now = Instant{std::chrono::seconds{10}};
+    TableShape shape;
+    shape.znode = "table/table_data/flow";
+    shape.version = 1;
+    shape.name = "flow";
+    shape.tid = 2;
+    shape.partitions.push_back({0, {{"A", true, true}}, {{1, 0}}});
+    ASSERT_EQ(model.put_table(shape, desk.now), std::nullopt);
+    watch.start();
+    watch.listed({{{"A", 7, false}}});
+    while (asked()) answer(Transport::kAnswered);
+    desk.out.clear();
   }
 
-  // Carries out what the brain wants.
-  void step(const Event& event) {
-    for (const Command& command : brain_.step(now_, event)) {
-      if (const auto* timer = std::get_if<SetTimer>(&command)) {
-        ++timers_set_;
-        to_come_.emplace(timer->at, TimerFired{timer->id});
-      }
+  // The oldest question that is open.
+  bool asked() {
+    for (const Command& command : desk.out) {
       if (const auto* call = std::get_if<CallTablet>(&command)) {
-        ++calls_;
-        Answer answer;
-        answer.transport = Transport::kAnswered;
-        to_come_.emplace(now_ + milliseconds{1}, TabletAnswered{call->id, call->tablet, answer});
+        id = call->id;
+        return true;
       }
     }
+    return false;
   }
-
-  void let_pass(Duration time) {
-    const Instant end = now_ + time;
-    while (!to_come_.empty() && to_come_.begin()->first <= end) {
-      const auto [at, event] = *to_come_.begin();
-      to_come_.erase(to_come_.begin());
-      now_ = std::max(now_, at);
-      step(event);
+  void answer(Transport transport) {
+    ASSERT_TRUE(asked());
+    std::erase_if(desk.out, [&](const Command& command) {
+      const auto* call = std::get_if<CallTablet>(&command);
+      return call && call->id == id;
+    });
+    Answer a;
+    a.transport = transport;
+    watch.heard(*model.find_tablet("A"), a);
+    watch.answered(*desk.close(id), a);
+  }
+  // Lets the next timer fire, and tells how long it took.
+  Duration until_next_timer() {
+    for (std::size_t i = 0; i < desk.out.size(); ++i) {
+      const auto* timer = std::get_if<SetTimer>(&desk.out[i]);
+      if (!timer) continue;
+      const Duration after = timer->at - desk.now;
+      desk.now = timer->at;
+      const RequestId fired = timer->id;
+      desk.out.erase(desk.out.begin() + static_cast<std::ptrdiff_t>(i));
+      watch.timer(*desk.close(fired));
+      return after;
     }
-    now_ = end;
+    return Duration::max();
   }
 
-  Brain brain_{Policy{}};
-  Instant now_{seconds{1}};
-  std::multimap<Instant, Event> to_come_;
-  int timers_set_ = 0;
-  int calls_ = 0;
+  Model model;
+  Desk desk;
+  Watch watch{model, desk};
+  RequestId id = 0;
 };
 
-// Nothing piles up while nothing happens.
-TEST_F(WatchTest, AsksOnceASecondForEver) {
-  let_pass(seconds{10});
-  calls_ = timers_set_ = 0;
-  let_pass(seconds{10});
-  const int timers = timers_set_;
-  EXPECT_EQ(calls_, 30);
-  let_pass(seconds{1'000});
-  calls_ = timers_set_ = 0;
-  let_pass(seconds{10});
-  EXPECT_EQ(calls_, 30);
-  EXPECT_LE(timers_set_, timers);
-  EXPECT_LE(to_come_.size(), 12u);
+TEST_F(WatchTest, ALostConnectionIsLookedAtOnceAndAgain) {
+  watch.connection_lost("A");
+  answer(Transport::kRefused);
+  EXPECT_EQ(until_next_timer(), milliseconds{20});
+  EXPECT_TRUE(asked());
+}
+
+// Its port accepted once more while it was ending.
+TEST_F(WatchTest, AResetIsLookedAtAgainInAMoment) {
+  watch.connection_lost("A");
+  answer(Transport::kBroken);
+  EXPECT_EQ(until_next_timer(), milliseconds{2});
+  answer(Transport::kRefused);
+  EXPECT_EQ(until_next_timer(), milliseconds{20});
+}
+
+TEST_F(WatchTest, APortThatGoesOnResettingIsNotAskedWithoutEnd) {
+  watch.connection_lost("A");
+  answer(Transport::kBroken);
+  EXPECT_EQ(until_next_timer(), milliseconds{2});
+  answer(Transport::kBroken);
+  EXPECT_EQ(until_next_timer(), milliseconds{20});
+  answer(Transport::kBroken);
+  EXPECT_EQ(until_next_timer(), milliseconds{20});
 }
 
 }  // namespace
