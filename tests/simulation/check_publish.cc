@@ -158,7 +158,7 @@ class HighestOffsetLeads : public Checker {
       if (!promotion) continue;
       for (const core::Row& row : n.before->rows) {
         if (!row.is_alive || row.endpoint == n.leader) continue;
-        const Attempt* fence = ledger_.fence(n.at, *promotion, row.endpoint);
+        const Attempt* fence = ledger_.known_fence(n.at, *promotion, row.endpoint);
         if (!fence || fence->offset <= promotion->offset) continue;
         if (ledger_.troubled_since(row.endpoint, fence->carried_out_at)) continue;
         if (was_told_to_lead(n.at, row.endpoint, fence->carried_out_at)) continue;

@@ -38,7 +38,7 @@ class ReplicatedRowsAreKept : public Checker {
       if (row.lost || log.holds(row.entry)) continue;
       for (const core::Row& r : n.before->rows) {
         if (!r.is_alive || r.endpoint == n.leader) continue;
-        const Attempt* fence = ledger_.fence(n.at, *promotion, r.endpoint);
+        const Attempt* fence = ledger_.known_fence(n.at, *promotion, r.endpoint);
         if (!fence || fence->offset < row.entry.index) continue;
         if (!world_.tablet(r.endpoint).logs.at(n.at).holds(row.entry)) continue;
         if (ledger_.troubled_since(r.endpoint, fence->carried_out_at)) continue;

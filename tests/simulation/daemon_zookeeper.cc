@@ -147,7 +147,7 @@ void Daemon::session_closed(SessionId session) {
 
 void Daemon::noticed(const std::string& what) {
   if (!alive()) return;
-  if (!connected_ || !world_.reaches(name_, World::kZookeeper)) {
+  if (!connected_) {
     missed_.insert(what);
     return;
   }

@@ -50,10 +50,19 @@ const Attempt* Ledger::fence(core::PartitionKey at, const Attempt& promotion,
   const Attempt* best = nullptr;
   for (const Attempt& a : attempts(at)) {
     const bool fences = !a.promotion && a.accepted() && a.tablet == tablet &&
-                        a.term < promotion.term && a.term > others;
+                        a.term < promotion.term && a.term > others &&
+                        a.carried_out_at <= promotion.carried_out_at;
     if (fences && (!best || a.carried_out_at < best->carried_out_at)) best = &a;
   }
   return best;
+}
+
+const Attempt* Ledger::known_fence(core::PartitionKey at, const Attempt& promotion,
+                                   const core::Endpoint& tablet) const {
+  const Attempt* found = fence(at, promotion, tablet);
+  const bool known = found && found->told && found->told->ok() &&
+                     found->daemon == promotion.daemon && found->told_at <= promotion.sent_at;
+  return known ? found : nullptr;
 }
 
 bool Ledger::troubled_since(const core::Endpoint& tablet, Instant since) const {
@@ -128,7 +137,10 @@ Attempt* Ledger::find(const std::string& daemon, const core::CallTablet& c) {
 }
 
 void Ledger::answered(const Daemon& daemon, const core::CallTablet& c, const core::Answer& answer) {
-  if (Attempt* a = find(daemon.name(), c)) a->told = answer;
+  Attempt* a = find(daemon.name(), c);
+  if (!a) return;
+  a->told = answer;
+  a->told_at = world_.schedule.now();
 }
 
 void Ledger::carried_out(const std::string& daemon, const core::CallTablet& c,

@@ -28,6 +28,7 @@ struct Attempt {
   Instant carried_out_at;
   // What the daemon was told; none: nothing yet, or it died.
   std::optional<core::Answer> told;
+  Instant told_at;
 
   bool accepted() const { return code == core::kOk; }
   // It was carried out, or may still be, as far as anybody can know.
@@ -50,6 +51,9 @@ class Ledger : public Observer {
   // term that somebody else may have led with.
   const Attempt* fence(core::PartitionKey, const Attempt& promotion,
                        const core::Endpoint& tablet) const;
+  // The same, if the daemon knew of it when it chose.
+  const Attempt* known_fence(core::PartitionKey, const Attempt& promotion,
+                             const core::Endpoint& tablet) const;
   // Something was done to the tablet or to the ways to it since then, or still is wrong with it.
   bool troubled_since(const core::Endpoint&, Instant) const;
   bool troubled_ever(const core::Endpoint&) const;
