@@ -11,7 +11,12 @@ namespace failoverd::scenarios {
 using namespace simulation;  // NOLINT: the world's words are this file's words.
 
 void Scenario::learn_commands() {
-  // --- The cluster
+  learn_cluster();
+  learn_tablets();
+  learn_network();
+}
+
+void Scenario::learn_cluster() {
   commands_["tablets"] = [this](const Words& w) {  // tablets A B C
     for (const std::string& name : w) world_.add_tablet(name + ":1");
   };
@@ -21,7 +26,6 @@ void Scenario::learn_commands() {
   commands_["policy"] = [this](const Words& w) { change_policy(w); };  // Before `daemon`.
   commands_["daemon"] = [this](const Words&) { world_.start_daemon(); };
 
-  // --- Time and rows
   // writer flow/0 50ms: a row every so often, from now on.
   commands_["writer"] = [this](const Words& w) {
     const Duration every = duration(w.at(1));
@@ -40,8 +44,9 @@ void Scenario::learn_commands() {
       if (code != 0) printer_.line("refused: code " + std::to_string(code));
     }
   };
+}
 
-  // --- Tablets
+void Scenario::learn_tablets() {
   commands_["kill"] = [this](const Words& w) {  // A tablet or a daemon.
     if (Daemon* d = world_.find_daemon(w.at(0))) return d->kill();
     world_.kill(tablet_named(w.at(0)));
@@ -92,8 +97,10 @@ void Scenario::learn_commands() {
     const core::Probe call{partition_named(w.at(1)), std::stoull(w.at(2))};
     world_.tablet(name).call(call, [](const core::Answer&) {});
   };
+}
 
-  // --- The network, and ZooKeeper
+// The network, and ZooKeeper.
+void Scenario::learn_network() {
   commands_["cut"] = [this](const Words& w) {  // cut A zookeeper; cut d1 B
     const std::string a = anybody_named(w.at(0));
     world_.trouble(a, "cut");

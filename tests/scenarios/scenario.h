@@ -31,6 +31,9 @@ class Scenario {
 
   // --- commands.cc
   void learn_commands();
+  void learn_cluster();
+  void learn_tablets();
+  void learn_network();
   void make_table(const Words&);
   void change_policy(const Words&);
   void die_after(const Words&);
