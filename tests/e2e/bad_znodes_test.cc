@@ -258,7 +258,7 @@ TEST_F(BadZnodes, ConflictOnOneTableDoesNotHoldTheOther) {
   Daemon& daemon = cluster.start_active_daemon(options);
   cluster.start_writer();
   proxy.on_request = [&](std::string_view request) {
-    if (written || request.find("table/notify") == std::string_view::npos) return;
+    if (written || !is_publish(request)) return;
     written = true;
     auto table = writer.table("flow").value();
     table.mutable_table_partition(0)->set_diskused(4711);

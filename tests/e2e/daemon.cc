@@ -135,6 +135,11 @@ Daemon::Http Daemon::post(const std::string& target, const std::string& body) {
 
 std::string Daemon::status() { return get("/api/v1/status").body; }
 
+bool is_publish(std::string_view request) {
+  return request.find("table/table_data/") != std::string_view::npos &&
+         request.find("table/notify") != std::string_view::npos;
+}
+
 bool Daemon::active() { return metric("failoverd_active") == 1; }
 
 std::optional<double> Daemon::metric(const std::string& series) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/e2e/cluster.h"
@@ -66,5 +67,9 @@ class Daemon {
   const std::string cluster_keys_;
   std::unique_ptr<harness::Process> process_;
 };
+
+// Whether this piece of what a daemon sends to ZooKeeper publishes a table: a multi with the table
+// and table/notify in it.
+bool is_publish(std::string_view request);
 
 }  // namespace failoverd::e2e

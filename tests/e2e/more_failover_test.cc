@@ -232,7 +232,7 @@ TEST_P(ZooKeeperRestarted, DuringThePublish) {
   cluster.start_writer();
   const std::int32_t version = cluster.znodes().get("table/table_data/flow")->version;
   proxy.on_request = [&](std::string_view request) {
-    if (seen || request.find("table/notify") == std::string_view::npos) return;
+    if (seen || !is_publish(request)) return;
     seen = true;
     if (executed) {
       proxy.swallow_answers(true);

@@ -24,10 +24,6 @@ using testing::IsEmpty;
 // Tablet 0 leads partitions 0 and 3 of the table, and dies.
 constexpr std::uint32_t kPartitions = 4;
 
-bool is_publish(std::string_view request) {
-  return request.find("table/notify") != std::string_view::npos;
-}
-
 struct Scene {
   Cluster cluster;
   // Between the first daemon and ZooKeeper.
