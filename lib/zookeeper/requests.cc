@@ -212,7 +212,7 @@ void SessionCore::submit(const std::string& path, bool sequential, std::size_t b
     refuse(std::move(call->done), to_code(rc));
     return;
   }
-  (void)call.release();  // The completion's now.
+  [[maybe_unused]] const auto* of_the_completion = call.release();
   handle_->submitted();
 }
 
@@ -299,7 +299,7 @@ void SessionCore::multi(std::vector<Op> ops, Session::MultiDone done) {
     answer(std::move(call->done), whole, every(call->ops.size(), whole));
     return;
   }
-  (void)call.release();  // The completion's now.
+  [[maybe_unused]] const auto* of_the_completion = call.release();
   handle_->submitted();
 }
 
