@@ -78,12 +78,23 @@ class AfterFailover : public testing::Test {
     return std::to_string(word(cluster(), tablet, "flow", pid).offset);
   }
 
+  // What is looked at; a cluster takes longer than all of it, so it is three tests, not nine.
+  static void show_tablet();
+  static void show_table();
+  static void show_op_status();
+  static void conf();
+  static void status();
+  static void events();
+  static void http();
+  static void metrics();
+  static void exit_status();
+
  private:
   static inline Cluster* cluster_ = nullptr;
   static inline Daemon* daemon_ = nullptr;
 };
 
-TEST_F(AfterFailover, ShowTablet) {
+void AfterFailover::show_tablet() {
   const auto rows = rows_of(print({"showtablet"}));
   ASSERT_EQ(rows.size(), 5u);
   EXPECT_EQ(rows[0], (Row{"endpoint", "state", "age"}));
@@ -99,7 +110,7 @@ TEST_F(AfterFailover, ShowTablet) {
   EXPECT_TRUE(all[0].at("age").is_number());
 }
 
-TEST_F(AfterFailover, ShowTable) {
+void AfterFailover::show_table() {
   const auto rows = rows_of(print({"showtable", "flow"}));
   ASSERT_EQ(rows.size(), 8u);
   EXPECT_EQ(rows[0], (Row{"name", "tid", "pid", "endpoint", "role", "ttl", "is_alive",
@@ -127,7 +138,7 @@ TEST_F(AfterFailover, ShowTable) {
   EXPECT_TRUE(all[0].at("offset").is_number());
 }
 
-TEST_F(AfterFailover, ShowOpStatus) {
+void AfterFailover::show_op_status() {
   const auto rows = rows_of(print({"showopstatus"}));
   ASSERT_EQ(rows.size(), 5u);
   EXPECT_EQ(rows[0], (Row{"op_id", "op_type", "name", "pid", "status", "start_time", "execute_time",
@@ -155,13 +166,13 @@ TEST_F(AfterFailover, ShowOpStatus) {
   EXPECT_TRUE(one[0].at("cur_task").is_null());
 }
 
-TEST_F(AfterFailover, Conf) {
+void AfterFailover::conf() {
   EXPECT_EQ(rows_of(print({"confget"}))[0], (Row{"key", "value"}));
   EXPECT_EQ(rows_of(print({"confget"}))[2], (Row{"auto_failover", "true"}));
   EXPECT_EQ(print_json({"confget"})[0].at("value"), "true");
 }
 
-TEST_F(AfterFailover, Status) {
+void AfterFailover::status() {
   const std::string text = print({"status"});
   EXPECT_THAT(text, HasSubstr("active: this daemon"));
   EXPECT_THAT(text, HasSubstr("auto_failover on"));
@@ -174,7 +185,7 @@ TEST_F(AfterFailover, Status) {
   EXPECT_EQ(status.at("active"), true);
 }
 
-TEST_F(AfterFailover, Events) {
+void AfterFailover::events() {
   const std::string text = print({"events"});
   EXPECT_THAT(text, HasSubstr("tablet " + cluster().tablet(0) + " is crashed"));
   EXPECT_THAT(text, HasSubstr("kChangeLeaderOP of flow/0"));
@@ -187,7 +198,7 @@ TEST_F(AfterFailover, Events) {
   EXPECT_GT(last, 3u);
 }
 
-TEST_F(AfterFailover, Http) {
+void AfterFailover::http() {
   EXPECT_EQ(daemon().get("/healthz").status, 200);
   EXPECT_EQ(daemon().get("/readyz").body, "active\n");
   EXPECT_EQ(daemon().get("/api/v1/nothing").status, 404);
@@ -205,7 +216,7 @@ TEST_F(AfterFailover, Http) {
   EXPECT_EQ(daemon().post("/api/v1/commands/confset", "{").status, 400);
 }
 
-TEST_F(AfterFailover, Metrics) {
+void AfterFailover::metrics() {
   const std::string text = daemon().get("/metrics").body;
   const auto file = cluster().directory() / "metrics.txt";
   std::ofstream(file) << text;
@@ -228,7 +239,7 @@ TEST_F(AfterFailover, Metrics) {
   EXPECT_THAT(text, HasSubstr("process_resident_memory_bytes"));
 }
 
-TEST_F(AfterFailover, ExitStatusOfFailoverctl) {
+void AfterFailover::exit_status() {
   EXPECT_EQ(daemon().ctl({"confset", "auto_failover", "maybe"}).status, 1);
   EXPECT_THAT(daemon().ctl({"confset", "auto_failover", "maybe"}).err,
               HasSubstr("failed to set auto_failover. error msg: invalid parameter"));
@@ -240,6 +251,24 @@ TEST_F(AfterFailover, ExitStatusOfFailoverctl) {
       daemon().ctl({"status"}, "http://127.0.0.1:" + std::to_string(harness::free_port()));
   EXPECT_EQ(nobody.status, 1);
   EXPECT_THAT(nobody.err, MatchesRegex("[^\n]+\n"));
+}
+
+TEST_F(AfterFailover, TablesOfFailoverctl) {
+  show_tablet();
+  show_table();
+  show_op_status();
+  conf();
+}
+
+TEST_F(AfterFailover, StatusAndEvents) {
+  status();
+  events();
+  exit_status();
+}
+
+TEST_F(AfterFailover, HttpAndMetrics) {
+  http();
+  metrics();
 }
 
 // Events come while one watches, and go on with another daemon when the active one changes.
