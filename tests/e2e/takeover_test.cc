@@ -261,37 +261,50 @@ INSTANTIATE_TEST_SUITE_P(Killed, Takeover,
 
 // Somebody has begun an election of partition 0 while its leader is well: followers were probed, so
 // the leader is fenced and goes on acknowledging what reaches nobody (SAFETY 3).
-class Fenced : public testing::TestWithParam<std::vector<int>> {};
+struct Fence {
+  const char* name;
+  std::vector<int> probed;
+  bool recorded;
+};
+
+class Fenced : public testing::TestWithParam<Fence> {
+ protected:
+  static constexpr std::uint64_t kTerm = 40;
+
+  bool probe(int follower) {
+    fedb::AppendEntriesRequest request;
+    request.set_tid(cluster.znodes().table("flow")->tid());
+    request.set_pid(0);
+    request.set_pre_log_index(0);
+    request.set_term(kTerm);
+    const auto answer =
+        cluster.client(follower).ask<fedb::AppendEntriesResponse>("AppendEntries", request);
+    return answer && answer->code() == 0;
+  }
+  void write_record() {
+    journal::ElectionRecord record;
+    record.set_version(1);
+    auto& election = *record.add_elections();
+    election.set_tid(cluster.znodes().table("flow")->tid());
+    election.set_pid(0);
+    election.set_probe_term(kTerm);
+    cluster.znodes().create("failoverd/elections/7-1", record.SerializeAsString());
+  }
+
+  Cluster cluster;
+};
 
 TEST_P(Fenced, LeaderThatLivesLosesNothing) {
-  Cluster cluster;
   cluster.create_table("flow", 2, 3);
   cluster.start_writer();
-  constexpr std::uint64_t kTerm = 40;
-  fedb::AppendEntriesRequest probe;
-  probe.set_tid(cluster.znodes().table("flow")->tid());
-  probe.set_pid(0);
-  probe.set_pre_log_index(0);
-  probe.set_term(kTerm);
-  for (const int follower : GetParam()) {
-    const auto answer =
-        cluster.client(follower).ask<fedb::AppendEntriesResponse>("AppendEntries", probe);
-    ASSERT_TRUE(answer && answer->code() == 0);
-  }
-  journal::ElectionRecord record;
-  record.set_version(1);
-  auto& election = *record.add_elections();
-  election.set_tid(probe.tid());
-  election.set_pid(0);
-  election.set_probe_term(kTerm);
-  cluster.znodes().create("failoverd/elections/7-1", record.SerializeAsString());
-  // The leader runs ahead of those that refuse it.
+  const int probed = GetParam().probed.front();
+  for (const int follower : GetParam().probed) ASSERT_TRUE(probe(follower));
+  if (GetParam().recorded) write_record();
   ASSERT_TRUE(cluster.wait_until(
       [&] {
-        return word(cluster, 0, "flow", 0).offset >
-               word(cluster, GetParam().front(), "flow", 0).offset + 20;
+        return word(cluster, 0, "flow", 0).offset > word(cluster, probed, "flow", 0).offset + 20;
       },
-      "the leader runs ahead"));
+      "the leader runs ahead of those that refuse it"));
   Daemon& daemon = cluster.start_daemon();
   ASSERT_TRUE(cluster.wait_until([&] { return terms(cluster, "flow", 0).size() == 2; },
                                  "partition 0 has a new term"))
@@ -299,19 +312,20 @@ TEST_P(Fenced, LeaderThatLivesLosesNothing) {
   EXPECT_GT(terms(cluster, "flow", 0).back(), kTerm);
   EXPECT_THAT(wait_until_sound(cluster), IsEmpty()) << daemon.log();
   // The old leader holds most; a follower that was not probed may hold as much.
-  EXPECT_NE(cluster.leader("flow", 0), GetParam().front());
+  EXPECT_NE(cluster.leader("flow", 0), probed);
   EXPECT_EQ(cluster.rows("flow", 0).find('-'), std::string::npos);
   EXPECT_EQ(terms(cluster, "flow", 1).size(), 1u);
   const testkit::Comparison c = cluster.compare(/*acked=*/true);
   EXPECT_TRUE(c.equal()) << c.to_text() << daemon.log();
 }
 
-std::string probed(const testing::TestParamInfo<std::vector<int>>& info) {
-  return info.param.size() == 1 ? "OneFollower" : "BothFollowers";
-}
+std::string fence(const testing::TestParamInfo<Fence>& info) { return info.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(Probed, Fenced,
-                         testing::Values(std::vector<int>{1}, std::vector<int>{1, 2}), probed);
+                         testing::Values(Fence{"OneFollower", {1}, true},
+                                         Fence{"BothFollowers", {1, 2}, true},
+                                         Fence{"BothFollowersRecordLost", {1, 2}, false}),
+                         fence);
 
 }  // namespace
 }  // namespace failoverd::e2e
