@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "lib/base/boot_clock.h"
 #include "lib/fedb/tablet_calls.h"
 
 namespace failoverd::fedb {
@@ -10,6 +11,8 @@ namespace {
 
 // Works with every generation; a full protobuf name would not (FEDB.md 2).
 constexpr const char* kService = "TabletServer";
+
+constexpr const char* kNotAllowed = "no lock or no fresh contact with ZooKeeper";
 
 // A shorter call that was not answered in time says nothing about its connection.
 constexpr Duration kLongEnough = std::chrono::seconds{1};
@@ -29,29 +32,30 @@ Tablets::Line& Tablets::line(const core::Endpoint& endpoint) {
   if (!line.channel) {
     line.channel = std::make_unique<rpc::Channel>(io_, endpoint, rpc::Channel::Options{});
     line.channel->on_lost = [this, endpoint](rpc::Lost) { tell_(core::ConnectionLost{endpoint}); };
+    line.channel->on_connected = [this, &line] { connected(line); };
   }
   return line;
 }
 
 void Tablets::call(const core::CallTablet& command) {
-  if (core::changes(command.call) && !may_change()) {
-    core::Answer answer;
-    answer.transport = core::Transport::kNotSent;
-    answer.text = "no lock or no fresh contact with ZooKeeper";
-    boost::asio::post(io_, [this, alive = alive_, id = command.id, tablet = command.tablet,
-                            answer = std::move(answer)] {
-      if (*alive) tell_(core::TabletAnswered{id, tablet, answer});
-    });
-    return;
-  }
   if (command.fresh) {
     call_fresh(command);
-    return;
+  } else if (!core::changes(command.call)) {
+    send(command, command.deadline);
+  } else if (!may_change()) {
+    refuse(command, core::Transport::kNotSent, kNotAllowed);
+  } else if (!line(command.tablet).channel->connected()) {
+    wait_for_connection(command);
+  } else {
+    send(command, command.deadline);
   }
+}
+
+void Tablets::send(const core::CallTablet& command, Duration deadline) {
   WireCall wire = to_wire(command.call);
   line(command.tablet)
       .channel->call(
-          kService, wire.method, std::move(wire.request), command.deadline,
+          kService, wire.method, std::move(wire.request), deadline,
           [this, alive = alive_, command](const rpc::Answer& answer) {
             if (!*alive) return;
             Line& used = line(command.tablet);
@@ -61,6 +65,48 @@ void Tablets::call(const core::CallTablet& command) {
             if (answer.outcome == rpc::Outcome::kAnswered) used.timed_out = false;
             tell_(told(command, answer));
           });
+}
+
+void Tablets::refuse(const core::CallTablet& command, core::Transport how, std::string why) {
+  core::Answer answer;
+  answer.transport = how;
+  answer.text = std::move(why);
+  boost::asio::post(io_, [this, alive = alive_, id = command.id, tablet = command.tablet,
+                          answer = std::move(answer)] {
+    if (*alive) tell_(core::TabletAnswered{id, tablet, answer});
+  });
+}
+
+// SAFETY 14: until the connection stands, the lock may be lost and this process stopped for
+// minutes. So a question that changes nothing makes it.
+void Tablets::wait_for_connection(const core::CallTablet& command) {
+  line(command.tablet).waiting.push_back({command, boot_now() + command.deadline});
+  WireCall question = to_wire(core::GetTableStatus{});
+  line(command.tablet)
+      .channel->call(kService, question.method, std::move(question.request), command.deadline,
+                     [this, alive = alive_, command](const rpc::Answer& answer) {
+                       if (*alive) question_answered(command, answer);
+                     });
+}
+
+void Tablets::connected(Line& line) {
+  for (const Waiting& w : std::exchange(line.waiting, {})) {
+    const Duration left = w.until - boot_now();
+    if (!may_change() || left <= Duration::zero()) {
+      refuse(w.command, core::Transport::kNotSent, kNotAllowed);
+    } else {
+      send(w.command, left);
+    }
+  }
+}
+
+// A call that waits still has had no connection: it was certainly not carried out.
+void Tablets::question_answered(const core::CallTablet& command, const rpc::Answer& answer) {
+  const auto waits = [&](const Waiting& w) { return w.command.id == command.id; };
+  if (std::erase_if(line(command.tablet).waiting, waits) == 0) return;
+  const bool refused = answer.outcome == rpc::Outcome::kRefused;
+  refuse(command, refused ? core::Transport::kRefused : core::Transport::kNotSent,
+         answer.error_text);
 }
 
 void Tablets::call_fresh(const core::CallTablet& command) {

@@ -1,6 +1,7 @@
 // The connections to the tablets: one each, plus a fresh one where the brain wants to know whether
 // a port still answers. Carries CallTablet out and tells how each call and each connection ended.
-// Never retries. Owned by the hands; one thread.
+// Never retries. What changes something does not wait in a connection that is still being made: it
+// is sent over one that stands, if it is allowed at that moment. Owned by the hands; one thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -8,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "lib/core/command.h"
 #include "lib/core/event.h"
@@ -24,8 +26,8 @@ class Tablets {
   Tablets(const Tablets&) = delete;
   Tablets& operator=(const Tablets&) = delete;
 
-  // May this be sent now? Asked for each call that changes something, at the moment of sending
-  // (SAFETY 14). Must be set before the first call.
+  // May this be sent now? Asked for each call that changes something, at the moment when its frame
+  // goes out (SAFETY 14). Must be set before the first call.
   std::function<bool()> may_change;
 
   void call(const core::CallTablet& command);
@@ -34,11 +36,22 @@ class Tablets {
   void drop_all();
 
  private:
+  // A call that changes something and has no connection yet.
+  struct Waiting {
+    core::CallTablet command;
+    Instant until;
+  };
   struct Line {
     std::unique_ptr<rpc::Channel> channel;
     bool timed_out = false;  // Since the last answer.
+    std::vector<Waiting> waiting;
   };
   Line& line(const core::Endpoint& endpoint);
+  void send(const core::CallTablet& command, Duration deadline);
+  void refuse(const core::CallTablet& command, core::Transport how, std::string why);
+  void wait_for_connection(const core::CallTablet& command);
+  void connected(Line& line);
+  void question_answered(const core::CallTablet& command, const rpc::Answer& answer);
   void call_fresh(const core::CallTablet& command);
   void fresh_answered(const core::CallTablet& command, const rpc::Answer& answer);
 

@@ -1,0 +1,103 @@
+// Calls to a tablet that change something go out only while that is allowed (SAFETY 14), at the
+// moment when they go out: also those that had to wait for a connection.
+#include "lib/fedb/tablets.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "lib/rpc/server.h"
+
+namespace failoverd::fedb {
+namespace {
+
+using core::Transport;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class TabletsTest : public ::testing::Test {
+ protected:
+  TabletsTest()
+      : server_(io_,
+                [this](rpc::Request request, rpc::Server::Reply reply) {
+                  asked_.push_back(request.method);
+                  reply({});
+                }),
+        tablets_(io_, [this](const core::Event& event) {
+          if (const auto* answer = std::get_if<core::TabletAnswered>(&event)) {
+            answers_.push_back(*answer);
+          }
+        }) {
+    endpoint_ = "127.0.0.1:" + std::to_string(server_.listen("127.0.0.1:0").value());
+    tablets_.may_change = [this] { return allowed_; };
+  }
+
+  void call(core::RequestId id, core::Call what, Duration deadline = seconds{10}) {
+    tablets_.call({id, endpoint_, std::move(what), deadline});
+  }
+  // The answer to the call of this id; runs the loop until it is there.
+  Transport transport(core::RequestId id) {
+    for (int turns = 0; turns < 10'000; ++turns) {
+      for (const core::TabletAnswered& a : answers_) {
+        if (a.id == id) return a.answer.transport;
+      }
+      io_.run_one_for(milliseconds{10});
+    }
+    ADD_FAILURE() << "call " << id << " was not answered";
+    return Transport::kSilent;
+  }
+  bool was_asked(const std::string& method) {
+    return std::find(asked_.begin(), asked_.end(), method) != asked_.end();
+  }
+
+  boost::asio::io_context io_{1};
+  rpc::Server server_;
+  Tablets tablets_;
+  std::string endpoint_;
+  bool allowed_ = true;
+  std::vector<std::string> asked_;  // Methods that arrived at the tablet.
+  std::vector<core::TabletAnswered> answers_;
+};
+
+TEST_F(TabletsTest, GoesOutWhenItIsConnected) {
+  call(1, core::Demote{{2, 0}});
+  EXPECT_EQ(transport(1), Transport::kAnswered);
+  EXPECT_TRUE(was_asked("ChangeRole"));
+}
+
+TEST_F(TabletsTest, IsRefusedWhereItIsNotAllowed) {
+  allowed_ = false;
+  call(1, core::Demote{{2, 0}});
+  EXPECT_EQ(transport(1), Transport::kNotSent);
+  call(2, core::GetTableStatus{});
+  EXPECT_EQ(transport(2), Transport::kAnswered);
+  EXPECT_FALSE(was_asked("ChangeRole"));
+}
+
+TEST_F(TabletsTest, IsNotSentWhenTheLockIsLostBeforeTheConnectionStands) {
+  call(1, core::Promote{{2, 0}, 7, {}});
+  allowed_ = false;
+  EXPECT_EQ(transport(1), Transport::kNotSent);
+  call(2, core::GetTableStatus{});  // Behind it on the same connection.
+  EXPECT_EQ(transport(2), Transport::kAnswered);
+  EXPECT_FALSE(was_asked("ChangeRole"));
+}
+
+TEST_F(TabletsTest, IsNotSentAfterAllWasDropped) {
+  call(1, core::Promote{{2, 0}, 7, {}});
+  tablets_.drop_all();
+  EXPECT_EQ(transport(1), Transport::kNotSent);
+  call(2, core::GetTableStatus{});
+  EXPECT_EQ(transport(2), Transport::kAnswered);
+  EXPECT_FALSE(was_asked("ChangeRole"));
+}
+
+// Nobody listens there: that is evidence, whatever the call was (SAFETY 15).
+TEST_F(TabletsTest, RefusedPort) {
+  endpoint_ = "127.0.0.1:1";
+  call(1, core::Promote{{2, 0}, 7, {}});
+  EXPECT_EQ(transport(1), Transport::kRefused);
+}
+
+}  // namespace
+}  // namespace failoverd::fedb
