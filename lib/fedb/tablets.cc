@@ -40,15 +40,19 @@ Tablets::Line& Tablets::line(const core::Endpoint& endpoint) {
 void Tablets::call(const core::CallTablet& command) {
   if (command.fresh) {
     call_fresh(command);
-  } else if (!core::changes(command.call)) {
-    send(command, command.deadline);
-  } else if (!may_change()) {
-    refuse(command, core::Transport::kNotSent, kNotAllowed);
-  } else if (!line(command.tablet).channel->connected()) {
-    wait_for_connection(command);
-  } else {
-    send(command, command.deadline);
+    return;
   }
+  if (core::changes(command.call)) {
+    if (!may_change()) {
+      refuse(command, core::Transport::kNotSent, kNotAllowed);
+      return;
+    }
+    if (!line(command.tablet).channel->connected()) {
+      wait_for_connection(command);
+      return;
+    }
+  }
+  send(command, command.deadline);
 }
 
 void Tablets::send(const core::CallTablet& command, Duration deadline) {
