@@ -152,12 +152,10 @@ class UnansweredPromotions : public Checker {
   }
 
  private:
-  // Its daemon died between the publish and the record's removal: it leads, and everybody knows.
+  // A later leader is published than it could be: if that is somebody else, its row is dead.
   bool published(core::PartitionKey key, const core::MayLead& m) const {
     const auto* p = world_.keeper.partition(key);
-    const core::Row* leader = p ? leader_of(*p) : nullptr;
-    return leader && leader->endpoint == m.endpoint && !p->terms.empty() &&
-           p->terms.back().term == m.term;
+    return p && !p->terms.empty() && p->terms.back().term >= m.term;
   }
 
   void remember(core::PartitionKey key, const core::Endpoint& tablet, core::Term term) {
