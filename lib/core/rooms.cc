@@ -113,7 +113,12 @@ void Brain::Rooms::table_read(const TableRead& e) {
     table_unreadable({shape.znode, *wrong});
     return;
   }
-  for (const auto& [pid, p] : model.table(shape.tid)->partitions) dirty_.insert({shape.tid, pid});
+  for (auto& [pid, p] : model.table(shape.tid)->partitions) {
+    // Somebody else has named a leader since.
+    const bool later = p.begun_term && !p.terms.empty() && p.terms.back().term >= *p.begun_term;
+    if (later) p.begun_term.reset();
+    dirty_.insert({shape.tid, pid});
+  }
   watch.tables_changed();
   leaders_counted_ = false;
   if (!recalled_.empty()) recall();
