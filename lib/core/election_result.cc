@@ -128,9 +128,10 @@ std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Parti
     for (const Led& l : led->second) {
       if (l.term <= last || l.term >= e.lead_term) continue;
       if (!l.before) {
-        // SAFETY 8: where that term began nobody knows: a lower bound, so that no log of before is
-        // ever taken for a prefix of this one.
-        return {{e.lead_term, p.terms.empty() ? 0 : p.terms.back().offset}};
+        // SAFETY 8: where that term began nobody knows, not even whether the winner had reached the
+        // last one that is published: the lowest bound, so that no log of before is ever taken for
+        // a prefix of this one.
+        return {{e.lead_term, 0}};
       }
       if (*l.before < e.winner_offset) pairs.push_back({l.term, *l.before + 1});
     }
@@ -142,7 +143,9 @@ std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Parti
 }
 
 std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
-  Election& e = *find(op);
+  Election* known = find(op);
+  if (!known) return std::nullopt;  // It ended while its publish was under way.
+  Election& e = *known;
   const Replica* winner = p.on(e.winner);
   const bool overtaken = std::any_of(p.terms.begin(), p.terms.end(), [&](const TermPair& t) {
     return t.term > e.lead_term;  // Somebody else published meanwhile: the history never goes back.
@@ -183,7 +186,11 @@ void Elections::published(OpId op) {
   const Measure took{e->at, detect, elect, publish, detect + elect + publish};
   desk_.out.emplace_back(took);
   note_leader(*e, took);
-  if (Partition* p = model_.partition(e->at)) p->begun_term.reset();
+  if (Partition* p = model_.partition(e->at)) {
+    p->begun_term.reset();
+    // Also where the rows stay what they were: what was said before its promotion does not count.
+    for (Replica& r : p->replicas) r.row_seen_at = desk_.now;
+  }
   records_.done(e->at);
   end(op, OpStatus::kDone,
       name(e->winner) + " leads with term " + std::to_string(e->lead_term) + " from offset " +

@@ -62,6 +62,27 @@ void Elections::stop() {
   promoting_ = 0;
 }
 
+void Elections::put_aside(std::uint32_t tid) {
+  std::vector<OpId> of_table;
+  for (const auto& [op, e] : elections_) {
+    if (e.at.tid == tid) of_table.push_back(op);
+  }
+  for (const OpId op : of_table) {
+    Election& e = *find(op);
+    if (!e.begun) {
+      gone(op, "its table cannot be read");
+      continue;
+    }
+    if (Partition* p = model_.partition(e.at)) p->begun_term = e.probe_term;
+    Replica* winner = replica(e, e.winner);
+    if (winner && (e.phase == Phase::kPromoting || e.phase == Phase::kPublishing)) {
+      winner->may_lead_term = e.lead_term;
+      winner->may_lead_offset = e.winner_offset;
+    }
+    end(op, OpStatus::kCanceled, "its table cannot be read");  // Its record stays.
+  }
+}
+
 void Elections::call_off(const std::string& why) {
   std::vector<OpId> not_begun;
   for (const auto& [op, e] : elections_) {
@@ -225,6 +246,7 @@ void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) 
   // the same term again until the offset stands still.
   if (!c.reading || *c.reading != answer.offset) {
     c.reading = answer.offset;
+    c.read_at = desk_.now;
     if (e.led.contains(c.tablet) || c.led) {
       c.not_before = desk_.now + kSettle;
       again_at(e, *c.not_before);
@@ -368,9 +390,8 @@ void Elections::decide(Election& e) {
     return;
   }
   for (const Replica& r : p->replicas) {
-    if (standing(model_, r) == Standing::kServes && add_candidate(e, r)) {
-      ask(e, e.candidates.back());
-    }
+    // One that was dead when the round began, and answers: it may hold what nobody else does.
+    if (add_candidate(e, r)) ask(e, e.candidates.back());
   }
   std::optional<Offset> best;
   for (Candidate& c : e.candidates) {
@@ -420,6 +441,7 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
       limit = std::max(limit, e.began + desk_.policy.election.wait_for_better);
       says(e, "waits for " + t.endpoint + ", which led until now");
     }
+    if (c.reading) limit = std::max(limit, c.read_at + kGrace);  // Once more, and it counts.
     const Offset known = std::max(r->word.offset, c.reading.value_or(0));
     if (known > best) {
       limit = std::max(limit, e.began + desk_.policy.election.wait_for_better);

@@ -33,6 +33,9 @@ class Elections : public Publishing {
   void stop();  // The lock is lost: forget all; records tell the successor.
   // Ends those that have changed nothing yet.
   void call_off(const std::string& why);
+  // Before the model puts the table aside: ends its elections, and leaves with the partitions what
+  // has to be finished when it can be read again (SAFETY 3, 5).
+  void put_aside(std::uint32_t tid);
   // Our own loop stood still: nobody was silent in that time.
   void stalled(Duration);
 
@@ -67,6 +70,7 @@ class Elections : public Publishing {
     bool dead = false;              // Its tablet, when we last looked.
     bool led = false;               // Until this election told it to follow.
     std::optional<Offset> reading;  // Of its latest probe; it counts when it reads the same again.
+    Instant read_at;
     std::optional<Instant> not_before;  // Is not asked again until then.
     bool continuous = false;  // It has followed without a restart since its leader was seen.
   };

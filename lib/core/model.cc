@@ -77,6 +77,9 @@ std::optional<std::string> Model::put_table(const TableShape& shape, Instant now
     drop_table(shape.znode);  // Dropped and created anew under the same name.
   }
   unreadable_.erase(shape.znode);
+  if (auto aside = aside_.extract(shape.znode); aside && aside.mapped().shape.tid == shape.tid) {
+    tables_.emplace(shape.tid, std::move(aside.mapped()));
+  }
   tid_of_znode_[shape.znode] = shape.tid;
   Table& table = tables_[shape.tid];
   unplace(table);
@@ -125,8 +128,23 @@ void Model::unplace(const Table& table) {
   }
 }
 
+void Model::put_aside(const std::string& znode) {
+  const auto known = tid_of_znode_.find(znode);
+  if (known == tid_of_znode_.end()) return;
+  if (auto table = tables_.extract(known->second)) {
+    unplace(table.mapped());
+    for (auto& [pid, p] : table.mapped().partitions) {
+      p.op = 0;  // Whatever works on it ends.
+      for (Replica& r : p.replicas) r.demoting = false;
+    }
+    aside_.insert_or_assign(znode, std::move(table.mapped()));
+  }
+  tid_of_znode_.erase(known);
+}
+
 void Model::drop_table(const std::string& znode) {
   unreadable_.erase(znode);
+  aside_.erase(znode);
   const auto known = tid_of_znode_.find(znode);
   if (known == tid_of_znode_.end()) return;
   if (const auto table = tables_.find(known->second); table != tables_.end()) {

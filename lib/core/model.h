@@ -130,6 +130,9 @@ class Model {
   // twice.
   std::optional<std::string> put_table(const TableShape&, Instant now);
   void drop_table(const std::string& znode);
+  // It cannot be read for now: it is no table any more, but what is known of its replicas comes
+  // back with it (SAFETY 2, 5: last offsets, who may lead).
+  void put_aside(const std::string& znode);
   Table* table(std::uint32_t tid);
   const Table* table(std::uint32_t tid) const;
   Table* table_of(const std::string& znode);
@@ -151,6 +154,7 @@ class Model {
   std::map<std::string, TabletIndex, std::less<>> by_endpoint_;
   std::map<std::uint32_t, Table> tables_;  // By tid.
   std::map<std::string, std::uint32_t> tid_of_znode_;
+  std::map<std::string, Table> aside_;             // By znode.
   std::map<std::string, std::string> unreadable_;  // znode -> why.
 };
 

@@ -90,6 +90,12 @@ void Operations::answered(const Route& route, const Answer& answer) {
   if ((route.what & 0xff) == kLook && answer.ok()) {
     const bool there = std::any_of(answer.followers.begin(), answer.followers.end(),
                                    [&](const FollowerOffset& f) { return f.endpoint == replica; });
+    const Partition* p = model_.partition(o->at);
+    const Replica* row = p ? p->on(o->replica) : nullptr;
+    if (row && row->is_alive) {  // Somebody has brought it back meanwhile.
+      end(o->op, OpStatus::kCanceled, replica + " is alive again");
+      return;
+    }
     if (there) {
       desk_.call({Route::Owner::kOperations, o->op, kAct | o->attempt << 8, o->leader, {}}, leader,
                  DelReplica{o->at, replica}, o->table[o->row].at_most);

@@ -130,7 +130,8 @@ void Brain::Rooms::table_unreadable(const TableUnreadable& e) {
   }
   const auto known = model.unreadable().find(e.znode);
   const bool news = known == model.unreadable().end() || known->second != e.why;
-  model.drop_table(e.znode);
+  if (const Table* table = model.table_of(e.znode)) elections.put_aside(table->shape.tid);
+  model.put_aside(e.znode);
   model.unreadable()[e.znode] = e.why;
   if (!news) return;
   desk.note(Severity::kError, "table", e.znode + ": " + e.why + "; this table is left alone",

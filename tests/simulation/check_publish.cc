@@ -63,10 +63,10 @@ class LeaderRowDiesWithItsSuccessor : public Checker {
  private:
   void single(const std::string& where, const core::Endpoint& endpoint) {
     const Tablet& t = world_.tablet(endpoint);
-    // The daemon's view may be a little old, no more.
+    // The daemon's view may be a little old, and its publish a little late; no more than a session.
     const auto node = world_.keeper.nodes().find(endpoint);
     const bool there = node != world_.keeper.nodes().end();
-    if (there && now() - node->second.since > std::chrono::seconds{1}) {
+    if (there && now() - node->second.since > std::chrono::seconds{3}) {
       broken("the single row of " + endpoint + " in " + where + " died, its znode is there");
     } else if (!ledger_.troubled_since(endpoint, now() - std::chrono::seconds{20}) && t.serves()) {
       broken("the single row of " + endpoint + " in " + where + " died, its tablet serves");
