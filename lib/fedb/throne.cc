@@ -147,11 +147,24 @@ bool Throne::may_change() const { return gained_ && boot_now() < fresh_until_; }
 
 Op Throne::epoch_check() const { return Op::check(paths_.epoch(), epoch_version_); }
 
-// Our own read, counted from when it was sent: 2/3 of the negotiated session timeout (SAFETY 14).
+// A server that was cut off from its leader goes on answering reads, longer than a session lives at
+// the leader; a sync is answered only with the leader's help.
 void Throne::keep_contact() {
   if (!gained_) return;
-  const Duration session = session_.negotiated_timeout();
   const Instant sent = boot_now();
+  session_.sync(paths_.epoch(), guarded([this, sent, reign = reign_](Code code) {
+                  if (reign == reign_ && code == Code::kOk) look_at_epoch(sent);
+                }));
+  const Duration session = session_.negotiated_timeout();
+  contact_timer_.expires_after(std::max<Duration>(session / 6, std::chrono::milliseconds{20}));
+  contact_timer_.async_wait(guarded([this](const boost::system::error_code& e) {
+    if (!e) keep_contact();
+  }));
+}
+
+// Our own read, counted from when it was sent: 2/3 of the negotiated session timeout (SAFETY 14).
+void Throne::look_at_epoch(Instant sent) {
+  const Duration session = session_.negotiated_timeout();
   session_.get(paths_.epoch(), guarded([this, sent, session, reign = reign_](
                                            Code code, const std::string&, const Stat& stat) {
                  if (reign != reign_) return;
@@ -161,10 +174,6 @@ void Throne::keep_contact() {
                  fresh_until_ = std::max(fresh_until_, sent + session * 2 / 3);
                  tell_(core::ContactMade{fresh_until_});
                }));
-  contact_timer_.expires_after(std::max<Duration>(session / 6, std::chrono::milliseconds{20}));
-  contact_timer_.async_wait(guarded([this](const boost::system::error_code& e) {
-    if (!e) keep_contact();
-  }));
 }
 
 std::string to_bytes(const core::ElectionRecord& record) {

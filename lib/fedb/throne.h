@@ -58,6 +58,7 @@ class Throne {
   void again(std::uint64_t reign);
   void lose(const std::string& why);
   void keep_contact();
+  void look_at_epoch(Instant sent);
 
   template <class F>
   auto guarded(F f) {
