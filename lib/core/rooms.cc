@@ -629,6 +629,7 @@ void Brain::Rooms::demotion_answered(const Route& route, const Answer& answer) {
       dirty_.insert(at);
       return;
     }
+    if (!auto_failover || !may_change()) return;
     r->demoting = true;
     desk.call({Route::Owner::kDemotions, route.key, kDemotePretender, route.tablet, {}}, endpoint,
               Demote{at}, kDemoteAtMost);
@@ -637,6 +638,7 @@ void Brain::Rooms::demotion_answered(const Route& route, const Answer& answer) {
   if (route.what == kRecoverPretender) return;  // Its next word brings us here again.
   if (answer.answered() && answer.code == kTableStatusIsNotNormal) {
     // A paused snapshot refuses this, too, and nobody else may be there to end the pause.
+    if (!auto_failover || !may_change()) return;
     r->demoting = true;
     desk.call({Route::Owner::kDemotions, route.key, kRecoverPretender, route.tablet, {}}, endpoint,
               RecoverSnapshot{at}, std::chrono::seconds{1});
