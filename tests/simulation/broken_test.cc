@@ -236,6 +236,23 @@ TEST(Broken, ElectsWithoutTrouble) {
   expect_found("no election without trouble", believe_that_a_healthy_tablet_refuses);
 }
 
+// Whoever leads is taken for a follower.
+TEST(Broken, ElectsAgainAndAgain) {
+  expect_found("no storm of elections", [](World& world) {
+    world.tamper.event = [](const Daemon&, core::Event& event) {
+      auto* e = std::get_if<core::TabletAnswered>(&event);
+      if (!e) return;
+      for (core::ReplicaStatus& r : e->answer.replicas) r.mode = core::Mode::kFollower;
+    };
+    world.tamper.command = [&world](Daemon&, core::Command& command) {
+      const Instant now = world.schedule.now();
+      auto* timer = std::get_if<core::SetTimer>(&command);
+      if (timer && timer->at > now) timer->at = now + (timer->at - now) / 20;  // It looks often.
+      return true;
+    };
+  });
+}
+
 // Acknowledged rows that an electable replica held are thrown away.
 TEST(Broken, LosesReplicatedRows) {
   expect_found("data: what an electable replica held is kept", elect_the_lowest);

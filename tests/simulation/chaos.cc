@@ -18,6 +18,7 @@ Chaos::Chaos(World& world) : world_(world) {}
 
 void Chaos::start() {
   choose_faults();
+  aimed_ = world_.dice.chance(0.6) ? 0.01 * static_cast<double>(world_.dice.below(30)) : 0;
   pause_ = {milliseconds{5}, world_.dice.chance(0.5) ? milliseconds{1500} : milliseconds{5000}};
   next();
 }
@@ -54,6 +55,9 @@ void Chaos::choose_faults() {
       {3, [this] { switch_off(); }},
       {2, [this] { nameserver_comes(); }},
       {5, [this] { somebody_writes(); }},
+      {1, [this] { somebody_drops(); }},
+      {2, [this] { unreadable(); }},
+      {2, [this] { reload(); }},
   };
   for (const Fault& fault : all) {
     if (world_.dice.chance(0.6)) faults_.push_back(fault);
@@ -101,9 +105,52 @@ void Chaos::calm() {
     d.dies_before = nullptr;
     if (d.alive()) d.resume();
   }
+  for (const auto& [znode, table] : world_.keeper.tables()) {
+    if (world_.keeper.poisoned().contains(znode)) world_.keeper.poison(znode, std::nullopt);
+  }
   world_.keeper.set_nameservers({});
   world_.keeper.set_auto_failover(true, "test");
   if (!any_daemon()) world_.start_daemon();
+}
+
+// --- Aimed ---------------------------------------------------------------------------------------
+
+void Chaos::sent(const Daemon& d, const core::CallTablet& c) {
+  if (calm_ || !core::changes(c.call) || !world_.dice.chance(aimed_)) return;
+  if (std::holds_alternative<core::Promote>(c.call) && world_.dice.chance(0.3)) {
+    return hang(world_.tablet(c.tablet), method_of(c.call));
+  }
+  later({Duration{0}, milliseconds{4}},
+        [this, tablet = c.tablet, daemon = d.name()] { strike(tablet, daemon); });
+}
+
+void Chaos::commanded(const Daemon& d, const core::Command& command) {
+  const bool matters = std::holds_alternative<core::Publish>(command) ||
+                       std::holds_alternative<core::WriteRecord>(command);
+  if (calm_ || !matters || !world_.dice.chance(aimed_)) return;
+  later({Duration{0}, milliseconds{8}}, [this, name = d.name()] {
+    Daemon* daemon = world_.find_daemon(name);
+    if (daemon->alive()) daemon->lose_connection();
+  });
+}
+
+void Chaos::strike(const std::string& tablet, const std::string& daemon) {
+  switch (world_.dice.below(4)) {
+    case 0:
+      world_.kill(tablet);
+      if (world_.dice.chance(0.7)) later(kWhile, [this, tablet] { world_.restart(tablet); });
+      return;
+    case 1:
+      return stop(tablet);
+    case 2:
+      return cut(daemon, tablet, kWhile);
+    default: {
+      Daemon* d = world_.find_daemon(daemon);
+      if (d->alive())
+        for_a_while(
+            kWhile, [&] { d->pause(); }, [d] { d->resume(); });
+    }
+  }
 }
 
 // --- Who
@@ -147,8 +194,8 @@ void Chaos::for_a_while(Range how_long, const Work& begin, const Work& end) {
 void Chaos::crash() {
   const std::string name = any_tablet().endpoint();
   world_.kill(name);
-  if (world_.dice.chance(0.7)) {
-    later({milliseconds{100}, seconds{15}}, [this, name] { world_.restart(name); });
+  if (world_.dice.chance(0.9)) {
+    later({milliseconds{100}, seconds{10}}, [this, name] { world_.restart(name); });
   }
 }
 
@@ -159,8 +206,9 @@ void Chaos::crash_two() {
 
 void Chaos::quick_restart() { world_.restart(any_tablet().endpoint()); }
 
-void Chaos::stop_tablet() {
-  const std::string name = any_tablet().endpoint();
+void Chaos::stop_tablet() { stop(any_tablet().endpoint()); }
+
+void Chaos::stop(const std::string& name) {
   const Range how_long = world_.dice.chance(0.4) ? kBlink : Range{seconds{1}, seconds{14}};
   for_a_while(
       how_long, [&] { world_.pause(name); }, [this, name] { world_.resume(name); });
@@ -182,8 +230,10 @@ void Chaos::slow_tablet() {
 }
 
 void Chaos::hang_method() {
-  Tablet& t = any_tablet();
-  const Method method = world_.dice.below(std::variant_size_v<core::Call>);
+  hang(any_tablet(), world_.dice.below(std::variant_size_v<core::Call>));
+}
+
+void Chaos::hang(Tablet& t, Method method) {
   for_a_while(
       kWhile,
       [&] {
@@ -325,6 +375,31 @@ void Chaos::nameserver_comes() {
 void Chaos::somebody_writes() {
   const auto* table = world_.keeper.table(any_partition());
   world_.keeper.write_table(*table, "somebody");
+}
+
+// Not the first table: something must be left to fail over.
+void Chaos::somebody_drops() {
+  const auto* table = world_.keeper.table(any_partition());
+  if (table->name == "flow") return;
+  world_.say("drop " + table->name);
+  world_.keeper.drop_table(std::string{table->znode});
+}
+
+void Chaos::unreadable() {
+  const std::string znode = world_.keeper.table(any_partition())->znode;
+  for_a_while(
+      kWhile, [&] { world_.keeper.poison(znode, "does not parse"); },
+      [this, znode] { world_.keeper.poison(znode, std::nullopt); });
+}
+
+void Chaos::reload() {
+  world_.policy.detection.crash = world_.dice.chance(0.7);
+  world_.policy.detection.silence = world_.dice.in({milliseconds{500}, seconds{4}});
+  core::Policy policy = world_.policy;
+  if (world_.tamper.policy) world_.tamper.policy(policy);
+  for (const auto& d : world_.daemons()) {
+    if (d->alive() && !d->paused()) d->tell(core::PolicyChanged{policy});
+  }
 }
 
 }  // namespace failoverd::simulation

@@ -11,9 +11,13 @@
 
 namespace failoverd::simulation {
 
-class Chaos {
+class Chaos : public Observer {
  public:
   explicit Chaos(World& world);
+
+  // Some faults are aimed: they strike just when something that matters is on its way.
+  void sent(const Daemon&, const core::CallTablet&) override;
+  void commanded(const Daemon&, const core::Command&) override;
 
   void start();
   // Everything is mended, whoever is stopped goes on, the switch is on, a daemon runs. Tablets that
@@ -35,13 +39,17 @@ class Chaos {
   void later(Range, Work);
   void for_a_while(Range how_long, const Work& begin, const Work& end);
 
+  void strike(const std::string& tablet, const std::string& daemon);
+
   // --- Tablets
   void crash();
   void crash_two();
   void quick_restart();
   void stop_tablet();
+  void stop(const std::string& tablet);
   void slow_tablet();
   void hang_method();
+  void hang(Tablet&, Method);
   void fail_method();
   void snapshot();
   void lose_session();
@@ -57,9 +65,13 @@ class Chaos {
   void switch_off();
   void nameserver_comes();
   void somebody_writes();
+  void somebody_drops();
+  void unreadable();
+  void reload();
 
   World& world_;
   bool calm_ = false;
+  double aimed_ = 0;  // How often something that matters is struck.
   int total_weight_ = 0;
   Range pause_;
   std::vector<Fault> faults_;

@@ -55,12 +55,13 @@ class TermsAreGivenOnce : public Checker {
     if (use.promotion && !fresh && unanswered_before(use, term, c.id)) {
       return broken(what + " repeats a promotion that may have been carried out");
     }
+    if (!fresh) return;  // The same round goes on.
     // One that lost the lock and does not know yet sends nothing (SAFETY 14).
     if (world_.keeper.lock_holder() != daemon.session()) return;
     core::Term& highest = highest_[use.at];
-    if (const auto* p = world_.keeper.partition(use.at); p && !p->terms.empty()) {
-      highest = std::max(highest, p->terms.back().term + 1);
-    }
+    // The history as it has been told; what others write now is told in a moment.
+    const auto* p = daemon.brain().model().partition(use.at);
+    if (p && !p->terms.empty()) highest = std::max(highest, p->terms.back().term + 1);
     if (term < highest) {
       broken(what + " goes back: " + std::to_string(highest) + " was used before");
     }
@@ -103,6 +104,11 @@ class UnansweredPromotions : public Checker {
     if (std::holds_alternative<core::LockLost>(event)) forget(daemon);
   }
   void daemon_died(const Daemon& daemon) override { forget(daemon); }
+  void trouble(const core::Endpoint& tablet, const std::string& what) override {
+    if (what != "recovered" && what != "revived") return;  // Loaded anew by somebody.
+    std::erase_if(may_lead_, [&](const auto& m) { return m.first.second == tablet; });
+    std::erase_if(unanswered_, [&](const auto& m) { return m.first.second == tablet; });
+  }
 
   void answered(const Daemon& daemon, const core::CallTablet& c,
                 const core::Answer& answer) override {
@@ -347,6 +353,30 @@ class NoNeedlessElection : public Checker {
   }
 };
 
+// A partition is not elected again and again: each election costs its clients, and says that the
+// last one achieved nothing.
+class NoElectionStorm : public Checker {
+ public:
+  NoElectionStorm(World& w, const Ledger& l) : Checker(w, l, "no storm of elections") {}
+
+  void table_written(const core::TableShape& before, const core::TableShape& after,
+                     const std::string& by) override {
+    if (!world_.find_daemon(by)) return;
+    for (const Ledger::Naming& n : Ledger::namings(before, after)) {
+      auto& times = named_[n.at];
+      std::erase_if(times, [&](Instant t) { return now() - t > std::chrono::seconds{1}; });
+      times.push_back(now());
+      if (times.size() > kMost) {
+        broken(at(n.at) + " got " + std::to_string(times.size()) + " leaders within a second");
+      }
+    }
+  }
+
+ private:
+  static constexpr std::size_t kMost = 5;
+  std::map<core::PartitionKey, std::vector<Instant>> named_;
+};
+
 }  // namespace
 
 void add_act_checkers(World& world, const Ledger& ledger, Checkers& to) {
@@ -356,6 +386,7 @@ void add_act_checkers(World& world, const Ledger& ledger, Checkers& to) {
   to.push_back(std::make_unique<OnlyTheHolderActs>(world, ledger));
   to.push_back(std::make_unique<StandsBack>(world, ledger));
   to.push_back(std::make_unique<NoNeedlessElection>(world, ledger));
+  to.push_back(std::make_unique<NoElectionStorm>(world, ledger));
 }
 
 }  // namespace failoverd::simulation

@@ -205,8 +205,12 @@ class WaitsForBetter : public Checker {
     if (!std::holds_alternative<core::GetTableStatus>(c.call) || !answer.ok()) return;
     if (c.id <= void_up_to_[daemon.name()]) return;
     auto& said = samples_[daemon.name()][c.tablet];
-    said.clear();
-    for (const core::ReplicaStatus& r : answer.replicas) said[r.at] = r.offset;
+    // A word on a table that cannot be read for now is not heard.
+    const core::Model& model = daemon.brain().model();
+    std::erase_if(said, [&](const auto& s) { return model.partition(s.first) != nullptr; });
+    for (const core::ReplicaStatus& r : answer.replicas) {
+      if (model.partition(r.at)) said[r.at] = r.offset;
+    }
   }
 
   void sent(const Daemon& daemon, const core::CallTablet& c) override {

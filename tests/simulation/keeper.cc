@@ -96,16 +96,19 @@ void Keeper::write_table(core::TableShape shape, const std::string& by) {
 
 void Keeper::drop_table(const std::string& znode) {
   ++zxid_;
+  poisoned_.erase(znode);
   if (tables_.erase(znode) > 0) changed(kTables);
 }
 
 void Keeper::poison(const std::string& znode, std::optional<std::string> why) {
+  const auto table = tables_.find(znode);
+  if (table == tables_.end()) return;
   if (why) {
     poisoned_[znode] = *why;
   } else {
     poisoned_.erase(znode);
   }
-  ++tables_.at(znode).version;
+  ++table->second.version;
   changed(kTable + znode);
 }
 

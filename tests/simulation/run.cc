@@ -6,6 +6,7 @@
 #include "tests/simulation/chaos.h"
 #include "tests/simulation/checker.h"
 #include "tests/simulation/daemon.h"
+#include "tests/simulation/operator.h"
 #include "tests/simulation/trace.h"
 
 namespace failoverd::simulation {
@@ -215,10 +216,15 @@ RunResult run(const RunOptions& options) {
   if (world.dice.chance(0.3)) world.start_daemon();
   world.run_for(world.dice.in({milliseconds{100}, seconds{4}}));
   Chaos chaos{world};
+  world.watch(chaos);
   chaos.start();
+  Operator somebody{world};
+  world.watch(somebody);
+  if (world.dice.chance(0.75)) somebody.start();
   world.run_for(world.dice.in({seconds{10}, seconds{40}}));
   // A small cluster that writes little suffers longer.
   while (world.schedule.steps() < kLeastSteps && !world.violation()) world.run_for(seconds{1});
+  somebody.stop();
   if (!world.violation()) chaos.calm();
   if (!world.violation()) must_get_well(world);
   return {world.violation(), world.schedule.steps()};

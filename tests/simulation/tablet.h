@@ -108,6 +108,9 @@ class Tablet {
   // The table is made, as the nameserver's CreateTable does.
   void create(core::PartitionKey, core::Mode, core::Term,
               const std::vector<std::string>& followers);
+  // What LoadTable leaves in memory: the replica with this log, from wherever it came.
+  void load(core::PartitionKey, core::Mode, core::Term, Log);
+  void add_replica(core::PartitionKey, const std::string& follower);
 
  private:
   struct Failing {

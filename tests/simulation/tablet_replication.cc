@@ -56,6 +56,21 @@ void Tablet::set_followers(core::PartitionKey at, Held& h,
   for (Follower& f : h.followers) wake(at, h, f, Duration{0});
 }
 
+void Tablet::load(core::PartitionKey at, core::Mode mode, core::Term term, Log log) {
+  logs[at] = std::move(log);
+  Held& h = memory[at];
+  h = {};
+  h.mode = mode;
+  h.term = term;
+  set_followers(at, h, {});
+}
+
+void Tablet::add_replica(core::PartitionKey at, const std::string& to) {
+  Held& h = memory.at(at);
+  std::erase_if(h.followers, [&](const Follower& f) { return f.endpoint == to; });
+  wake(at, h, h.followers.emplace_back(Follower{to, std::nullopt, 0, {}, false}), Duration{0});
+}
+
 Tablet::Follower* Tablet::follower(core::PartitionKey at, std::uint64_t run,
                                    const std::string& endpoint) {
   const auto found = memory.find(at);
