@@ -116,7 +116,10 @@ void Brain::Rooms::table_read(const TableRead& e) {
   for (auto& [pid, p] : model.table(shape.tid)->partitions) {
     // Somebody else has named a leader since.
     const bool later = p.begun_term && !p.terms.empty() && p.terms.back().term >= *p.begun_term;
-    if (later) p.begun_term.reset();
+    if (later) {
+      p.begun_term.reset();
+      if (p.op == 0) records.done({shape.tid, pid});
+    }
     dirty_.insert({shape.tid, pid});
   }
   watch.tables_changed();
