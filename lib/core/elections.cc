@@ -389,6 +389,10 @@ void Elections::decide(Election& e) {
     gone(e.op, "the partition is gone");
     return;
   }
+  if (!p->terms.empty() && p->terms.back().term >= e.probe_term) {
+    new_round(e);  // Somebody else has named a leader meanwhile: above its term.
+    return;
+  }
   for (const Replica& r : p->replicas) {
     // One that was dead when the round began, and answers: it may hold what nobody else does.
     if (add_candidate(e, r)) ask(e, e.candidates.back());

@@ -162,7 +162,7 @@ void Daemon::read(const std::string& what) {
     missed_.insert(what);
     return;
   }
-  const auto lost = [this, what] { missed_.insert(what); };
+  const auto lost = [this, what] { read(what); };
   Keeper& keeper = world_.keeper;
   if (what.starts_with(Keeper::kTable)) return read_table(what.substr(2));
   ask(
@@ -202,7 +202,7 @@ void Daemon::read_table(const std::string& znode) {
         }
         return [this, event = core::TableRead{table->second}] { tell(event); };
       },
-      [this, what] { missed_.insert(what); });
+      [this, what] { read(what); });
 }
 
 void Daemon::read_everything() {
@@ -303,8 +303,8 @@ void Daemon::publish(const core::Publish& wish) {
     return soon(core::Published{wish.id, Outcome::kNotHeld, {}, "the lock is not held"});
   }
   const auto unknown = [this, wish] {
-    for (const core::TableEdit& edit : wish.tables) missed_.insert(Keeper::kTable + edit.znode);
     tell(core::Published{wish.id, Outcome::kUnknown, {}, "connection lost"});
+    for (const core::TableEdit& edit : wish.tables) read(Keeper::kTable + edit.znode);
   };
   ask(
       [this, wish, s = session_, e = epoch_]() -> Reply {
