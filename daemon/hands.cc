@@ -51,7 +51,8 @@ Hands::Hands(boost::asio::io_context& io, const config::Config& config, std::str
                 throne_, [this](core::Event e) { tell(std::move(e)); }),
       switch_(io, session_, {config.cluster.root}, name_,
               [this](core::Event e) { tell(std::move(e)); }),
-      tablets_(io, [this](core::Event e) { tell(std::move(e)); }),
+      tablets_(io, numbering(config.cluster.numbering),
+               [this](core::Event e) { tell(std::move(e)); }),
       timers_(io, [this](core::RequestId id) { tell(core::TimerFired{id}); }),
       heart_(io),
       last_turn_(boot_now()),
@@ -133,6 +134,7 @@ void Hands::tell(core::Event event) {
     if (log_.wants(config::LogLevel::kDebug)) {
       log_.write(config::LogLevel::kDebug, "event", core::to_text(next));
     }
+    if (const auto* gained = std::get_if<core::LockGained>(&next)) metadata_.begin(*gained);
     for (core::Command& command : brain_.step(boot_now(), next)) carry_out(std::move(command));
     if (std::holds_alternative<core::LockLost>(next)) tablets_.drop_all();
     if (std::holds_alternative<core::LockGained>(next)) {
@@ -153,6 +155,7 @@ void Hands::carry_out(core::Command command) {
                  [&](const core::ReserveOpIds& c) { metadata_.reserve_op_ids(c); },
                  [&](const core::WriteRecord& c) { metadata_.write_record(c); },
                  [&](const core::DropRecord& c) { metadata_.drop_record(c); },
+                 [&](const core::WriteJournal& c) { metadata_.write_journal(c); },
                  [&](const core::SetTimer& c) { timers_.set(c.id, c.at); },
                  [&](const core::ReadTable& c) { view_.read_again(c.znode); },
                  [&](core::Note& c) {
@@ -163,10 +166,12 @@ void Hands::carry_out(core::Command command) {
                    metrics_.failover_took(admin::FailoverPhase::kElect, c.elect);
                    metrics_.failover_took(admin::FailoverPhase::kPublish, c.publish);
                    metrics_.failover_took(admin::FailoverPhase::kTotal, c.total);
+                   if (c.possible_loss) metrics_.possible_loss(*c.possible_loss);
                  },
                  [&](const core::OpEnded& c) {
-                   metrics_.op_finished(core::to_text(c.type), core::to_text(c.status));
+                   metrics_.op_finished(core::to_text(c.type), core::to_text(c.status), c.took);
                  },
+                 [&](const core::EntriesLost& c) { metrics_.entries_lost(c.count); },
              },
              command);
 }

@@ -174,9 +174,13 @@ Metrics::Metrics(std::string version, const std::vector<std::string>& op_types)
 
 Metrics::~Metrics() = default;
 
-void Metrics::op_finished(const std::string& type, const std::string& status) {
+void Metrics::op_finished(const std::string& type, const std::string& status, Duration) {
   ++state_->ops_total[{type, status}];
 }
+
+void Metrics::entries_lost(std::uint64_t) {}
+
+void Metrics::possible_loss(std::uint64_t) {}
 
 void Metrics::failover_took(FailoverPhase phase, Duration duration) {
   state_->failovers[static_cast<std::size_t>(phase)]->Observe(seconds(duration));

@@ -71,7 +71,11 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  void op_finished(const std::string& type, const std::string& status);
+  void op_finished(const std::string& type, const std::string& status, Duration took);
+  // Entries that a replica held beyond its partition's history, and that were dropped.
+  void entries_lost(std::uint64_t count);
+  // One leader change: at most so many acknowledged entries may be gone.
+  void possible_loss(std::uint64_t entries);
   void failover_took(FailoverPhase phase, Duration duration);
 
   // All of it, for GET /metrics.

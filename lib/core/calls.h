@@ -2,6 +2,7 @@
 // lib/fedb turns them into messages.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -10,8 +11,10 @@
 
 namespace failoverd::core {
 
-// GetTableStatus of everything that the tablet holds.
-struct GetTableStatus {};
+// GetTableStatus of everything that the tablet holds, or of one partition.
+struct GetTableStatus {
+  std::optional<PartitionKey> at = std::nullopt;
+};
 
 struct GetTermPair {
   PartitionKey at;
@@ -48,8 +51,63 @@ struct RecoverSnapshot {
   PartitionKey at;
 };
 
-using Call = std::variant<GetTableStatus, GetTermPair, Probe, Promote, Demote, DelReplica,
-                          GetTableFollower, RecoverSnapshot>;
+// The leader starts sending to it.
+struct AddReplica {
+  PartitionKey at;
+  Endpoint replica;
+};
+
+struct PauseSnapshot {
+  PartitionKey at;
+};
+
+// From the disk, asynchronously: finished when GetTableStatus says kNormal. No task is registered:
+// what the tablet holds tells more than what it remembers.
+struct LoadTable {
+  PartitionKey at;
+  std::string name;
+  std::string db;
+  Mode mode = Mode::kFollower;
+  Term term = 0;  // With mode kLeader.
+};
+
+// Asynchronous: registered as (op, kSendSnapshot), told by GetTaskStatus.
+struct SendSnapshot {
+  PartitionKey at;
+  Endpoint to;
+  OpId op = 0;
+  OpType type{};
+};
+
+// Asynchronous: registered as (op, kDropTable), told by GetTaskStatus. Moves the partition's
+// directory into the recycle bin.
+struct DropTable {
+  PartitionKey at;
+  OpId op = 0;
+  OpType type{};
+};
+
+// Moves the binlog into the recycle bin.
+struct DeleteBinlog {
+  PartitionKey at;
+};
+
+// The offset of its snapshot: what its binlog no longer holds.
+struct GetManifest {
+  PartitionKey at;
+};
+
+struct GetTaskStatus {};
+
+// The tablet forgets the tasks of an op.
+struct DeleteOpTask {
+  OpId op = 0;
+};
+
+using Call =
+    std::variant<GetTableStatus, GetTermPair, Probe, Promote, Demote, DelReplica, GetTableFollower,
+                 RecoverSnapshot, AddReplica, PauseSnapshot, LoadTable, SendSnapshot, DropTable,
+                 DeleteBinlog, GetManifest, GetTaskStatus, DeleteOpTask>;
 
 // Whether a call changes the tablet: such calls need the lock, the epoch and fresh contact with
 // ZooKeeper at the moment of sending (SAFETY 14).
@@ -58,10 +116,17 @@ bool changes(const Call&);
 // Response codes (FEDB.md 3.2) that decide something.
 inline constexpr int kOk = 0;
 inline constexpr int kTableIsNotExist = 100;
+inline constexpr int kTableAlreadyExists = 101;
 inline constexpr int kTableIsLeader = 102;
 inline constexpr int kTableIsLoading = 104;
 inline constexpr int kTableStatusIsNotNormal = 105;
+inline constexpr int kTableIsMakingSnapshot = 106;
+inline constexpr int kTableStatusIsNotPaused = 107;
+inline constexpr int kReplicaAlreadyExists = 119;
 inline constexpr int kFailToAppendEntries = 122;
+inline constexpr int kSnapshotIsSending = 128;
+inline constexpr int kTableDirIsNotExist = 130;
+inline constexpr int kNoFollower = 134;  // OpenMLDB from 0.8.5: the leader has none.
 
 // How the call went on its way.
 enum class Transport : std::uint8_t {
@@ -86,17 +151,25 @@ struct FollowerOffset {
   Offset offset = 0;
 };
 
+// A task in the tablet's registry.
+struct RegisteredTask {
+  OpId op = 0;
+  Task task{};
+  OpStatus status{};
+};
+
 // One struct for all answers; which fields are set depends on the call.
 struct Answer {
   Transport transport = Transport::kNotSent;
   int code = 0;            // With kAnswered.
   std::string text;        // The tablet's msg, or the transport's reason. For people.
   Term term = 0;           // GetTermPair; Probe: the replica's term, if the tablet tells it.
-  Offset offset = 0;       // GetTermPair, Probe, GetTableFollower (the leader's own).
+  Offset offset = 0;  // GetTermPair, Probe, GetTableFollower (the leader's own), GetManifest.
   bool has_table = false;  // GetTermPair.
   bool is_leader = false;  // GetTermPair.
   std::vector<ReplicaStatus> replicas;    // GetTableStatus.
   std::vector<FollowerOffset> followers;  // GetTableFollower.
+  std::vector<RegisteredTask> tasks;      // GetTaskStatus.
 
   bool ok() const { return transport == Transport::kAnswered && code == kOk; }
   bool answered() const { return transport == Transport::kAnswered; }

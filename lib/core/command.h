@@ -2,6 +2,7 @@
 // never wait for one before the next, and answer those that ask with one event of the same id.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -9,6 +10,7 @@
 
 #include "lib/core/calls.h"
 #include "lib/core/election_record.h"
+#include "lib/core/journal_entry.h"
 
 namespace failoverd::core {
 
@@ -34,6 +36,10 @@ struct PartitionEdit {
   std::uint32_t pid = 0;
   std::vector<RowEdit> rows;
   std::vector<TermPair> terms;  // To append to the history.
+  // What to keep of replicas, in a znode of ours, in the same multi. A table of which nothing else
+  // is changed is not written.
+  std::vector<Kept> kept;
+  bool changes_table() const { return !rows.empty() || !terms.empty(); }
   bool operator==(const PartitionEdit&) const = default;
 };
 
@@ -41,10 +47,18 @@ struct TableEdit {
   std::string znode;
   std::int32_t version = 0;  // Compare-and-set.
   std::vector<PartitionEdit> partitions;
+  std::uint32_t tid = 0;  // Names the znode of what is kept.
+  bool changes_table() const {
+    for (const PartitionEdit& p : partitions) {
+      if (p.changes_table()) return true;
+    }
+    return false;
+  }
   bool operator==(const TableEdit&) const = default;
 };
 
-// One multi: epoch check, every table, table/notify. Answered by Published.
+// One multi: epoch check, every table that changes, what is kept, table/notify if a table changes.
+// Answered by Published.
 struct Publish {
   RequestId id = 0;
   std::vector<TableEdit> tables;
@@ -76,6 +90,15 @@ struct DropRecord {
   std::string name;
 };
 
+// Create or replace the entries of `begun` and `finished`, remove those of `ended`; with the epoch
+// check, all or nothing. Answered by JournalWritten.
+struct WriteJournal {
+  RequestId id = 0;
+  std::vector<BegunOp> begun;
+  std::vector<OpId> ended;
+  std::vector<FinishedOps> finished;
+};
+
 // Answered by TimerFired at `at` or later. Timers are not taken back: the brain ignores those that
 // it no longer needs.
 struct SetTimer {
@@ -105,6 +128,9 @@ struct Measure {
   Duration elect{};    // Verdict to ChangeRole answered.
   Duration publish{};  // To the multi answered.
   Duration total{};
+  // At most so many acknowledged entries may be gone: what the old leader was last heard to hold
+  // beyond the new one's offset. None: it was never heard.
+  std::optional<std::uint64_t> possible_loss;
 };
 
 // An op ended; for counters and histograms.
@@ -115,8 +141,14 @@ struct OpEnded {
   Duration took{};
 };
 
+// A replica's log held entries that its partition's does not, and was dropped; for the counter.
+struct EntriesLost {
+  PartitionKey at;
+  std::uint64_t count = 0;
+};
+
 using Command = std::variant<CallTablet, Publish, ReserveTerms, ReserveOpIds, WriteRecord,
-                             DropRecord, SetTimer, ReadTable, Note, Measure, OpEnded>;
+                             DropRecord, WriteJournal, SetTimer, ReadTable, Note, Measure, OpEnded, EntriesLost>;
 
 const char* to_text(Severity);
 // One stable line.

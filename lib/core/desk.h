@@ -23,6 +23,7 @@ struct Route {
     kTerms,
     kOpIds,
     kRecords,
+    kJournal,
     kDemotions,  // key: tid << 32 | pid; tablet.
     kBrain,
   };

@@ -21,6 +21,7 @@ struct BegunElection {
   PartitionKey at;
   Term probe_term = 0;  // Replicas that were probed have it; their old leader is fenced.
   std::vector<MayLead> may_lead;
+  bool restart = false;  // Its candidates had to be loaded: SAFETY 6 says whom to wait for.
   bool operator==(const BegunElection&) const = default;
 };
 

@@ -183,7 +183,7 @@ void Elections::published(OpId op) {
   const Duration elect = e->promoted - e->began;
   const Duration publish = desk_.now - e->promoted;
   const Duration detect = e->first_sign ? e->began - *e->first_sign : Duration{};
-  const Measure took{e->at, detect, elect, publish, detect + elect + publish};
+  const Measure took{e->at, detect, elect, publish, detect + elect + publish, std::nullopt};
   desk_.out.emplace_back(took);
   note_leader(*e, took);
   if (Partition* p = model_.partition(e->at)) {

@@ -9,6 +9,7 @@
 
 #include "lib/core/calls.h"
 #include "lib/core/election_record.h"
+#include "lib/core/journal_entry.h"
 #include "lib/core/policy.h"
 
 namespace failoverd::core {
@@ -54,10 +55,14 @@ struct SwitchRead {
 // Everything of the cluster has been read once; what follows are changes.
 struct ClusterRead {};
 
-// We hold the lock, and our epoch is written. `records` are the elections that predecessors began.
+// We hold the lock, and our epoch is written; what predecessors left: the elections and ops that
+// they began, what they kept of replicas, and the ops that have ended, the oldest first.
 struct LockGained {
   std::int64_t epoch = 0;
   std::vector<ElectionRecord> records;
+  std::vector<BegunOp> begun;
+  std::vector<KeptPartition> kept;
+  std::vector<FinishedOps> finished;
 };
 
 struct LockLost {
@@ -118,6 +123,12 @@ struct RecordWritten {
   bool ok = false;
 };
 
+// Answers WriteJournal. Not ok: nothing or all of it is written; writing it again is harmless.
+struct JournalWritten {
+  RequestId id = 0;
+  bool ok = false;
+};
+
 // --- Tablets, time, the operator -----------------------------------------------------------------
 
 // An established connection to a tablet ended without our doing: reset, or closed by it.
@@ -142,7 +153,7 @@ using Event =
     std::variant<TabletsListed, TablesListed, TableRead, TableUnreadable, NameserversListed,
                  SwitchRead, ClusterRead, LockGained, LockLost, ContactMade, ZookeeperLost,
                  ZookeeperConnected, TabletAnswered, Published, TermsReserved, OpIdsReserved,
-                 RecordWritten, ConnectionLost, TimerFired, LoopStalled, PolicyChanged>;
+                 RecordWritten, JournalWritten, ConnectionLost, TimerFired, LoopStalled, PolicyChanged>;
 
 // One stable line, without a time.
 std::string to_text(const Event&);

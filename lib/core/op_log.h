@@ -5,22 +5,9 @@
 #include <map>
 #include <string>
 
-#include "lib/core/types.h"
+#include "lib/core/op_record.h"
 
 namespace failoverd::core {
-
-struct OpRecord {
-  OpId id = 0;
-  OpType type{};
-  std::string table;
-  std::string db;
-  PartitionKey at;
-  OpStatus status = OpStatus::kInited;
-  Task task = Task::kNone;
-  Instant started;
-  Instant ended;
-  std::string detail;  // What it does or waits for; after its end: how it went.
-};
 
 class OpLog {
  public:

@@ -104,7 +104,6 @@ void Operations::answered(const Route& route, const Answer& answer) {
     }
     return;
   }
-  constexpr int kNoFollower = 134;  // OpenMLDB from 0.8.5: the leader has none.
   if (answer.ok() || (answer.answered() && answer.code == kNoFollower)) {
     next(*o);
     return;

@@ -68,6 +68,9 @@ void Brain::Rooms::take(const Event& event) {
                  [&](const RecordWritten& e) {
                    if (const auto route = desk.close(e.id)) records.answered(*route, e.ok);
                  },
+                 [&](const JournalWritten& e) {
+                   if (desk.close(e.id)) journal.answered(e.ok);
+                 },
                  [&](const ConnectionLost& e) { watch.connection_lost(e.tablet); },
                  [&](const TimerFired& e) { timer_fired(e); },
                  [&](const LoopStalled& e) {
@@ -350,6 +353,7 @@ void Brain::Rooms::settle() {
     }
   }
   records.flush();
+  journal.flush();
   reserve_blocks();
 }
 

@@ -10,6 +10,7 @@
 #include "lib/core/brain.h"
 #include "lib/core/desk.h"
 #include "lib/core/elections.h"
+#include "lib/core/journal.h"
 #include "lib/core/operations.h"
 #include "lib/core/publisher.h"
 #include "lib/core/records.h"
@@ -34,6 +35,7 @@ struct Brain::Rooms {
   Block terms{1'000};
   Block op_ids{1'000};
   Records records{desk};
+  Journal journal{desk};
   Publisher publisher{model, desk};
   Watch watch{model, desk};
   Elections elections{model, desk, ops, publisher, records, terms};

@@ -31,6 +31,17 @@ std::string partition_text(const PartitionShape& p) {
   return text;
 }
 
+std::string kept_text(const Kept& k) {
+  return "kept " + k.endpoint + " followed=" + number(k.followed) +
+         (k.last_offset ? " offset=" + number(*k.last_offset) : "");
+}
+
+std::string begun_text(const BegunOp& op) {
+  return number(op.id) + " " + to_text(op.type) + at_text(op.at) + " replica=" + op.replica + "/" +
+         std::to_string(op.incarnation) + " leader=" + op.leader + "," + number(op.leader_term) +
+         (op.lost_entries ? " lost=" + number(*op.lost_entries) : "");
+}
+
 std::string edit_text(const TableEdit& table) {
   std::string text = " " + table.znode + "@" + std::to_string(table.version) + "{";
   for (const PartitionEdit& p : table.partitions) {
@@ -40,6 +51,7 @@ std::string edit_text(const TableEdit& table) {
               (row.is_alive ? "+" : "-");
     }
     for (const TermPair& t : p.terms) text += " term " + number(t.term) + "@" + number(t.offset);
+    for (const Kept& k : p.kept) text += " " + kept_text(k);
   }
   return text + "}";
 }
@@ -68,6 +80,7 @@ std::string to_text(const ElectionRecord& record) {
   std::string text = record.name + " {";
   for (const BegunElection& b : record.elections) {
     text += (text.back() == '{' ? "" : "; ") + to_text(b.at) + " term=" + number(b.probe_term);
+    if (b.restart) text += " restart";
     for (const MayLead& m : b.may_lead) {
       text += " may-lead=" + m.endpoint + "," + number(m.term) + "@" + number(m.offset);
     }
@@ -78,7 +91,9 @@ std::string to_text(const ElectionRecord& record) {
 std::string to_text(const Call& call) {
   return std::visit(
       Overload{
-          [](const GetTableStatus&) { return std::string{"GetTableStatus"}; },
+          [](const GetTableStatus& c) {
+            return "GetTableStatus" + (c.at ? at_text(*c.at) : std::string{});
+          },
           [](const GetTermPair& c) { return "GetTermPair" + at_text(c.at); },
           [](const Probe& c) { return "Probe" + at_text(c.at) + " term=" + number(c.term); },
           [](const Promote& c) {
@@ -92,6 +107,22 @@ std::string to_text(const Call& call) {
           },
           [](const GetTableFollower& c) { return "GetTableFollower" + at_text(c.at); },
           [](const RecoverSnapshot& c) { return "RecoverSnapshot" + at_text(c.at); },
+          [](const AddReplica& c) {
+            return "AddReplica" + at_text(c.at) + " replica=" + c.replica;
+          },
+          [](const PauseSnapshot& c) { return "PauseSnapshot" + at_text(c.at); },
+          [](const LoadTable& c) {
+            return "LoadTable" + at_text(c.at) + " mode=" + to_text(c.mode) +
+                   (c.mode == Mode::kLeader ? " term=" + number(c.term) : "");
+          },
+          [](const SendSnapshot& c) {
+            return "SendSnapshot" + at_text(c.at) + " to=" + c.to + " op=" + number(c.op);
+          },
+          [](const DropTable& c) { return "DropTable" + at_text(c.at) + " op=" + number(c.op); },
+          [](const DeleteBinlog& c) { return "DeleteBinlog" + at_text(c.at); },
+          [](const GetManifest& c) { return "GetManifest" + at_text(c.at); },
+          [](const GetTaskStatus&) { return std::string{"GetTaskStatus"}; },
+          [](const DeleteOpTask& c) { return "DeleteOPTask op=" + number(c.op); },
       },
       call);
 }
@@ -108,6 +139,9 @@ std::string to_text(const Answer& a) {
             number(r.offset);
   }
   for (const FollowerOffset& f : a.followers) text += " " + f.endpoint + "@" + number(f.offset);
+  for (const RegisteredTask& t : a.tasks) {
+    text += " " + number(t.op) + "/" + to_text(t.task) + "=" + to_text(t.status);
+  }
   if (!a.text.empty() && a.text != "ok") text += " \"" + a.text + "\"";
   return text;
 }
@@ -150,6 +184,13 @@ std::string to_text(const Event& event) {
           [](const LockGained& e) {
             std::string text = "lock-gained epoch=" + std::to_string(e.epoch);
             for (const ElectionRecord& r : e.records) text += " " + to_text(r);
+            for (const BegunOp& op : e.begun) text += " begun " + begun_text(op);
+            for (const KeptPartition& p : e.kept) {
+              for (const Kept& k : p.replicas) text += " " + to_text(p.at) + " " + kept_text(k);
+            }
+            for (const FinishedOps& f : e.finished) {
+              text += " finished-" + number(f.number) + "*" + number(f.ops.size());
+            }
             return text;
           },
           [](const LockLost& e) { return "lock-lost " + e.why; },
@@ -176,6 +217,9 @@ std::string to_text(const Event& event) {
           },
           [](const RecordWritten& e) {
             return "record-written id=" + number(e.id) + (e.ok ? " ok" : " failed");
+          },
+          [](const JournalWritten& e) {
+            return "journal-written id=" + number(e.id) + (e.ok ? " ok" : " failed");
           },
           [](const ConnectionLost& e) { return "connection-lost " + e.tablet; },
           [](const TimerFired& e) { return "timer-fired id=" + number(e.id); },
@@ -208,6 +252,15 @@ std::string to_text(const Command& command) {
             return "write-record id=" + number(c.id) + " " + to_text(c.record);
           },
           [](const DropRecord& c) { return "drop-record id=" + number(c.id) + " " + c.name; },
+          [](const WriteJournal& c) {
+            std::string text = "write-journal id=" + number(c.id);
+            for (const BegunOp& op : c.begun) text += " begun " + begun_text(op);
+            for (const OpId op : c.ended) text += " ended " + number(op);
+            for (const FinishedOps& f : c.finished) {
+              text += " finished-" + number(f.number) + "*" + number(f.ops.size());
+            }
+            return text;
+          },
           [](const SetTimer& c) {
             return "set-timer id=" + number(c.id) +
                    " at=" + std::to_string(c.at.time_since_epoch().count());
@@ -220,7 +273,11 @@ std::string to_text(const Command& command) {
             return "measure " + to_text(c.at) + " detect=" + milliseconds_text(c.detect) +
                    " elect=" + milliseconds_text(c.elect) +
                    " publish=" + milliseconds_text(c.publish) +
-                   " total=" + milliseconds_text(c.total);
+                   " total=" + milliseconds_text(c.total) +
+                   (c.possible_loss ? " loss<=" + number(*c.possible_loss) : "");
+          },
+          [](const EntriesLost& c) {
+            return "entries-lost " + to_text(c.at) + " " + number(c.count);
           },
           [](const OpEnded& c) {
             return "op-ended " + number(c.id) + " " + to_text(c.type) + " " + to_text(c.status) +

@@ -7,7 +7,8 @@ namespace failoverd::core {
 bool changes(const Call& call) {
   return !std::holds_alternative<GetTableStatus>(call) &&
          !std::holds_alternative<GetTermPair>(call) &&
-         !std::holds_alternative<GetTableFollower>(call);
+         !std::holds_alternative<GetTableFollower>(call) &&
+         !std::holds_alternative<GetManifest>(call) && !std::holds_alternative<GetTaskStatus>(call);
 }
 
 const char* to_text(Mode v) {

@@ -24,6 +24,8 @@ struct Paths {
   std::string auto_failover() const { return at("failoverd/auto_failover"); }
   std::string op_index() const { return at("failoverd/op_index"); }
   std::string elections() const { return at("failoverd/elections"); }
+  std::string ops() const { return at("failoverd/ops"); }
+  std::string replicas() const { return at("failoverd/replicas"); }
   std::string daemons() const { return at("failoverd/daemons"); }
 };
 

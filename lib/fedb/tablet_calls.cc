@@ -1,6 +1,7 @@
 #include "lib/fedb/tablet_calls.h"
 
 #include "lib/base/overload.h"
+#include "proto/openmldb.pb.h"
 #include "proto/tablet.pb.h"
 
 namespace failoverd::fedb {
@@ -23,6 +24,45 @@ WireCall change_role(core::PartitionKey at, wire::TableMode mode, core::Term ter
   if (mode == wire::kTableLeader) m.set_term(term);
   for (const core::Endpoint& replica : replicas) m.add_replicas(replica);
   return {"ChangeRole", m.SerializeAsString()};
+}
+
+template <class Message>
+Message for_signed_partition(core::PartitionKey at) {
+  Message m;
+  m.set_tid(static_cast<std::int32_t>(at.tid));
+  m.set_pid(static_cast<std::int32_t>(at.pid));
+  return m;
+}
+
+WireCall for_replica(const char* method, core::PartitionKey at, const core::Endpoint& replica) {
+  auto m = for_partition<wire::ReplicaRequest>(at);
+  m.set_endpoint(replica);
+  return {method, m.SerializeAsString()};
+}
+
+WireCall general(const char* method, core::PartitionKey at) {
+  return {method, for_signed_partition<wire::GeneralRequest>(at).SerializeAsString()};
+}
+
+void fill_task(core::OpId op, core::OpType type, core::Task task, wire::TaskInfo& m) {
+  m.set_op_id(op);
+  m.set_op_type(static_cast<wire::OPType>(type));
+  m.set_task_type(static_cast<wire::TaskType>(task));
+  m.set_status(wire::kInited);
+}
+
+template <class Request>
+WireCall load_table(const core::LoadTable& c) {
+  Request m;
+  auto& meta = *m.mutable_table_meta();
+  meta.set_tid(static_cast<std::int32_t>(c.at.tid));
+  meta.set_pid(static_cast<std::int32_t>(c.at.pid));
+  meta.set_name(c.name);
+  if (!c.db.empty()) meta.set_db(c.db);
+  const bool leads = c.mode == core::Mode::kLeader;
+  meta.set_mode(leads ? wire::kTableLeader : wire::kTableFollower);
+  if (leads) meta.set_term(c.term);
+  return {"LoadTable", m.SerializeAsString()};
 }
 
 template <class Response>
@@ -75,6 +115,22 @@ void take_followers(const std::string& payload, core::Answer& to) {
   for (const auto& f : m.follower_info()) to.followers.push_back({f.endpoint(), f.offset()});
 }
 
+void take_manifest(const std::string& payload, core::Answer& to) {
+  wire::GetManifestResponse m;
+  if (!parse(payload, m, to)) return;
+  to.offset = m.manifest().offset();
+}
+
+void take_tasks(const std::string& payload, core::Answer& to) {
+  wire::GetTaskStatusResponse m;
+  if (!parse(payload, m, to)) return;
+  to.tasks.reserve(static_cast<std::size_t>(m.task_size()));
+  for (const auto& t : m.task()) {
+    to.tasks.push_back({t.op_id(), static_cast<core::Task>(t.task_type()),
+                        static_cast<core::OpStatus>(t.status())});
+  }
+}
+
 void take_general(const std::string& payload, core::Answer& to) {
   wire::GeneralResponse m;
   parse(payload, m, to);
@@ -101,11 +157,13 @@ core::Transport transport_of(const rpc::Answer& answer) {
 
 }  // namespace
 
-WireCall to_wire(const core::Call& call) {
+WireCall to_wire(const core::Call& call, Numbering numbering) {
   return std::visit(
       Overload{
-          [](const core::GetTableStatus&) {
-            return WireCall{"GetTableStatus", wire::GetTableStatusRequest{}.SerializeAsString()};
+          [](const core::GetTableStatus& c) {
+            wire::GetTableStatusRequest m;
+            if (c.at) m = for_partition<wire::GetTableStatusRequest>(*c.at);
+            return WireCall{"GetTableStatus", m.SerializeAsString()};
           },
           [](const core::GetTermPair& c) {
             return WireCall{"GetTermPair",
@@ -121,20 +179,42 @@ WireCall to_wire(const core::Call& call) {
             return change_role(c.at, wire::kTableLeader, c.term, c.replicas);
           },
           [](const core::Demote& c) { return change_role(c.at, wire::kTableFollower, 0, {}); },
-          [](const core::DelReplica& c) {
-            auto m = for_partition<wire::ReplicaRequest>(c.at);
-            m.set_endpoint(c.replica);
-            return WireCall{"DelReplica", m.SerializeAsString()};
-          },
+          [](const core::DelReplica& c) { return for_replica("DelReplica", c.at, c.replica); },
+          [](const core::AddReplica& c) { return for_replica("AddReplica", c.at, c.replica); },
           [](const core::GetTableFollower& c) {
             return WireCall{"GetTableFollower",
                             for_partition<wire::GetTableFollowerRequest>(c.at).SerializeAsString()};
           },
-          [](const core::RecoverSnapshot& c) {
-            wire::GeneralRequest m;
-            m.set_tid(static_cast<std::int32_t>(c.at.tid));
-            m.set_pid(static_cast<std::int32_t>(c.at.pid));
-            return WireCall{"RecoverSnapshot", m.SerializeAsString()};
+          [](const core::RecoverSnapshot& c) { return general("RecoverSnapshot", c.at); },
+          [](const core::PauseSnapshot& c) { return general("PauseSnapshot", c.at); },
+          [](const core::DeleteBinlog& c) { return general("DeleteBinlog", c.at); },
+          [&](const core::LoadTable& c) {
+            return numbering == Numbering::kFedb ? load_table<wire::LoadTableRequest>(c)
+                                                 : load_table<openmldb::LoadTableRequest>(c);
+          },
+          [](const core::SendSnapshot& c) {
+            auto m = for_partition<wire::SendSnapshotRequest>(c.at);
+            m.set_endpoint(c.to);
+            m.set_remote_tid(c.at.tid);
+            fill_task(c.op, c.type, core::Task::kSendSnapshot, *m.mutable_task_info());
+            return WireCall{"SendSnapshot", m.SerializeAsString()};
+          },
+          [](const core::DropTable& c) {
+            auto m = for_signed_partition<wire::DropTableRequest>(c.at);
+            fill_task(c.op, c.type, core::Task::kDropTable, *m.mutable_task_info());
+            return WireCall{"DropTable", m.SerializeAsString()};
+          },
+          [](const core::GetManifest& c) {
+            return WireCall{"GetManifest",
+                            for_partition<wire::GetManifestRequest>(c.at).SerializeAsString()};
+          },
+          [](const core::GetTaskStatus&) {
+            return WireCall{"GetTaskStatus", wire::GetTaskStatusRequest{}.SerializeAsString()};
+          },
+          [](const core::DeleteOpTask& c) {
+            wire::DeleteOPTaskRequest m;
+            m.add_op_id(c.op);
+            return WireCall{"DeleteOPTask", m.SerializeAsString()};
           },
       },
       call);
@@ -156,6 +236,8 @@ core::Answer from_wire(const core::Call& call, const rpc::Answer& answer) {
                  [&](const core::GetTermPair&) { take_term_pair(payload, to); },
                  [&](const core::Probe&) { take_probe(payload, to); },
                  [&](const core::GetTableFollower&) { take_followers(payload, to); },
+                 [&](const core::GetManifest&) { take_manifest(payload, to); },
+                 [&](const core::GetTaskStatus&) { take_tasks(payload, to); },
                  [&](const auto&) { take_general(payload, to); },
              },
              call);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "lib/core/calls.h"
+#include "lib/fedb/table_info.h"
 #include "lib/rpc/channel.h"
 
 namespace failoverd::fedb {
@@ -14,7 +15,8 @@ struct WireCall {
   std::string request;
 };
 
-WireCall to_wire(const core::Call& call);
+// The numbering matters to LoadTable, whose TableMeta differs.
+WireCall to_wire(const core::Call& call, Numbering numbering);
 
 // What the tablet answered to that call. A payload that does not parse counts as no answer.
 core::Answer from_wire(const core::Call& call, const rpc::Answer& answer);

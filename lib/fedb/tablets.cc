@@ -23,7 +23,8 @@ core::TabletAnswered told(const core::CallTablet& command, const rpc::Answer& an
 
 }  // namespace
 
-Tablets::Tablets(boost::asio::io_context& io, Tell tell) : io_(io), tell_(std::move(tell)) {}
+Tablets::Tablets(boost::asio::io_context& io, Numbering numbering, Tell tell)
+    : io_(io), numbering_(numbering), tell_(std::move(tell)) {}
 
 Tablets::~Tablets() { *alive_ = false; }
 
@@ -56,7 +57,7 @@ void Tablets::call(const core::CallTablet& command) {
 }
 
 void Tablets::send(const core::CallTablet& command, Duration deadline) {
-  WireCall wire = to_wire(command.call);
+  WireCall wire = to_wire(command.call, numbering_);
   line(command.tablet)
       .channel->call(
           kService, wire.method, std::move(wire.request), deadline,
@@ -85,7 +86,7 @@ void Tablets::refuse(const core::CallTablet& command, core::Transport how, std::
 // minutes. So a question that changes nothing makes it.
 void Tablets::wait_for_connection(const core::CallTablet& command) {
   line(command.tablet).waiting.push_back({command, boot_now() + command.deadline});
-  WireCall question = to_wire(core::GetTableStatus{});
+  WireCall question = to_wire(core::GetTableStatus{}, numbering_);
   line(command.tablet)
       .channel->call(kService, question.method, std::move(question.request), command.deadline,
                      [this, alive = alive_, command](const rpc::Answer& answer) {
@@ -118,7 +119,7 @@ void Tablets::call_fresh(const core::CallTablet& command) {
   options.connect_timeout = command.deadline;
   auto& fresh = fresh_[command.id];
   fresh = std::make_unique<rpc::Channel>(io_, command.tablet, options);
-  WireCall wire = to_wire(command.call);
+  WireCall wire = to_wire(command.call, numbering_);
   fresh->call(kService, wire.method, std::move(wire.request), command.deadline,
               [this, alive = alive_, command](const rpc::Answer& answer) {
                 if (!*alive) return;

@@ -13,6 +13,7 @@
 
 #include "lib/core/command.h"
 #include "lib/core/event.h"
+#include "lib/fedb/table_info.h"
 #include "lib/rpc/channel.h"
 
 namespace failoverd::fedb {
@@ -21,7 +22,7 @@ class Tablets {
  public:
   using Tell = std::function<void(core::Event)>;
 
-  Tablets(boost::asio::io_context& io, Tell tell);
+  Tablets(boost::asio::io_context& io, Numbering numbering, Tell tell);
   ~Tablets();
   Tablets(const Tablets&) = delete;
   Tablets& operator=(const Tablets&) = delete;
@@ -56,6 +57,7 @@ class Tablets {
   void fresh_answered(const core::CallTablet& command, const rpc::Answer& answer);
 
   boost::asio::io_context& io_;
+  const Numbering numbering_;
   Tell tell_;
   std::map<core::Endpoint, Line> lines_;
   std::map<core::RequestId, std::unique_ptr<rpc::Channel>> fresh_;

@@ -1,10 +1,12 @@
 #include "lib/fedb/throne.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
 #include "lib/base/boot_clock.h"
-#include "proto/journal.pb.h"
+#include "lib/fedb/journal.h"
 
 namespace failoverd::fedb {
 namespace {
@@ -14,7 +16,6 @@ using zookeeper::Op;
 using zookeeper::Stat;
 
 constexpr auto kTryAgain = std::chrono::milliseconds{100};
-constexpr std::uint32_t kRecordVersion = 1;
 
 std::int64_t number_in(const std::string& text) {
   std::int64_t n = 0;
@@ -44,24 +45,22 @@ void Throne::session_changed(zookeeper::SessionState state, bool new_session) {
   if (state == zookeeper::SessionState::kConnected) keep_contact();
 }
 
-void Throne::begin() { make_ready(++reign_); }
+void Throne::begin() { make_ready(++reign_, 0); }
 
 void Throne::again(std::uint64_t reign) {
   auto timer = std::make_shared<boost::asio::steady_timer>(io_, kTryAgain);
   timer->async_wait(guarded([this, reign, timer](const boost::system::error_code&) {
-    if (reign == reign_ && lock_.held() && !gained_) make_ready(reign);
+    if (reign == reign_ && lock_.held() && !gained_) make_ready(reign, 0);
   }));
 }
 
-void Throne::make_ready(std::uint64_t reign) {
-  session_.ensure_path(paths_.elections(), guarded([this, reign](Code code) {
+void Throne::make_ready(std::uint64_t reign, std::size_t done) {
+  const std::array paths{paths_.elections(), paths_.ops(), paths_.replicas(), paths_.epoch()};
+  if (done == paths.size()) return raise_epoch(reign);
+  session_.ensure_path(paths[done], guarded([this, reign, done](Code code) {
                          if (reign != reign_) return;
                          if (code != Code::kOk) return again(reign);
-                         session_.ensure_path(paths_.epoch(), guarded([this, reign](Code c) {
-                                                if (reign != reign_) return;
-                                                if (c != Code::kOk) return again(reign);
-                                                raise_epoch(reign);
-                                              }));
+                         make_ready(reign, done + 1);
                        }));
 }
 
@@ -82,47 +81,85 @@ void Throne::raise_epoch(std::uint64_t reign) {
                }));
 }
 
+// What predecessors left: the children of three znodes.
 void Throne::read_records(std::uint64_t reign) {
-  records_.clear();
+  left_ = {};
+  reads_open_ = 3;
+  read_below(reign, paths_.elections(), &Throne::election_read);
+  read_below(reign, paths_.ops(), &Throne::op_read);
+  read_below(reign, paths_.replicas(), &Throne::kept_read);
+}
+
+void Throne::read_below(std::uint64_t reign, const std::string& parent, Take take) {
   session_.children(
-      paths_.elections(),
-      guarded([this, reign](Code code, const std::vector<std::string>& names, const Stat&) {
+      parent, guarded([this, reign, parent, take](
+                          Code code, const std::vector<std::string>& names, const Stat&) {
         if (reign != reign_) return;
-        if (code != Code::kOk) return again(reign);
-        records_open_ = names.size();
-        if (names.empty()) all_read(reign);
+        if (code != Code::kOk) return again(++reign_);
+        reads_open_ += names.size();
         for (const std::string& name : names) {
-          session_.get(paths_.elections() + "/" + name,
-                       guarded([this, reign, name](Code c, const std::string& value, const Stat&) {
-                         record_read(reign, name, c, value);
+          session_.get(parent + "/" + name, guarded([this, reign, parent, name, take](
+                                                        Code c, const std::string& value,
+                                                        const Stat&) {
+                         if (reign != reign_) return;
+                         if (c == Code::kOk) {
+                           const std::string wrong = (this->*take)(name, value);
+                           if (!wrong.empty()) {
+                             complain(parent + "/" + name + ": " + wrong + "; left alone");
+                           }
+                         } else if (c != Code::kNoNode) {
+                           return again(++reign_);
+                         }
+                         if (--reads_open_ == 0) all_read(reign);
                        }));
         }
+        if (--reads_open_ == 0) all_read(reign);
       }));
 }
 
-void Throne::record_read(std::uint64_t reign, const std::string& name, Code code,
-                         const std::string& value) {
-  if (reign != reign_) return;
-  if (code == Code::kOk) {
-    auto record = record_from(name, value);
-    if (record) {
-      records_.push_back(std::move(*record));
-    } else {
-      complain(paths_.elections() + "/" + name + ": " + record.error().text + "; left alone");
-    }
-  } else if (code != Code::kNoNode) {
-    ++reign_;
-    again(reign_);
-    return;
+std::string Throne::election_read(const std::string& name, const std::string& value) {
+  auto record = record_from(name, value);
+  if (!record) return record.error().text;
+  left_.records.push_back(std::move(*record));
+  return "";
+}
+
+std::string Throne::op_read(const std::string& name, const std::string& value) {
+  if (name.starts_with("finished-")) {
+    auto finished = finished_ops_from(value);
+    if (!finished) return finished.error().text;
+    left_.finished.push_back(std::move(*finished));
+    return "";
   }
-  if (--records_open_ == 0) all_read(reign);
+  auto op = begun_op_from(value);
+  if (!op) return op.error().text;
+  if (std::to_string(op->id) != name) return "is the record of op " + std::to_string(op->id);
+  left_.begun.push_back(std::move(*op));
+  return "";
+}
+
+std::string Throne::kept_read(const std::string& name, const std::string& value) {
+  auto kept = kept_table_from(value);
+  if (!kept) return kept.error().text;
+  const auto tid = static_cast<std::uint32_t>(number_in(name));
+  for (auto& [pid, replicas] : *kept) {
+    core::KeptPartition& partition = left_.kept.emplace_back();
+    partition.at = {tid, pid};
+    for (auto& [endpoint, k] : replicas) partition.replicas.push_back(std::move(k));
+  }
+  return "";
 }
 
 void Throne::all_read(std::uint64_t reign) {
   if (reign != reign_ || !lock_.held()) return;
   gained_ = true;
   keep_contact();
-  tell_(core::LockGained{epoch_, std::exchange(records_, {})});
+  const auto earlier = [](const core::FinishedOps& a, const core::FinishedOps& b) {
+    return a.number < b.number;
+  };
+  std::sort(left_.finished.begin(), left_.finished.end(), earlier);
+  left_.epoch = epoch_;
+  tell_(std::exchange(left_, {}));
 }
 
 void Throne::lose(const std::string& why) {
@@ -174,42 +211,6 @@ void Throne::look_at_epoch(Instant sent) {
                  fresh_until_ = std::max(fresh_until_, sent + session * 2 / 3);
                  tell_(core::ContactMade{fresh_until_});
                }));
-}
-
-std::string to_bytes(const core::ElectionRecord& record) {
-  journal::ElectionRecord m;
-  m.set_version(kRecordVersion);
-  for (const core::BegunElection& b : record.elections) {
-    auto* to = m.add_elections();
-    to->set_tid(b.at.tid);
-    to->set_pid(b.at.pid);
-    to->set_probe_term(b.probe_term);
-    for (const core::MayLead& l : b.may_lead) {
-      auto* leader = to->add_may_lead();
-      leader->set_endpoint(l.endpoint);
-      leader->set_term(l.term);
-      leader->set_offset(l.offset);
-    }
-  }
-  return m.SerializeAsString();
-}
-
-Result<core::ElectionRecord> record_from(const std::string& name, const std::string& bytes) {
-  journal::ElectionRecord m;
-  if (!m.ParseFromString(bytes)) return Failure{"is no election record: it does not parse"};
-  if (m.version() != kRecordVersion) {
-    return Failure{"has version " + std::to_string(m.version()) + "; this failoverd reads " +
-                   std::to_string(kRecordVersion)};
-  }
-  core::ElectionRecord record;
-  record.name = name;
-  for (const auto& b : m.elections()) {
-    core::BegunElection& to = record.elections.emplace_back();
-    to.at = {b.tid(), b.pid()};
-    to.probe_term = b.probe_term();
-    for (const auto& l : b.may_lead()) to.may_lead.push_back({l.endpoint(), l.term(), l.offset()});
-  }
-  return record;
 }
 
 }  // namespace failoverd::fedb

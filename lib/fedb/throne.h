@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "lib/base/result.h"
 #include "lib/core/event.h"
 #include "lib/fedb/paths.h"
 #include "lib/zookeeper/lock.h"
@@ -49,11 +48,16 @@ class Throne {
 
  private:
   void begin();
-  void make_ready(std::uint64_t reign);
+  // `done` of the paths that must exist have been made.
+  void make_ready(std::uint64_t reign, std::size_t done);
   void raise_epoch(std::uint64_t reign);
   void read_records(std::uint64_t reign);
-  void record_read(std::uint64_t reign, const std::string& name, zookeeper::Code,
-                   const std::string& value);
+  // Takes one znode's value; what is wrong with it, or nothing.
+  using Take = std::string (Throne::*)(const std::string& name, const std::string& value);
+  void read_below(std::uint64_t reign, const std::string& parent, Take take);
+  std::string election_read(const std::string& name, const std::string& value);
+  std::string op_read(const std::string& name, const std::string& value);
+  std::string kept_read(const std::string& name, const std::string& value);
   void all_read(std::uint64_t reign);
   void again(std::uint64_t reign);
   void lose(const std::string& why);
@@ -79,14 +83,10 @@ class Throne {
   std::int64_t epoch_ = 0;
   std::int32_t epoch_version_ = -1;
   Instant fresh_until_;
-  std::size_t records_open_ = 0;
-  std::vector<core::ElectionRecord> records_;
+  std::size_t reads_open_ = 0;
+  core::LockGained left_;  // What has been read so far of what predecessors left.
 
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
-
-// An election record's bytes, to and from.
-std::string to_bytes(const core::ElectionRecord& record);
-Result<core::ElectionRecord> record_from(const std::string& name, const std::string& bytes);
 
 }  // namespace failoverd::fedb

@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -16,6 +17,10 @@ using zookeeper::Stat;
 
 constexpr auto kTellFailureAfter = std::chrono::milliseconds{100};
 
+std::string finished_name(std::uint64_t number) {
+  return "finished-" + std::to_string(number % core::kFinishedZnodes);
+}
+
 std::optional<std::uint64_t> number_in(const std::string& text) {
   std::uint64_t n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
@@ -29,6 +34,14 @@ struct ZnodeMetadata::Written {
   std::string znode;
   std::string value;
   std::int32_t version = 0;  // Compared with.
+};
+
+// Its ops: the tables, then what is kept, then notify.
+struct ZnodeMetadata::Publishing {
+  std::vector<Op> ops;
+  std::vector<Written> written;
+  std::vector<std::string> tables;  // All of it, written or not.
+  std::vector<std::pair<std::uint32_t, KeptTable>> kept;
 };
 
 ZnodeMetadata::ZnodeMetadata(boost::asio::io_context& io, zookeeper::Session& session, Paths paths,
@@ -63,6 +76,19 @@ void ZnodeMetadata::multi(std::vector<Op> ops, zookeeper::Session::MultiDone don
 
 // --- Tables --------------------------------------------------------------------------------------
 
+void ZnodeMetadata::begin(const core::LockGained& left) {
+  kept_.clear();
+  kept_znodes_.clear();
+  op_znodes_.clear();
+  for (const core::KeptPartition& partition : left.kept) {
+    kept_znodes_.insert(partition.at.tid);
+    auto& to = kept_[partition.at.tid][partition.at.pid];
+    for (const core::Kept& k : partition.replicas) to[k.endpoint] = k;
+  }
+  for (const core::BegunOp& op : left.begun) op_znodes_.insert(std::to_string(op.id));
+  for (const core::FinishedOps& f : left.finished) op_znodes_.insert(finished_name(f.number));
+}
+
 void ZnodeMetadata::publish(const core::Publish& command) {
   using Outcome = core::Published::Outcome;
   core::Published refused{command.id, Outcome::kFailed, {}, ""};
@@ -70,24 +96,11 @@ void ZnodeMetadata::publish(const core::Publish& command) {
     refused.outcome = throne_.gained() ? Outcome::kFailed : Outcome::kNotHeld;
     refused.why = "no lock or no fresh contact with ZooKeeper";
   }
-  std::vector<Written> written;
-  std::vector<Op> ops;
+  Publishing sent;
   for (const core::TableEdit& edit : command.tables) {
-    const TableValue* known = view_.table(edit.znode);
-    if (!known || known->version != edit.version) {
-      refused.outcome = Outcome::kConflict;
-      refused.conflicts.push_back(edit.znode);
-      continue;
-    }
-    auto value = apply_edit(known->value, edit, numbering_);
-    if (!value) {
-      refused.outcome = Outcome::kConflict;
-      refused.conflicts.push_back(edit.znode);
-      refused.why = value.error().text;
-      continue;
-    }
-    ops.push_back(Op::set(paths_.at(edit.znode), *value, edit.version));
-    written.push_back({edit.znode, std::move(*value), edit.version});
+    sent.tables.push_back(edit.znode);
+    if (edit.changes_table() && !add(edit, sent, refused)) continue;
+    keep(edit, sent);
   }
   if (!throne_.may_change() || !refused.conflicts.empty()) {
     boost::asio::post(io_, guarded([this, refused] {
@@ -96,11 +109,49 @@ void ZnodeMetadata::publish(const core::Publish& command) {
                       }));
     return;
   }
-  bump(ops);
-  multi(std::move(ops), [this, id = command.id, written = std::move(written)](
+  for (const auto& [tid, kept] : sent.kept) {
+    const std::string path = paths_.replicas() + "/" + std::to_string(tid);
+    sent.ops.push_back(kept_znodes_.contains(tid) ? Op::set(path, to_bytes(kept), -1)
+                                                  : Op::create(path, to_bytes(kept)));
+  }
+  if (!sent.written.empty()) bump(sent.ops);
+  auto ops = std::move(sent.ops);
+  multi(std::move(ops), [this, id = command.id, sent = std::move(sent)](
                             Code code, const std::vector<OpResult>& results) {
-    published(id, written, code, results);
+    published(id, sent, code, results);
   });
+}
+
+// False: it met another version.
+bool ZnodeMetadata::add(const core::TableEdit& edit, Publishing& to, core::Published& refused) {
+  using Outcome = core::Published::Outcome;
+  const TableValue* known = view_.table(edit.znode);
+  if (!known || known->version != edit.version) {
+    refused.outcome = Outcome::kConflict;
+    refused.conflicts.push_back(edit.znode);
+    return false;
+  }
+  auto value = apply_edit(known->value, edit, numbering_);
+  if (!value) {
+    refused.outcome = Outcome::kConflict;
+    refused.conflicts.push_back(edit.znode);
+    refused.why = value.error().text;
+    return false;
+  }
+  to.ops.push_back(Op::set(paths_.at(edit.znode), *value, edit.version));
+  to.written.push_back({edit.znode, std::move(*value), edit.version});
+  return true;
+}
+
+void ZnodeMetadata::keep(const core::TableEdit& edit, Publishing& to) {
+  const bool any = std::any_of(edit.partitions.begin(), edit.partitions.end(),
+                               [](const core::PartitionEdit& p) { return !p.kept.empty(); });
+  if (!any) return;
+  KeptTable kept = kept_[edit.tid];
+  for (const core::PartitionEdit& p : edit.partitions) {
+    for (const core::Kept& k : p.kept) kept[p.pid][k.endpoint] = k;
+  }
+  to.kept.emplace_back(edit.tid, std::move(kept));
 }
 
 // Clients watch that it changes; what it says means nothing. Where its value is not known yet, any
@@ -109,37 +160,55 @@ void ZnodeMetadata::bump(std::vector<Op>& ops) {
   ops.push_back(Op::set(paths_.notify(), std::to_string(++notify_), -1));
 }
 
-void ZnodeMetadata::published(core::RequestId id, const std::vector<Written>& written, Code code,
+void ZnodeMetadata::published(core::RequestId id, const Publishing& sent, Code code,
                               const std::vector<OpResult>& results) {
   using Outcome = core::Published::Outcome;
   core::Published told{id, Outcome::kFailed, {}, zookeeper::to_text(code)};
+  const bool unknown = code == Code::kUnknown || code == Code::kExpired;
+  if (code == Code::kOk || unknown) {
+    // What is kept is true whether its answer was lost or not.
+    for (const auto& [tid, kept] : sent.kept) kept_[tid] = kept;
+  }
   if (code == Code::kOk) {
-    for (const Written& w : written) view_.written(w.znode, w.value, w.version + 1);
+    for (const auto& [tid, kept] : sent.kept) kept_znodes_.insert(tid);
+    for (const Written& w : sent.written) view_.written(w.znode, w.value, w.version + 1);
     told.outcome = Outcome::kDone;
     told.why.clear();
     tell_(std::move(told));
     return;
   }
-  if (code == Code::kUnknown || code == Code::kExpired) {
+  if (unknown) {
     told.outcome = Outcome::kUnknown;
   } else if (!results.empty() && results[0].code == Code::kBadVersion) {
     told.outcome = Outcome::kNotHeld;
   } else {
-    for (std::size_t i = 0; i < written.size() && i + 1 < results.size(); ++i) {
-      const Code c = results[i + 1].code;
-      if (c == Code::kBadVersion || c == Code::kNoNode) told.conflicts.push_back(written[i].znode);
-    }
-    if (!told.conflicts.empty()) told.outcome = Outcome::kConflict;
-    if (results.size() > written.size() + 1 && results.back().code == Code::kNoNode) {
-      session_.ensure_path(paths_.notify(), [](Code) {});
-    }
+    not_published(sent, results, told);
   }
   const auto again = told.conflicts;
-  const bool unknown = told.outcome == Outcome::kUnknown;
   tell_(std::move(told));
-  for (const std::string& znode : again) view_.read_again(znode);
-  if (!unknown) return;
-  for (const Written& w : written) view_.read_again(w.znode);
+  for (const std::string& znode : unknown ? sent.tables : again) view_.read_again(znode);
+}
+
+void ZnodeMetadata::not_published(const Publishing& sent, const std::vector<OpResult>& results,
+                                  core::Published& told) {
+  const auto code_of = [&](std::size_t op) {  // Result 0 is the epoch check's.
+    return op + 1 < results.size() ? results[op + 1].code : Code::kOk;
+  };
+  for (std::size_t i = 0; i < sent.written.size(); ++i) {
+    const Code c = code_of(i);
+    if (c == Code::kBadVersion || c == Code::kNoNode) {
+      told.conflicts.push_back(sent.written[i].znode);
+    }
+  }
+  if (!told.conflicts.empty()) told.outcome = core::Published::Outcome::kConflict;
+  for (std::size_t i = 0; i < sent.kept.size(); ++i) {
+    const Code c = code_of(sent.written.size() + i);
+    if (c == Code::kNodeExists) kept_znodes_.insert(sent.kept[i].first);
+    if (c == Code::kNoNode) kept_znodes_.erase(sent.kept[i].first);
+  }
+  if (code_of(sent.written.size() + sent.kept.size()) == Code::kNoNode) {
+    session_.ensure_path(paths_.notify(), [](Code) {});
+  }
 }
 
 // --- Numbers that are given out once
@@ -221,6 +290,43 @@ void ZnodeMetadata::drop_record(const core::DropRecord& command) {
           if (code == Code::kOk || gone) return tell_(core::RecordWritten{id, true});
           failed_later([this, id] { tell_(core::RecordWritten{id, false}); });
         });
+}
+
+// --- Ops -----------------------------------------------------------------------------------------
+
+void ZnodeMetadata::write_journal(const core::WriteJournal& command) {
+  std::vector<Op> ops;
+  std::vector<std::string> names;
+  const auto write = [&](const std::string& name, const std::string& bytes) {
+    const std::string path = paths_.ops() + "/" + name;
+    ops.push_back(op_znodes_.contains(name) ? Op::set(path, bytes, -1) : Op::create(path, bytes));
+    names.push_back(name);
+  };
+  for (const core::BegunOp& op : command.begun) write(std::to_string(op.id), to_bytes(op));
+  for (const core::FinishedOps& f : command.finished) write(finished_name(f.number), to_bytes(f));
+  const std::size_t written = names.size();
+  for (const core::OpId id : command.ended) {
+    const std::string name = std::to_string(id);
+    if (!op_znodes_.contains(name)) continue;
+    ops.push_back(Op::remove(paths_.ops() + "/" + name, -1));
+    names.push_back(name);
+  }
+  multi(std::move(ops), [this, id = command.id, names, written](
+                            Code code, const std::vector<OpResult>& results) {
+    const bool unknown = code == Code::kUnknown || code == Code::kExpired;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (unknown) {  // Then what is not there is found out when it is removed.
+        op_znodes_.insert(names[i]);
+        continue;
+      }
+      const Code c = i + 1 < results.size() ? results[i + 1].code : Code::kOk;
+      const bool there = i < written;
+      if (code == Code::kOk ? there : c == Code::kNodeExists) op_znodes_.insert(names[i]);
+      if (code == Code::kOk ? !there : c == Code::kNoNode) op_znodes_.erase(names[i]);
+    }
+    if (code == Code::kOk) return tell_(core::JournalWritten{id, true});
+    failed_later([this, id] { tell_(core::JournalWritten{id, false}); });
+  });
 }
 
 }  // namespace failoverd::fedb

@@ -1,17 +1,21 @@
 // Writes the cluster's metadata into its znodes, as the holder of the lock: tables, terms, op ids,
-// election records. Every write checks the epoch in the same multi and compares versions; nothing
+// and what successors need: records of elections and ops, what is kept of replicas. Every write checks the epoch in the same multi and compares versions; nothing
 // is retried here, and a lost answer is told as unknown (SAFETY 14, 17). Owned by the hands; one
 // thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "lib/core/command.h"
 #include "lib/core/event.h"
 #include "lib/fedb/cluster_view.h"
+#include "lib/fedb/journal.h"
 #include "lib/fedb/paths.h"
 #include "lib/fedb/throne.h"
 #include "lib/zookeeper/session.h"
@@ -31,17 +35,27 @@ class ZnodeMetadata {
   // One line about a counter's znode that is no number. Must be set.
   std::function<void(std::string)> complain;
 
+  // We act now: what is kept of replicas is what was read.
+  void begin(const core::LockGained& left);
+
   void publish(const core::Publish& command);
   void reserve_terms(const core::ReserveTerms& command);
   void reserve_op_ids(const core::ReserveOpIds& command);
   void write_record(const core::WriteRecord& command);
   void drop_record(const core::DropRecord& command);
+  void write_journal(const core::WriteJournal& command);
 
  private:
   struct Written;
+  // A multi under way.
+  struct Publishing;
+  bool add(const core::TableEdit& edit, Publishing& to, core::Published& refused);
+  void keep(const core::TableEdit& edit, Publishing& to);
   void multi(std::vector<zookeeper::Op> ops, zookeeper::Session::MultiDone done);
-  void published(core::RequestId id, const std::vector<Written>& written, zookeeper::Code code,
+  void published(core::RequestId id, const Publishing& sent, zookeeper::Code code,
                  const std::vector<zookeeper::OpResult>& results);
+  void not_published(const Publishing& sent, const std::vector<zookeeper::OpResult>& results,
+                     core::Published& told);
   void bump(std::vector<zookeeper::Op>& ops);
   void read_notify();
 
@@ -74,6 +88,11 @@ class ZnodeMetadata {
   Tell tell_;
   std::string complaint_;     // The latest: said once, not at every attempt.
   std::uint64_t notify_ = 0;  // Its value as we last wrote it; 0: not known, read first.
+  // What is kept of replicas, by tid, as we last wrote it; and of which tids there is a znode.
+  std::map<std::uint32_t, KeptTable> kept_;
+  std::set<std::uint32_t> kept_znodes_;
+  // Entries of ops that have a znode.
+  std::set<std::string> op_znodes_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

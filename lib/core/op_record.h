@@ -1,0 +1,26 @@
+// An op, as showopstatus lists it. Plain data.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "lib/core/types.h"
+
+namespace failoverd::core {
+
+struct OpRecord {
+  OpId id = 0;
+  OpType type{};
+  std::string table;
+  std::string db;
+  PartitionKey at;
+  OpStatus status = OpStatus::kInited;
+  Task task = Task::kNone;
+  Instant started;
+  Instant ended;
+  std::optional<double> progress;  // While it runs: the follower's offset over its leader's, 0 to 1.
+  std::string detail;  // What it does or waits for; after its end: how it went.
+  bool operator==(const OpRecord&) const = default;
+};
+
+}  // namespace failoverd::core

@@ -1,0 +1,170 @@
+#include "lib/fedb/journal.h"
+
+#include "lib/base/boot_clock.h"
+#include "proto/journal.pb.h"
+
+namespace failoverd::fedb {
+namespace {
+
+constexpr std::uint32_t kVersion = 1;
+
+template <class Message>
+Result<Message> parse(const std::string& bytes, const std::string& what) {
+  Message m;
+  if (!m.ParseFromString(bytes)) return Failure{"is no " + what + ": it does not parse"};
+  if (m.version() != kVersion) {
+    return Failure{"has version " + std::to_string(m.version()) + "; this failoverd reads " +
+                   std::to_string(kVersion)};
+  }
+  return m;
+}
+
+std::int64_t to_wall(Instant at) { return wall_now_ms() - (boot_now() - at).count() / 1000; }
+
+Instant from_wall(std::int64_t ms) {
+  return boot_now() - std::chrono::milliseconds{wall_now_ms() - ms};
+}
+
+}  // namespace
+
+std::string to_bytes(const core::ElectionRecord& record) {
+  journal::ElectionRecord m;
+  m.set_version(kVersion);
+  for (const core::BegunElection& b : record.elections) {
+    auto* to = m.add_elections();
+    to->set_tid(b.at.tid);
+    to->set_pid(b.at.pid);
+    to->set_probe_term(b.probe_term);
+    if (b.restart) to->set_restart(true);
+    for (const core::MayLead& l : b.may_lead) {
+      auto* leader = to->add_may_lead();
+      leader->set_endpoint(l.endpoint);
+      leader->set_term(l.term);
+      leader->set_offset(l.offset);
+    }
+  }
+  return m.SerializeAsString();
+}
+
+Result<core::ElectionRecord> record_from(const std::string& name, const std::string& bytes) {
+  const auto m = parse<journal::ElectionRecord>(bytes, "election record");
+  if (!m) return m.error();
+  core::ElectionRecord record;
+  record.name = name;
+  for (const auto& b : m->elections()) {
+    core::BegunElection& to = record.elections.emplace_back();
+    to.at = {b.tid(), b.pid()};
+    to.probe_term = b.probe_term();
+    to.restart = b.restart();
+    for (const auto& l : b.may_lead()) to.may_lead.push_back({l.endpoint(), l.term(), l.offset()});
+  }
+  return record;
+}
+
+std::string to_bytes(const core::BegunOp& op) {
+  journal::BegunOp m;
+  m.set_version(kVersion);
+  m.set_id(op.id);
+  m.set_type(static_cast<std::uint32_t>(op.type));
+  m.set_tid(op.at.tid);
+  m.set_pid(op.at.pid);
+  m.set_replica(op.replica);
+  m.set_incarnation(op.incarnation);
+  m.set_leader(op.leader);
+  m.set_leader_term(op.leader_term);
+  if (op.lost_entries) m.set_lost_entries(*op.lost_entries);
+  m.set_started(to_wall(op.started));
+  m.set_why(op.why);
+  return m.SerializeAsString();
+}
+
+Result<core::BegunOp> begun_op_from(const std::string& bytes) {
+  const auto m = parse<journal::BegunOp>(bytes, "record of an op");
+  if (!m) return m.error();
+  core::BegunOp op;
+  op.id = m->id();
+  op.type = static_cast<core::OpType>(m->type());
+  op.at = {m->tid(), m->pid()};
+  op.replica = m->replica();
+  op.incarnation = m->incarnation();
+  op.leader = m->leader();
+  op.leader_term = m->leader_term();
+  if (m->has_lost_entries()) op.lost_entries = m->lost_entries();
+  op.started = from_wall(m->started());
+  op.why = m->why();
+  return op;
+}
+
+std::string to_bytes(const core::FinishedOps& finished) {
+  journal::FinishedOps m;
+  m.set_version(kVersion);
+  m.set_number(finished.number);
+  for (const core::OpRecord& op : finished.ops) {
+    auto* to = m.add_ops();
+    to->set_id(op.id);
+    to->set_type(static_cast<std::uint32_t>(op.type));
+    to->set_table(op.table);
+    if (!op.db.empty()) to->set_db(op.db);
+    to->set_tid(op.at.tid);
+    to->set_pid(op.at.pid);
+    to->set_status(static_cast<std::uint32_t>(op.status));
+    to->set_started(to_wall(op.started));
+    to->set_ended(to_wall(op.ended));
+    to->set_detail(op.detail);
+  }
+  return m.SerializeAsString();
+}
+
+Result<core::FinishedOps> finished_ops_from(const std::string& bytes) {
+  const auto m = parse<journal::FinishedOps>(bytes, "list of finished ops");
+  if (!m) return m.error();
+  core::FinishedOps finished;
+  finished.number = m->number();
+  finished.ops.reserve(static_cast<std::size_t>(m->ops_size()));
+  for (const auto& from : m->ops()) {
+    core::OpRecord& op = finished.ops.emplace_back();
+    op.id = from.id();
+    op.type = static_cast<core::OpType>(from.type());
+    op.table = from.table();
+    op.db = from.db();
+    op.at = {from.tid(), from.pid()};
+    op.status = static_cast<core::OpStatus>(from.status());
+    op.started = from_wall(from.started());
+    op.ended = from_wall(from.ended());
+    op.detail = from.detail();
+  }
+  return finished;
+}
+
+std::string to_bytes(const KeptTable& kept) {
+  journal::KeptTable m;
+  m.set_version(kVersion);
+  for (const auto& [pid, replicas] : kept) {
+    auto* partition = m.add_partitions();
+    partition->set_pid(pid);
+    for (const auto& [endpoint, k] : replicas) {
+      auto* to = partition->add_replicas();
+      to->set_endpoint(endpoint);
+      to->set_followed(k.followed);
+      if (k.last_offset) to->set_last_offset(*k.last_offset);
+    }
+  }
+  return m.SerializeAsString();
+}
+
+Result<KeptTable> kept_table_from(const std::string& bytes) {
+  const auto m = parse<journal::KeptTable>(bytes, "record of replicas");
+  if (!m) return m.error();
+  KeptTable kept;
+  for (const auto& partition : m->partitions()) {
+    for (const auto& r : partition.replicas()) {
+      core::Kept& to = kept[partition.pid()][r.endpoint()];
+      to.endpoint = r.endpoint();
+      to.followed = r.followed();
+      if (r.has_last_offset()) to.last_offset = r.last_offset();
+    }
+  }
+  return kept;
+}
+
+}  // namespace failoverd::fedb
