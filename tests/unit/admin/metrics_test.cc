@@ -65,9 +65,9 @@ TEST(Metrics, SaysWhatIsTrueNow) {
 
 TEST(Metrics, AddsUp) {
   Metrics metrics("1", {});
-  metrics.op_finished("kChangeLeaderOP", "kDone");
-  metrics.op_finished("kChangeLeaderOP", "kDone");
-  metrics.op_finished("kOfflineReplicaOP", "kFailed");
+  metrics.op_finished("kChangeLeaderOP", "kDone", std::chrono::seconds(1));
+  metrics.op_finished("kChangeLeaderOP", "kDone", std::chrono::seconds(1));
+  metrics.op_finished("kOfflineReplicaOP", "kFailed", std::chrono::seconds(1));
   metrics.failover_took(FailoverPhase::kTotal, std::chrono::milliseconds(40));
   metrics.failover_took(FailoverPhase::kTotal, std::chrono::seconds(70));
   metrics.failover_took(FailoverPhase::kElect, std::chrono::microseconds(500));
@@ -119,7 +119,7 @@ TEST(Metrics, OpenFdsAreCounted) {
 // The judge is Prometheus' own linter.
 TEST(Metrics, PromtoolFindsNothing) {
   Metrics metrics("1.2.3", {"kChangeLeaderOP"});
-  metrics.op_finished("kChangeLeaderOP", "kDone");
+  metrics.op_finished("kChangeLeaderOP", "kDone", std::chrono::seconds(1));
   metrics.failover_took(FailoverPhase::kDetect, std::chrono::milliseconds(3));
   FILE* promtool = ::popen("promtool check metrics 2>&1", "w");
   ASSERT_NE(promtool, nullptr);

@@ -23,7 +23,7 @@ class IdleTest : public ::testing::Test {
     step(NameserversListed{});
     step(SwitchRead{true, ""});
     step(ClusterRead{});
-    step(LockGained{1, {}});
+    step(LockGained{1, {}, {}, {}, {}});
     step(ContactMade{now_ + seconds{1'000'000}});
   }
 

@@ -42,7 +42,7 @@ TEST(TableInfo, ReadsWhatTheOriginalWrote) {
 TEST(TableInfo, AnEditChangesWhatItNamesAndNothingElse) {
   const std::string before = golden(kFlow);
   core::TableEdit edit{"table/table_data/flow", 3, {}};
-  edit.partitions.push_back({1, {{"127.0.0.1:9722", false, false}}, {{9, 6}}});
+  edit.partitions.push_back({1, {{"127.0.0.1:9722", false, false}}, {{9, 6}}, {}});
   const auto after = apply_edit(before, edit, Numbering::kFedb);
   ASSERT_TRUE(after) << after.error().text;
 
@@ -62,7 +62,7 @@ TEST(TableInfo, AnEditChangesWhatItNamesAndNothingElse) {
 TEST(TableInfo, UnknownFieldsSurviveAnEdit) {
   const std::string unknown = "\xfa\x3e\x05hello";  // Field 1007, five bytes.
   core::TableEdit edit{"t", 1, {}};
-  edit.partitions.push_back({0, {{"127.0.0.1:9721", false, true}}, {}});
+  edit.partitions.push_back({0, {{"127.0.0.1:9721", false, true}}, {}, {}});
   const auto after = apply_edit(golden(kFlow) + unknown, edit, Numbering::kFedb);
   ASSERT_TRUE(after);
   EXPECT_NE(after->find(unknown), std::string::npos);
@@ -70,7 +70,7 @@ TEST(TableInfo, UnknownFieldsSurviveAnEdit) {
 
 TEST(TableInfo, AnEditOfARowThatIsNotThereIsRefused) {
   core::TableEdit edit{"table/table_data/flow", 3, {}};
-  edit.partitions.push_back({0, {{"127.0.0.1:1", false, false}}, {}});
+  edit.partitions.push_back({0, {{"127.0.0.1:1", false, false}}, {}, {}});
   const auto after = apply_edit(golden(kFlow), edit, Numbering::kFedb);
   ASSERT_FALSE(after);
   EXPECT_EQ(after.error().text, "table/table_data/flow: partition 0 has no row 127.0.0.1:1");

@@ -23,7 +23,7 @@ class TabletsTest : public ::testing::Test {
                   asked_.push_back(request.method);
                   reply({});
                 }),
-        tablets_(io_, [this](const core::Event& event) {
+        tablets_(io_, Numbering::kFedb, [this](const core::Event& event) {
           if (const auto* answer = std::get_if<core::TabletAnswered>(&event)) {
             answers_.push_back(*answer);
           }
