@@ -83,10 +83,13 @@ std::string Showcase::partition_state(const core::Partition& p) const {
     case Condition::kStuck:
     case Condition::kUncertain:
       return "degraded";
+    case Condition::kReturned:
+      return p.replicas.size() > 1 ? "recovering" : "leaderless";
     case Condition::kQuarantined:
       return "held";
     case Condition::kLeaderLost:
     case Condition::kNoLeader:
+    case Condition::kAllDown:
     case Condition::kNoCandidate:
     case Condition::kUnfinished:
     case Condition::kSingleLost:
@@ -307,6 +310,25 @@ admin::Readiness Showcase::readiness() {
     r.ready = true;
   }
   return r;
+}
+
+Service::State Showcase::service_state() {
+  const admin::Readiness ready = readiness();
+  if (!ready.ready) return {false, ready.reason};
+  const core::Brain& brain = hands_.brain();
+  std::string line;
+  if (ready.active) {
+    line = "active, epoch " + std::to_string(brain.epoch()) +
+           (brain.auto_failover() ? "" : "; auto_failover is off: changes nothing");
+  } else {
+    const admin::HolderView acts = holder();
+    line = acts.name.empty() ? "standby: nobody acts yet" : "standby: " + acts.name + " acts";
+  }
+  for (const core::StandsBack& s : brain.stands_back(boot_now())) {
+    if (s.reason != "standby") line += "; " + s.text;
+  }
+  if (!reload.ok) line += "; the configuration file is refused, the old one holds";
+  return {true, line};
 }
 
 std::string Showcase::metrics() {

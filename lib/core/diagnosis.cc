@@ -25,6 +25,34 @@ std::string waits_for(const Model& model, const Partition& p) {
   return "only these may lead, and none can: " + alive + "; waits for one of them";
 }
 
+bool answers_freshly(const Model& model, const Replica& r) {
+  const Tablet& t = model.tablet(r.tablet);
+  const bool answers = t.verdict.state == TabletState::kHealthy ||
+                       t.verdict.state == TabletState::kCutOff ||
+                       t.verdict.state == TabletState::kRestarted;
+  return answers && t.word_fresh && r.word.asked_at;
+}
+
+// An alive row whose tablet answers and has to load the table first, or is loading it.
+bool can_load(const Model& model, const Replica& r) {
+  if (!r.is_alive || !answers_freshly(model, r)) return false;
+  if (!r.word.held) return *r.word.asked_at > r.row_seen_at;
+  return r.word.state == TableState::kLoading || r.word.state == TableState::kUndefined;
+}
+
+// Nobody serves it: somebody may load it, or all there is to do is to wait.
+Diagnosis nobody_serves(const Model& model, const Partition& p) {
+  for (const Replica& r : p.replicas) {
+    if (p.replicas.size() == 1 && has_returned(model, p, r)) {
+      return {Condition::kReturned, "its only replica is back on " + who(model, r)};
+    }
+    if (p.replicas.size() > 1 && can_load(model, r)) {
+      return {Condition::kAllDown, "no replica serves; to be loaded on " + who(model, r)};
+    }
+  }
+  return {Condition::kNoCandidate, waits_for(model, p)};
+}
+
 Diagnosis single_lost(const Model& model, const Partition& p, const Replica& leader) {
   const Tablet& t = model.tablet(leader.tablet);
   // SAFETY 1: a single replica's row is set dead only when its znode is gone and its port is
@@ -32,7 +60,7 @@ Diagnosis single_lost(const Model& model, const Partition& p, const Replica& lea
   if (t.verdict.dead() && !t.evidence.registered) {
     return {Condition::kSingleLost, "its only replica is on " + who(model, leader)};
   }
-  return {Condition::kNoCandidate, waits_for(model, p)};
+  return nobody_serves(model, p);
 }
 
 Diagnosis leader_lost(const Model& model, const Partition& p, const Replica& leader) {
@@ -40,22 +68,24 @@ Diagnosis leader_lost(const Model& model, const Partition& p, const Replica& lea
   if (has_candidate(model, p)) {
     return {Condition::kLeaderLost, "its leader is on " + who(model, leader)};
   }
-  return {Condition::kNoCandidate, waits_for(model, p)};
+  return nobody_serves(model, p);
 }
 
 Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
   const Word& word = leader.word;
-  if (word.held && word.mode == Mode::kFollower && p.replicas.size() > 1 && word.asked_at &&
+  if (word.held && word.mode == Mode::kFollower && word.asked_at &&
       *word.asked_at > leader.row_seen_at) {
     return {Condition::kLeaderLost,
             model.tablet(leader.tablet).endpoint + " should lead it and says that it follows"};
   }
   std::string unclear;
   std::string dead;
+  std::string returned;
   for (const Replica& r : p.replicas) {
     if (&r == &leader) continue;
     if (!r.is_alive) {
-      dead += (dead.empty() ? "" : ", ") + who(model, r);
+      std::string& list = has_returned(model, p, r) ? returned : dead;
+      list += (list.empty() ? "" : ", ") + who(model, r);
       continue;
     }
     const Standing s = standing(model, r);
@@ -74,6 +104,7 @@ Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
     }
     if (s == Standing::kUnclear) unclear += (unclear.empty() ? "" : ", ") + who(model, r);
   }
+  if (!returned.empty()) return {Condition::kReturned, "back, and not alive yet: " + returned};
   if (!dead.empty()) return {Condition::kDegraded, "not alive: " + dead};
   if (!unclear.empty()) return {Condition::kUncertain, "not sure of " + unclear};
   return {Condition::kHealthy, ""};
@@ -107,6 +138,15 @@ Standing standing(const Model& model, const Replica& r) {
   return *r.word.asked_at > r.row_seen_at ? Standing::kGone : Standing::kUnclear;
 }
 
+bool has_returned(const Model& model, const Partition& p, const Replica& r) {
+  const Tablet& t = model.tablet(r.tablet);
+  if (!answers_freshly(model, r) || !t.evidence.registered || r.demoting) return false;
+  if (*r.word.asked_at <= r.row_seen_at) return false;
+  if (p.replicas.size() == 1) return !r.is_alive || !r.word.held;
+  const bool leads = r.word.held && r.word.mode == Mode::kLeader;
+  return !r.is_alive && !leads && !r.may_lead_term;
+}
+
 bool has_candidate(const Model& model, const Partition& p) {
   return std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
     return r.is_alive && standing(model, r) == Standing::kServes;
@@ -132,14 +172,14 @@ Diagnosis diagnose(const Model& model, const Partition& p) {
       return {Condition::kUnfinished, "an election with term " + std::to_string(*p.begun_term) +
                                           " was begun and not finished"};
     }
-    return {Condition::kNoCandidate, waits_for(model, p)};
+    return nobody_serves(model, p);
   }
   const Replica* leader = p.leader();
   if (!leader) {
     if (p.replicas.size() > 1 && has_candidate(model, p)) {
       return {Condition::kNoLeader, "no row leads it"};
     }
-    return {Condition::kNoCandidate, waits_for(model, p)};
+    return nobody_serves(model, p);
   }
   switch (standing(model, *leader)) {
     case Standing::kGone:

@@ -142,6 +142,15 @@ std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Parti
   return pairs;
 }
 
+// Whom it followed last; not known where it led, or may have, with a term that is not published.
+Kept Elections::what_to_keep(const Election& e, const Partition& p, const Replica& r,
+                             bool term_is_there) const {
+  Kept kept = model_.what_to_keep(p, r);
+  const auto led = e.led.find(r.tablet);
+  if (term_is_there || (led != e.led.end() && !led->second.empty())) kept.followed = 0;
+  return kept;
+}
+
 std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
   Election* known = find(op);
   if (!known) return std::nullopt;  // It ended while its publish was under way.
@@ -165,6 +174,7 @@ std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
       row.is_leader = false;
     } else {
       row.is_alive = false;  // SAFETY 2: it did not answer this election's probe.
+      if (r.is_alive) edit.kept.push_back(what_to_keep(e, p, r, there));
     }
     if (row.is_leader != r.is_leader || row.is_alive != r.is_alive) edit.rows.push_back(row);
   }
@@ -183,18 +193,33 @@ void Elections::published(OpId op) {
   const Duration elect = e->promoted - e->began;
   const Duration publish = desk_.now - e->promoted;
   const Duration detect = e->first_sign ? e->began - *e->first_sign : Duration{};
-  const Measure took{e->at, detect, elect, publish, detect + elect + publish, std::nullopt};
+  const Measure took{e->at, detect, elect, publish, detect + elect + publish, possible_loss(*e)};
   desk_.out.emplace_back(took);
   note_leader(*e, took);
   if (Partition* p = model_.partition(e->at)) {
     p->begun_term.reset();
+    p->begun_restart = false;
     // Also where the rows stay what they were: what was said before its promotion does not count.
     for (Replica& r : p->replicas) r.row_seen_at = desk_.now;
   }
   records_.done(e->at);
   end(op, OpStatus::kDone,
       name(e->winner) + " leads with term " + std::to_string(e->lead_term) + " from offset " +
-          std::to_string(e->winner_offset + 1));
+          std::to_string(e->winner_offset + 1) + loss_text(*e));
+}
+
+// What the old leader was last heard to hold, and the new one does not.
+std::optional<std::uint64_t> Elections::possible_loss(const Election& e) {
+  if (!e.leader_offset) return std::nullopt;
+  return *e.leader_offset > e.winner_offset ? *e.leader_offset - e.winner_offset : 0;
+}
+
+std::string Elections::loss_text(const Election& e) const {
+  const auto loss = possible_loss(e);
+  if (!loss) return "; the old leader was never heard";
+  const Duration age = e.began - e.leader_asked_at;
+  return "; may have lost at most " + std::to_string(*loss) + " entries, sample " +
+         std::to_string(age / std::chrono::milliseconds{1}) + " ms old";
 }
 
 // The end of the story that the op's first note began; with the times, for who looks back at it.
@@ -204,7 +229,8 @@ void Elections::note_leader(const Election& e, const Measure& took) {
   const std::string term = std::to_string(e.lead_term);
   desk_.note(Severity::kInfo, "failover",
              name(e.winner) + " leads " + (op.db.empty() ? "" : op.db + ".") + op.table + "/" +
-                 pid + " with term " + term + " from offset " + std::to_string(e.winner_offset + 1),
+                 pid + " with term " + term + " from offset " +
+                 std::to_string(e.winner_offset + 1) + loss_text(e),
              {{"op_id", std::to_string(e.op)},
               {"table", op.table},
               {"pid", pid},
@@ -228,7 +254,8 @@ void Elections::end(OpId op, OpStatus status, const std::string& how) {
   const PartitionKey at = e.at;
   const auto took = desk_.now - e.began;
   ops_.end(op, status, desk_.now, how);
-  desk_.out.emplace_back(OpEnded{op, OpType::kChangeLeaderOP, status, took});
+  desk_.out.emplace_back(OpEnded{op, e.type, status, took});
+  journal_.end(ops_.ended().back());
   of_partition_.erase(at);
   elections_.erase(op);
   if (Partition* p = model_.partition(at)) p->op = 0;

@@ -17,7 +17,7 @@ constexpr Duration kGrace = std::chrono::milliseconds{100};
 constexpr Duration kLongestGrace = std::chrono::seconds{1};
 // Between two readings of one that led: a put may still be on its way in (SAFETY 12).
 constexpr Duration kSettle = std::chrono::milliseconds{10};
-constexpr Duration kAskSeldom = std::chrono::seconds{1};
+constexpr Duration kRecordIsWritten = std::chrono::milliseconds{2};
 
 }  // namespace
 
@@ -41,14 +41,22 @@ Replica* Elections::replica(const Election& e, TabletIndex tablet) {
 void Elections::call(Election& e, What what, TabletIndex tablet, Call to_send) {
   // The round goes into the key's upper half: answers to an earlier round are ignored.
   const Route route{Route::Owner::kElections, e.op, what | e.round << 8, tablet, {}};
-  if (changes(to_send)) e.begun = true;
+  // A table that was loaded is no leader's enemy.
+  if (changes(to_send) && !std::holds_alternative<LoadTable>(to_send)) e.begun = true;
   desk_.call(route, name(tablet), std::move(to_send), kCallDeadline);
 }
 
-void Elections::begin(OpId op, PartitionKey at, std::optional<Instant> first_sign) {
+void Elections::begin(OpId op, OpType type, PartitionKey at, std::optional<Instant> first_sign) {
   Election& e = elections_[op];
   e.op = op;
+  e.type = type;
   e.at = at;
+  const Partition& p = *model_.partition(at);
+  e.loads = type == OpType::kFullRestartOP || p.begun_restart;
+  if (const Replica* leader = p.leader(); leader && leader->word.held_once) {
+    e.leader_offset = leader->word.offset;
+    e.leader_asked_at = *leader->word.asked_at;
+  }
   e.began = desk_.now;
   e.first_sign = first_sign;
   of_partition_[at] = op;
@@ -133,7 +141,7 @@ void Elections::new_round(Election& e) {
   e.lead_term = *term + 1;
   e.round_began = desk_.now;
   phase(e, Phase::kProbing, Task::kSelectLeader);
-  records_.begun(e.at, e.probe_term);
+  records_.begun(e.at, e.probe_term, e.loads);
   choose_candidates(e);
   decide(e);
 }
@@ -157,7 +165,10 @@ void Elections::choose_candidates(Election& e) {
 
 // SAFETY 1: only rows that are alive.
 bool Elections::add_candidate(Election& e, const Replica& r) {
-  if (!r.is_alive || standing(model_, r) == Standing::kGone || candidate(e, r.tablet)) return false;
+  if (!r.is_alive || candidate(e, r.tablet)) return false;
+  const bool gone = e.loads ? model_.tablet(r.tablet).verdict.dead()
+                            : standing(model_, r) == Standing::kGone;
+  if (gone) return false;
   Candidate c;
   c.tablet = r.tablet;
   const Replica* leader = model_.partition(e.at)->leader();
@@ -176,8 +187,16 @@ void Elections::ask(Election& e, Candidate& c) {
   c.asked = true;
   if (r->may_lead_term) {  // SAFETY 5: before anything else.
     call(e, kDemote, c.tablet, Demote{e.at});
-  } else if (!c.continuous) {
+  } else if (e.loads && !c.continuous && !c.loaded) {
+    call(e, kStatus, c.tablet, GetTableStatus{e.at});
+  } else if (!c.continuous && !c.checked) {
     call(e, kTermPair, c.tablet, GetTermPair{e.at});
+  } else if (e.loads && !records_.is_written(e.at)) {
+    // A successor that finds it probed must know that it had to be loaded. Nothing is lost by
+    // waiting: nobody has served for as long as loading took.
+    c.asked = false;
+    c.not_before = desk_.now + kRecordIsWritten;
+    again_at(e, *c.not_before);
   } else {
     call(e, kProbe, c.tablet, Probe{e.at, e.probe_term});
   }
@@ -220,6 +239,12 @@ void Elections::answered(const Route& route, const Answer& answer) {
     case kRecoverToDemote:
       again_at(*e, desk_.now + kAskAgain);
       break;
+    case kStatus:
+      status_answered(*e, *c, answer);
+      break;
+    case kLoad:
+      load_answered(*e, *c, answer);
+      break;
     default:
       break;
   }
@@ -232,7 +257,7 @@ void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) 
     return;
   }
   const Replica* r = replica(e, c.tablet);
-  if (r && r->word.asked_at && answer.offset < r->word.offset) {
+  if (r && r->word.asked_at && answer.offset < r->word.offset && !c.loaded) {
     // It is not the replica that we knew: while loading a probe passes with offset 0 (FEDB.md 3.2).
     c.heard = Heard::kUnfit;
     desk_.note(Severity::kWarning, "failover",
@@ -308,16 +333,14 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
     new_round(e);
     return;
   }
-  if (answer.term == 0 && !c.continuous) {
-    // SAFETY 6: it was loaded and has not followed since; what it lacks nobody knows.
-    c.not_before = desk_.now + kAskSeldom;
-    again_at(e, *c.not_before);
-    says(e, name(c.tablet) + " was loaded and has not followed since: it may not lead");
+  if (answer.term == 0 && !c.continuous && !c.loaded) {
+    begin_to_load(e);  // SAFETY 6: it was loaded and has not followed since.
+    ask(e, c);
     return;
   }
-  c.asked = true;
-  c.continuous = true;
-  call(e, kProbe, c.tablet, Probe{e.at, e.probe_term});
+  c.checked = true;
+  if (!c.loaded) c.continuous = true;
+  ask(e, c);
 }
 
 void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer) {
@@ -327,8 +350,8 @@ void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer)
     call(e, kRecoverToDemote, c.tablet, RecoverSnapshot{e.at});
     return;
   }
-  if (!answer.ok()) {
-    if (answer.answered() && answer.code == kTableIsNotExist) c.heard = Heard::kEmpty;
+  const bool empty = answer.answered() && answer.code == kTableIsNotExist;
+  if (!answer.ok() && !empty) {
     again_at(e, desk_.now + kAskAgain);
     return;
   }
@@ -336,6 +359,11 @@ void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer)
   if (r && r->may_lead_term) {
     e.led[c.tablet].push_back({*r->may_lead_term, r->may_lead_offset});
     r->may_lead_term.reset();
+  }
+  if (empty) {  // Another process than the one that was told to lead; its log may hold that term.
+    c.heard = Heard::kEmpty;
+    again_at(e, desk_.now + kAskAgain);
+    return;
   }
   c.continuous = true;
   c.led = true;
@@ -404,10 +432,17 @@ void Elections::decide(Election& e) {
     if (dead) {
       c.heard = Heard::kNothing;
       c.reading.reset();
+      c.loaded = c.checked = false;
+      e.load_sent.erase(c.tablet);
+      e.unloadable.erase(c.tablet);
     }
     if (c.dead && !dead) ask(e, c);
     c.dead = dead;
     if (c.heard == Heard::kOffset) best = std::max(best.value_or(0), c.offset);
+  }
+  if (!best && !e.loads && nobody_is_left(e)) {
+    begin_to_load(e);
+    return;
   }
   if (!best) {
     again_at(e, desk_.now + std::chrono::seconds{1});
@@ -424,6 +459,10 @@ void Elections::decide(Election& e) {
 // SAFETY 2: one that does not answer and is known to hold more is waited for; one that is only
 // slow, a little; one that is known to be unfit, not at all. Returns when to decide without them.
 std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
+  const bool all_loaded =
+      std::all_of(e.candidates.begin(), e.candidates.end(),
+                  [](const Candidate& c) { return c.heard != Heard::kOffset || c.loaded; });
+  if (all_loaded) return wait_for_restart(e, best);
   std::optional<Instant> until;
   for (const Candidate& c : e.candidates) {
     if (c.heard != Heard::kNothing || c.dead) continue;

@@ -1,15 +1,17 @@
-// kChangeLeaderOP: every partition elects on its own and at its own pace (FEDB.md 4.1, SAFETY 2, 3,
+// kChangeLeaderOP and kFullRestartOP: every partition elects on its own and at its own pace (FEDB.md 4.1, SAFETY 2, 3,
 // 5, 7, 8). One election goes probing -> promoting -> publishing; whatever goes wrong begins a new
 // round with new terms, and it ends only with a leader of a higher term. Owned by the brain.
 #pragma once
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "lib/core/blocks.h"
 #include "lib/core/desk.h"
+#include "lib/core/journal.h"
 #include "lib/core/model.h"
 #include "lib/core/op_log.h"
 #include "lib/core/publisher.h"
@@ -20,16 +22,18 @@ namespace failoverd::core {
 class Elections : public Publishing {
  public:
   Elections(Model& model, Desk& desk, OpLog& ops, Publisher& publisher, Records& records,
-            Block& terms)
+            Block& terms, Journal& journal)
       : model_(model),
         desk_(desk),
         ops_(ops),
         publisher_(publisher),
         records_(records),
-        terms_(terms) {}
+        terms_(terms),
+        journal_(journal) {}
 
   // The op has been opened in the OpLog and is the partition's. `first_sign`: for the measure.
-  void begin(OpId op, PartitionKey at, std::optional<Instant> first_sign);
+  // kFullRestartOP: nobody serves, the candidates have to be loaded first.
+  void begin(OpId op, OpType type, PartitionKey at, std::optional<Instant> first_sign);
   void stop();  // The lock is lost: forget all; records tell the successor.
   // Ends those that have changed nothing yet.
   void call_off(const std::string& why);
@@ -73,6 +77,8 @@ class Elections : public Publishing {
     Instant read_at;
     std::optional<Instant> not_before;  // Is not asked again until then.
     bool continuous = false;  // It has followed without a restart since its leader was seen.
+    bool checked = false;     // GetTermPair has said that it follows.
+    bool loaded = false;      // It had to be loaded, and is.
   };
   // A candidate that led, or may have led, with a term that is not published.
   struct Led {
@@ -81,6 +87,7 @@ class Elections : public Publishing {
   };
   struct Election {
     OpId op = 0;
+    OpType type{};
     PartitionKey at;
     Phase phase = Phase::kWaitingForTerms;
     std::uint32_t round = 0;
@@ -95,6 +102,15 @@ class Elections : public Publishing {
     std::optional<Instant> try_again;  // The promotion failed: a new round then.
     bool winner_gone = false;          // Its row vanished before it was published.
     std::map<TabletIndex, std::vector<Led>> led;
+    // SAFETY 6: nobody has followed without a restart, so those that hold nothing load. Over all
+    // rounds: who was told to and when, who has nothing to load, when the first was loaded.
+    bool loads = false;
+    std::map<TabletIndex, Instant> load_sent;
+    std::set<TabletIndex> unloadable;
+    std::optional<Instant> first_loaded;
+    // What the old leader was last heard to hold.
+    std::optional<Offset> leader_offset;
+    Instant leader_asked_at;
     std::map<TabletIndex, int> refused_to_lead;  // Code 105, or no answer; over all rounds.
     // For the measure.
     std::optional<Instant> first_sign;
@@ -109,6 +125,8 @@ class Elections : public Publishing {
     kPromoteCheck,
     kRecoverSnapshot,
     kRecoverToDemote,
+    kStatus,
+    kLoad,
     kTimer,
   };
 
@@ -128,6 +146,14 @@ class Elections : public Publishing {
   void term_pair_answered(Election&, Candidate&, const Answer&);
   void demote_answered(Election&, Candidate&, const Answer&);
 
+  // Loading: election_loading.cc
+  void begin_to_load(Election&);
+  bool nobody_is_left(const Election&) const;
+  void status_answered(Election&, Candidate&, const Answer&);
+  void load_answered(Election&, Candidate&, const Answer&);
+  void cannot_load(Election&, Candidate&);
+  std::optional<Instant> wait_for_restart(Election&, Offset best);
+
   // Deciding.
   void decide(Election&);
   std::optional<Instant> wait_for_others(Election&, Offset best);
@@ -142,6 +168,9 @@ class Elections : public Publishing {
   void promotion_is_done(Election&);
   static bool may_lead_yet(const Election&, TabletIndex);
   std::vector<TermPair> terms_to_publish(const Election&, const Partition&) const;
+  Kept what_to_keep(const Election&, const Partition&, const Replica&, bool term_is_there) const;
+  static std::optional<std::uint64_t> possible_loss(const Election&);
+  std::string loss_text(const Election&) const;
 
   void again_at(Election&, Instant);
   void phase(Election&, Phase, Task);
@@ -155,6 +184,7 @@ class Elections : public Publishing {
   Publisher& publisher_;
   Records& records_;
   Block& terms_;
+  Journal& journal_;
   std::map<OpId, Election> elections_;
   std::map<PartitionKey, OpId> of_partition_;
   int promoting_ = 0;

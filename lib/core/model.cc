@@ -180,6 +180,25 @@ const Partition* Model::partition(PartitionKey key) const {
   return const_cast<Model*>(this)->partition(key);
 }
 
+const Kept* Model::kept(PartitionKey at, const Endpoint& endpoint) const {
+  const auto partition = kept_.find(at);
+  if (partition == kept_.end()) return nullptr;
+  const auto found = partition->second.find(endpoint);
+  return found == partition->second.end() ? nullptr : &found->second;
+}
+
+void Model::keep(PartitionKey at, const Kept& kept) { kept_[at][kept.endpoint] = kept; }
+
+// An alive row has followed the published leader, or been it; one that may have led otherwise has a
+// history of its own.
+Kept Model::what_to_keep(const Partition& p, const Replica& r) const {
+  Kept kept;
+  kept.endpoint = tablet(r.tablet).endpoint;
+  kept.followed = r.may_lead_term ? 0 : p.published_term();
+  if (r.word.held_once) kept.last_offset = r.word.offset;
+  return kept;
+}
+
 void Model::count_leaders() {
   for (Tablet& t : tablets_) t.leaders = 0;
   for (const auto& [tid, table] : tables_) {
@@ -199,6 +218,8 @@ const char* to_text(Condition c) {
       return "leader lost";
     case Condition::kNoLeader:
       return "no leader";
+    case Condition::kAllDown:
+      return "all down";
     case Condition::kNoCandidate:
       return "no candidate";
     case Condition::kUnfinished:
@@ -211,6 +232,8 @@ const char* to_text(Condition c) {
       return "follower stands still";
     case Condition::kSingleLost:
       return "single replica lost";
+    case Condition::kReturned:
+      return "returned";
     case Condition::kDegraded:
       return "degraded";
     case Condition::kUncertain:

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "lib/core/detector.h"
+#include "lib/core/journal_entry.h"
 #include "lib/core/types.h"
 
 namespace failoverd::core {
@@ -21,7 +22,8 @@ using TabletIndex = std::uint32_t;
 
 // What a tablet last said of one replica (GetTableStatus).
 struct Word {
-  bool held = false;  // It has the table in memory.
+  bool held = false;       // It has the table in memory.
+  bool held_once = false;  // It was heard to have it, loaded: `offset` says what it had.
   Mode mode = Mode::kFollower;
   TableState state = TableState::kUndefined;
   Offset offset = 0;  // Stays when the tablet dies: the last known offset (SAFETY 2, 6).
@@ -44,6 +46,10 @@ struct Replica {
   std::optional<Term> may_lead_term;
   Offset may_lead_offset = 0;  // Its last offset before that term.
   bool demoting = false;       // A Demote is under way.
+  // Back-off after failed ops that were about it, for as long as its tablet is the same process.
+  int failures = 0;  // In a row.
+  Instant not_before;
+  Incarnation failed_incarnation = 0;
 
   bool leads() const { return is_leader && is_alive; }  // A serving leader, says the row.
 };
@@ -54,12 +60,14 @@ enum class Condition : std::uint8_t {
   kHealthy,
   kLeaderLost,    // Its leader's tablet is dead, or lacks it: elect.
   kNoLeader,      // No alive leader row, but alive rows: elect.
-  kNoCandidate,   // Nobody may lead: every alive row is on a dead tablet or holds nothing.
+  kAllDown,       // Every alive row is on a dead tablet or holds nothing: load (SAFETY 6).
+  kNoCandidate,   // The same, and nobody is there who could load.
   kUnfinished,    // An election was begun by a predecessor: finish it (SAFETY 3).
   kFollowerLost,  // An alive follower row on a dead tablet, or without the table.
   kPretender,     // Another than its leader says that it leads, or may: told to follow.
   kStuck,         // An alive follower stands still behind a leader that moves: fenced? Ask.
   kSingleLost,    // The only replica's tablet is dead.
+  kReturned,      // A dead row's tablet is back, or a single replica's: recover it.
   kDegraded,      // Served; some rows are dead.
   kUncertain,     // Served as far as we know; a tablet of it is suspect or not yet known.
   kQuarantined,   // Its data violates an invariant: left alone (SAFETY 16).
@@ -81,13 +89,13 @@ struct Partition {
   OpId op = 0;                        // The op that works on it; 0: none.
   std::optional<Term> begun_term;     // A predecessor probed with it and did not finish.
   Term seen_term = 0;                 // Highest term heard of, published or not.
-  std::optional<Instant> not_before;  // Back-off after a failed op.
-  int failures = 0;                   // In a row.
+  bool begun_restart = false;         // Its candidates had to be loaded (SAFETY 6).
   bool would_note = false;            // With auto_failover off: has been said.
 
   const Replica* leader() const;  // The serving leader's row, if there is exactly one.
   Replica* on(TabletIndex);
   const Replica* on(TabletIndex) const;
+  Term published_term() const { return terms.empty() ? 0 : terms.back().term; }
   Term highest_term() const;  // Of the history and of what was heard.
 };
 
@@ -143,6 +151,13 @@ class Model {
   const std::map<std::string, std::string>& unreadable() const { return unreadable_; }
   std::map<std::string, std::string>& unreadable() { return unreadable_; }
 
+  // What is kept of a replica in ZooKeeper; none: nothing.
+  const Kept* kept(PartitionKey, const Endpoint&) const;
+  void keep(PartitionKey, const Kept&);
+  void forget_kept() { kept_.clear(); }
+  // Its row dies: what a successor must know when it comes back.
+  Kept what_to_keep(const Partition&, const Replica&) const;
+
   // Recomputes Tablet::leaders from the rows.
   void count_leaders();
 
@@ -156,6 +171,7 @@ class Model {
   std::map<std::string, std::uint32_t> tid_of_znode_;
   std::map<std::string, Table> aside_;             // By znode.
   std::map<std::string, std::string> unreadable_;  // znode -> why.
+  std::map<PartitionKey, std::map<Endpoint, Kept>> kept_;
 };
 
 }  // namespace failoverd::core

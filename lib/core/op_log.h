@@ -4,8 +4,9 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <vector>
 
-#include "lib/core/op_record.h"
+#include "lib/core/journal_entry.h"
 
 namespace failoverd::core {
 
@@ -33,6 +34,15 @@ class OpLog {
     record.detail = std::move(detail);
     ended_.push_back(std::move(record));
     if (ended_.size() > kKept) ended_.pop_front();
+  }
+
+  // A new reign: those that predecessors have ended, the oldest first.
+  void replace_ended(const std::vector<FinishedOps>& finished) {
+    ended_.clear();
+    for (const FinishedOps& group : finished) {
+      ended_.insert(ended_.end(), group.ops.begin(), group.ops.end());
+    }
+    while (ended_.size() > kKept) ended_.pop_front();
   }
 
   const std::map<OpId, OpRecord>& running() const { return running_; }

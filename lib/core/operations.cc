@@ -1,3 +1,4 @@
+// Operations: how an op goes from task to task, and how it ends. What a task is: op_tasks.cc.
 #include "lib/core/operations.h"
 
 #include <algorithm>
@@ -7,10 +8,9 @@
 namespace failoverd::core {
 namespace {
 
-// What a task asks of the leader. DelReplica looks first: one that the leader no longer sends to is
-// done, also when an earlier answer was lost (SAFETY 17).
-enum What : std::uint32_t { kLook, kAct };
-constexpr Duration kLookAtMost = std::chrono::seconds{5};
+constexpr Duration kFirstLook = std::chrono::milliseconds{5};
+constexpr Duration kSlowestLook = std::chrono::milliseconds{200};
+constexpr Duration kTakeBackAgain = std::chrono::seconds{1};
 
 }  // namespace
 
@@ -19,17 +19,48 @@ Operations::Operation* Operations::find(OpId op) {
   return found == operations_.end() ? nullptr : &found->second;
 }
 
-void Operations::begin(OpId op, OpType type, PartitionKey at, TabletIndex replica,
-                       std::span<const TaskRow> table) {
+void Operations::begin(OpId op, PartitionKey at, const Treatment& treatment) {
   Operation& o = operations_[op];
   o.op = op;
-  o.type = type;
   o.at = at;
-  o.replica = replica;
-  o.table = table;
+  o.what = treatment;
   o.began = desk_.now;
   of_partition_[at] = op;
+  const Partition& p = *model_.partition(at);
+  if (const Replica* leader = p.leader(); leader && leader->tablet != treatment.replica) {
+    o.has_leader = true;
+    o.leader = leader->tablet;
+    o.leader_term = p.published_term();
+  }
+  o.incarnation = model_.tablet(treatment.replica).incarnation;
+  if (!leaves_something(treatment.table)) {
+    run(o);
+    return;
+  }
+  says(o, "is being recorded");
+  journal_.begin({op, treatment.type, at, replica(o), o.incarnation,
+                  o.has_leader ? leader(o) : Endpoint{}, o.leader_term, treatment.lost_entries,
+                  o.began, treatment.why});
+}
+
+void Operations::resume(const BegunOp& begun) {
+  Operation& o = operations_[begun.id];
+  o.op = begun.id;
+  o.at = begun.at;
+  o.what.type = begun.type;
+  o.what.table = table_of(begun.type);
+  o.what.replica = model_.tablet_index(begun.replica);
+  o.what.lost_entries = begun.lost_entries;
+  o.what.why = begun.why;
+  o.began = begun.started;
+  o.has_leader = true;
+  o.leader = model_.tablet_index(begun.leader);
+  o.leader_term = begun.leader_term;
+  o.incarnation = begun.incarnation;
+  o.journaled = o.resumed = true;
+  of_partition_[begun.at] = begun.id;
   run(o);
+  look_again(begun.at);
 }
 
 void Operations::stop() {
@@ -38,123 +69,185 @@ void Operations::stop() {
   ended.clear();
 }
 
-void Operations::call_off(const std::string& why) {
-  std::vector<OpId> not_published;
-  for (const auto& [op, o] : operations_) {
-    if (o.row == 0) not_published.push_back(op);
+void Operations::call_off(const std::string& why, bool all) {
+  std::vector<OpId> running;
+  running.reserve(operations_.size());
+  for (const auto& [op, o] : operations_) running.push_back(op);
+  for (const OpId op : running) {
+    Operation* o = find(op);
+    const bool untouched = o->row == 0 && !o->acted && !o->resumed;
+    if (all || untouched) cancel(*o, why);
   }
-  for (const OpId op : not_published) {
-    publisher_.forget(op);
-    end(op, OpStatus::kCanceled, why);
+}
+
+void Operations::journal_written() {
+  for (const OpId op : std::exchange(journal_.written, {})) {
+    Operation* o = find(op);
+    if (!o || o->journaled) continue;
+    o->journaled = true;
+    if (!o->ending) run(*o);
   }
+}
+
+int Operations::copies_on(TabletIndex tablet) const {
+  return static_cast<int>(
+      std::count_if(operations_.begin(), operations_.end(), [&](const auto& entry) {
+        const Operation& o = entry.second;
+        return copies(o.what.table) && (o.leader == tablet || o.what.replica == tablet);
+      }));
+}
+
+bool Operations::leader_leads(const Operation& o) const {
+  const Partition* p = model_.partition(o.at);
+  const Replica* leads = p ? p->leader() : nullptr;
+  return leads && leads->tablet == o.leader && !model_.tablet(o.leader).verdict.dead() &&
+         p->published_term() == o.leader_term && !p->begun_term;
+}
+
+void Operations::says(Operation& o, std::string what) {
+  if (OpRecord* record = ops_.find(o.op)) record->detail = std::move(what);
+}
+
+void Operations::ask(Operation& o, Question question, TabletIndex tablet, Call call,
+                     Duration deadline) {
+  ++o.step;
+  desk_.call({Route::Owner::kOperations, o.op, question | o.step << 8, tablet, {}}, name(tablet),
+             std::move(call), deadline);
 }
 
 void Operations::run(Operation& o) {
   OpRecord* record = ops_.find(o.op);
   CHECK(record);
+  const TaskRow& row = o.what.table[o.row];
   record->status = OpStatus::kDoing;
-  const TaskRow& row = o.table[o.row];
   record->task = row.task;
-  ++o.attempt;
-  switch (row.seat) {
-    case Seat::kMetadata:
-      o.publishing = true;
-      publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
-      return;
-    case Seat::kLeader:
-      run_at_leader(o);
-      return;
-    case Seat::kReplica:
-      break;
-  }
-  CHECK(false && "no task of part 1 runs at the replica");
-}
-
-void Operations::run_at_leader(Operation& o) {
-  const Partition* p = model_.partition(o.at);
-  const Replica* leader = p ? p->leader() : nullptr;
-  if (!leader || leader->tablet == o.replica) {
+  record->detail = o.what.why;
+  ++o.step;
+  o.task_began = desk_.now;
+  o.acted_at.reset();
+  o.acted = false;
+  o.pause = {};
+  if (row.seat == Seat::kLeader && !o.has_leader) {
     fail(o, "the partition has no leader to ask");
-    return;
-  }
-  o.leader = leader->tablet;
-  desk_.call({Route::Owner::kOperations, o.op, kLook | o.attempt << 8, o.leader, {}},
-             model_.tablet(o.leader).endpoint, GetTableFollower{o.at}, kLookAtMost);
-}
-
-void Operations::answered(const Route& route, const Answer& answer) {
-  Operation* o = find(route.key);
-  if (!o || route.what >> 8 != o->attempt || o->publishing) return;
-  const Endpoint& leader = model_.tablet(o->leader).endpoint;
-  const Endpoint& replica = model_.tablet(o->replica).endpoint;
-  if ((route.what & 0xff) == kLook && answer.ok()) {
-    const bool there = std::any_of(answer.followers.begin(), answer.followers.end(),
-                                   [&](const FollowerOffset& f) { return f.endpoint == replica; });
-    const Partition* p = model_.partition(o->at);
-    const Replica* row = p ? p->on(o->replica) : nullptr;
-    if (row && row->is_alive) {  // Somebody has brought it back meanwhile.
-      end(o->op, OpStatus::kCanceled, replica + " is alive again");
-      return;
-    }
-    if (there) {
-      desk_.call({Route::Owner::kOperations, o->op, kAct | o->attempt << 8, o->leader, {}}, leader,
-                 DelReplica{o->at, replica}, o->table[o->row].at_most);
-    } else {
-      next(*o);
-    }
-    return;
-  }
-  if (answer.ok() || (answer.answered() && answer.code == kNoFollower)) {
-    next(*o);
-    return;
-  }
-  fail(*o, leader + ": " + to_text(answer));
-}
-
-void Operations::look_again(PartitionKey at) {
-  const auto op = of_partition_.find(at);
-  Operation* o = op == of_partition_.end() ? nullptr : find(op->second);
-  if (!o || o->publishing || o->table[o->row].seat != Seat::kLeader) return;
-  const Partition* p = model_.partition(at);
-  const Replica* leader = p ? p->leader() : nullptr;
-  if (!leader || leader->tablet != o->leader || model_.tablet(o->leader).verdict.dead()) {
-    end(o->op, OpStatus::kCanceled, "the partition's leader changed or died meanwhile");
+  } else if (row.seat == Seat::kMetadata) {
+    o.publishing = true;
+    publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
+  } else {
+    look(o);
   }
 }
 
 void Operations::next(Operation& o) {
-  if (++o.row < o.table.size()) {
+  if (++o.row < o.what.table.size()) {
     run(o);
     return;
   }
-  end(o.op, OpStatus::kDone, "");
+  end(o.op, OpStatus::kDone, o.plan ? o.plan->why : o.what.why);
 }
 
-void Operations::fail(Operation& o, const std::string& why) { end(o.op, OpStatus::kFailed, why); }
+void Operations::look_later(Operation& o) {
+  const Duration at_most = o.what.table[o.row].at_most;
+  if (at_most != kNoLimit && desk_.now - o.task_began > at_most) {
+    fail(o, std::string{to_text(task(o))} + " took longer than " +
+                std::to_string(at_most / std::chrono::seconds{1}) + " s");
+    return;
+  }
+  o.pause = std::clamp(o.pause * 2, kFirstLook, kSlowestLook);
+  ++o.step;
+  desk_.timer({Route::Owner::kOperations, o.op, kLookTimer | o.step << 8, 0, {}},
+              desk_.now + o.pause);
+}
 
-// SAFETY 1: a follower's row dies only while an alive leader row stands beside it.
+void Operations::timer(const Route& route) {
+  Operation* o = find(route.key);
+  if (!o || route.what >> 8 != (o->step & 0xffffff)) return;
+  if (o->ending) {
+    take_back(*o);
+  } else {
+    look(*o);
+  }
+}
+
+// The leader changed or died, or the replica's tablet did: nothing of it can go on.
+void Operations::look_again(PartitionKey at) {
+  const auto op = of_partition_.find(at);
+  Operation* o = op == of_partition_.end() ? nullptr : find(op->second);
+  if (!o) return;
+  const Partition* p = model_.partition(at);
+  if (!p) {
+    gone(o->op, "the partition is gone");
+    return;
+  }
+  if (o->ending) {
+    if (model_.tablet(o->leader).verdict.dead()) end(o->op, *o->ending, o->how);
+    return;
+  }
+  if (p->replicas.size() > 1 && !leader_leads(*o)) {
+    cancel(*o, "the partition's leader changed or died meanwhile");
+    return;
+  }
+  const Tablet& t = model_.tablet(o->what.replica);
+  if (o->what.alive && (t.verdict.dead() || t.incarnation != o->incarnation)) {
+    cancel(*o, t.endpoint + " died or restarted meanwhile");
+  }
+}
+
+// --- Metadata ------------------------------------------------------------------------------------
+
+// What is kept is true from here on: the replica's log is a prefix of its leader's, or there is
+// none any more.
+void Operations::keep_and_act(Operation& o) {
+  const Kept* kept = model_.kept(o.at, replica(o));
+  if (kept && kept->followed == o.leader_term) {
+    confirm_or_act(o);
+    return;
+  }
+  o.keeping = o.publishing = true;
+  publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
+}
+
+// SAFETY 1: a follower's row dies only while an alive leader row stands beside it, a single
+// replica's only when its znode is gone and its port does not answer.
 std::optional<PartitionEdit> Operations::edit(OpId op, const Partition& p) {
-  const Operation& o = *find(op);
-  const Replica* r = p.on(o.replica);
-  if (!r || !r->is_alive) return std::nullopt;
-  const Replica* leader = p.leader();
-  const bool single = p.replicas.size() == 1;
-  if (!single && (!leader || leader == r)) return std::nullopt;
-  const Tablet& t = model_.tablet(o.replica);
-  if (single && (!t.verdict.dead() || t.evidence.registered)) return std::nullopt;
+  Operation* found = find(op);
+  if (!found || !found->publishing) return std::nullopt;
+  const Operation& o = *found;
+  const Replica* r = p.on(o.what.replica);
+  if (!r) return std::nullopt;
   PartitionEdit edit;
-  edit.rows.push_back({model_.tablet(o.replica).endpoint, r->is_leader, false});
+  if (o.keeping) {
+    edit.kept.push_back({replica(o), o.leader_term, r->word.offset});
+    return edit;
+  }
+  if (r->is_alive == o.what.alive) return std::nullopt;
+  const bool single = p.replicas.size() == 1;
+  if (o.what.alive) {
+    if (!single && !leader_leads(o)) return std::nullopt;
+    edit.rows.push_back({replica(o), single, true});
+    return edit;
+  }
+  const Replica* leader = p.leader();
+  if (!single && (!leader || leader == r)) return std::nullopt;
+  const Tablet& t = model_.tablet(o.what.replica);
+  if (single && (!t.verdict.dead() || t.evidence.registered)) return std::nullopt;
+  edit.rows.push_back({replica(o), r->is_leader, false});
+  edit.kept.push_back(model_.what_to_keep(p, *r));
   return edit;
 }
 
 void Operations::published(OpId op) {
   Operation* o = find(op);
-  if (!o) return;
+  if (!o || !o->publishing) return;
   o->publishing = false;
+  if (std::exchange(o->keeping, false)) {
+    confirm_or_act(*o);
+    return;
+  }
   const Partition* p = model_.partition(o->at);
-  const Replica* r = p ? p->on(o->replica) : nullptr;
-  if (r && r->is_alive) {
-    fail(*o, "the rows changed meanwhile: it cannot be set dead now");
+  const Replica* r = p ? p->on(o->what.replica) : nullptr;
+  if (r && r->is_alive != o->what.alive) {
+    fail(*o, std::string{"the rows changed meanwhile: it cannot be set "} +
+                 (o->what.alive ? "alive" : "dead") + " now");
     return;
   }
   next(*o);
@@ -164,18 +257,88 @@ void Operations::gone(OpId op, const std::string& why) {
   if (find(op)) end(op, OpStatus::kCanceled, why);
 }
 
+// --- Ending --------------------------------------------------------------------------------------
+
+void Operations::finish(Operation& o, OpStatus status, const std::string& how) {
+  if (o.ending) return;
+  publisher_.forget(o.op);
+  o.publishing = o.keeping = false;
+  o.ending = status;
+  o.how = how;
+  // From the row at which it stands backwards; a predecessor may have been at any.
+  const std::size_t last = o.resumed ? o.what.table.size() - 1 : o.row;
+  for (std::size_t i = 0; i <= last; ++i) {
+    const bool done = i < o.row || o.acted || o.resumed;
+    if (o.what.table[i].undo != Undo::kNone && done) o.undo.push_back(o.what.table[i].undo);
+  }
+  take_back(o);
+}
+
+// SAFETY 11. Again and again until the leader has answered, or is dead: what it had paused or
+// added, it has forgotten then.
+void Operations::take_back(Operation& o) {
+  if (o.undo.empty() || !o.has_leader || model_.tablet(o.leader).verdict.dead()) {
+    end(o.op, *o.ending, o.how);
+    return;
+  }
+  says(o, "takes back what it did: " + o.how);
+  if (o.undo.back() == Undo::kRecoverSnapshot) {
+    ask(o, kUndo, o.leader, RecoverSnapshot{o.at}, kQuick);
+  } else {
+    ask(o, kUndo, o.leader, DelReplica{o.at, replica(o)}, kJoinsAReplica);
+  }
+}
+
+void Operations::taken_back(Operation& o, const Answer& answer) {
+  if (answer.answered()) {  // Whatever it says: it is not paused, or not added, any more.
+    o.undo.pop_back();
+    take_back(o);
+    return;
+  }
+  ++o.step;
+  desk_.timer({Route::Owner::kOperations, o.op, kUndoTimer | o.step << 8, 0, {}},
+              desk_.now + kTakeBackAgain);
+}
+
 void Operations::end(OpId op, OpStatus status, const std::string& how) {
   const Operation o = *find(op);
+  OpRecord record = *ops_.find(op);
+  publisher_.forget(op);
   ops_.end(op, status, desk_.now, how);
-  desk_.out.emplace_back(OpEnded{op, o.type, status, desk_.now - o.began});
+  journal_.end(ops_.ended().back());
+  desk_.out.emplace_back(OpEnded{op, o.what.type, status, desk_.now - o.began});
+  if (has(o.what.table, Task::kSendSnapshot)) forget_tasks(o);
   of_partition_.erase(o.at);
   operations_.erase(op);
   if (Partition* p = model_.partition(o.at)) p->op = 0;
-  ended.push_back({o.at, status == OpStatus::kFailed});
-  if (status == OpStatus::kFailed) {
-    desk_.note(Severity::kWarning, "op",
-               std::string{to_text(o.type)} + " of " + to_text(o.at) + " failed: " + how,
-               {{"op_id", std::to_string(op)}, {"partition", to_text(o.at)}});
+  Ended result;
+  result.at = o.at;
+  result.replica = o.what.replica;
+  result.failed = status == OpStatus::kFailed;
+  if (status == OpStatus::kDone && o.plan) {
+    result.next = Treatment{o.plan->type,         table_of(o.plan->type), o.what.replica, true,
+                            o.plan->lost_entries, o.plan->why};
+  }
+  result.recovered = status == OpStatus::kDone && o.what.alive && !o.plan;
+  ended.push_back(std::move(result));
+  const bool failed = status == OpStatus::kFailed;
+  if (status == OpStatus::kDone && !o.what.alive) return;
+  desk_.note(failed ? Severity::kWarning : Severity::kInfo, "op",
+             std::string{to_text(o.what.type)} + " of " + record.table + "/" +
+                 std::to_string(o.at.pid) + " on " + replica(o) + ": " + to_text(status) +
+                 (how.empty() ? "" : ", " + how),
+             {{"op_id", std::to_string(op)},
+              {"table", record.table},
+              {"pid", std::to_string(o.at.pid)},
+              {"tablet", replica(o)}});
+}
+
+// Nobody waits for it: the op's id is never used again.
+void Operations::forget_tasks(const Operation& o) {
+  for (const TabletIndex t : {o.leader, o.what.replica}) {
+    if (model_.tablet(t).verdict.dead()) continue;
+    desk_.call({Route::Owner::kOperations, o.op, kIgnored, t, {}}, name(t), DeleteOpTask{o.op},
+               kQuick);
   }
 }
 

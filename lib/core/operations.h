@@ -1,7 +1,7 @@
-// Ops that are lists of tasks: the tables, and what carries them out one task after the other. No
-// conditions in a table: two situations that need different steps are two tables, and the brain
-// chooses. Every task looks before it acts, so that running it twice is harmless. Owned by the
-// brain.
+// Carries out the ops that are lists of tasks (op_tables.h), one task after the other. Every task
+// looks before it acts, so that running it twice is harmless and a lost answer is polled, not
+// repeated (SAFETY 17). However an op ends, what it paused, registered or half-added is taken back
+// first (SAFETY 11). Owned by the brain. What each task asks and does: op_tasks.cc.
 #pragma once
 
 #include <map>
@@ -11,73 +11,53 @@
 #include <vector>
 
 #include "lib/core/desk.h"
+#include "lib/core/journal.h"
 #include "lib/core/model.h"
 #include "lib/core/op_log.h"
+#include "lib/core/op_tables.h"
 #include "lib/core/publisher.h"
+#include "lib/core/recovery.h"
 
 namespace failoverd::core {
 
-// Where a task is carried out.
-enum class Seat : std::uint8_t { kLeader, kReplica, kMetadata };
-
-// What takes a task back when a later one fails. kNone: nothing is left behind.
-enum class Undo : std::uint8_t { kNone, kRecoverSnapshot, kDelReplica };
-
-struct TaskRow {
-  Task task = Task::kNone;
-  Seat seat = Seat::kMetadata;
-  Duration at_most{};  // One attempt; for metadata: none, it is tried until it is written.
-  Undo undo = Undo::kNone;
+// What helps a partition: an op, and whom it is about.
+struct Treatment {
+  OpType type{};
+  std::span<const TaskRow> table;
+  TabletIndex replica = 0;
+  bool alive = true;  // What its row is to become.
+  std::optional<std::uint64_t> lost_entries = 0;
+  std::string why;
 };
-
-inline constexpr Duration kNoLimit{};
-// ChangeRole(follower) and DelReplica wait for a hung follower: 12 s, OpenMLDB 20 s (FEDB.md 3.2).
-inline constexpr Duration kJoinsAReplica = std::chrono::seconds{25};
-
-// The follower's tablet is dead: its row dies, then its leader stops sending to it. In this order:
-// a daemon that dies in between leaves a dead row that is still sent to, which recovery takes for
-// granted; the other way round it would leave an alive one that nobody sends to, which looks
-// healthy for ever.
-inline constexpr TaskRow kOfflineReplica[] = {
-    {Task::kUpdatePartitionStatus, Seat::kMetadata, kNoLimit, Undo::kNone},
-    {Task::kDelReplica, Seat::kLeader, kJoinsAReplica, Undo::kNone},
-};
-
-// The only replica's tablet is dead: its row says so, and stays the leader's.
-inline constexpr TaskRow kSingleReplicaLost[] = {
-    {Task::kUpdatePartitionStatus, Seat::kMetadata, kNoLimit, Undo::kNone},
-};
-
-// A pause that outlives its op would stop that partition's snapshots for ever (SAFETY 11).
-constexpr bool pauses_are_undone(std::span<const TaskRow> table) {
-  for (const TaskRow& row : table) {
-    if (row.task == Task::kPauseSnapshot && row.undo != Undo::kRecoverSnapshot) return false;
-  }
-  return true;
-}
-static_assert(pauses_are_undone(kOfflineReplica));
-static_assert(pauses_are_undone(kSingleReplicaLost));
 
 class Operations : public Publishing {
  public:
-  Operations(Model& model, Desk& desk, OpLog& ops, Publisher& publisher)
-      : model_(model), desk_(desk), ops_(ops), publisher_(publisher) {}
+  Operations(Model& model, Desk& desk, OpLog& ops, Publisher& publisher, Journal& journal)
+      : model_(model), desk_(desk), ops_(ops), publisher_(publisher), journal_(journal) {}
 
-  // The op has been opened in the OpLog and is the partition's. replica: whom it is about.
-  void begin(OpId op, OpType type, PartitionKey at, TabletIndex replica,
-             std::span<const TaskRow> table);
+  // The op has been opened in the OpLog and is the partition's.
+  void begin(OpId op, PartitionKey at, const Treatment& treatment);
+  // A predecessor's, opened in the same way: goes on where it stands, or is taken back.
+  void resume(const BegunOp& op);
   void stop();
-  // Ends those that have not published yet.
-  void call_off(const std::string& why);
+  // Ends those that have changed nothing yet; `all`: takes back the others.
+  void call_off(const std::string& why, bool all);
 
   void answered(const Route&, const Answer&);
-  // The leader changed or died: what waits for an answer of the old one gives up.
+  void timer(const Route&);
+  void journal_written();
+  // The leader changed or died, the replica's tablet died: what depends on them is taken back.
   void look_again(PartitionKey at);
+  // Ops that copy from or to this tablet now.
+  int copies_on(TabletIndex) const;
 
-  // Ops that ended since the brain last looked, and whether they failed.
+  // Ops that ended since the brain last looked.
   struct Ended {
     PartitionKey at;
+    TabletIndex replica = 0;
     bool failed = false;
+    bool recovered = false;         // The replica is alive again.
+    std::optional<Treatment> next;  // kRecoverTableOP: what the replica needs.
   };
   std::vector<Ended> ended;
 
@@ -88,28 +68,100 @@ class Operations : public Publishing {
  private:
   struct Operation {
     OpId op = 0;
-    OpType type{};
     PartitionKey at;
-    TabletIndex replica = 0;
-    std::span<const TaskRow> table;
-    std::size_t row = 0;
-    TabletIndex leader = 0;  // Where the present task runs, if its seat is the leader.
-    bool publishing = false;
-    std::uint32_t attempt = 0;
+    Treatment what;
     Instant began;
+    // Whom it deals with, fixed when it began.
+    TabletIndex leader = 0;
+    Term leader_term = 0;  // The published one.
+    Incarnation incarnation = 0;
+    bool has_leader = false;
+    // Where it stands.
+    std::size_t row = 0;
+    std::uint32_t step = 0;  // What was asked last; answers to earlier questions are void.
+    Instant task_began;
+    Duration pause{};       // Before the next look.
+    bool acted = false;     // The present task has been sent, at acted_at.
+    std::optional<Instant> acted_at;
+    bool resumed = false;   // Where a predecessor stood is not known.
+    bool keeping = false;   // Its publish is about what is kept, not about rows.
+    bool journaled = false;
+    bool publishing = false;
+    // Taking back: what is left to do, the last first; then it ends with this.
+    std::vector<Undo> undo;
+    std::optional<OpStatus> ending;
+    std::string how;
+    // kRecoverTable.
+    Findings findings;
+    std::optional<RecoveryPlan> plan;
+    // kCheckBinlogSyncProgress: the follower's last offset, and since when.
+    Offset reached = 0;
+    std::optional<Instant> reached_at;
+  };
+  // What was asked; the lower half of Route::what.
+  enum Question : std::uint32_t {
+    kLook,       // How far the task is.
+    kConfirm,    // SAFETY 9: does the leader lead?
+    kTarget,     // SAFETY 9: does the target hold the table?
+    kAct,        // Do it.
+    kUndo,       // Take it back.
+    kDeleteBinlog,
+    kTermPair,
+    kLeaderPair,
+    kManifest,
+    kLookTimer,
+    kUndoTimer,
+    kIgnored,
   };
 
   Operation* find(OpId);
+  const Endpoint& name(TabletIndex i) const { return model_.tablet(i).endpoint; }
+  const Endpoint& replica(const Operation& o) const { return name(o.what.replica); }
+  const Endpoint& leader(const Operation& o) const { return name(o.leader); }
+  static Task task(const Operation& o) { return o.what.table[o.row].task; }
+  bool leader_leads(const Operation&) const;
+
+  void ask(Operation&, Question, TabletIndex, Call, Duration deadline);
   void run(Operation&);
-  void run_at_leader(Operation&);
   void next(Operation&);
-  void fail(Operation&, const std::string& why);
+  void look_later(Operation&);
+  void keep_and_act(Operation&);
+  void says(Operation&, std::string what);
+
+  // op_tasks.cc
+  void look(Operation&);
+  void looked(Operation&, const Answer&);
+  void looked_at_followers(Operation&, const Answer&);
+  void looked_at_snapshot(Operation&, const Answer&);
+  void looked_at_load(Operation&, const Answer&);
+  void looked_at_registry(Operation&, const Answer&);
+  void nothing_on_disk(Operation&);
+  void target_seen(Operation&, const Answer&);
+  void confirm_or_act(Operation&);
+  void leader_confirmed(Operation&, const Answer&);
+  void act(Operation&);
+  void acted(Operation&, const Answer&);
+  void leader_pair_came(Operation&, const Answer&);
+  void term_pair_came(Operation&, const Answer&);
+  void progress_came(Operation&, const Answer&);
+  void decide(Operation&);
+  LoadTable load_table(const Operation&) const;
+  static const ReplicaStatus* status_of(const Operation&, const Answer&);
+
+  // Ending.
+  void fail(Operation& o, const std::string& why) { finish(o, OpStatus::kFailed, why); }
+  void cancel(Operation& o, const std::string& why) { finish(o, OpStatus::kCanceled, why); }
+  void finish(Operation&, OpStatus, const std::string& how);
+  void take_back(Operation&);
+  void taken_back(Operation&, const Answer&);
   void end(OpId, OpStatus, const std::string& how);
+  void forget_tasks(const Operation&);
 
   Model& model_;
   Desk& desk_;
   OpLog& ops_;
   Publisher& publisher_;
+  Journal& journal_;
   std::map<OpId, Operation> operations_;
   std::map<PartitionKey, OpId> of_partition_;
 };

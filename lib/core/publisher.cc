@@ -11,6 +11,7 @@ constexpr Duration kWaitForMore = std::chrono::milliseconds{5};
 // other, each as long as ZooKeeper's disk takes.
 constexpr Duration kGiveWay = std::chrono::milliseconds{50};
 constexpr Duration kAfterFailure = std::chrono::milliseconds{100};
+constexpr std::size_t kKeptBytes = 64;       // What is kept of a partition, about.
 constexpr std::size_t kMostBytes = 700u << 10;  // In one multi; ZooKeeper takes 1 MiB.
 
 }  // namespace
@@ -41,8 +42,8 @@ bool Publisher::collect(OpId op, Wish& wish, Load& load) {
     return true;
   }
   if (first) {
-    load.bytes += table.shape.bytes + 64;
-    load.tables[znode] = {znode, table.shape.version, {}};
+    load.bytes += table.shape.bytes + kKeptBytes * (1 + table.partitions.size());
+    load.tables[znode] = {znode, table.shape.version, {}, table.shape.tid};
   }
   edit->pid = wish.at.pid;
   load.tables[znode].partitions.push_back(std::move(*edit));
@@ -139,7 +140,10 @@ void Publisher::answered(const Route& route, const Published& result) {
 // Our own rows become what was just written, so that nobody waits for the watch to tell us.
 void Publisher::apply(const Flight& flight) {
   for (const TableEdit& edit : flight.tables) {
-    Table* table = model_.table_of(edit.znode);
+    for (const PartitionEdit& p : edit.partitions) {
+      for (const Kept& k : p.kept) model_.keep({edit.tid, p.pid}, k);
+    }
+    Table* table = edit.changes_table() ? model_.table_of(edit.znode) : nullptr;
     if (!table || table->shape.version != edit.version) continue;  // Read again meanwhile.
     TableShape shape = table->shape;
     ++shape.version;

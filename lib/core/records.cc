@@ -41,10 +41,11 @@ BegunElection* Records::find(PartitionKey at, Entry** in) {
   return found == e.record.elections.end() ? nullptr : &*found;
 }
 
-void Records::begun(PartitionKey at, Term probe_term) {
+void Records::begun(PartitionKey at, Term probe_term, bool restart) {
   Entry* entry = nullptr;
   if (BegunElection* known = find(at, &entry)) {
     known->probe_term = probe_term;
+    known->restart = restart;
     entry->dirty = true;
     return;
   }
@@ -56,9 +57,16 @@ void Records::begun(PartitionKey at, Term probe_term) {
     entry->begun_at = desk_.now;
     entry->record.name = std::to_string(epoch_) + "-" + std::to_string(last_number_);
   }
-  entry->record.elections.push_back({at, probe_term, {}});
+  entry->record.elections.push_back({at, probe_term, {}, restart});
   entry->dirty = true;
   entry_of_[at] = entry->number;
+}
+
+bool Records::is_written(PartitionKey at) const {
+  const auto of = entry_of_.find(at);
+  if (of == entry_of_.end()) return false;
+  const Entry& e = entries_.at(of->second);
+  return e.written && !e.dirty && !e.writing;
 }
 
 void Records::may_lead(PartitionKey at, const MayLead& replica) {

@@ -21,8 +21,10 @@ class Records {
   void start(std::int64_t epoch, const std::vector<ElectionRecord>& left);
   void stop();
 
-  // The partition's followers are being probed with this term.
-  void begun(PartitionKey at, Term probe_term);
+  // The partition's followers are being probed with this term; restart: they had to be loaded.
+  void begun(PartitionKey at, Term probe_term, bool restart);
+  // Whether what was last said of it is in ZooKeeper.
+  bool is_written(PartitionKey at) const;
   // This replica is being told to lead.
   void may_lead(PartitionKey at, const MayLead& replica);
   // Its election is published, or the partition is gone.

@@ -7,26 +7,6 @@
 #include "lib/core/diagnosis.h"
 
 namespace failoverd::core {
-namespace {
-
-enum What : std::uint32_t {
-  kBackOffTimer,
-  kTermPairOfPretender,
-  kTermPairOfFollower,
-  kDemotePretender,
-  kRecoverPretender
-};
-
-constexpr Duration kDemoteAtMost =
-    std::chrono::seconds{25};  // Joins a hung follower (FEDB.md 3.2).
-
-std::string partition_name(const Table& table, std::uint32_t pid) {
-  return (table.shape.db.empty() ? "" : table.shape.db + ".") + table.shape.name + "/" +
-         std::to_string(pid);
-}
-
-}  // namespace
-
 // --- Facts ---------------------------------------------------------------------------------------
 
 void Brain::Rooms::take(const Event& event) {
@@ -69,7 +49,9 @@ void Brain::Rooms::take(const Event& event) {
                    if (const auto route = desk.close(e.id)) records.answered(*route, e.ok);
                  },
                  [&](const JournalWritten& e) {
-                   if (desk.close(e.id)) journal.answered(e.ok);
+                   if (!desk.close(e.id)) return;
+                   journal.answered(e.ok);
+                   operations.journal_written();
                  },
                  [&](const ConnectionLost& e) { watch.connection_lost(e.tablet); },
                  [&](const TimerFired& e) { timer_fired(e); },
@@ -121,6 +103,7 @@ void Brain::Rooms::table_read(const TableRead& e) {
     const bool later = p.begun_term && !p.terms.empty() && p.terms.back().term >= *p.begun_term;
     if (later) {
       p.begun_term.reset();
+      p.begun_restart = false;
       if (p.op == 0) records.done({shape.tid, pid});
     }
     dirty_.insert({shape.tid, pid});
@@ -152,7 +135,8 @@ void Brain::Rooms::nameservers_listed(const NameserversListed& e) {
   // its end, because a probe cannot be taken back (SAFETY 3).
   const std::string why = "nameserver " + nameservers.front() + " has come up";
   elections.call_off(why);
-  operations.call_off(why);
+  operations.call_off(why, /*all=*/true);
+  drop_waiting(why);
 }
 
 void Brain::Rooms::switch_was_read(const SwitchRead& e) {
@@ -170,7 +154,8 @@ void Brain::Rooms::switch_was_read(const SwitchRead& e) {
               {{"old", was}, {"new", auto_failover ? "true" : "false"}, {"by", e.by}});
     if (!auto_failover) {
       elections.call_off("auto_failover is off");
-      operations.call_off("auto_failover is off");
+      operations.call_off("auto_failover is off", /*all=*/false);
+      drop_waiting("auto_failover is off");
     }
     look_at_all_troubled();
   }
@@ -183,6 +168,13 @@ void Brain::Rooms::lock_gained(const LockGained& e) {
   desk.note(Severity::kInfo, "lock", "this daemon is active, epoch " + std::to_string(epoch),
             {{"epoch", std::to_string(epoch)}});
   records.start(epoch, e.records);
+  journal.start(e.begun, e.finished);
+  begun_ops_ = e.begun;
+  ops.replace_ended(e.finished);
+  model.forget_kept();
+  for (const KeptPartition& partition : e.kept) {
+    for (const Kept& kept : partition.replicas) model.keep(partition.at, kept);
+  }
   recalled_.clear();
   for (const ElectionRecord& record : e.records) {
     recalled_.insert(recalled_.end(), record.elections.begin(), record.elections.end());
@@ -218,6 +210,7 @@ bool Brain::Rooms::remember(Partition& p, const BegunElection& begun) {
                                      [&](const TermPair& t) { return t.term >= begun.probe_term; });
   if (published) return false;
   p.begun_term = begun.probe_term;
+  p.begun_restart = begun.restart;
   p.seen_term = std::max(p.seen_term, begun.probe_term);
   for (const MayLead& m : begun.may_lead) {
     p.seen_term = std::max(p.seen_term, m.term);
@@ -241,7 +234,11 @@ void Brain::Rooms::lock_lost(const LockLost& e) {
   operations.stop();
   publisher.stop();
   records.stop();
+  journal.stop();
   recalled_.clear();
+  begun_ops_.clear();
+  waiting_.clear();
+  offsets_wanted_.clear();
   watch.stop();
   terms.void_all();
   op_ids.void_all();
@@ -252,12 +249,13 @@ void Brain::Rooms::lock_lost(const LockLost& e) {
   for (auto& [tid, table] : model.tables()) {
     for (auto& [pid, p] : table.partitions) {
       p.op = 0;
-      p.not_before.reset();
-      p.failures = 0;
       p.begun_term.reset();
+      p.begun_restart = false;
       for (Replica& r : p.replicas) {
         r.demoting = false;
         r.may_lead_term.reset();
+        r.failures = 0;
+        r.not_before = {};
       }
     }
     table.stale = false;
@@ -304,6 +302,9 @@ void Brain::Rooms::timer_fired(const TimerFired& e) {
     case Route::Owner::kElections:
       elections.timer(*route);
       break;
+    case Route::Owner::kOperations:
+      operations.timer(*route);
+      break;
     case Route::Owner::kPublisher:
       publisher.timer();
       break;
@@ -324,26 +325,17 @@ void Brain::Rooms::settle() {
   const bool can = may_change();
   if (can && !could_change_) look_at_all_troubled();
   could_change_ = can;
+  if (can) resume_ops();
   for (int round = 0; round < 100; ++round) {
     watch.judge_all();
     dirty_.merge(std::exchange(watch.changed, {}));
     dirty_.merge(std::exchange(publisher.changed, {}));
-    for (const PartitionKey at : std::exchange(elections.ended, {})) {
-      dirty_.insert(at);
-      if (Partition* p = model.partition(at)) {
-        p->failures = 0;
-        p->not_before.reset();
-      }
-    }
-    for (const Operations::Ended& ended : std::exchange(operations.ended, {})) {
-      dirty_.insert(ended.at);
-      Partition* p = model.partition(ended.at);
-      if (p && ended.failed) back_off(ended.at, *p);
-      if (p && !ended.failed) p->failures = 0;
-    }
+    for (const PartitionKey at : std::exchange(elections.ended, {})) dirty_.insert(at);
+    for (const Operations::Ended& ended : std::exchange(operations.ended, {})) op_ended(ended);
     if (!dirty_.empty()) {
       for (const PartitionKey at : std::exchange(dirty_, {})) diagnose_again(at);
     }
+    start_copies();
     publisher.flush(elections.promoting() ? Publisher::Elections::kAboutToEnd
                     : elections.any()     ? Publisher::Elections::kUnderWay
                                           : Publisher::Elections::kNone);
@@ -454,212 +446,10 @@ void Brain::Rooms::diagnose_again(PartitionKey at) {
     troubled_.insert(at);
   }
   if (!active) return;
+  keep_last_offsets(at, *p);
   if (p->op == 0) treat(at, *p);
   demote_pretenders(at, *p);
   ask_those_that_stand_still(at, *p);
-}
-
-void Brain::Rooms::treat(PartitionKey at, Partition& p) {
-  if (!may_change()) return;
-  const Condition what = p.diagnosis.condition;
-  // A back-off is for what failed; a lost leader waits for nothing.
-  const bool elect = what == Condition::kLeaderLost || what == Condition::kNoLeader ||
-                     what == Condition::kUnfinished;
-  if (!elect && p.not_before && desk.now < *p.not_before) return;
-  // SAFETY 3: what was begun is finished, also with auto_failover off.
-  if (!auto_failover && what != Condition::kUnfinished) {
-    would_treat(at, p);
-    return;
-  }
-  switch (what) {
-    case Condition::kLeaderLost:
-    case Condition::kNoLeader:
-    case Condition::kUnfinished: {
-      if (!leaders_counted_) model.count_leaders();
-      leaders_counted_ = true;
-      std::optional<Instant> first_sign;
-      if (const Replica* leader = p.leader()) first_sign = model.tablet(leader->tablet).first_sign;
-      if (const OpId op = open(OpType::kChangeLeaderOP, at, p)) elections.begin(op, at, first_sign);
-      break;
-    }
-    case Condition::kFollowerLost: {
-      const auto lost = std::find_if(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
-        return r.is_alive && !r.is_leader && standing(model, r) == Standing::kGone;
-      });
-      if (lost == p.replicas.end()) break;
-      const TabletIndex tablet = lost->tablet;
-      if (const OpId op = open(OpType::kOfflineReplicaOP, at, p)) {
-        operations.begin(op, OpType::kOfflineReplicaOP, at, tablet, kOfflineReplica);
-      }
-      break;
-    }
-    case Condition::kSingleLost:
-      if (const OpId op = open(OpType::kUpdatePartitionStatusOP, at, p)) {
-        operations.begin(op, OpType::kUpdatePartitionStatusOP, at, p.replicas.front().tablet,
-                         kSingleReplicaLost);
-      }
-      break;
-    default:
-      break;
-  }
-}
-
-void Brain::Rooms::would_treat(PartitionKey at, Partition& p) {
-  const Condition c = p.diagnosis.condition;
-  const bool act = c == Condition::kLeaderLost || c == Condition::kNoLeader ||
-                   c == Condition::kFollowerLost || c == Condition::kSingleLost;
-  if (!act || p.would_note) return;
-  p.would_note = true;
-  const std::string name = partition_name(*model.table(at.tid), at.pid);
-  const char* what = c == Condition::kFollowerLost || c == Condition::kSingleLost
-                         ? "would set a row of "
-                         : "would elect a new leader of ";
-  desk.note(Severity::kWarning, "would",
-            "auto_failover is false: " + std::string{what} + name +
-                (c == Condition::kFollowerLost || c == Condition::kSingleLost ? " dead" : "") +
-                ": " + p.diagnosis.why,
-            {{"table", model.table(at.tid)->shape.name}, {"pid", std::to_string(at.pid)}});
-}
-
-std::vector<WouldDo> Brain::Rooms::would_do() const {
-  std::vector<WouldDo> all;
-  if (auto_failover || !active) return all;
-  for (const PartitionKey at : troubled_) {
-    const Partition* p = model.partition(at);
-    if (!p || !p->would_note) continue;
-    const bool elect = p->diagnosis.condition == Condition::kLeaderLost ||
-                       p->diagnosis.condition == Condition::kNoLeader;
-    all.push_back({at, model.table(at.tid)->shape.name,
-                   (elect ? "elect a new leader: " : "set a row dead: ") + p->diagnosis.why});
-  }
-  return all;
-}
-
-OpId Brain::Rooms::open(OpType type, PartitionKey at, Partition& p) {
-  const auto id = op_ids.take(1);
-  if (!id) return 0;
-  OpRecord record;
-  record.id = *id;
-  record.type = type;
-  record.table = model.table(at.tid)->shape.name;
-  record.db = model.table(at.tid)->shape.db;
-  record.at = at;
-  record.started = desk.now;
-  ops.begin(record);
-  p.op = *id;
-  desk.note(
-      Severity::kWarning, "failover",
-      std::string{to_text(type)} + " of " + partition_name(*model.table(at.tid), at.pid) + ": " +
-          p.diagnosis.why,
-      {{"op_id", std::to_string(*id)}, {"table", record.table}, {"pid", std::to_string(at.pid)}});
-  return *id;
-}
-
-void Brain::Rooms::back_off(PartitionKey at, Partition& p) {
-  const int doublings = std::min(p.failures++, 6);
-  const Duration wait =
-      std::min<Duration>(std::chrono::seconds{1} * (1 << doublings), std::chrono::minutes{1});
-  p.not_before = desk.now + wait;
-  const std::uint64_t key = std::uint64_t{at.tid} << 32 | at.pid;
-  desk.timer({Route::Owner::kBrain, key, kBackOffTimer, 0, {}}, *p.not_before);
-}
-
-// --- Demotion (SAFETY 5, 8): whoever leads and is not the published leader is told to follow, at
-// once after the publish, before any queue, delay or hold.
-// ----------------------------------------------
-
-void Brain::Rooms::demote_pretenders(PartitionKey at, Partition& p) {
-  const OpRecord* op = p.op == 0 ? nullptr : ops.find(p.op);
-  if (op && op->type == OpType::kChangeLeaderOP) return;  // The election sees to its own.
-  const Replica* leader = p.leader();
-  if (!leader || !auto_failover || !may_change()) return;
-  for (Replica& r : p.replicas) {
-    if (&r == leader || r.demoting) continue;
-    const Tablet& t = model.tablet(r.tablet);
-    const bool answers =
-        t.evidence.ever_answered && !t.evidence.refused_first && !t.verdict.dead() && t.word_fresh;
-    const bool leads = r.word.held && r.word.mode == Mode::kLeader;
-    if (!answers || (!leads && !r.may_lead_term)) continue;
-    r.demoting = true;
-    const std::uint64_t key = std::uint64_t{at.tid} << 32 | at.pid;
-    if (r.may_lead_term || !r.is_alive) {
-      desk.call({Route::Owner::kDemotions, key, kDemotePretender, r.tablet, {}}, t.endpoint,
-                Demote{at}, kDemoteAtMost);
-    } else {
-      desk.call({Route::Owner::kDemotions, key, kTermPairOfPretender, r.tablet, {}}, t.endpoint,
-                GetTermPair{at}, std::chrono::seconds{1});
-    }
-  }
-}
-
-// A follower whose term is above the published one has fenced its leader: somebody began an
-// election and nobody remembers it.
-void Brain::Rooms::ask_those_that_stand_still(PartitionKey at, Partition& p) {
-  if (p.diagnosis.condition != Condition::kStuck || p.op != 0 || !may_change()) return;
-  const Replica* leader = p.leader();
-  for (Replica& r : p.replicas) {
-    if (!leader || &r == leader || !r.is_alive || r.demoting || !stands_still(*leader, r)) continue;
-    r.demoting = true;
-    const std::uint64_t key = std::uint64_t{at.tid} << 32 | at.pid;
-    desk.call({Route::Owner::kDemotions, key, kTermPairOfFollower, r.tablet, {}},
-              model.tablet(r.tablet).endpoint, GetTermPair{at}, std::chrono::seconds{1});
-  }
-}
-
-void Brain::Rooms::demotion_answered(const Route& route, const Answer& answer) {
-  const PartitionKey at{static_cast<std::uint32_t>(route.key >> 32),
-                        static_cast<std::uint32_t>(route.key)};
-  Partition* p = model.partition(at);
-  Replica* r = p ? p->on(route.tablet) : nullptr;
-  if (!r) return;
-  r->demoting = false;
-  const Endpoint& endpoint = model.tablet(route.tablet).endpoint;
-  if (route.what == kTermPairOfFollower) {
-    if (!answer.ok() || !answer.has_table) return;
-    p->seen_term = std::max(p->seen_term, answer.term);
-    if (p->terms.empty() || answer.term <= p->terms.back().term) return;
-    desk.note(Severity::kError, "failover",
-              endpoint + " has term " + std::to_string(answer.term) + " for " + to_text(at) +
-                  ", above its leader's: the leader is fenced, and is elected anew",
-              {{"tablet", endpoint}, {"partition", to_text(at)}});
-    p->begun_term = answer.term;
-    dirty_.insert(at);
-    return;
-  }
-  if (route.what == kTermPairOfPretender) {
-    if (!answer.ok() || !answer.is_leader) return;
-    p->seen_term = std::max(p->seen_term, answer.term);
-    const bool above = p->terms.empty() || answer.term > p->terms.back().term;
-    if (above) {
-      // It leads with a term that nobody published: an election that was not finished (SAFETY 8).
-      p->begun_term = answer.term;
-      dirty_.insert(at);
-      return;
-    }
-    if (!auto_failover || !may_change()) return;
-    r->demoting = true;
-    desk.call({Route::Owner::kDemotions, route.key, kDemotePretender, route.tablet, {}}, endpoint,
-              Demote{at}, kDemoteAtMost);
-    return;
-  }
-  if (route.what == kRecoverPretender) return;  // Its next word brings us here again.
-  if (answer.answered() && answer.code == kTableStatusIsNotNormal) {
-    // A paused snapshot refuses this, too, and nobody else may be there to end the pause.
-    if (!auto_failover || !may_change()) return;
-    r->demoting = true;
-    desk.call({Route::Owner::kDemotions, route.key, kRecoverPretender, route.tablet, {}}, endpoint,
-              RecoverSnapshot{at}, std::chrono::seconds{1});
-    return;
-  }
-  const bool empty = answer.answered() && answer.code == kTableIsNotExist;
-  if (!answer.ok() && !empty) return;  // Its next word brings us here again.
-  r->may_lead_term.reset();
-  r->word.mode = Mode::kFollower;
-  if (answer.ok()) {
-    desk.note(Severity::kInfo, "failover",
-              endpoint + " led " + to_text(at) + " and was told to follow",
-              {{"tablet", endpoint}, {"partition", to_text(at)}});
-  }
 }
 
 }  // namespace failoverd::core

@@ -18,6 +18,22 @@
 
 namespace failoverd::core {
 
+// Writes what a partition's replicas were last heard to hold when its last tablet is gone (SAFETY
+// 6): who comes back first must know whom to wait for.
+class LastOffsets : public Publishing {
+ public:
+  explicit LastOffsets(const Model& model) : model_(model) {}
+  // No op's, but the partition's.
+  static OpId id(PartitionKey at) { return ~(std::uint64_t{at.tid} << 32 | at.pid); }
+
+  std::optional<PartitionEdit> edit(OpId, const Partition&) override;
+  void published(OpId) override {}
+  void gone(OpId, const std::string&) override {}
+
+ private:
+  const Model& model_;
+};
+
 struct Brain::Rooms {
   explicit Rooms(const Policy& policy) { desk.policy = policy; }
 
@@ -38,8 +54,9 @@ struct Brain::Rooms {
   Journal journal{desk};
   Publisher publisher{model, desk};
   Watch watch{model, desk};
-  Elections elections{model, desk, ops, publisher, records, terms};
-  Operations operations{model, desk, ops, publisher};
+  Elections elections{model, desk, ops, publisher, records, terms, journal};
+  Operations operations{model, desk, ops, publisher, journal};
+  LastOffsets last_offsets{model};
 
   bool active = false;
   std::int64_t epoch = 0;
@@ -70,19 +87,50 @@ struct Brain::Rooms {
   // Decisions.
   bool may_change() const;
   void diagnose_again(PartitionKey);
+
+  // treatments.cc: which op helps, and when it may begin.
   void treat(PartitionKey, Partition&);
+  void elect(PartitionKey, Partition&);
+  void begin(PartitionKey, Partition&, const Treatment&);
+  std::optional<Treatment> treatment_of_lost(const Partition&) const;
+  std::optional<Treatment> treatment_of_returned(PartitionKey, const Partition&) const;
+  bool in_back_off(const Replica&) const;
+  void op_ended(const Operations::Ended&);
+  void resume_ops();
+  void keep_last_offsets(PartitionKey, const Partition&);
   void would_treat(PartitionKey, Partition&);
-  OpId open(OpType, PartitionKey, Partition&);
+  OpId open(OpType, PartitionKey, Partition&, const std::string& why);
+
+  // Copies that wait for their turn, treatments.cc: those whose partitions have the fewest live
+  // replicas first, recovery.max_copies_per_tablet at a time on either tablet.
+  struct WaitingCopy {
+    OpId op = 0;
+    Treatment what;
+    TabletIndex leader = 0;
+    Term leader_term = 0;
+    Incarnation incarnation = 0;
+    Instant since;
+  };
+  void wait_for_turn(PartitionKey, Partition&, const Treatment&);
+  void start_copies();
+  bool still_needed(PartitionKey, const WaitingCopy&) const;
+  bool has_turn(const WaitingCopy&) const;
+  void drop_waiting(const std::string& why);
+  void stop_waiting(PartitionKey, const std::string& why);
+
+  // demotions.cc
   void demote_pretenders(PartitionKey, Partition&);
   void ask_those_that_stand_still(PartitionKey, Partition&);
   void demotion_answered(const Route&, const Answer&);
   void reserve_blocks();
   void reserve_later();
   void note_stands_back();
-  void back_off(PartitionKey, Partition&);
   void look_at_all_troubled();
 
   std::vector<BegunElection> recalled_;  // Of predecessors, not yet looked at.
+  std::vector<BegunOp> begun_ops_;       // The same.
+  std::map<PartitionKey, WaitingCopy> waiting_;
+  std::set<PartitionKey> offsets_wanted_;  // Partitions whose last tablet is gone.
   std::set<PartitionKey> dirty_;
   std::set<PartitionKey> troubled_;  // Not healthy: looked at again when we may change things.
   bool could_change_ = false;

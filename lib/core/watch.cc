@@ -344,8 +344,14 @@ void Watch::set_word(TabletIndex i, PartitionKey key, const ReplicaStatus* said,
     if (!word.held || !word.held_since) word.held_since = desk_.now;
     word.mode = said->mode;
     word.state = said->state;
-    if (word.offset != said->offset || !word.asked_at) word.moved_at = desk_.now;
-    word.offset = said->offset;
+    // While it loads it says 0: what is known of it stays.
+    const bool loading =
+        said->state == TableState::kLoading || said->state == TableState::kUndefined;
+    if (!loading) {
+      if (word.offset != said->offset || !word.asked_at) word.moved_at = desk_.now;
+      word.offset = said->offset;
+      word.held_once = true;
+    }
     word.record_cnt = said->record_cnt;
     word.record_bytes = said->record_bytes;
     if (said->mode == Mode::kLeader) word.led_until = desk_.now;

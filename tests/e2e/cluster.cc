@@ -51,14 +51,17 @@ void Cluster::start_tablet(int i) {
                            options_.tablet_flags.end());
   options.log_file = directory() / ("tablet" + std::to_string(i) + ".log");
   auto& slot = tablets_.at(static_cast<std::size_t>(i));
+  const auto before = znodes_->get("nodes/" + endpoint);
+  const std::int64_t old_owner = before ? before->ephemeral_owner : 0;
   const auto registered = [&] {
     // One that finds the old znode still there exits, as the real one does: its supervisor is us.
     if (!slot || !slot->running()) slot = std::make_unique<harness::Process>(options);
-    const auto names = znodes_->tablets();
-    return slot->running() && std::find(names.begin(), names.end(), endpoint) != names.end();
+    const auto znode = znodes_->get("nodes/" + endpoint);
+    return slot->running() && znode && znode->ephemeral_owner != old_owner;
   };
   slot = std::make_unique<harness::Process>(options);
-  if (!wait_until(registered, "tablet " + endpoint + " is registered")) {
+  if (!wait_until(registered, "tablet " + endpoint + " is registered",
+                  options_.tablet_session + std::chrono::seconds{20})) {
     throw std::runtime_error("tablet " + endpoint + " did not start: " + slot->log());
   }
 }
@@ -178,6 +181,20 @@ bool Cluster::everything_is_led_without(int i) {
     for (const auto& p : table.table_partition()) {
       const int leads = leader(table.name(), p.pid());
       if (leads == -1 || leads == i) return false;
+    }
+  }
+  return true;
+}
+
+bool Cluster::everything_is_alive() {
+  for (const auto& table : znodes_->tables()) {
+    for (const auto& p : table.table_partition()) {
+      int leaders = 0;
+      for (const auto& row : p.partition_meta()) {
+        if (!row.is_alive()) return false;
+        leaders += row.is_leader() ? 1 : 0;
+      }
+      if (leaders != 1) return false;
     }
   }
   return true;

@@ -37,6 +37,7 @@ struct DaemonOptions {
   std::vector<std::string> config = {};
   std::string zookeeper = {};                   // Another address for it, such as a proxy's.
   std::string cluster = "session_timeout: 1s";  // What stands beside it in section cluster.
+  std::vector<std::pair<std::string, std::string>> environment = {};  // Added to ours.
 };
 
 class Daemon;
@@ -78,6 +79,8 @@ class Cluster {
   // Index of the tablet whose row is the alive leader; -1: none, or several.
   int leader(const std::string& table, std::uint32_t pid);
   bool everything_is_led_without(int tablet);
+  // Every row of every partition is alive, and one of them leads.
+  bool everything_is_alive();
   void start_writer(double rate = 50);
   testkit::Writer& writer() { return *writer_; }
   // Ends the writer and compares the rows of every alive replica. With `acked`, every acknowledged

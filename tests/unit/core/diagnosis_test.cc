@@ -103,10 +103,14 @@ TEST_F(DiagnosisTest, DeadLeaderRowAndAliveFollowersIsNoLeader) {
   EXPECT_EQ(condition(), Condition::kNoLeader);
 }
 
-TEST_F(DiagnosisTest, EveryCandidateEmptyIsNoCandidate) {
+// SAFETY 6: those that hold nothing may have it on their disks.
+TEST_F(DiagnosisTest, EveryCandidateEmptyIsAllDown) {
   dies("A");
   say("B", false);
   say("C", false);
+  EXPECT_EQ(condition(), Condition::kAllDown);
+  dies("B");
+  dies("C");
   EXPECT_EQ(condition(), Condition::kNoCandidate);
 }
 
@@ -139,7 +143,13 @@ TEST_F(DiagnosisTest, ABegunElectionIsUnfinishedEvenWithAHealthyLeader) {
 
 TEST_F(DiagnosisTest, ADeadRowBesideALeaderIsDegraded) {
   take({{"A", true, true}, {"B", false, false}, {"C", false, true}});
+  dies("B");
   EXPECT_EQ(condition(), Condition::kDegraded);
+}
+
+TEST_F(DiagnosisTest, ADeadRowWhoseTabletIsBackHasReturned) {
+  take({{"A", true, true}, {"B", false, false}, {"C", false, true}});
+  EXPECT_EQ(condition(), Condition::kReturned);
 }
 
 }  // namespace

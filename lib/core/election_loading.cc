@@ -1,0 +1,131 @@
+// Elections where nobody has followed without a restart (SAFETY 6, FEDB.md 7): every candidate
+// loads what is on its disk, and the wait is for those that may hold more.
+#include <algorithm>
+
+#include "lib/core/diagnosis.h"
+#include "lib/core/elections.h"
+
+namespace failoverd::core {
+namespace {
+
+constexpr Duration kLookAgain = std::chrono::milliseconds{20};
+constexpr Duration kTryAgain = std::chrono::seconds{1};
+// A table that is to be loaded is seen in GetTableStatus at once; this much later it is not coming.
+constexpr Duration kAppearsWithin = std::chrono::seconds{2};
+
+}  // namespace
+
+// Nobody who is asked can still answer with an offset, and somebody could load.
+bool Elections::nobody_is_left(const Election& e) const {
+  const Partition& p = *model_.partition(e.at);
+  if (p.replicas.size() == 1) return false;  // Its only copy is loaded as leader.
+  bool could_load = false;
+  for (const Replica& r : p.replicas) {
+    if (!r.is_alive || model_.tablet(r.tablet).verdict.dead()) continue;
+    const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
+                                [&](const Candidate& k) { return k.tablet == r.tablet; });
+    const bool empty = c == e.candidates.end() ? standing(model_, r) == Standing::kGone
+                                               : c->heard == Heard::kEmpty;
+    if (!empty && c != e.candidates.end() && c->heard == Heard::kNothing) return false;
+    could_load = could_load || empty;
+  }
+  return could_load;
+}
+
+void Elections::begin_to_load(Election& e) {
+  if (e.loads) return;
+  e.loads = true;
+  records_.begun(e.at, e.probe_term, true);
+  for (Candidate& c : e.candidates) {
+    if (c.heard == Heard::kEmpty || c.heard == Heard::kUnfit) {
+      c.heard = Heard::kNothing;
+      ask(e, c);
+    }
+  }
+  again_at(e, desk_.now);  // decide() adds those that were no candidates before.
+}
+
+void Elections::status_answered(Election& e, Candidate& c, const Answer& answer) {
+  const auto found = std::find_if(answer.replicas.begin(), answer.replicas.end(),
+                                  [&](const ReplicaStatus& s) { return s.at == e.at; });
+  c.not_before = desk_.now + kLookAgain;
+  if (!answer.ok()) {
+    again_at(e, *c.not_before);
+  } else if (found == answer.replicas.end()) {
+    const auto sent = e.load_sent.find(c.tablet);
+    if (e.unloadable.contains(c.tablet)) {
+      c.heard = Heard::kEmpty;
+    } else if (sent == e.load_sent.end()) {
+      const Table& table = *model_.table(e.at.tid);
+      e.load_sent[c.tablet] = desk_.now;
+      c.asked = true;
+      call(e, kLoad, c.tablet,
+           LoadTable{e.at, table.shape.name, table.shape.db, Mode::kFollower, 0});
+    } else if (desk_.now - sent->second > kAppearsWithin) {
+      cannot_load(e, c);
+    } else {
+      again_at(e, *c.not_before);
+    }
+  } else if (found->state == TableState::kLoading || found->state == TableState::kUndefined) {
+    says(e, name(c.tablet) + " is loading it");
+    again_at(e, *c.not_before);
+  } else {
+    c.loaded = true;
+    c.asked = true;
+    call(e, kTermPair, c.tablet, GetTermPair{e.at});
+  }
+}
+
+void Elections::load_answered(Election& e, Candidate& c, const Answer& answer) {
+  c.not_before = desk_.now + kLookAgain;
+  if (answer.answered() && answer.code == kTableDirIsNotExist) {
+    cannot_load(e, c);
+    return;
+  }
+  if (answer.answered() && !answer.ok() && answer.code != kTableAlreadyExists) {
+    says(e, name(c.tablet) + " would not load it: " + to_text(answer));
+    e.load_sent.erase(c.tablet);
+    c.not_before = desk_.now + kTryAgain;
+  }
+  again_at(e, *c.not_before);
+}
+
+void Elections::cannot_load(Election& e, Candidate& c) {
+  c.heard = Heard::kEmpty;
+  e.unloadable.insert(c.tablet);
+  desk_.note(Severity::kError, "failover",
+             name(c.tablet) + " has nothing to load for " + to_text(e.at) +
+                 ": no directory, or one that could not be loaded and is in its recycle bin now",
+             {{"tablet", name(c.tablet)}, {"partition", to_text(e.at)}});
+}
+
+// SAFETY 6: every registered one that is still loading, without limit; those that are not
+// registered for full_restart_wait from the first that was loaded, unless they are known to hold no
+// more. Returns when to decide without them.
+std::optional<Instant> Elections::wait_for_restart(Election& e, Offset best) {
+  if (!e.first_loaded) e.first_loaded = desk_.now;
+  const Instant limit = *e.first_loaded + desk_.policy.recovery.full_restart_wait;
+  std::optional<Instant> until;
+  for (const Replica& r : model_.partition(e.at)->replicas) {
+    const Candidate* c = candidate(e, r.tablet);
+    if (!r.is_alive || (c && (c->heard == Heard::kOffset || c->heard == Heard::kEmpty))) continue;
+    const Tablet& t = model_.tablet(r.tablet);
+    if (t.evidence.registered) {
+      says(e, "waits for " + t.endpoint + ", which is registered and has not loaded it yet");
+      until = std::max(until.value_or(Instant{}), desk_.now + kTryAgain);
+      continue;
+    }
+    const Kept* kept = model_.kept(e.at, t.endpoint);
+    std::optional<Offset> known = kept ? kept->last_offset : std::nullopt;
+    if (r.word.held_once) known = std::max(known.value_or(0), r.word.offset);
+    if ((known && *known <= best) || desk_.now >= limit) continue;
+    says(e, "waits for " + t.endpoint + ", which is not registered and " +
+                (known ? "had offset " + std::to_string(*known) : "may hold more") +
+                "; the best that was loaded has " + std::to_string(best) + "; at most " +
+                std::to_string((limit - desk_.now) / std::chrono::seconds{1}) + " s more");
+    until = std::max(until.value_or(Instant{}), limit);
+  }
+  return until;
+}
+
+}  // namespace failoverd::core

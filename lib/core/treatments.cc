@@ -1,0 +1,327 @@
+// Which op helps a partition, and when it may begin.
+#include <algorithm>
+#include <tuple>
+
+#include "lib/core/diagnosis.h"
+#include "lib/core/rooms.h"
+
+namespace failoverd::core {
+namespace {
+
+std::string partition_name(const Table& table, std::uint32_t pid) {
+  return (table.shape.db.empty() ? "" : table.shape.db + ".") + table.shape.name + "/" +
+         std::to_string(pid);
+}
+
+// A lost leader waits for nothing.
+bool elects(Condition c) {
+  return c == Condition::kLeaderLost || c == Condition::kNoLeader || c == Condition::kUnfinished ||
+         c == Condition::kAllDown;
+}
+
+// What would be done about it; nothing: nothing is to be done.
+const char* would(Condition c) {
+  switch (c) {
+    case Condition::kLeaderLost:
+    case Condition::kNoLeader:
+      return "elect a new leader";
+    case Condition::kAllDown:
+      return "load its replicas and elect a leader";
+    case Condition::kFollowerLost:
+    case Condition::kSingleLost:
+      return "set a row dead";
+    case Condition::kReturned:
+      return "bring a replica back";
+    default:
+      return nullptr;
+  }
+}
+
+int live_replicas(const Partition& p) {
+  return static_cast<int>(std::count_if(p.replicas.begin(), p.replicas.end(),
+                                        [](const Replica& r) { return r.is_alive; }));
+}
+
+}  // namespace
+
+void Brain::Rooms::treat(PartitionKey at, Partition& p) {
+  if (!may_change()) return;
+  const Condition what = p.diagnosis.condition;
+  // SAFETY 3: what was begun is finished, also with auto_failover off.
+  if (!auto_failover && !p.begun_term) {
+    would_treat(at, p);
+    return;
+  }
+  if (elects(what)) {
+    elect(at, p);
+    return;
+  }
+  if (!auto_failover) return;
+  std::optional<Treatment> treatment;
+  if (what == Condition::kFollowerLost || what == Condition::kSingleLost) {
+    treatment = treatment_of_lost(p);
+  } else if (what == Condition::kReturned) {
+    treatment = treatment_of_returned(at, p);
+  }
+  if (treatment) begin(at, p, *treatment);
+}
+
+void Brain::Rooms::elect(PartitionKey at, Partition& p) {
+  if (!leaders_counted_) model.count_leaders();
+  leaders_counted_ = true;
+  std::optional<Instant> first_sign;
+  if (const Replica* leader = p.leader()) first_sign = model.tablet(leader->tablet).first_sign;
+  const OpType type = p.diagnosis.condition == Condition::kAllDown ? OpType::kFullRestartOP
+                                                                   : OpType::kChangeLeaderOP;
+  if (const OpId op = open(type, at, p, p.diagnosis.why)) elections.begin(op, type, at, first_sign);
+}
+
+void Brain::Rooms::begin(PartitionKey at, Partition& p, const Treatment& treatment) {
+  const std::string& why = treatment.why.empty() ? p.diagnosis.why : treatment.why;
+  if (const OpId op = open(treatment.type, at, p, why)) operations.begin(op, at, treatment);
+}
+
+bool Brain::Rooms::in_back_off(const Replica& r) const {
+  return desk.now < r.not_before && r.failed_incarnation == model.tablet(r.tablet).incarnation;
+}
+
+std::optional<Treatment> Brain::Rooms::treatment_of_lost(const Partition& p) const {
+  if (p.diagnosis.condition == Condition::kSingleLost) {
+    const Replica& only = p.replicas.front();
+    if (in_back_off(only)) return std::nullopt;
+    return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, only.tablet, false, 0, ""};
+  }
+  for (const Replica& r : p.replicas) {
+    const bool lost = r.is_alive && !r.is_leader && standing(model, r) == Standing::kGone;
+    if (!lost || in_back_off(r)) continue;
+    return Treatment{OpType::kOfflineReplicaOP, kOfflineReplica, r.tablet, false, 0, ""};
+  }
+  return std::nullopt;
+}
+
+std::optional<Treatment> Brain::Rooms::treatment_of_returned(PartitionKey at,
+                                                             const Partition& p) const {
+  const auto waits = waiting_.find(at);
+  for (const Replica& r : p.replicas) {
+    if (!has_returned(model, p, r) || in_back_off(r)) continue;
+    if (p.replicas.size() == 1 && r.word.held) {
+      return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, r.tablet, true, 0, ""};
+    }
+    if (p.replicas.size() == 1) {
+      return Treatment{OpType::kReLoadTableOP, kReLoadTable, r.tablet, true, 0, ""};
+    }
+    if (waits != waiting_.end() && waits->second.what.replica == r.tablet) continue;
+    return Treatment{OpType::kRecoverTableOP, kRecoverTable, r.tablet, true, 0, ""};
+  }
+  return std::nullopt;
+}
+
+// --- What follows an op --------------------------------------------------------------------------
+
+void Brain::Rooms::op_ended(const Operations::Ended& ended) {
+  dirty_.insert(ended.at);
+  Partition* p = model.partition(ended.at);
+  Replica* r = p ? p->on(ended.replica) : nullptr;
+  if (!r) return;
+  if (ended.failed) {
+    const int doublings = std::min(r->failures++, 6);
+    const Duration wait =
+        std::min<Duration>(std::chrono::seconds{1} * (1 << doublings), std::chrono::minutes{1});
+    r->not_before = desk.now + wait;
+    r->failed_incarnation = model.tablet(r->tablet).incarnation;
+    const std::uint64_t key = std::uint64_t{ended.at.tid} << 32 | ended.at.pid;
+    desk.timer({Route::Owner::kBrain, key, 0, 0, {}}, r->not_before);
+  } else if (ended.recovered) {
+    r->failures = 0;
+  }
+  if (!ended.next || p->op != 0 || !auto_failover || !may_change()) return;
+  if (copies(ended.next->table)) {
+    wait_for_turn(ended.at, *p, *ended.next);
+  } else {
+    begin(ended.at, *p, *ended.next);
+  }
+}
+
+// SAFETY 11: what predecessors began goes on where it stands, or is taken back, also with
+// auto_failover off.
+void Brain::Rooms::resume_ops() {
+  if (begun_ops_.empty() || !cluster_read) return;
+  std::erase_if(begun_ops_, [&](const BegunOp& begun) {
+    Partition* p = model.partition(begun.at);
+    if (p && p->op != 0) return false;
+    if (!p && !model.unreadable().empty()) return false;
+    OpRecord record;
+    record.id = begun.id;
+    record.type = begun.type;
+    record.at = begun.at;
+    record.started = begun.started;
+    if (const Table* table = model.table(begun.at.tid)) {
+      record.table = table->shape.name;
+      record.db = table->shape.db;
+    }
+    ops.begin(record);
+    if (p && !table_of(begun.type).empty()) {
+      p->op = begun.id;
+      operations.resume(begun);
+    } else {
+      ops.end(begun.id, OpStatus::kCanceled, desk.now, "the partition is gone");
+      journal.end(ops.ended().back());
+    }
+    return true;
+  });
+}
+
+// --- Copies --------------------------------------------------------------------------------------
+
+void Brain::Rooms::wait_for_turn(PartitionKey at, Partition& p, const Treatment& treatment) {
+  const Replica* leader = p.leader();
+  if (!leader || waiting_.contains(at)) return;
+  const OpId op = open(treatment.type, at, p, treatment.why);
+  if (op == 0) return;
+  p.op = 0;  // While it waits, others may have to come first.
+  WaitingCopy& w = waiting_[at];
+  w.op = op;
+  w.what = treatment;
+  w.leader = leader->tablet;
+  w.leader_term = p.published_term();
+  w.incarnation = model.tablet(treatment.replica).incarnation;
+  w.since = desk.now;
+}
+
+bool Brain::Rooms::still_needed(PartitionKey at, const WaitingCopy& w) const {
+  const Partition* p = model.partition(at);
+  const Replica* leader = p ? p->leader() : nullptr;
+  const Replica* r = p ? p->on(w.what.replica) : nullptr;
+  return leader && r && leader->tablet == w.leader && p->published_term() == w.leader_term &&
+         !p->begun_term && !model.tablet(w.leader).verdict.dead() && has_returned(model, *p, *r) &&
+         model.tablet(r->tablet).incarnation == w.incarnation;
+}
+
+bool Brain::Rooms::has_turn(const WaitingCopy& w) const {
+  const int most = desk.policy.recovery.max_copies_per_tablet;
+  return operations.copies_on(w.leader) < most && operations.copies_on(w.what.replica) < most;
+}
+
+void Brain::Rooms::start_copies() {
+  if (waiting_.empty() || !may_change()) return;
+  using Rank = std::tuple<int, Instant, PartitionKey>;
+  std::vector<Rank> order;
+  std::vector<PartitionKey> needless;
+  for (const auto& [at, w] : waiting_) {
+    if (still_needed(at, w)) {
+      order.emplace_back(live_replicas(*model.partition(at)), w.since, at);
+    } else {
+      needless.push_back(at);
+    }
+  }
+  for (const PartitionKey at : needless) {
+    stop_waiting(at, "its leader or its tablet changed while it waited for its turn");
+  }
+  std::sort(order.begin(), order.end());
+  for (const auto& [live, since, at] : order) {
+    const WaitingCopy& w = waiting_.at(at);
+    Partition& p = *model.partition(at);
+    if (p.op != 0) continue;
+    if (!has_turn(w)) {
+      ops.find(w.op)->detail =
+          "waits for its turn: " + model.tablet(w.leader).endpoint + " or " +
+          model.tablet(w.what.replica).endpoint + " copies already as many as " +
+          "recovery.max_copies_per_tablet allows";
+      continue;
+    }
+    p.op = w.op;
+    operations.begin(w.op, at, w.what);
+    waiting_.erase(at);
+  }
+}
+
+void Brain::Rooms::stop_waiting(PartitionKey at, const std::string& why) {
+  const auto w = waiting_.extract(at);
+  ops.end(w.mapped().op, OpStatus::kCanceled, desk.now, why);
+  journal.end(ops.ended().back());
+  desk.out.emplace_back(OpEnded{w.mapped().op, w.mapped().what.type, OpStatus::kCanceled,
+                                desk.now - w.mapped().since});
+  dirty_.insert(at);
+}
+
+void Brain::Rooms::drop_waiting(const std::string& why) {
+  while (!waiting_.empty()) stop_waiting(waiting_.begin()->first, why);
+}
+
+// --- Last offsets --------------------------------------------------------------------------------
+
+std::optional<PartitionEdit> LastOffsets::edit(OpId op, const Partition& p) {
+  const PartitionKey at{static_cast<std::uint32_t>(~op >> 32), static_cast<std::uint32_t>(~op)};
+  PartitionEdit edit;
+  for (const Replica& r : p.replicas) {
+    if (!r.is_alive || !r.word.held_once) continue;
+    const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
+    const Kept* known = model_.kept(at, endpoint);
+    const Kept now{endpoint, known ? known->followed : 0, r.word.offset};
+    if (!known || *known != now) edit.kept.push_back(now);
+  }
+  if (edit.kept.empty()) return std::nullopt;
+  return edit;
+}
+
+void Brain::Rooms::keep_last_offsets(PartitionKey at, const Partition& p) {
+  const bool lost = p.replicas.size() > 1 &&
+                    std::all_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
+                      return !r.is_alive || model.tablet(r.tablet).verdict.dead();
+                    });
+  if (!lost) {
+    offsets_wanted_.erase(at);
+    return;
+  }
+  if (!may_change() || !offsets_wanted_.insert(at).second) return;
+  publisher.want(LastOffsets::id(at), at, last_offsets, Publisher::Urgency::kNobodyWaits);
+}
+
+// --- With auto_failover off ----------------------------------------------------------------------
+
+void Brain::Rooms::would_treat(PartitionKey at, Partition& p) {
+  const char* what = would(p.diagnosis.condition);
+  if (!what || p.would_note) return;
+  p.would_note = true;
+  const Table& table = *model.table(at.tid);
+  desk.note(Severity::kWarning, "would",
+            "auto_failover is false: would " + std::string{what} + " of " +
+                partition_name(table, at.pid) + ": " + p.diagnosis.why,
+            {{"table", table.shape.name}, {"pid", std::to_string(at.pid)}});
+}
+
+std::vector<WouldDo> Brain::Rooms::would_do() const {
+  std::vector<WouldDo> all;
+  if (auto_failover || !active) return all;
+  for (const PartitionKey at : troubled_) {
+    const Partition* p = model.partition(at);
+    const char* what = p ? would(p->diagnosis.condition) : nullptr;
+    if (!what || !p->would_note) continue;
+    all.push_back({at, model.table(at.tid)->shape.name,
+                   std::string{what} + ": " + p->diagnosis.why});
+  }
+  return all;
+}
+
+OpId Brain::Rooms::open(OpType type, PartitionKey at, Partition& p, const std::string& why) {
+  const auto id = op_ids.take(1);
+  if (!id) return 0;
+  OpRecord record;
+  record.id = *id;
+  record.type = type;
+  record.table = model.table(at.tid)->shape.name;
+  record.db = model.table(at.tid)->shape.db;
+  record.at = at;
+  record.started = desk.now;
+  ops.begin(record);
+  p.op = *id;
+  const bool recovers = type != OpType::kChangeLeaderOP && type != OpType::kOfflineReplicaOP;
+  desk.note(
+      recovers ? Severity::kInfo : Severity::kWarning, "failover",
+      std::string{to_text(type)} + " of " + partition_name(*model.table(at.tid), at.pid) + ": " +
+          why,
+      {{"op_id", std::to_string(*id)}, {"table", record.table}, {"pid", std::to_string(at.pid)}});
+  return *id;
+}
+
+}  // namespace failoverd::core
