@@ -164,7 +164,7 @@ struct Answer {
   int code = 0;            // With kAnswered.
   std::string text;        // The tablet's msg, or the transport's reason. For people.
   Term term = 0;           // GetTermPair; Probe: the replica's term, if the tablet tells it.
-  Offset offset = 0;  // GetTermPair, Probe, GetTableFollower (the leader's own), GetManifest.
+  Offset offset = 0;       // GetTermPair, Probe, GetTableFollower (the leader's own), GetManifest.
   bool has_table = false;  // GetTermPair.
   bool is_leader = false;  // GetTermPair.
   std::vector<ReplicaStatus> replicas;    // GetTableStatus.

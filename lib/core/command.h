@@ -147,8 +147,9 @@ struct EntriesLost {
   std::uint64_t count = 0;
 };
 
-using Command = std::variant<CallTablet, Publish, ReserveTerms, ReserveOpIds, WriteRecord,
-                             DropRecord, WriteJournal, SetTimer, ReadTable, Note, Measure, OpEnded, EntriesLost>;
+using Command =
+    std::variant<CallTablet, Publish, ReserveTerms, ReserveOpIds, WriteRecord, DropRecord,
+                 WriteJournal, SetTimer, ReadTable, Note, Measure, OpEnded, EntriesLost>;
 
 const char* to_text(Severity);
 // One stable line.

@@ -22,7 +22,9 @@ constexpr Duration kDemoteAtMost =
 
 void Brain::Rooms::demote_pretenders(PartitionKey at, Partition& p) {
   const OpRecord* op = p.op == 0 ? nullptr : ops.find(p.op);
-  if (op && op->type == OpType::kChangeLeaderOP) return;  // The election sees to its own.
+  const bool election =
+      op && (op->type == OpType::kChangeLeaderOP || op->type == OpType::kFullRestartOP);
+  if (election) return;  // It sees to its own.
   const Replica* leader = p.leader();
   if (!leader || !auto_failover || !may_change()) return;
   for (Replica& r : p.replicas) {

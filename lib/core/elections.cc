@@ -166,8 +166,8 @@ void Elections::choose_candidates(Election& e) {
 // SAFETY 1: only rows that are alive.
 bool Elections::add_candidate(Election& e, const Replica& r) {
   if (!r.is_alive || candidate(e, r.tablet)) return false;
-  const bool gone = e.loads ? model_.tablet(r.tablet).verdict.dead()
-                            : standing(model_, r) == Standing::kGone;
+  const bool gone =
+      e.loads ? model_.tablet(r.tablet).verdict.dead() : standing(model_, r) == Standing::kGone;
   if (gone) return false;
   Candidate c;
   c.tablet = r.tablet;

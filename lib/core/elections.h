@@ -1,6 +1,7 @@
-// kChangeLeaderOP and kFullRestartOP: every partition elects on its own and at its own pace (FEDB.md 4.1, SAFETY 2, 3,
-// 5, 7, 8). One election goes probing -> promoting -> publishing; whatever goes wrong begins a new
-// round with new terms, and it ends only with a leader of a higher term. Owned by the brain.
+// kChangeLeaderOP and kFullRestartOP: every partition elects on its own and at its own pace
+// (FEDB.md 4.1, SAFETY 2, 3, 5, 7, 8). One election goes probing -> promoting -> publishing;
+// whatever goes wrong begins a new round with new terms, and it ends only with a leader of a higher
+// term. Owned by the brain.
 #pragma once
 
 #include <map>

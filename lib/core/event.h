@@ -149,11 +149,11 @@ struct PolicyChanged {
   Policy policy;
 };
 
-using Event =
-    std::variant<TabletsListed, TablesListed, TableRead, TableUnreadable, NameserversListed,
-                 SwitchRead, ClusterRead, LockGained, LockLost, ContactMade, ZookeeperLost,
-                 ZookeeperConnected, TabletAnswered, Published, TermsReserved, OpIdsReserved,
-                 RecordWritten, JournalWritten, ConnectionLost, TimerFired, LoopStalled, PolicyChanged>;
+using Event = std::variant<TabletsListed, TablesListed, TableRead, TableUnreadable,
+                           NameserversListed, SwitchRead, ClusterRead, LockGained, LockLost,
+                           ContactMade, ZookeeperLost, ZookeeperConnected, TabletAnswered,
+                           Published, TermsReserved, OpIdsReserved, RecordWritten, JournalWritten,
+                           ConnectionLost, TimerFired, LoopStalled, PolicyChanged>;
 
 // One stable line, without a time.
 std::string to_text(const Event&);

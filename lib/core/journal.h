@@ -43,7 +43,7 @@ class Journal {
   Batch next_;
   Batch flying_;
   bool in_flight_ = false;
-  std::set<OpId> entries_;   // That are written, or about to be.
+  std::set<OpId> entries_;  // That are written, or about to be.
   FinishedOps finished_;    // The group that fills up now.
   std::optional<Instant> send_at_;
   Instant not_before_;

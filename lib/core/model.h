@@ -85,12 +85,12 @@ struct Partition {
   std::vector<Replica> replicas;
   std::vector<TermPair> terms;
   Diagnosis diagnosis;
-  Instant since;                      // When the diagnosis became so.
-  OpId op = 0;                        // The op that works on it; 0: none.
-  std::optional<Term> begun_term;     // A predecessor probed with it and did not finish.
-  Term seen_term = 0;                 // Highest term heard of, published or not.
-  bool begun_restart = false;         // Its candidates had to be loaded (SAFETY 6).
-  bool would_note = false;            // With auto_failover off: has been said.
+  Instant since;                   // When the diagnosis became so.
+  OpId op = 0;                     // The op that works on it; 0: none.
+  std::optional<Term> begun_term;  // A predecessor probed with it and did not finish.
+  Term seen_term = 0;              // Highest term heard of, published or not.
+  bool begun_restart = false;      // Its candidates had to be loaded (SAFETY 6).
+  bool would_note = false;         // With auto_failover off: has been said.
 
   const Replica* leader() const;  // The serving leader's row, if there is exactly one.
   Replica* on(TabletIndex);

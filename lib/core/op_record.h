@@ -18,7 +18,8 @@ struct OpRecord {
   Task task = Task::kNone;
   Instant started;
   Instant ended;
-  std::optional<double> progress;  // While it runs: the follower's offset over its leader's, 0 to 1.
+  std::optional<double>
+      progress;        // While it runs: the follower's offset over its leader's, 0 to 1.
   std::string detail;  // What it does or waits for; after its end: how it went.
   bool operator==(const OpRecord&) const = default;
 };

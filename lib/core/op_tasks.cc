@@ -147,9 +147,8 @@ void Operations::looked_at_followers(Operation& o, const Answer& answer) {
     cancel(o, replica(o) + " is alive again");
     return;
   }
-  const bool there =
-      std::any_of(answer.followers.begin(), answer.followers.end(),
-                  [&](const FollowerOffset& f) { return f.endpoint == replica(o); });
+  const bool there = std::any_of(answer.followers.begin(), answer.followers.end(),
+                                 [&](const FollowerOffset& f) { return f.endpoint == replica(o); });
   const bool wanted = task(o) == Task::kAddReplica;
   if (there == wanted) {
     next(o);
@@ -211,9 +210,9 @@ void Operations::nothing_on_disk(Operation& o) {
 }
 
 void Operations::looked_at_registry(Operation& o, const Answer& answer) {
-  const auto found = std::find_if(
-      answer.tasks.begin(), answer.tasks.end(),
-      [&](const RegisteredTask& t) { return t.op == o.op && t.task == task(o); });
+  const auto found =
+      std::find_if(answer.tasks.begin(), answer.tasks.end(),
+                   [&](const RegisteredTask& t) { return t.op == o.op && t.task == task(o); });
   if (found == answer.tasks.end()) {
     if (o.acted) {
       fail(o, std::string{to_text(task(o))} + " was sent and is not known any more");
@@ -388,17 +387,17 @@ void Operations::progress_came(Operation& o, const Answer& answer) {
     return;
   }
   if (OpRecord* record = ops_.find(o.op)) {
-    record->progress = goal == 0 ? 1
-                                 : std::min(1.0, static_cast<double>(answer.offset) /
-                                                     static_cast<double>(goal));
+    record->progress =
+        goal == 0 ? 1
+                  : std::min(1.0, static_cast<double>(answer.offset) / static_cast<double>(goal));
     record->detail = "at offset " + number(answer.offset) + " of " + number(goal);
   }
   if (answer.offset != o.reached || !o.reached_at) {
     o.reached = answer.offset;
     o.reached_at = desk_.now;
   } else if (desk_.now - *o.reached_at > kStandsStill) {
-    fail(o, replica(o) + " stands still at offset " + number(answer.offset) + " of " +
-                number(goal));
+    fail(o,
+         replica(o) + " stands still at offset " + number(answer.offset) + " of " + number(goal));
     return;
   }
   look_later(o);

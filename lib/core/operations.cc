@@ -316,8 +316,8 @@ void Operations::end(OpId op, OpStatus status, const std::string& how) {
   result.replica = o.what.replica;
   result.failed = status == OpStatus::kFailed;
   if (status == OpStatus::kDone && o.plan) {
-    result.next = Treatment{o.plan->type,         table_of(o.plan->type), o.what.replica, true,
-                            o.plan->lost_entries, o.plan->why};
+    result.next = Treatment{o.plan->type, table_of(o.plan->type), o.what.replica,
+                            true,         o.plan->lost_entries,   o.plan->why};
   }
   result.recovered = status == OpStatus::kDone && o.what.alive && !o.plan;
   ended.push_back(std::move(result));

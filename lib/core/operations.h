@@ -80,11 +80,11 @@ class Operations : public Publishing {
     std::size_t row = 0;
     std::uint32_t step = 0;  // What was asked last; answers to earlier questions are void.
     Instant task_began;
-    Duration pause{};       // Before the next look.
-    bool acted = false;     // The present task has been sent, at acted_at.
+    Duration pause{};    // Before the next look.
+    bool acted = false;  // The present task has been sent, at acted_at.
     std::optional<Instant> acted_at;
-    bool resumed = false;   // Where a predecessor stood is not known.
-    bool keeping = false;   // Its publish is about what is kept, not about rows.
+    bool resumed = false;  // Where a predecessor stood is not known.
+    bool keeping = false;  // Its publish is about what is kept, not about rows.
     bool journaled = false;
     bool publishing = false;
     // Taking back: what is left to do, the last first; then it ends with this.
@@ -100,11 +100,11 @@ class Operations : public Publishing {
   };
   // What was asked; the lower half of Route::what.
   enum Question : std::uint32_t {
-    kLook,       // How far the task is.
-    kConfirm,    // SAFETY 9: does the leader lead?
-    kTarget,     // SAFETY 9: does the target hold the table?
-    kAct,        // Do it.
-    kUndo,       // Take it back.
+    kLook,     // How far the task is.
+    kConfirm,  // SAFETY 9: does the leader lead?
+    kTarget,   // SAFETY 9: does the target hold the table?
+    kAct,      // Do it.
+    kUndo,     // Take it back.
     kDeleteBinlog,
     kTermPair,
     kLeaderPair,

@@ -11,7 +11,7 @@ constexpr Duration kWaitForMore = std::chrono::milliseconds{5};
 // other, each as long as ZooKeeper's disk takes.
 constexpr Duration kGiveWay = std::chrono::milliseconds{50};
 constexpr Duration kAfterFailure = std::chrono::milliseconds{100};
-constexpr std::size_t kKeptBytes = 64;       // What is kept of a partition, about.
+constexpr std::size_t kKeptBytes = 64;          // What is kept of a partition, about.
 constexpr std::size_t kMostBytes = 700u << 10;  // In one multi; ZooKeeper takes 1 MiB.
 
 }  // namespace

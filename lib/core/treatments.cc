@@ -223,10 +223,10 @@ void Brain::Rooms::start_copies() {
     Partition& p = *model.partition(at);
     if (p.op != 0) continue;
     if (!has_turn(w)) {
-      ops.find(w.op)->detail =
-          "waits for its turn: " + model.tablet(w.leader).endpoint + " or " +
-          model.tablet(w.what.replica).endpoint + " copies already as many as " +
-          "recovery.max_copies_per_tablet allows";
+      ops.find(w.op)->detail = "waits for its turn: " + model.tablet(w.leader).endpoint + " or " +
+                               model.tablet(w.what.replica).endpoint +
+                               " copies already as many as " +
+                               "recovery.max_copies_per_tablet allows";
       continue;
     }
     p.op = w.op;
@@ -297,8 +297,8 @@ std::vector<WouldDo> Brain::Rooms::would_do() const {
     const Partition* p = model.partition(at);
     const char* what = p ? would(p->diagnosis.condition) : nullptr;
     if (!what || !p->would_note) continue;
-    all.push_back({at, model.table(at.tid)->shape.name,
-                   std::string{what} + ": " + p->diagnosis.why});
+    all.push_back(
+        {at, model.table(at.tid)->shape.name, std::string{what} + ": " + p->diagnosis.why});
   }
   return all;
 }

@@ -92,15 +92,15 @@ void Throne::read_records(std::uint64_t reign) {
 
 void Throne::read_below(std::uint64_t reign, const std::string& parent, Take take) {
   session_.children(
-      parent, guarded([this, reign, parent, take](
-                          Code code, const std::vector<std::string>& names, const Stat&) {
+      parent, guarded([this, reign, parent, take](Code code, const std::vector<std::string>& names,
+                                                  const Stat&) {
         if (reign != reign_) return;
         if (code != Code::kOk) return again(++reign_);
         reads_open_ += names.size();
         for (const std::string& name : names) {
-          session_.get(parent + "/" + name, guarded([this, reign, parent, name, take](
-                                                        Code c, const std::string& value,
-                                                        const Stat&) {
+          session_.get(parent + "/" + name,
+                       guarded([this, reign, parent, name, take](Code c, const std::string& value,
+                                                                 const Stat&) {
                          if (reign != reign_) return;
                          if (c == Code::kOk) {
                            const std::string wrong = (this->*take)(name, value);

@@ -1,8 +1,8 @@
 #include "lib/fedb/znode_metadata.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -311,22 +311,22 @@ void ZnodeMetadata::write_journal(const core::WriteJournal& command) {
     ops.push_back(Op::remove(paths_.ops() + "/" + name, -1));
     names.push_back(name);
   }
-  multi(std::move(ops), [this, id = command.id, names, written](
-                            Code code, const std::vector<OpResult>& results) {
-    const bool unknown = code == Code::kUnknown || code == Code::kExpired;
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (unknown) {  // Then what is not there is found out when it is removed.
-        op_znodes_.insert(names[i]);
-        continue;
-      }
-      const Code c = i + 1 < results.size() ? results[i + 1].code : Code::kOk;
-      const bool there = i < written;
-      if (code == Code::kOk ? there : c == Code::kNodeExists) op_znodes_.insert(names[i]);
-      if (code == Code::kOk ? !there : c == Code::kNoNode) op_znodes_.erase(names[i]);
-    }
-    if (code == Code::kOk) return tell_(core::JournalWritten{id, true});
-    failed_later([this, id] { tell_(core::JournalWritten{id, false}); });
-  });
+  multi(std::move(ops),
+        [this, id = command.id, names, written](Code code, const std::vector<OpResult>& results) {
+          const bool unknown = code == Code::kUnknown || code == Code::kExpired;
+          for (std::size_t i = 0; i < names.size(); ++i) {
+            if (unknown) {  // Then what is not there is found out when it is removed.
+              op_znodes_.insert(names[i]);
+              continue;
+            }
+            const Code c = i + 1 < results.size() ? results[i + 1].code : Code::kOk;
+            const bool there = i < written;
+            if (code == Code::kOk ? there : c == Code::kNodeExists) op_znodes_.insert(names[i]);
+            if (code == Code::kOk ? !there : c == Code::kNoNode) op_znodes_.erase(names[i]);
+          }
+          if (code == Code::kOk) return tell_(core::JournalWritten{id, true});
+          failed_later([this, id] { tell_(core::JournalWritten{id, false}); });
+        });
 }
 
 }  // namespace failoverd::fedb

@@ -1,7 +1,7 @@
 // Writes the cluster's metadata into its znodes, as the holder of the lock: tables, terms, op ids,
-// and what successors need: records of elections and ops, what is kept of replicas. Every write checks the epoch in the same multi and compares versions; nothing
-// is retried here, and a lost answer is told as unknown (SAFETY 14, 17). Owned by the hands; one
-// thread.
+// and what successors need: records of elections and ops, what is kept of replicas. Every write
+// checks the epoch in the same multi and compares versions; nothing is retried here, and a lost
+// answer is told as unknown (SAFETY 14, 17). Owned by the hands; one thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

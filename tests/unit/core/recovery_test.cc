@@ -1,0 +1,132 @@
+// The least work that is safe: every way in which a replica may come back (SAFETY 9, 10).
+#include "lib/core/recovery.h"
+
+#include <gtest/gtest.h>
+
+#include "lib/core/op_tables.h"
+
+namespace failoverd::core {
+namespace {
+
+// Term 3 wrote 1 to 99, term 5 wrote 100 to 199, term 7 leads from 200 on.
+const std::vector<TermPair> kHistory = {{3, 0}, {5, 100}, {7, 200}};
+
+Findings loaded(Term followed, Offset offset) {
+  Findings f;
+  f.followed = followed;
+  f.offset = offset;
+  f.leader_offset = 250;
+  return f;
+}
+
+TEST(ChooseRecovery, WhatMissedNothingOrALittleIsSentWhatItLacks) {
+  EXPECT_EQ(choose_recovery(loaded(5, 199), kHistory).type, OpType::kReAddReplicaNoSendOP);
+  EXPECT_EQ(choose_recovery(loaded(5, 120), kHistory).type, OpType::kReAddReplicaNoSendOP);
+  EXPECT_EQ(choose_recovery(loaded(7, 250), kHistory).type, OpType::kReAddReplicaNoSendOP);
+  EXPECT_EQ(choose_recovery(loaded(3, 0), kHistory).type, OpType::kReAddReplicaNoSendOP);
+}
+
+TEST(ChooseRecovery, WhatStandsAtTheNextTermsStartHasATailOfItsOwn) {
+  const RecoveryPlan one = choose_recovery(loaded(5, 200), kHistory);
+  EXPECT_EQ(one.type, OpType::kReAddReplicaWithDropOP);
+  EXPECT_EQ(one.lost_entries, 1u);
+  EXPECT_EQ(choose_recovery(loaded(5, 230), kHistory).lost_entries, 31u);
+  // It missed a whole term.
+  EXPECT_EQ(choose_recovery(loaded(3, 150), kHistory).lost_entries, 51u);
+}
+
+TEST(ChooseRecovery, AheadOfItsOwnLeaderIsATailToo) {
+  const RecoveryPlan plan = choose_recovery(loaded(7, 255), kHistory);
+  EXPECT_EQ(plan.type, OpType::kReAddReplicaWithDropOP);
+  EXPECT_EQ(plan.lost_entries, 5u);
+}
+
+TEST(ChooseRecovery, WhatTheLeadersBinlogNoLongerHoldsIsCopied) {
+  Findings f = loaded(5, 150);
+  f.manifest_offset = 151;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaWithDropOP);
+  EXPECT_EQ(choose_recovery(f, kHistory).lost_entries, 0u);
+  f.manifest_offset = 150;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaNoSendOP);
+}
+
+TEST(ChooseRecovery, NobodyKnowsWhomItFollowed) {
+  const RecoveryPlan plan = choose_recovery(loaded(0, 50), kHistory);
+  EXPECT_EQ(plan.type, OpType::kReAddReplicaWithDropOP);
+  EXPECT_EQ(plan.lost_entries, std::nullopt);
+}
+
+TEST(ChooseRecovery, WhatIsInMemoryTellsItsTermItself) {
+  Findings f = loaded(3, 150);
+  f.was_in_memory = true;
+  f.term = 5;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaSimplifyOP);
+  f.term = 0;  // It was loaded and has not followed since: what was kept counts.
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaWithDropOP);
+}
+
+// SAFETY 5: a term that was never published may be one in which it led all by itself.
+TEST(ChooseRecovery, ATermThatWasNeverPublishedProvesNothing) {
+  Findings f = loaded(0, 150);
+  f.was_in_memory = true;
+  f.term = 6;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaWithDropOP);
+  f.followed = 5;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaSimplifyOP);
+}
+
+// SAFETY 8: a pair that is a lower bound makes every log of before suspect.
+TEST(ChooseRecovery, ALowerBoundIsNotTrusted) {
+  const std::vector<TermPair> history = {{3, 0}, {5, 100}, {7, 0}};
+  const RecoveryPlan plan = choose_recovery(loaded(5, 120), history);
+  EXPECT_EQ(plan.type, OpType::kReAddReplicaWithDropOP);
+  EXPECT_EQ(plan.lost_entries, std::nullopt);
+}
+
+TEST(ChooseRecovery, NothingOnDisk) {
+  Findings f;
+  f.nothing_on_disk = true;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaOP);
+}
+
+// FEDB.md 4.3.
+TEST(ChooseRecovery, ByTheLetter) {
+  Findings f = loaded(5, 150);
+  f.binlog_kept = false;
+  f.term = 5;
+  f.manifest_offset = 120;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaNoSendOP);
+  f.was_in_memory = true;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaSimplifyOP);
+  f.offset = 200;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaWithDropOP);
+  f.was_in_memory = false;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaOP);
+}
+
+TEST(Matches, TheHistory) {
+  EXPECT_TRUE(matches(5, 100, kHistory));
+  EXPECT_TRUE(matches(5, 199, kHistory));
+  EXPECT_FALSE(matches(5, 200, kHistory));
+  EXPECT_FALSE(matches(4, 150, kHistory));
+  EXPECT_TRUE(matches(7, 1000, kHistory));
+  EXPECT_TRUE(matches(7, 199, kHistory));  // Nothing of its own term has reached it yet.
+  EXPECT_FALSE(matches(7, 198, kHistory));
+  EXPECT_FALSE(matches(7, 1, {}));
+}
+
+// SAFETY 11.
+TEST(OpTables, WhatCopiesIsRecordedAndTakenBack) {
+  for (const OpType type : {OpType::kReAddReplicaOP, OpType::kReAddReplicaNoSendOP,
+                            OpType::kReAddReplicaWithDropOP, OpType::kReAddReplicaSimplifyOP}) {
+    ASSERT_FALSE(table_of(type).empty()) << to_text(type);
+    EXPECT_TRUE(leaves_something(table_of(type))) << to_text(type);
+    EXPECT_TRUE(all_is_undone(table_of(type))) << to_text(type);
+  }
+  EXPECT_TRUE(table_of(OpType::kRecoverTableOP).empty());
+  constexpr TaskRow kLeavesAPause[] = {{Task::kPauseSnapshot, Seat::kLeader, kQuick, Undo::kNone}};
+  EXPECT_FALSE(all_is_undone(kLeavesAPause));
+}
+
+}  // namespace
+}  // namespace failoverd::core
