@@ -249,7 +249,7 @@ void Scenario::show_table(const core::TableShape& table) {
       } else {
         words += held->mode == core::Mode::kLeader ? " leads" : " follows";
         words += " term " + std::to_string(held->term) + " offset " +
-                 std::to_string(t.logs.at(at).offset());
+                 std::to_string(t.log(at).offset());
       }
       if (t.paused()) words += " stopped";
     }

@@ -217,7 +217,7 @@ class WaitsForBetter : public Checker {
     const auto* promote = std::get_if<core::Promote>(&c.call);
     const auto* rows = promote ? world_.keeper.partition(promote->at) : nullptr;
     if (!rows || !ledger_.begun(promote->at) || waited(daemon, promote->at)) return;
-    const core::Offset best = world_.tablet(c.tablet).logs[promote->at].offset();
+    const core::Offset best = world_.tablet(c.tablet).log(promote->at).offset();
     for (const core::Row& row : rows->rows) {
       if (!row.is_alive || row.endpoint == c.tablet) continue;
       const auto last = last_known(daemon, row.endpoint, promote->at);

@@ -33,14 +33,14 @@ class ReplicatedRowsAreKept : public Checker {
   void check(const Ledger::Naming& n) {
     const Attempt* promotion = ledger_.promotion(n.at, n.term, n.leader);
     if (!promotion) return;  // Another checker's business.
-    const Log& log = world_.tablet(n.leader).logs.at(n.at);
+    const Log& log = world_.tablet(n.leader).log(n.at);
     for (Acknowledged& row : rows_[n.at]) {
       if (row.lost || log.holds(row.entry)) continue;
       for (const core::Row& r : n.before->rows) {
         if (!r.is_alive || r.endpoint == n.leader) continue;
         const Attempt* fence = ledger_.known_fence(n.at, *promotion, r.endpoint);
         if (!fence || fence->offset < row.entry.index) continue;
-        if (!world_.tablet(r.endpoint).logs.at(n.at).holds(row.entry)) continue;
+        if (!world_.tablet(r.endpoint).log(n.at).holds(row.entry)) continue;
         if (ledger_.troubled_since(r.endpoint, fence->carried_out_at)) continue;
         broken(n.leader + " leads " + at(n.at) + " without the acknowledged row " +
                std::to_string(row.entry.index) + " of term " + std::to_string(row.entry.term) +
@@ -80,13 +80,13 @@ class NoFollowerDiverges : public Checker {
       const Tablet& of_leader = world_.tablet(leader->endpoint);
       const auto* held = of_leader.held(key);
       if (!of_leader.leads(key) || held->term < p.terms.back().term) continue;
-      const Log& log = of_leader.logs.at(key);
+      const Log& log = of_leader.log(key);
       for (const core::Row& row : p.rows) {
         const Tablet& t = world_.tablet(row.endpoint);
         if (!row.is_alive || row.is_leader || !t.held(key)) continue;
-        if (t.logs.at(key).is_prefix_of(log)) continue;
+        if (t.log(key).is_prefix_of(log)) continue;
         broken(row.endpoint + " is an alive follower of " + leader->endpoint + " in " + at(key) +
-               ", its log parts from its leader's: " + std::to_string(t.logs.at(key).offset()) +
+               ", its log parts from its leader's: " + std::to_string(t.log(key).offset()) +
                " against " + std::to_string(log.offset()));
       }
     }

@@ -114,6 +114,13 @@ void Daemon::carry_out(const core::Command& command) {
                    };
                    ask(asked, [this, c] { tell(core::RecordWritten{c.id, false}); });
                  },
+                 [&](const core::WriteJournal& c) {
+                   const auto asked = [this, s = session_, e = epoch_, c]() -> Reply {
+                     const bool ok = world_.keeper.write(s, e, c);
+                     return [this, id = c.id, ok] { tell(core::JournalWritten{id, ok}); };
+                   };
+                   ask(asked, [this, c] { tell(core::JournalWritten{c.id, false}); });
+                 },
                  [&](const core::SetTimer& c) {
                    const Instant at = std::max(c.at, world_.schedule.now());
                    world_.schedule.at(at + world_.dice.in(world_.timing.timer_late),
@@ -123,6 +130,7 @@ void Daemon::carry_out(const core::Command& command) {
                  [](const core::Note&) {},
                  [](const core::Measure&) {},
                  [](const core::OpEnded&) {},
+                 [](const core::EntriesLost&) {},
              },
              command);
 }

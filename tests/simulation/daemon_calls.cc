@@ -28,6 +28,7 @@ void Daemon::connect(core::RequestId id) {
   if (!world_.tablets().contains(to)) return;  // No such host: silence.
   world_.send(name_, to, [this, id, to] {
     const Tablet& tablet = world_.tablet(to);
+    if (!tablet.powered()) return;
     // Also while it is stopped: the kernel accepts.
     const bool open = tablet.running() && !world_.rejects(name_, to);
     world_.send(to, name_, guarded([this, id, to, open, process = tablet.process()] {
@@ -54,6 +55,7 @@ void Daemon::send_request(core::RequestId id, std::uint64_t process) {
 
 void Daemon::request_arrived(core::RequestId id, const core::CallTablet& c, std::uint64_t process) {
   Tablet& tablet = world_.tablet(c.tablet);
+  if (!tablet.powered()) return;
   if (!tablet.running() || tablet.process() != process) {
     world_.send(c.tablet, name_,
                 guarded([this, to = c.tablet, process] { connection_broke(to, process); }));

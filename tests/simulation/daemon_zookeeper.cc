@@ -285,9 +285,7 @@ void Daemon::try_lock() {
       [this, s = session_]() -> Reply {
         Keeper& keeper = world_.keeper;
         if (keeper.lock_holder() != s) return {};
-        core::LockGained gained{keeper.next_epoch(), {}};
-        for (const auto& [name, record] : keeper.records()) gained.records.push_back(record);
-        return [this, gained] {
+        return [this, gained = keeper.take_over()] {
           taking_lock_ = false;
           held_ = true;
           epoch_ = gained.epoch;

@@ -141,6 +141,7 @@ core::Published Keeper::publish(SessionId session, std::int64_t epoch, const cor
     return answer;
   }
   for (const core::TableEdit& edit : wish.tables) {
+    if (!edit.changes_table()) continue;
     const auto table = tables_.find(edit.znode);
     if (table != tables_.end() && table->second.version == edit.version) continue;
     // A multi names the first of its operations that failed, and only that one.
@@ -151,6 +152,8 @@ core::Published Keeper::publish(SessionId session, std::int64_t epoch, const cor
   }
   ++zxid_;
   for (const core::TableEdit& edit : wish.tables) {
+    keep(edit);
+    if (!edit.changes_table()) continue;
     core::TableShape& shape = tables_.at(edit.znode);
     const core::TableShape before = shape;
     apply(edit, shape);
@@ -158,6 +161,19 @@ core::Published Keeper::publish(SessionId session, std::int64_t epoch, const cor
     changed(kTable + edit.znode);
   }
   return answer;
+}
+
+void Keeper::keep(const core::TableEdit& edit) {
+  for (const core::PartitionEdit& p : edit.partitions) {
+    for (const core::Kept& k : p.kept) kept_[{edit.tid, p.pid}][k.endpoint] = k;
+  }
+}
+
+const core::Kept* Keeper::kept(core::PartitionKey at, const core::Endpoint& endpoint) const {
+  const auto partition = kept_.find(at);
+  if (partition == kept_.end()) return nullptr;
+  const auto found = partition->second.find(endpoint);
+  return found == partition->second.end() ? nullptr : &found->second;
 }
 
 core::TermsReserved Keeper::reserve(SessionId session, std::int64_t epoch,
@@ -186,6 +202,32 @@ bool Keeper::drop(SessionId session, std::int64_t epoch, const std::string& reco
   if (!may_write(session, epoch)) return false;
   records_.erase(record);
   return true;
+}
+
+bool Keeper::write(SessionId session, std::int64_t epoch, const core::WriteJournal& journal) {
+  if (!may_write(session, epoch)) return false;
+  for (const core::BegunOp& op : journal.begun) begun_[op.id] = op;
+  for (const core::OpId op : journal.ended) begun_.erase(op);
+  for (const core::FinishedOps& f : journal.finished) {
+    finished_[f.number % core::kFinishedZnodes] = f;
+  }
+  return true;
+}
+
+core::LockGained Keeper::take_over() {
+  core::LockGained gained;
+  gained.epoch = ++epoch_;
+  for (const auto& [name, record] : records_) gained.records.push_back(record);
+  for (const auto& [id, op] : begun_) gained.begun.push_back(op);
+  for (const auto& [at, replicas] : kept_) {
+    core::KeptPartition partition{at, {}};
+    for (const auto& [endpoint, kept] : replicas) partition.replicas.push_back(kept);
+    gained.kept.push_back(std::move(partition));
+  }
+  for (const auto& [znode, f] : finished_) gained.finished.push_back(f);
+  std::sort(gained.finished.begin(), gained.finished.end(),
+            [](const auto& a, const auto& b) { return a.number < b.number; });
+  return gained;
 }
 
 void Keeper::join_lock(SessionId session) {

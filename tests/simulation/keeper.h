@@ -59,14 +59,21 @@ class Keeper {
   core::OpIdsReserved reserve(SessionId, std::int64_t epoch, const core::ReserveOpIds&);
   bool write(SessionId, std::int64_t epoch, const core::ElectionRecord&);
   bool drop(SessionId, std::int64_t epoch, const std::string& record);
+  bool write(SessionId, std::int64_t epoch, const core::WriteJournal&);
+  // What a new holder of the lock is told, with its new epoch.
+  core::LockGained take_over();
   const std::map<std::string, core::ElectionRecord>& records() const { return records_; }
+  const std::map<core::OpId, core::BegunOp>& begun() const { return begun_; }
+  // By their znode: number modulo kFinishedZnodes.
+  const std::map<std::uint64_t, core::FinishedOps>& finished() const { return finished_; }
+  const core::Kept* kept(core::PartitionKey, const core::Endpoint&) const;
   core::Term term() const { return term_; }
   void set_term(core::Term term) { term_ = term; }
 
   // --- The lock of the daemons, and their epoch
   void join_lock(SessionId);
   std::optional<SessionId> lock_holder() const;
-  std::int64_t next_epoch() { return ++epoch_; }
+  std::int64_t next_epoch() { return ++epoch_; }  // Somebody else's than a daemon's.
   std::int64_t epoch() const { return epoch_; }
 
   // --- leader/ and the switch
@@ -97,6 +104,7 @@ class Keeper {
   };
   void watch_session(SessionId);
   static void apply(const core::TableEdit&, core::TableShape&);
+  void keep(const core::TableEdit&);
 
   Schedule& schedule_;
   std::int64_t zxid_ = 100;
@@ -105,6 +113,9 @@ class Keeper {
   std::map<std::string, core::TableShape> tables_;
   std::map<std::string, std::string> poisoned_;
   std::map<std::string, core::ElectionRecord> records_;
+  std::map<core::OpId, core::BegunOp> begun_;
+  std::map<std::uint64_t, core::FinishedOps> finished_;
+  std::map<core::PartitionKey, std::map<core::Endpoint, core::Kept>> kept_;
   std::vector<SessionId> lock_;  // In the order of their sequence numbers.
   std::vector<std::string> nameservers_;
   core::Term term_ = 0;

@@ -151,7 +151,7 @@ void Ledger::carried_out(const std::string& daemon, const core::CallTablet& c,
   a->carried_out_at = world_.schedule.now();
   const auto at = *simulation::partition_of(c.call);
   const Tablet& t = world_.tablet(c.tablet);
-  if (const auto log = t.logs.find(at); log != t.logs.end()) a->offset = log->second.offset();
+  a->offset = t.log(at).offset();
 }
 
 void Ledger::trouble(const core::Endpoint& tablet, const std::string&) {

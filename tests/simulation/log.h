@@ -37,6 +37,14 @@ class Log {
     return entries_.emplace_back(entry);
   }
 
+  // What comes first, up to `offset`.
+  Log prefix(core::Offset offset) const {
+    Log first;
+    first.entries_.assign(entries_.begin(), above(offset));
+    return first;
+  }
+  void cut(core::Offset offset) { entries_.erase(above(offset), entries_.end()); }
+
   // The first entry above `offset`.
   std::vector<Entry>::const_iterator above(core::Offset offset) const {
     return std::upper_bound(entries_.begin(), entries_.end(), offset,
@@ -50,6 +58,14 @@ class Log {
     if (other.entries_.size() < size) return false;
     const Entry& there = other.entries_[size - 1];
     return there.index == entries_.back().index && there.chain == entries_.back().chain;
+  }
+
+  // Up to where both are the same.
+  core::Offset common_with(const Log& other) const {
+    const auto parts = std::mismatch(
+        entries_.begin(), entries_.end(), other.entries_.begin(), other.entries_.end(),
+        [](const Entry& a, const Entry& b) { return a.index == b.index && a.chain == b.chain; });
+    return parts.first == entries_.begin() ? 0 : std::prev(parts.first)->index;
   }
 
   bool holds(const Entry& entry) const {

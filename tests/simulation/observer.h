@@ -32,6 +32,8 @@ class Observer {
   // A call of that daemon was carried out there; the daemon may be dead by now.
   virtual void carried_out(const std::string& /*daemon*/, const core::CallTablet&,
                            const core::Answer&) {}
+  // A partition's directory went into the recycle bin.
+  virtual void dropped(const core::Endpoint&, core::PartitionKey, const Log&) {}
   // A put was acknowledged to its writer.
   virtual void acknowledged(core::PartitionKey, const core::Endpoint& /*leader*/, const Entry&) {}
   // Something was done to a tablet or to the ways to it: "kill", "pause", "cut", ...

@@ -81,7 +81,7 @@ void Operator::recover(core::PartitionKey at, core::TableShape table, const core
                    world_.reaches(leader.endpoint, row.endpoint);
   if (!fit) return;
   world_.trouble(row.endpoint, "recovered");
-  world_.tablet(row.endpoint).load(at, core::Mode::kFollower, held->term, from.logs.at(at));
+  world_.tablet(row.endpoint).load(at, core::Mode::kFollower, held->term, from.log(at));
   from.add_replica(at, row.endpoint);
   set_row(p, {row.endpoint, false, true});
   world_.keeper.write_table(std::move(table), "operator");
@@ -91,7 +91,7 @@ void Operator::revive(core::PartitionKey at, core::TableShape table) {
   core::PartitionShape& p = partition_in(table, at.pid);
   const core::Row* best = nullptr;
   const auto offset = [&](const core::Row& row) {
-    return world_.tablet(row.endpoint).logs.at(at).offset();
+    return world_.tablet(row.endpoint).log(at).offset();
   };
   for (const core::Row& row : p.rows) {
     if (!row.is_alive && p.rows.size() > 1) continue;
@@ -103,10 +103,10 @@ void Operator::revive(core::PartitionKey at, core::TableShape table) {
   const core::Term term = world_.keeper.term() + 1;
   world_.keeper.set_term(term);
   world_.trouble(leader.endpoint, "revived");
-  t.load(at, core::Mode::kLeader, term, t.logs.at(at));
+  t.load(at, core::Mode::kLeader, term, t.log(at));
   for (core::Row& row : p.rows) row.is_alive = false;
   set_row(p, leader);
-  p.terms.push_back({term, t.logs.at(at).offset() + 1});
+  p.terms.push_back({term, t.log(at).offset() + 1});
   world_.keeper.write_table(std::move(table), "operator");
 }
 

@@ -178,9 +178,9 @@ std::vector<Violation> not_equal(World& world) {
       const core::PartitionKey at{table.tid, p.pid};
       const core::Row* leader = leader_of(p);
       if (!leader || !electable(world, at, p)) continue;
-      const Log& log = world.tablet(leader->endpoint).logs.at(at);
+      const Log& log = world.tablet(leader->endpoint).log(at);
       for (const core::Row& row : p.rows) {
-        const Log& other = world.tablet(row.endpoint).logs.at(at);
+        const Log& other = world.tablet(row.endpoint).log(at);
         if (!row.is_alive || (other.is_prefix_of(log) && other.offset() == log.offset())) continue;
         unmet.push_back({kLedAgain, world.name_of(at) + ": " + row.endpoint + " has " +
                                         std::to_string(other.offset()) + " of " +

@@ -11,12 +11,16 @@ namespace failoverd::simulation {
 namespace {
 
 // In the order of core::Call.
-constexpr std::array kNames = {"GetTableStatus",   "GetTermPair",    "Probe",
-                               "Promote",          "Demote",         "DelReplica",
-                               "GetTableFollower", "RecoverSnapshot"};
+constexpr std::array kNames = {
+    "GetTableStatus", "GetTermPair",      "Probe",           "Promote",      "Demote",
+    "DelReplica",     "GetTableFollower", "RecoverSnapshot", "AddReplica",   "PauseSnapshot",
+    "LoadTable",      "SendSnapshot",     "DropTable",       "DeleteBinlog", "GetManifest",
+    "GetTaskStatus",  "DeleteOpTask"};
 static_assert(kNames.size() == std::variant_size_v<core::Call>);
 
-core::Answer answer(int code, std::string text = {}) {
+}  // namespace
+
+core::Answer answer(int code, std::string text) {
   core::Answer a;
   a.transport = core::Transport::kAnswered;
   a.code = code;
@@ -25,8 +29,6 @@ core::Answer answer(int code, std::string text = {}) {
 }
 
 core::Answer no_table() { return answer(core::kTableIsNotExist, "table is not exist"); }
-
-}  // namespace
 
 Method method_of(const core::Call& call) { return call.index(); }
 
@@ -58,6 +60,8 @@ Tablet::Tablet(World& world, std::string endpoint)
 
 void Tablet::start() {
   if (running_) return;
+  // A machine that was off resets what others take for open connections.
+  if (!std::exchange(powered_, true)) world_.process_ended(*this);
   running_ = true;
   paused_ = false;
   ++process_;
@@ -69,10 +73,10 @@ void Tablet::kill() {
   if (!running_) return;
   running_ = false;
   paused_ = false;
-  memory.clear();
+  forget_memory();
   backlog_.clear();
   hung_.clear();
-  world_.process_ended(*this);
+  if (powered_) world_.process_ended(*this);
 }
 
 void Tablet::pause() {
@@ -123,6 +127,7 @@ void Tablet::call(const core::Call& call, Done done, Done carried_out) {
   if (const auto failing = failing_.find(method); failing != failing_.end()) {
     result = answer(failing->second.code, "made to fail");
     if (--failing->second.times <= 0) failing_.erase(failing);
+    failed_before(call);
   } else {
     if (const auto at = partition_of(call)) {
       if (const Held* h = held(*at); h && h->mode == core::Mode::kLeader) {
@@ -144,7 +149,7 @@ void Tablet::call(const core::Call& call, Done done, Done carried_out) {
 
 core::Answer Tablet::carry_out(const core::Call& call) {
   return std::visit(Overload{
-                        [&](const core::GetTableStatus&) { return status(); },
+                        [&](const core::GetTableStatus& c) { return status(c); },
                         [&](const core::GetTermPair& c) { return term_pair(c.at); },
                         [&](const core::Probe& c) { return probe(c); },
                         [&](const core::Promote& c) { return promote(c); },
@@ -152,14 +157,24 @@ core::Answer Tablet::carry_out(const core::Call& call) {
                         [&](const core::DelReplica& c) { return del_replica(c); },
                         [&](const core::GetTableFollower& c) { return followers(c.at); },
                         [&](const core::RecoverSnapshot& c) { return recover_snapshot(c.at); },
+                        [&](const core::AddReplica& c) { return add_replica_asked(c); },
+                        [&](const core::PauseSnapshot& c) { return pause_snapshot(c.at); },
+                        [&](const core::LoadTable& c) { return load_table(c); },
+                        [&](const core::SendSnapshot& c) { return send_snapshot(c); },
+                        [&](const core::DropTable& c) { return drop_table(c); },
+                        [&](const core::DeleteBinlog& c) { return delete_binlog(c.at); },
+                        [&](const core::GetManifest& c) { return manifest(c.at); },
+                        [&](const core::GetTaskStatus&) { return task_status(); },
+                        [&](const core::DeleteOpTask& c) { return delete_op_task(c.op); },
                     },
                     call);
 }
 
-core::Answer Tablet::status() const {
+core::Answer Tablet::status(const core::GetTableStatus& c) const {
   core::Answer a = answer(core::kOk);
   for (const auto& [key, h] : memory) {
-    const core::Offset offset = logs.at(key).offset();
+    if (c.at && *c.at != key) continue;
+    const core::Offset offset = h.loaded() ? log(key).offset() : 0;
     a.replicas.push_back({key, offset, h.mode, h.state, offset, offset * 100});
   }
   return a;
@@ -167,18 +182,20 @@ core::Answer Tablet::status() const {
 
 core::Answer Tablet::term_pair(core::PartitionKey at) const {
   core::Answer a = answer(core::kOk);
-  // Without the table in memory only the snapshot would count; there is none in this world yet.
   if (const Held* h = held(at)) {
     a.has_table = true;
     a.is_leader = h->mode == core::Mode::kLeader;
     a.term = h->term;
-    a.offset = logs.at(at).offset();
+    a.offset = h->loaded() ? log(at).offset() : 0;
+  } else if (const auto d = disk.find(at); d != disk.end()) {
+    a.term = d->second.snapshot_term;  // The binlog behind it does not count.
+    a.offset = d->second.snapshot;
   }
   return a;
 }
 
 core::Answer Tablet::probe(const core::Probe& c) {
-  const Appended appended = append({c.at, c.term, true, {}});
+  const Appended appended = append({c.at, c.term, true, false, 0, {}});
   core::Answer a = answer(appended.code);
   a.offset = appended.offset;
   a.term = appended.term;
@@ -211,6 +228,19 @@ core::Answer Tablet::demote(core::PartitionKey at) {
   return answer(core::kOk, "ok");
 }
 
+core::Answer Tablet::add_replica_asked(const core::AddReplica& c) {
+  const auto found = memory.find(c.at);
+  if (found == memory.end()) return no_table();
+  Held& h = found->second;
+  if (h.mode != core::Mode::kLeader) return answer(kTableIsFollower, "table is follower");
+  for (const Follower& f : h.followers) {
+    if (f.endpoint != c.replica) continue;
+    return answer(core::kReplicaAlreadyExists, "replica endpoint already exists");
+  }
+  add_replica(c.at, c.replica);
+  return answer(core::kOk, "ok");
+}
+
 core::Answer Tablet::del_replica(const core::DelReplica& c) {
   const auto found = memory.find(c.at);
   if (found == memory.end()) return no_table();
@@ -225,21 +255,10 @@ core::Answer Tablet::followers(core::PartitionKey at) const {
   if (!h) return no_table();
   if (h->mode != core::Mode::kLeader) return answer(kTableIsFollower, "table is follower");
   core::Answer a = answer(core::kOk);
-  a.offset = logs.at(at).offset();
+  a.offset = h->loaded() ? log(at).offset() : 0;
   for (const Follower& f : h->followers)
     a.followers.push_back({f.endpoint, f.position.value_or(0)});
   return a;
-}
-
-core::Answer Tablet::recover_snapshot(core::PartitionKey at) {
-  const auto found = memory.find(at);
-  if (found == memory.end()) return no_table();
-  core::TableState& state = found->second.state;
-  if (state == core::TableState::kMakingSnapshot) {
-    return answer(core::kTableStatusIsNotNormal, "table status is kMakingSnapshot");
-  }
-  state = core::TableState::kNormal;
-  return answer(core::kOk, "ok");
 }
 
 Instant Tablet::joined(const Held& h, const std::string* only) const {
@@ -260,6 +279,11 @@ void Tablet::unhang() {
   for (Work& work : std::exchange(hung_, {})) take(std::move(work));
 }
 
+void Tablet::stop_failing() {
+  failing_.clear();
+  load_fails_ = false;
+}
+
 void Tablet::set_state(core::PartitionKey at, core::TableState state) {
   if (const auto found = memory.find(at); found != memory.end()) found->second.state = state;
 }
@@ -271,14 +295,21 @@ const Tablet::Held* Tablet::held(core::PartitionKey at) const {
 
 bool Tablet::leads(core::PartitionKey at) const {
   const Held* h = held(at);
-  return running_ && h && h->mode == core::Mode::kLeader;
+  return running_ && h && h->mode == core::Mode::kLeader && h->loaded();
+}
+
+const Log& Tablet::log(core::PartitionKey at) const {
+  static const Log kEmpty;
+  const auto found = disk.find(at);
+  return found == disk.end() ? kEmpty : found->second.log;
 }
 
 void Tablet::create(core::PartitionKey at, core::Mode mode, core::Term term,
                     const std::vector<std::string>& followers) {
-  logs[at] = {};
+  disk[at] = {};
   Held& h = memory[at];
   h = {};
+  h.instance = ++last_run_;
   h.mode = mode;
   h.term = term;
   set_followers(at, h, followers);

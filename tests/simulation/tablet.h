@@ -1,15 +1,18 @@
 // A made-up tablet that behaves as FEDB.md 3.2 and 7 say, warts included: it replicates
 // asynchronously from a position that it takes once per follower, a follower skips what it has and
-// answers ok, ChangeRole(leader) does not look at the term, and a stopped process does later what
-// it was told earlier. Its disk survives its process. Owned by the world.
+// answers ok, ChangeRole(leader) does not look at the term, a stopped process does later what it
+// was told earlier, loading, copying and dropping go on behind an answer that was ok. Its disk
+// survives its process. Owned by the world.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lib/core/calls.h"
@@ -30,7 +33,9 @@ std::optional<Method> method_named(const std::string&);
 std::optional<core::PartitionKey> partition_of(const core::Call&);
 
 // Codes that only the made-up tablet needs to know.
+inline constexpr int kAddTaskFailed = -1;
 inline constexpr int kTableIsFollower = 103;
+inline constexpr int kTableMetaIsInvalid = 129;
 
 class Tablet {
  public:
@@ -38,6 +43,7 @@ class Tablet {
   struct Follower {
     std::string endpoint;
     std::optional<core::Offset> position;  // Taken once; then only counted on.
+    std::uint64_t process = 0;             // Of the follower's tablet, when it was taken.
     std::uint64_t attempt = 0;             // Of the request under way; 0: none is.
     Instant attempt_began;
     bool woken = false;  // It will look for new entries by itself.
@@ -48,20 +54,48 @@ class Tablet {
     core::Term term = 0;
     core::Mode mode = core::Mode::kFollower;
     core::TableState state = core::TableState::kNormal;
-    std::uint64_t run = 0;  // Changes with the role: older threads have ended.
+    std::uint64_t instance = 0;  // Tells one stay in memory from the next.
+    std::uint64_t run = 0;       // Changes with the role: older threads have ended.
     std::vector<Follower> followers;
+    bool from_disk = false;  // LoadTable made it, and no leader has sent to it since.
+    Instant loaded_at;       // When it became kTableNormal.
+
+    // Until then it answers offset 0.
+    bool loaded() const {
+      return state != core::TableState::kUndefined && state != core::TableState::kLoading;
+    }
+  };
+
+  // A partition's directory.
+  struct Directory {
+    Log log;                       // What LoadTable makes of it: the snapshot, then the binlog.
+    core::Offset snapshot = 0;     // The manifest's; 0: there is none.
+    core::Term snapshot_term = 0;  // The manifest's.
+    core::Offset binlog_from = 0;  // The binlog holds what is above.
+    bool binlog_moved = false;     // What is written now goes into a file in the recycle bin.
+    bool torn = false;             // Its manifest names another snapshot than the one there.
+    core::Offset synced = 0;       // What survives a power cut, for certain.
+    Instant next_sync;
+  };
+  struct Dropped {
+    core::PartitionKey at;
+    Directory directory;
+    Instant when;
   };
 
   struct Append {
     core::PartitionKey at;
     core::Term term = 0;
     bool probe = false;  // pre_log_index 0 and no entries.
+    bool by_leader = false;
+    core::Offset pre = 0;
     std::vector<Entry> entries;
   };
   struct Appended {
     int code = 0;
     core::Offset offset = 0;
     core::Term term = 0;
+    std::uint64_t process = 0;
   };
 
   Tablet(World& world, std::string endpoint);
@@ -71,10 +105,12 @@ class Tablet {
   // --- The process
   void start();  // Opens its port, then registers; exits if its old znode is still there.
   void kill();
+  void power_cut();  // Its machine is off until it is started: nobody even refuses.
   void pause();
   void resume();
   bool running() const { return running_; }
   bool paused() const { return paused_; }
+  bool powered() const { return powered_; }
   bool serves() const { return running_ && !paused_; }
   std::uint64_t process() const { return process_; }
   SessionId session() const { return session_; }
@@ -93,17 +129,21 @@ class Tablet {
   void hang(Method method) { hanging_.insert(method); }
   void unhang();  // What hung is done now.
   void fail(Method method, int code, int times) { failing_[method] = {code, times}; }
-  void stop_failing() { failing_.clear(); }
+  void stop_failing();
+  void fail_next_load() { load_fails_ = true; }
   bool misbehaves() const { return !hanging_.empty() || !failing_.empty() || slow > Duration{}; }
   Duration slow{};  // Every answer takes so much longer.
   void set_state(core::PartitionKey, core::TableState);
   void lose_session();  // Its znode goes, it serves on and comes back by itself.
 
-  // --- What it holds. The logs are its disk.
-  std::map<core::PartitionKey, Log> logs;
+  // --- What it holds
+  std::map<core::PartitionKey, Directory> disk;
+  std::vector<Dropped> recycle_bin;  // In the order in which they came there.
   std::map<core::PartitionKey, Held> memory;
+  std::map<std::pair<core::OpId, core::Task>, core::OpStatus> tasks;
   const std::string& endpoint() const { return endpoint_; }
   const Held* held(core::PartitionKey) const;
+  const Log& log(core::PartitionKey) const;  // On its disk; empty where there is no directory.
   bool leads(core::PartitionKey) const;
   // The table is made, as the nameserver's CreateTable does.
   void create(core::PartitionKey, core::Mode, core::Term,
@@ -111,24 +151,57 @@ class Tablet {
   // What LoadTable leaves in memory: the replica with this log, from wherever it came.
   void load(core::PartitionKey, core::Mode, core::Term, Log);
   void add_replica(core::PartitionKey, const std::string& follower);
+  // As the schedule of the tablet's own has it; nothing happens unless it is kTableNormal.
+  void make_snapshot(core::PartitionKey);
+  // What neither the snapshot nor a follower needs goes from the binlog.
+  void delete_old_binlogs(core::PartitionKey);
 
  private:
   struct Failing {
     int code = 0;
     int times = 0;
   };
+  struct Copy;
+  enum class File { kMeta, kSnapshot, kManifest };
 
   core::Answer carry_out(const core::Call&);
-  core::Answer status() const;
+  core::Answer status(const core::GetTableStatus&) const;
   core::Answer term_pair(core::PartitionKey) const;
   core::Answer probe(const core::Probe&);
   core::Answer promote(const core::Promote&);
   core::Answer demote(core::PartitionKey);
+  core::Answer add_replica_asked(const core::AddReplica&);
   core::Answer del_replica(const core::DelReplica&);
   core::Answer followers(core::PartitionKey) const;
-  core::Answer recover_snapshot(core::PartitionKey);
   // Until when the thread of a follower that does not answer is waited for.
   Instant joined(const Held&, const std::string* only) const;
+
+  // --- Disk, tasks: tablet_disk.cc
+  core::Answer pause_snapshot(core::PartitionKey);
+  core::Answer recover_snapshot(core::PartitionKey);
+  core::Answer manifest(core::PartitionKey) const;
+  core::Answer load_table(const core::LoadTable&);
+  core::Answer drop_table(const core::DropTable&);
+  core::Answer delete_binlog(core::PartitionKey);
+  core::Answer task_status() const;
+  core::Answer delete_op_task(core::OpId);
+  bool register_task(core::OpId, core::Task);
+  void end_task(core::OpId, core::Task, bool done);
+  void failed_before(const core::Call&);
+  void run_task(Work);  // On one of its few task threads.
+  void task_thread_free();
+  bool is(core::PartitionKey, std::uint64_t instance) const;  // Still in memory.
+  void loading_ends(core::PartitionKey, std::uint64_t instance);
+  void drop(core::PartitionKey);
+  void about_to_write(Directory&);
+  void forget_memory();
+
+  // --- Copies: tablet_send.cc
+  core::Answer send_snapshot(const core::SendSnapshot&);
+  void send_file(const std::shared_ptr<Copy>&);
+  void file_sent(const std::shared_ptr<Copy>&, std::uint64_t attempt, bool ok);
+  void copied(const Copy&, bool ok);
+  bool receive(const Copy&, File);
 
   // --- Replication: tablet_replication.cc
   void set_followers(core::PartitionKey, Held&, const std::vector<std::string>&);
@@ -147,6 +220,7 @@ class Tablet {
   const std::string endpoint_;
   bool running_ = false;
   bool paused_ = false;
+  bool powered_ = true;
   std::uint64_t process_ = 0;
   SessionId session_ = 0;
   std::vector<Work> backlog_;  // What came while it was stopped.
@@ -154,9 +228,17 @@ class Tablet {
   std::uint64_t last_attempt_ = 0;
   Instant mutex_free_;  // Its one mutex is held until then.
 
+  int busy_task_threads_ = 0;
+  std::deque<Work> waiting_tasks_;
+  std::set<std::pair<core::PartitionKey, std::string>> sending_;
+
   std::set<Method> hanging_;
   std::vector<Work> hung_;
   std::map<Method, Failing> failing_;
+  bool load_fails_ = false;
 };
+
+core::Answer answer(int code, std::string text = {});
+core::Answer no_table();
 
 }  // namespace failoverd::simulation

@@ -19,11 +19,13 @@ std::optional<Entry> Tablet::put(core::PartitionKey at, Payload payload, int& co
     return std::nullopt;
   }
   Held& h = found->second;
-  code = h.mode != core::Mode::kLeader           ? kTableIsFollower
-         : h.state == core::TableState::kLoading ? core::kTableIsLoading
-                                                 : core::kOk;
+  code = h.mode != core::Mode::kLeader ? kTableIsFollower
+         : !h.loaded()                 ? core::kTableIsLoading
+                                       : core::kOk;
   if (code != core::kOk) return std::nullopt;
-  const Entry entry = logs.at(at).append(h.term, payload);
+  Directory& d = disk.at(at);
+  about_to_write(d);
+  const Entry entry = d.log.append(h.term, payload);
   for (Follower& f : h.followers) {
     if (f.attempt == 0 && !f.woken) wake(at, h, f, world_.dice.in(world_.timing.replication));
   }
@@ -34,15 +36,24 @@ Tablet::Appended Tablet::append(const Append& request) {
   const auto found = memory.find(request.at);
   if (found == memory.end()) return {core::kTableIsNotExist, 0, 0};
   Held& h = found->second;
-  Log& log = logs.at(request.at);
-  if (h.mode == core::Mode::kLeader) return {core::kTableIsLeader, log.offset(), h.term};
-  if (h.state == core::TableState::kLoading) return {core::kTableIsLoading, 0, 0};
-  if (request.term < h.term) return {core::kFailToAppendEntries, log.offset(), h.term};
+  Directory& d = disk.at(request.at);
+  const auto say = [&](int code) {
+    return Appended{code, h.loaded() ? d.log.offset() : 0, h.term, process_};
+  };
+  if (h.mode == core::Mode::kLeader) return say(core::kTableIsLeader);
+  if (h.state == core::TableState::kLoading) return say(core::kTableIsLoading);
+  if (request.term < h.term) return say(core::kFailToAppendEntries);
+  if (request.by_leader) h.from_disk = false;
   if (request.probe) h.term = request.term;  // Only the empty probe raises it.
-  for (const Entry& entry : request.entries) {
-    if (entry.index > log.offset()) log.add(entry);  // What it has is skipped, and that is ok.
+  // A gap is refused. Before its load has begun it knows of no entry yet.
+  if (!request.probe && (!h.loaded() || request.pre > d.log.offset())) {
+    return say(core::kFailToAppendEntries);
   }
-  return {core::kOk, log.offset(), h.term};
+  if (!request.entries.empty()) about_to_write(d);
+  for (const Entry& entry : request.entries) {
+    if (entry.index > d.log.offset()) d.log.add(entry);  // What it has is skipped, and that is ok.
+  }
+  return say(core::kOk);
 }
 
 void Tablet::set_followers(core::PartitionKey at, Held& h,
@@ -51,15 +62,18 @@ void Tablet::set_followers(core::PartitionKey at, Held& h,
   h.followers.clear();
   h.followers.reserve(endpoints.size());
   for (const std::string& endpoint : endpoints) {
-    h.followers.push_back({endpoint, std::nullopt, 0, {}, false});
+    h.followers.push_back({endpoint, std::nullopt, 0, 0, {}, false});
   }
   for (Follower& f : h.followers) wake(at, h, f, Duration{0});
 }
 
 void Tablet::load(core::PartitionKey at, core::Mode mode, core::Term term, Log log) {
-  logs[at] = std::move(log);
+  Directory& d = disk[at] = {};
+  d.log = std::move(log);
+  d.synced = d.log.offset();
   Held& h = memory[at];
   h = {};
+  h.instance = ++last_run_;
   h.mode = mode;
   h.term = term;
   set_followers(at, h, {});
@@ -68,7 +82,7 @@ void Tablet::load(core::PartitionKey at, core::Mode mode, core::Term term, Log l
 void Tablet::add_replica(core::PartitionKey at, const std::string& to) {
   Held& h = memory.at(at);
   std::erase_if(h.followers, [&](const Follower& f) { return f.endpoint == to; });
-  wake(at, h, h.followers.emplace_back(Follower{to, std::nullopt, 0, {}, false}), Duration{0});
+  wake(at, h, h.followers.emplace_back(Follower{to, std::nullopt, 0, 0, {}, false}), Duration{0});
 }
 
 Tablet::Follower* Tablet::follower(core::PartitionKey at, std::uint64_t run,
@@ -90,12 +104,13 @@ void Tablet::replicate(core::PartitionKey at, std::uint64_t run, const std::stri
   Follower* f = follower(at, run, to);
   if (!f || f->attempt != 0) return;
   f->woken = false;
-  Append request{at, memory.at(at).term, !f->position, {}};
+  Append request{at, memory.at(at).term, !f->position, true, f->position.value_or(0), {}};
   core::Offset sent = 0;
   if (f->position) {
-    const Log& log = logs.at(at);
-    const auto first = log.above(*f->position);
-    const auto left = static_cast<std::size_t>(log.entries().end() - first);
+    const Directory& d = disk.at(at);
+    if (*f->position < d.binlog_from) return;  // What it needs is gone: it never catches up.
+    const auto first = d.log.above(*f->position);
+    const auto left = static_cast<std::size_t>(d.log.entries().end() - first);
     if (left == 0) return;  // A put will wake it.
     request.entries.assign(first, first + static_cast<std::ptrdiff_t>(std::min(left, kBatch)));
     sent = request.entries.back().index;
@@ -108,6 +123,7 @@ void Tablet::replicate(core::PartitionKey at, std::uint64_t run, const std::stri
   };
   world_.send(endpoint_, to, [this, to, request = std::move(request), answer] {
     Tablet& other = world_.tablet(to);
+    if (!other.powered()) return;
     if (!other.running()) return answer(std::nullopt);
     other.take([&other, request, answer] { answer(other.append(request)); });
   });
@@ -125,8 +141,9 @@ void Tablet::replicated(core::PartitionKey at, std::uint64_t run, const std::str
   if (!result || result->code != core::kOk) {
     return wake(at, h, *f, world_.timing.replication_error);
   }
+  if (!f->position) f->process = result->process;
   f->position = f->position ? sent : result->offset;
-  if (logs.at(at).offset() > *f->position) wake(at, h, *f, Duration{0});
+  if (log(at).offset() > *f->position) wake(at, h, *f, Duration{0});
 }
 
 }  // namespace failoverd::simulation

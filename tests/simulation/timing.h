@@ -31,6 +31,17 @@ struct Timing {
   Duration replication_error = std::chrono::seconds{1};
   Duration replication_timeout = std::chrono::seconds{12};
 
+  // A binlog reaches the disk itself so often: what is younger does not survive a power cut.
+  Duration binlog_sync = std::chrono::seconds{5};
+  // A task thread takes up its task; loads, drops, sends a file and waits after it, tries again.
+  Range task_begins{Duration{0}, std::chrono::milliseconds{3}};
+  Range load{std::chrono::milliseconds{10}, std::chrono::milliseconds{1500}};
+  Range drop{std::chrono::milliseconds{1}, std::chrono::milliseconds{200}};
+  Range send_file{std::chrono::milliseconds{1000}, std::chrono::milliseconds{1500}};
+  Duration send_file_again = std::chrono::seconds{3};
+  // A snapshot is made.
+  Range make_snapshot{std::chrono::milliseconds{20}, std::chrono::seconds{5}};
+
   // What was under way while a network was cut arrives after all when it is mended.
   double late_delivery = 0.5;
   // A request that was under way when a daemon died or lost its connection is carried out.
@@ -54,6 +65,11 @@ inline Timing fixed_timing() {
   t.registration = always(milliseconds{20});
   t.supervisor = always(milliseconds{500});
   t.replication = always(milliseconds{5});
+  t.task_begins = always(milliseconds{1});
+  t.load = always(milliseconds{50});
+  t.drop = always(milliseconds{10});
+  t.send_file = always(milliseconds{1000});
+  t.make_snapshot = always(milliseconds{100});
   t.late_delivery = 1;
   t.carried_out = 1;
   t.not_sent = 1;

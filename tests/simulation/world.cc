@@ -115,7 +115,8 @@ bool World::rejects(const std::string& daemon, const std::string& name) const {
 }
 
 bool World::hangs(const std::string& from, const std::string& to) const {
-  return !reaches(from, to) || tablets_.at(to)->paused();
+  const Tablet& t = *tablets_.at(to);
+  return !reaches(from, to) || t.paused() || !t.powered();
 }
 
 // --- What happens to tablets
@@ -129,6 +130,12 @@ void World::kill(const std::string& name) {
   wanted_.erase(name);
   trouble(name, "kill");
   tablet(name).kill();
+}
+
+void World::power_cut(const std::string& name) {
+  wanted_.erase(name);
+  tablet(name).power_cut();
+  trouble(name, "power cut");
 }
 
 void World::restart(const std::string& name) {

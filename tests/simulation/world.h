@@ -80,7 +80,9 @@ class World {
   bool rejects(const std::string& daemon, const std::string& tablet) const;
 
   // --- What happens to tablets
-  void kill(const std::string& tablet);     // SIGKILL; nobody starts it again.
+  void kill(const std::string& tablet);  // SIGKILL; nobody starts it again.
+  // Its machine goes off, and what it had not synced is lost; nobody starts it again.
+  void power_cut(const std::string& tablet);
   void restart(const std::string& tablet);  // Killed if need be, and started.
   void pause(const std::string& tablet);
   void resume(const std::string& tablet);

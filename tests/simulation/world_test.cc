@@ -43,9 +43,7 @@ class MadeUp : public testing::Test {
     world_.add_writer(kAt, {}).write(rows);
     world_.run_for(seconds{1});
   }
-  core::Offset offset(const std::string& tablet) {
-    return world_.tablet(tablet).logs.at(kAt).offset();
-  }
+  core::Offset offset(const std::string& tablet) { return world_.tablet(tablet).log(kAt).offset(); }
 
   World world_{1, fixed_timing()};
 };
@@ -54,7 +52,7 @@ TEST_F(MadeUp, ReplicatesToItsFollowers) {
   write(5);
   EXPECT_EQ(offset("A:1"), 5u);
   EXPECT_EQ(offset("B:1"), 5u);
-  EXPECT_TRUE(world_.tablet("C:1").logs.at(kAt).is_prefix_of(world_.tablet("A:1").logs.at(kAt)));
+  EXPECT_TRUE(world_.tablet("C:1").log(kAt).is_prefix_of(world_.tablet("A:1").log(kAt)));
 }
 
 TEST_F(MadeUp, ProbeFencesTheLivingLeader) {
@@ -87,7 +85,7 @@ TEST_F(MadeUp, AFollowerThatIsAheadNeverComplains) {
   world_.run_for(seconds{3});
   EXPECT_EQ(offset("B:1"), 10u);
   EXPECT_EQ(offset("C:1"), 10u);
-  EXPECT_FALSE(world_.tablet("B:1").logs.at(kAt).is_prefix_of(world_.tablet("C:1").logs.at(kAt)));
+  EXPECT_FALSE(world_.tablet("B:1").log(kAt).is_prefix_of(world_.tablet("C:1").log(kAt)));
 }
 
 TEST_F(MadeUp, SnapshotsRefuseRoleChanges) {
@@ -96,7 +94,7 @@ TEST_F(MadeUp, SnapshotsRefuseRoleChanges) {
     EXPECT_EQ(call("B:1", core::Promote{kAt, 9, {}}).code, core::kTableStatusIsNotNormal);
     EXPECT_EQ(call("B:1", core::Demote{kAt}).code, core::kTableStatusIsNotNormal);
   }
-  EXPECT_EQ(call("B:1", core::RecoverSnapshot{kAt}).code, core::kTableStatusIsNotNormal);
+  EXPECT_EQ(call("B:1", core::RecoverSnapshot{kAt}).code, core::kTableStatusIsNotPaused);
   world_.tablet("B:1").set_state(kAt, core::TableState::kSnapshotPaused);
   EXPECT_TRUE(call("B:1", core::RecoverSnapshot{kAt}).ok());
   EXPECT_TRUE(call("B:1", core::Promote{kAt, 9, {}}).ok());
@@ -161,13 +159,14 @@ TEST_F(MadeUp, AMultiIsAllOrNothing) {
   other.znode = "table/table_data/other";
   other.tid = 3;
   world_.keeper.write_table(other, "nameserver");
+  const core::PartitionEdit dead{0, {{"A:1", true, false}}, {}, {}};
   const core::Publish both{
-      1, {{"table/table_data/flow", 0, {{0, {{"A:1", true, false}}, {}}}}, {other.znode, 7, {}}}};
+      1, {{"table/table_data/flow", 0, {dead}, kAt.tid}, {other.znode, 7, {dead}, other.tid}}};
   const core::Published answer = world_.keeper.publish(session, epoch, both, "x");
   EXPECT_EQ(answer.outcome, core::Published::Outcome::kConflict);
   EXPECT_EQ(answer.conflicts, std::vector<std::string>{other.znode});
   EXPECT_TRUE(world_.keeper.partition(kAt)->rows.front().is_alive);
-  const core::Publish late{2, {{"table/table_data/flow", 0, {}}}};
+  const core::Publish late{2, {{"table/table_data/flow", 0, {dead}, kAt.tid}}};
   EXPECT_EQ(world_.keeper.publish(session, epoch - 1, late, "x").outcome,
             core::Published::Outcome::kNotHeld);
 }

@@ -1,0 +1,250 @@
+// What a tablet does with its disk, behind answers that are given at once: loading, dropping,
+// snapshots; and the registry of the tasks of ops.
+#include <algorithm>
+#include <utility>
+
+#include "tests/simulation/tablet.h"
+#include "tests/simulation/world.h"
+
+namespace failoverd::simulation {
+namespace {
+
+constexpr int kTaskThreads = 3;  // LoadTable, DropTable and SendSnapshot share them.
+
+}  // namespace
+
+// --- Tasks
+// -----------------------------------------------------------------------------------------
+
+// False: the key is taken, by whatever came first and however it ended.
+bool Tablet::register_task(core::OpId op, core::Task task) {
+  return tasks.try_emplace({op, task}, core::OpStatus::kDoing).second;
+}
+
+void Tablet::end_task(core::OpId op, core::Task task, bool done) {
+  const auto found = tasks.find({op, task});
+  if (found == tasks.end()) return;  // DeleteOPTask was quicker.
+  found->second = done ? core::OpStatus::kDone : core::OpStatus::kFailed;
+}
+
+// A call that is made to fail has registered its task all the same.
+void Tablet::failed_before(const core::Call& call) {
+  if (const auto* send = std::get_if<core::SendSnapshot>(&call)) {
+    tasks.try_emplace({send->op, core::Task::kSendSnapshot}, core::OpStatus::kFailed);
+  } else if (const auto* dropping = std::get_if<core::DropTable>(&call)) {
+    tasks.try_emplace({dropping->op, core::Task::kDropTable}, core::OpStatus::kFailed);
+  }
+}
+
+core::Answer Tablet::task_status() const {
+  core::Answer a = answer(core::kOk, "ok");
+  for (const auto& [key, status] : tasks) a.tasks.push_back({key.first, key.second, status});
+  return a;
+}
+
+core::Answer Tablet::delete_op_task(core::OpId op) {
+  std::erase_if(tasks, [op](const auto& task) { return task.first.first == op; });
+  return answer(core::kOk, "ok");
+}
+
+void Tablet::run_task(Work work) {
+  if (busy_task_threads_ == kTaskThreads) {
+    waiting_tasks_.push_back(std::move(work));
+    return;
+  }
+  ++busy_task_threads_;
+  after(world_.dice.in(world_.timing.task_begins), std::move(work));
+}
+
+void Tablet::task_thread_free() {
+  --busy_task_threads_;
+  if (waiting_tasks_.empty()) return;
+  Work next = std::move(waiting_tasks_.front());
+  waiting_tasks_.pop_front();
+  run_task(std::move(next));
+}
+
+// --- Loading and dropping
+// --------------------------------------------------------------------------
+
+bool Tablet::is(core::PartitionKey at, std::uint64_t instance) const {
+  const Held* h = held(at);
+  return h && h->instance == instance;
+}
+
+core::Answer Tablet::load_table(const core::LoadTable& c) {
+  if (c.name.empty() || c.at.tid == 0) return answer(kTableMetaIsInvalid, "table meta is invalid");
+  if (!disk.contains(c.at)) return answer(core::kTableDirIsNotExist, "table db path is not exist");
+  if (memory.contains(c.at)) return answer(core::kTableAlreadyExists, "table already exists");
+  Held& h = memory[c.at];
+  h.mode = c.mode;
+  h.term = c.mode == core::Mode::kLeader ? c.term : 0;
+  // Until its task begins it is there with offset 0, and not even kTableLoading.
+  h.state = core::TableState::kUndefined;
+  h.instance = ++last_run_;
+  h.from_disk = true;
+  set_followers(c.at, h, {});
+  run_task([this, at = c.at, instance = h.instance] {
+    if (!is(at, instance)) return task_thread_free();
+    memory.at(at).state = core::TableState::kLoading;
+    after(world_.dice.in(world_.timing.load), [this, at, instance] { loading_ends(at, instance); });
+  });
+  return answer(core::kOk, "ok");
+}
+
+void Tablet::loading_ends(core::PartitionKey at, std::uint64_t instance) {
+  task_thread_free();
+  if (!is(at, instance)) return;  // Dropped meanwhile.
+  if (std::exchange(load_fails_, false) || disk.at(at).torn) {
+    world_.trouble(endpoint_, "a load failed");
+    return drop(at);
+  }
+  Held& h = memory.at(at);
+  h.state = core::TableState::kNormal;
+  h.loaded_at = world_.schedule.now();
+}
+
+core::Answer Tablet::drop_table(const core::DropTable& c) {
+  if (!register_task(c.op, core::Task::kDropTable)) {
+    return answer(kAddTaskFailed, "add task failed");
+  }
+  const Held* h = held(c.at);
+  if (!h || h->state == core::TableState::kMakingSnapshot) {
+    end_task(c.op, core::Task::kDropTable, false);
+    return h ? answer(core::kTableIsMakingSnapshot, "table status is kMakingSnapshot") : no_table();
+  }
+  run_task([this, c, instance = h->instance] {
+    after(world_.dice.in(world_.timing.drop), [this, c, instance] {
+      if (is(c.at, instance)) drop(c.at);
+      end_task(c.op, core::Task::kDropTable, true);
+      task_thread_free();
+    });
+  });
+  return answer(core::kOk, "ok");
+}
+
+void Tablet::drop(core::PartitionKey at) {
+  memory.erase(at);
+  const auto directory = disk.find(at);
+  if (directory == disk.end()) return;
+  recycle_bin.push_back({at, std::move(directory->second), world_.schedule.now()});
+  disk.erase(directory);
+  world_.tell(&Observer::dropped, endpoint_, recycle_bin.back().at,
+              recycle_bin.back().directory.log);
+}
+
+core::Answer Tablet::delete_binlog(core::PartitionKey at) {
+  const auto found = disk.find(at);
+  if (found == disk.end()) return answer(core::kOk, "ok");
+  Directory& d = found->second;
+  recycle_bin.push_back({at, d, world_.schedule.now()});
+  if (held(at)) {
+    d.binlog_moved = true;  // It goes on writing into the file that was moved away.
+  } else {
+    d.log.cut(d.snapshot);
+    d.binlog_from = d.snapshot;
+  }
+  return answer(core::kOk, "ok");
+}
+
+// --- Snapshots
+// -----------------------------------------------------------------------------------------
+
+core::Answer Tablet::pause_snapshot(core::PartitionKey at) {
+  const auto found = memory.find(at);
+  if (found == memory.end()) return no_table();
+  core::TableState& state = found->second.state;
+  if (state != core::TableState::kNormal && state != core::TableState::kSnapshotPaused) {
+    return answer(core::kTableStatusIsNotNormal, "table status is not kTableNormal");
+  }
+  state = core::TableState::kSnapshotPaused;
+  return answer(core::kOk, "ok");
+}
+
+core::Answer Tablet::recover_snapshot(core::PartitionKey at) {
+  const auto found = memory.find(at);
+  if (found == memory.end()) return no_table();
+  core::TableState& state = found->second.state;
+  if (state != core::TableState::kNormal && state != core::TableState::kSnapshotPaused) {
+    return answer(core::kTableStatusIsNotPaused, "table status is not kSnapshotPaused");
+  }
+  state = core::TableState::kNormal;
+  return answer(core::kOk, "ok");
+}
+
+core::Answer Tablet::manifest(core::PartitionKey at) const {
+  core::Answer a = answer(core::kOk, "ok");
+  const auto found = disk.find(at);
+  if (found == disk.end()) return a;  // Offset 0.
+  a.offset = found->second.snapshot;
+  a.term = found->second.snapshot_term;
+  return a;
+}
+
+void Tablet::make_snapshot(core::PartitionKey at) {
+  const auto found = memory.find(at);
+  if (found == memory.end() || found->second.state != core::TableState::kNormal) return;
+  found->second.state = core::TableState::kMakingSnapshot;
+  const core::Offset up_to = log(at).offset();
+  after(world_.dice.in(world_.timing.make_snapshot),
+        [this, at, up_to, instance = found->second.instance] {
+          if (!is(at, instance)) return;
+          Held& h = memory.at(at);
+          if (h.state != core::TableState::kMakingSnapshot) return;
+          h.state = core::TableState::kNormal;
+          Directory& d = disk.at(at);
+          if (d.binlog_moved || up_to <= d.snapshot) return;
+          d.snapshot = up_to;
+          d.snapshot_term = h.term;
+          delete_old_binlogs(at);
+        });
+}
+
+void Tablet::delete_old_binlogs(core::PartitionKey at) {
+  const Held* h = held(at);
+  const auto found = disk.find(at);
+  if (!h || found == disk.end()) return;
+  Directory& d = found->second;
+  core::Offset keep = d.snapshot;
+  // Whom a leader sends to keeps what it still needs; who has said nothing yet needs all of it.
+  for (const Follower& f : h->followers) keep = std::min(keep, f.position.value_or(0));
+  d.binlog_from = std::max(d.binlog_from, keep);
+}
+
+// --- Its binlogs
+// ---------------------------------------------------------------------------------------
+
+// What was written before the last round of syncing is safe.
+void Tablet::about_to_write(Directory& d) {
+  const Instant now = world_.schedule.now();
+  if (now < d.next_sync) return;
+  d.synced = d.log.offset();
+  d.next_sync = now + world_.timing.binlog_sync;
+}
+
+void Tablet::forget_memory() {
+  memory.clear();
+  tasks.clear();
+  sending_.clear();
+  waiting_tasks_.clear();
+  busy_task_threads_ = 0;
+  for (auto& [at, d] : disk) {
+    if (!std::exchange(d.binlog_moved, false)) continue;
+    d.log.cut(d.snapshot);
+    d.binlog_from = d.snapshot;
+  }
+}
+
+void Tablet::power_cut() {
+  kill();
+  powered_ = false;
+  for (auto& [at, d] : disk) {
+    const core::Offset last = d.log.offset();
+    const core::Offset safe = std::max({d.synced, d.snapshot, d.binlog_from});
+    if (world_.schedule.now() >= d.next_sync || last <= safe) continue;
+    d.log.cut(safe + world_.dice.below(last - safe + 1));
+    d.synced = d.log.offset();
+  }
+}
+
+}  // namespace failoverd::simulation
