@@ -12,6 +12,7 @@
 #include "daemon/hands.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
+#include "daemon/service.h"
 #include "daemon/showcase.h"
 #include "lib/admin/http_server.h"
 #include "lib/base/boot_clock.h"
@@ -80,6 +81,7 @@ class Daemon {
     });
     hands_.file_says(config_.auto_failover);
     hands_.start();
+    service_.start();
     log_.write(config::LogLevel::kInfo, "start",
                "failoverd " FAILOVERD_VERSION " watches " + config_.cluster.root + " at " +
                    config_.cluster.zookeeper + ", http " + config_.listen.http);
@@ -121,7 +123,8 @@ class Daemon {
   }
 
   void watch_file() {
-    auto watch = config::FileWatch::start(io_, file_, [this] { reload("the file changed"); });
+    auto watch = config::FileWatch::start(
+        io_, file_, [this] { service_.reload([this] { reload("the file changed"); }); });
     if (watch) {
       file_watch_.emplace(std::move(*watch));
     } else {
@@ -132,7 +135,7 @@ class Daemon {
   void wait_for_hangup() {
     hangup_.async_wait([this](const boost::system::error_code& e, int) {
       if (e) return;
-      reload("SIGHUP");
+      service_.reload([this] { reload("SIGHUP"); });
       wait_for_hangup();
     });
   }
@@ -166,6 +169,7 @@ class Daemon {
 
   void stop() {
     log_.write(config::LogLevel::kInfo, "stop", "SIGTERM: giving the lock back");
+    service_.stopping();
     http_.reset();
     file_watch_.reset();
     hangup_.cancel();
@@ -180,6 +184,7 @@ class Daemon {
   admin::Metrics metrics_{FAILOVERD_VERSION, op_types()};
   Hands hands_;
   Showcase showcase_;
+  Service service_{io_, [this] { return showcase_.service_state(); }};
   std::optional<admin::HttpServer> http_;
   std::optional<config::FileWatch> file_watch_;
   boost::asio::signal_set signals_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/hands.h"
+#include "daemon/service.h"
 #include "lib/admin/event_log.h"
 #include "lib/admin/metrics.h"
 #include "lib/admin/views.h"
@@ -23,6 +24,9 @@ class Showcase : public admin::Source {
   // The configuration in force, and how its last reload went.
   admin::ReloadView reload;
   std::int64_t config_success_ms = 0;
+
+  // Whether it is ready, and in one line what it is or waits for; for systemd.
+  Service::State service_state();
 
   admin::StatusView status() override;
   std::vector<admin::TabletRow> tablets() override;

@@ -66,7 +66,8 @@ Daemon::Daemon(Cluster& cluster, int number, const DaemonOptions& options)
       http_("127.0.0.1:" + std::to_string(harness::free_port())),
       cluster_keys_("zookeeper: \"" +
                     (options.zookeeper.empty() ? cluster.zookeeper().hosts() : options.zookeeper) +
-                    "\", " + options.cluster) {
+                    "\", " + options.cluster),
+      environment_(options.environment) {
   configure(options.config);
 }
 
@@ -96,6 +97,7 @@ std::string Daemon::read_file() const { return text_of(file_); }
 void Daemon::start() {
   harness::Process::Options options;
   options.arguments = {std::string{FAILOVERD_BIN_DIR} + "/failoverd", "--config", file_.string()};
+  options.environment = environment_;
   options.log_file = log_file_;
   process_ = std::make_unique<harness::Process>(options);
 }
