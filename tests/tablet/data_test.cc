@@ -296,6 +296,38 @@ TEST_F(Data, FailAndDropAsAskedFor) {
   EXPECT_EQ(put(leader, "a"), 0);
 }
 
+TEST_F(Data, CallsThatHangAreToldAndSomeMayGoOnFirst) {
+  const auto leader = begin();
+  ASSERT_EQ(create(leader, fedb::kTableLeader), 0);
+  control::HangRequest hang;
+  hang.mutable_match()->set_method("Put");
+  hang.set_skip(1);
+  hang.set_calls(1);
+  ASSERT_TRUE(client(leader).control("Hang", hang));
+  EXPECT_EQ(put(leader, "a"), 0);
+  fedb::PutRequest request;
+  request.set_tid(kTid);
+  request.set_pid(kPid);
+  request.set_pk("b");
+  request.set_time(1000);
+  const auto hangs = begin_ask<fedb::PutResponse>(leader, "Put", request);
+  const auto held = [&] {
+    control::CountersResponse counters;
+    counters.ParseFromString(client(leader).call("MiniTablet", "Counters", "").payload);
+    return counters.held();
+  };
+  ASSERT_TRUE(soon([&] { return held().size() == 1; }, "it hangs"));
+  EXPECT_EQ(held().Get(0).method(), "Put");
+  EXPECT_EQ(held().Get(0).tid(), kTid);
+  EXPECT_EQ(held().Get(0).pid(), kPid);
+  EXPECT_EQ(held().Get(0).stage(), control::kBefore);
+  EXPECT_EQ(put(leader, "c"), 0);
+  EXPECT_FALSE(hangs->ended);
+  release(leader);
+  ASSERT_TRUE(soon([&] { return hangs->ended; }, "it is answered"));
+  EXPECT_EQ(held().size(), 0);
+}
+
 TEST_F(Data, ServiceNames) {
   const auto tablet = begin();
   const std::string request = fedb::GetTaskStatusRequest{}.SerializeAsString();

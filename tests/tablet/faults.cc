@@ -41,7 +41,7 @@ void Faults::release(const std::string& method) {
   fails_.remove_if([&](const auto& rule) { return is_for(method, rule.match().method()); });
   std::vector<Held> free;
   for (auto at = held_.begin(); at != held_.end();) {
-    if (is_for(method, at->second.method)) {
+    if (is_for(method, at->second.where.method)) {
       free.push_back(std::move(at->second));
       at = held_.erase(at);
     } else {
@@ -54,11 +54,16 @@ void Faults::release(const std::string& method) {
 void Faults::pass(const Where& where, control::Stage stage, std::function<void()> go_on) {
   for (auto rule = hangs_.begin(); rule != hangs_.end(); ++rule) {
     if (rule->stage() != stage || !matches(rule->match(), where)) continue;
+    if (rule->skip() > 0) {
+      rule->set_skip(rule->skip() - 1);
+      continue;
+    }
     const std::chrono::milliseconds time{rule->milliseconds()};
     if (used_up(*rule)) hangs_.erase(rule);
     const std::uint64_t id = next_id_++;
     Held& held = held_[id];
-    held.method = where.method;
+    held.where = where;
+    held.stage = stage;
     held.go_on = std::move(go_on);
     if (time.count() == 0) return;
     held.timer = std::make_unique<boost::asio::steady_timer>(io_, time);
@@ -73,6 +78,16 @@ void Faults::pass(const Where& where, control::Stage stage, std::function<void()
     return;
   }
   go_on();
+}
+
+void Faults::tell(google::protobuf::RepeatedPtrField<control::HeldCall>& held) const {
+  for (const auto& [id, h] : held_) {
+    control::HeldCall& call = *held.Add();
+    call.set_method(h.where.method);
+    call.set_tid(h.where.tid);
+    call.set_pid(h.where.pid);
+    call.set_stage(h.stage);
+  }
 }
 
 std::optional<control::FailRequest> Faults::failure(const Where& where) {

@@ -39,9 +39,13 @@ class Faults {
   // The failure that this call is to end with, if any.
   std::optional<control::FailRequest> failure(const Where& where);
 
+  // Who hangs now, in order of arrival.
+  void tell(google::protobuf::RepeatedPtrField<control::HeldCall>& held) const;
+
  private:
   struct Held {
-    std::string method;
+    Where where;
+    control::Stage stage{};
     std::function<void()> go_on;
     std::unique_ptr<boost::asio::steady_timer> timer;  // None: until released.
   };

@@ -157,6 +157,7 @@ void Tablet::control_counters(P<control::CountersRequest, control::CountersRespo
     counter.set_method(name);
     counter.set_calls(method.calls);
   }
+  faults_.tell(*call->response.mutable_held());
   call->answer();
 }
 
