@@ -141,8 +141,8 @@ Standing standing(const Model& model, const Replica& r) {
 bool has_returned(const Model& model, const Partition& p, const Replica& r) {
   const Tablet& t = model.tablet(r.tablet);
   if (!answers_freshly(model, r) || !t.evidence.registered || r.demoting) return false;
-  if (*r.word.asked_at <= r.row_seen_at) return false;
-  if (p.replicas.size() == 1) return !r.is_alive || !r.word.held;
+  const bool lacks_it = !r.word.held && *r.word.asked_at > r.row_seen_at;
+  if (p.replicas.size() == 1) return !r.is_alive || lacks_it;
   const bool leads = r.word.held && r.word.mode == Mode::kLeader;
   return !r.is_alive && !leads && !r.may_lead_term;
 }

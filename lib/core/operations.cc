@@ -300,7 +300,8 @@ void Operations::taken_back(Operation& o, const Answer& answer) {
               desk_.now + kTakeBackAgain);
 }
 
-void Operations::end(OpId op, OpStatus status, const std::string& how) {
+// `how` by value: it may be the operation's own, which goes.
+void Operations::end(OpId op, OpStatus status, std::string how) {
   const Operation o = *find(op);
   OpRecord record = *ops_.find(op);
   publisher_.forget(op);
@@ -320,9 +321,11 @@ void Operations::end(OpId op, OpStatus status, const std::string& how) {
                             true,         o.plan->lost_entries,   o.plan->why};
   }
   result.recovered = status == OpStatus::kDone && o.what.alive && !o.plan;
+  const bool result_says_it = result.next.has_value();  // The op that follows is told of.
   ended.push_back(std::move(result));
   const bool failed = status == OpStatus::kFailed;
-  if (status == OpStatus::kDone && !o.what.alive) return;
+  const bool told = status == OpStatus::kDone && (!o.what.alive || result_says_it);
+  if (told) return;
   desk_.note(failed ? Severity::kWarning : Severity::kInfo, "op",
              std::string{to_text(o.what.type)} + " of " + record.table + "/" +
                  std::to_string(o.at.pid) + " on " + replica(o) + ": " + to_text(status) +

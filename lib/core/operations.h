@@ -154,7 +154,7 @@ class Operations : public Publishing {
   void finish(Operation&, OpStatus, const std::string& how);
   void take_back(Operation&);
   void taken_back(Operation&, const Answer&);
-  void end(OpId, OpStatus, const std::string& how);
+  void end(OpId, OpStatus, std::string how);
   void forget_tasks(const Operation&);
 
   Model& model_;

@@ -315,7 +315,7 @@ OpId Brain::Rooms::open(OpType type, PartitionKey at, Partition& p, const std::s
   record.started = desk.now;
   ops.begin(record);
   p.op = *id;
-  const bool recovers = type != OpType::kChangeLeaderOP && type != OpType::kOfflineReplicaOP;
+  const bool recovers = p.diagnosis.condition == Condition::kReturned;
   desk.note(
       recovers ? Severity::kInfo : Severity::kWarning, "failover",
       std::string{to_text(type)} + " of " + partition_name(*model.table(at.tid), at.pid) + ": " +
