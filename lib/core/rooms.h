@@ -103,6 +103,7 @@ struct Brain::Rooms {
 
   // Copies that wait for their turn, treatments.cc: those whose partitions have the fewest live
   // replicas first, recovery.max_copies_per_tablet at a time on either tablet.
+  using CopyKey = std::pair<PartitionKey, TabletIndex>;  // The replica's.
   struct WaitingCopy {
     OpId op = 0;
     Treatment what;
@@ -116,7 +117,7 @@ struct Brain::Rooms {
   bool still_needed(PartitionKey, const WaitingCopy&) const;
   bool has_turn(const WaitingCopy&) const;
   void drop_waiting(const std::string& why);
-  void stop_waiting(PartitionKey, const std::string& why);
+  void stop_waiting(CopyKey, const std::string& why);
 
   // demotions.cc
   void demote_pretenders(PartitionKey, Partition&);
@@ -129,7 +130,7 @@ struct Brain::Rooms {
 
   std::vector<BegunElection> recalled_;  // Of predecessors, not yet looked at.
   std::vector<BegunOp> begun_ops_;       // The same.
-  std::map<PartitionKey, WaitingCopy> waiting_;
+  std::map<CopyKey, WaitingCopy> waiting_;
   std::set<PartitionKey> offsets_wanted_;  // Partitions whose last tablet is gone.
   std::set<PartitionKey> dirty_;
   std::set<PartitionKey> troubled_;  // Not healthy: looked at again when we may change things.

@@ -101,7 +101,6 @@ std::optional<Treatment> Brain::Rooms::treatment_of_lost(const Partition& p) con
 
 std::optional<Treatment> Brain::Rooms::treatment_of_returned(PartitionKey at,
                                                              const Partition& p) const {
-  const auto waits = waiting_.find(at);
   for (const Replica& r : p.replicas) {
     if (!has_returned(model, p, r) || in_back_off(r)) continue;
     if (p.replicas.size() == 1 && r.word.held) {
@@ -110,7 +109,7 @@ std::optional<Treatment> Brain::Rooms::treatment_of_returned(PartitionKey at,
     if (p.replicas.size() == 1) {
       return Treatment{OpType::kReLoadTableOP, kReLoadTable, r.tablet, true, 0, ""};
     }
-    if (waits != waiting_.end() && waits->second.what.replica == r.tablet) continue;
+    if (waiting_.contains({at, r.tablet})) continue;
     return Treatment{OpType::kRecoverTableOP, kRecoverTable, r.tablet, true, 0, ""};
   }
   return std::nullopt;
@@ -175,11 +174,11 @@ void Brain::Rooms::resume_ops() {
 
 void Brain::Rooms::wait_for_turn(PartitionKey at, Partition& p, const Treatment& treatment) {
   const Replica* leader = p.leader();
-  if (!leader || waiting_.contains(at)) return;
+  if (!leader) return;
   const OpId op = open(treatment.type, at, p, treatment.why);
   if (op == 0) return;
   p.op = 0;  // While it waits, others may have to come first.
-  WaitingCopy& w = waiting_[at];
+  WaitingCopy& w = waiting_[{at, treatment.replica}];
   w.op = op;
   w.what = treatment;
   w.leader = leader->tablet;
@@ -204,22 +203,23 @@ bool Brain::Rooms::has_turn(const WaitingCopy& w) const {
 
 void Brain::Rooms::start_copies() {
   if (waiting_.empty() || !may_change()) return;
-  using Rank = std::tuple<int, Instant, PartitionKey>;
+  using Rank = std::tuple<int, Instant, CopyKey>;
   std::vector<Rank> order;
-  std::vector<PartitionKey> needless;
-  for (const auto& [at, w] : waiting_) {
-    if (still_needed(at, w)) {
-      order.emplace_back(live_replicas(*model.partition(at)), w.since, at);
+  std::vector<CopyKey> needless;
+  for (const auto& [key, w] : waiting_) {
+    if (still_needed(key.first, w)) {
+      order.emplace_back(live_replicas(*model.partition(key.first)), w.since, key);
     } else {
-      needless.push_back(at);
+      needless.push_back(key);
     }
   }
-  for (const PartitionKey at : needless) {
-    stop_waiting(at, "its leader or its tablet changed while it waited for its turn");
+  for (const CopyKey key : needless) {
+    stop_waiting(key, "its leader or its tablet changed while it waited for its turn");
   }
   std::sort(order.begin(), order.end());
-  for (const auto& [live, since, at] : order) {
-    const WaitingCopy& w = waiting_.at(at);
+  for (const auto& [live, since, key] : order) {
+    const PartitionKey at = key.first;
+    const WaitingCopy& w = waiting_.at(key);
     Partition& p = *model.partition(at);
     if (p.op != 0) continue;
     if (!has_turn(w)) {
@@ -231,17 +231,17 @@ void Brain::Rooms::start_copies() {
     }
     p.op = w.op;
     operations.begin(w.op, at, w.what);
-    waiting_.erase(at);
+    waiting_.erase(key);
   }
 }
 
-void Brain::Rooms::stop_waiting(PartitionKey at, const std::string& why) {
-  const auto w = waiting_.extract(at);
+void Brain::Rooms::stop_waiting(CopyKey key, const std::string& why) {
+  const auto w = waiting_.extract(key);
   ops.end(w.mapped().op, OpStatus::kCanceled, desk.now, why);
   journal.end(ops.ended().back());
   desk.out.emplace_back(OpEnded{w.mapped().op, w.mapped().what.type, OpStatus::kCanceled,
                                 desk.now - w.mapped().since});
-  dirty_.insert(at);
+  dirty_.insert(key.first);
 }
 
 void Brain::Rooms::drop_waiting(const std::string& why) {
