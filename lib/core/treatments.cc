@@ -213,7 +213,7 @@ void Brain::Rooms::start_copies() {
       needless.push_back(key);
     }
   }
-  for (const CopyKey key : needless) {
+  for (const CopyKey& key : needless) {
     stop_waiting(key, "its leader or its tablet changed while it waited for its turn");
   }
   std::sort(order.begin(), order.end());
