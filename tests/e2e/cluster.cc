@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "lib/zookeeper/session.h"
+#include "proto/tablet.pb.h"
 #include "tests/e2e/daemon.h"
 #include "tests/harness/ports.h"
 #include "tests/harness/wait_until.h"
@@ -37,6 +38,11 @@ void Cluster::kill_tablet(int i) {
   process(i).wait(std::chrono::seconds{10});
 }
 
+void Cluster::kill_tablets(const std::vector<int>& all) {
+  for (const int i : all) process(i).kill(SIGKILL);
+  for (const int i : all) kill_tablet(i);
+}
+
 void Cluster::start_tablet(int i) {
   const std::string& endpoint = tablet(i);
   harness::Process::Options options;
@@ -46,7 +52,7 @@ void Cluster::start_tablet(int i) {
                        "--zk_root_path=/rtidb_cluster",
                        "--zk_session_timeout=" + std::to_string(options_.tablet_session.count()),
                        "--send_file_sleep_ms=20",
-                       "--db_root_path=" + (directory() / ("tablet" + std::to_string(i))).string()};
+                       "--db_root_path=" + disk(i).string()};
   options.arguments.insert(options.arguments.end(), options_.tablet_flags.begin(),
                            options_.tablet_flags.end());
   options.log_file = directory() / ("tablet" + std::to_string(i) + ".log");
@@ -86,19 +92,29 @@ testkit::Client& Cluster::client(int i) {
 
 void Cluster::hang(int i, const std::string& method, Stage stage,
                    std::chrono::milliseconds at_most) {
-  control::HangRequest request;
-  request.mutable_match()->set_method(method);
-  request.set_stage(stage);
-  request.set_milliseconds(static_cast<std::uint32_t>(at_most.count()));
-  if (!client(i).control("Hang", request)) throw std::runtime_error("Hang was refused");
+  inject(i, {.method = method, .stage = stage, .at_most = at_most});
 }
 
 void Cluster::hang_pid(int i, const std::string& method, std::uint32_t pid, Stage stage) {
+  inject(i, {.method = method, .pid = pid, .stage = stage});
+}
+
+void Cluster::inject(int i, const Fault& fault) {
   control::HangRequest request;
-  request.mutable_match()->set_method(method);
-  request.mutable_match()->set_pid(pid);
-  request.set_stage(stage);
+  request.mutable_match()->set_method(fault.method);
+  if (fault.pid) request.mutable_match()->set_pid(*fault.pid);
+  request.set_stage(fault.stage);
+  request.set_skip(fault.skip);
+  request.set_calls(fault.calls);
+  request.set_milliseconds(static_cast<std::uint32_t>(fault.at_most.count()));
   if (!client(i).control("Hang", request)) throw std::runtime_error("Hang was refused");
+}
+
+bool Cluster::hangs(int i, const std::string& method, std::optional<std::uint32_t> pid) {
+  const control::CountersResponse counters = this->counters(i);
+  return std::any_of(counters.held().begin(), counters.held().end(), [&](const auto& held) {
+    return held.method() == method && (!pid || held.pid() == *pid);
+  });
 }
 
 void Cluster::fail(int i, const std::string& method, int code, std::uint32_t calls) {
@@ -107,6 +123,22 @@ void Cluster::fail(int i, const std::string& method, int code, std::uint32_t cal
   request.set_code(code);
   request.set_calls(calls);
   if (!client(i).control("Fail", request)) throw std::runtime_error("Fail was refused");
+}
+
+void Cluster::fail_pid(int i, const std::string& method, std::uint32_t pid, int code) {
+  control::FailRequest request;
+  request.mutable_match()->set_method(method);
+  request.mutable_match()->set_pid(pid);
+  request.set_code(code);
+  if (!client(i).control("Fail", request)) throw std::runtime_error("Fail was refused");
+}
+
+void Cluster::fill_disk(int i, bool full) {
+  control::SetDiskFullRequest request;
+  request.set_full(full);
+  if (!client(i).control("SetDiskFull", request)) {
+    throw std::runtime_error("SetDiskFull was refused");
+  }
 }
 
 void Cluster::release(int i) {
@@ -123,17 +155,31 @@ void Cluster::lose_session(int i, bool stay_lost) {
   }
 }
 
-std::uint64_t Cluster::calls(int i, const std::string& method) {
+control::CountersResponse Cluster::counters(int i) {
   const rpc::Answer answer =
       client(i).call("MiniTablet", "Counters", control::CountersRequest{}.SerializeAsString());
   control::CountersResponse response;
   if (answer.outcome != rpc::Outcome::kAnswered || !response.ParseFromString(answer.payload)) {
-    return 0;
+    return {};
   }
+  return response;
+}
+
+std::uint64_t Cluster::calls(int i, const std::string& method) {
+  const control::CountersResponse response = counters(i);
   for (const auto& c : response.counters()) {
     if (c.method() == method) return c.calls();
   }
   return 0;
+}
+
+std::filesystem::path Cluster::disk(int i) const {
+  return directory() / ("tablet" + std::to_string(i));
+}
+
+std::filesystem::path Cluster::disk(int i, const std::string& table, std::uint32_t pid) {
+  const std::uint32_t tid = znodes_->table(table).value().tid();
+  return disk(i) / (std::to_string(tid) + "_" + std::to_string(pid));
 }
 
 void Cluster::create_table(const std::string& name, std::uint32_t partitions,
@@ -209,15 +255,49 @@ void Cluster::start_writer(double rate) {
   wait_until([&] { return writer_->summary().acks > 0; }, "the writer writes");
 }
 
+void Cluster::stop_writer() {
+  if (!writer_) return;
+  writer_->stop();
+  wait_until([&] { return writer_->idle(); }, "the writer is idle");
+}
+
 testkit::Comparison Cluster::compare(bool acked) {
+  stop_writer();
+  return compare(acked && writer_ ? writer_->acked() : std::vector<testkit::AckedRow>{});
+}
+
+testkit::Comparison Cluster::compare(const std::vector<testkit::AckedRow>& wanted) {
+  stop_writer();
   testkit::CompareWish wish;
   wish.within = std::chrono::seconds{15};
-  if (writer_) {
-    writer_->stop();
-    wait_until([&] { return writer_->idle(); }, "the writer is idle");
-    if (acked) wish.acked = writer_->acked();
-  }
+  wish.acked = wanted;
   return testkit::compare_replicas(*znodes_, wish);
+}
+
+std::vector<testkit::AckedRow> Cluster::settle_writer() {
+  const testkit::Comparison c = compare(/*acked=*/true);
+  if (!c.equal()) throw std::runtime_error("the replicas do not settle: " + c.to_text());
+  return writer_->acked();
+}
+
+int Cluster::put(int i, const std::string& table, std::uint32_t pid, const std::string& key) {
+  fedb::PutRequest request;
+  request.set_pk(key);
+  request.set_time(1);
+  request.set_value(key);
+  request.set_tid(znodes_->table(table).value().tid());
+  request.set_pid(pid);
+  const auto answer = client(i).ask<fedb::PutResponse>("Put", request);
+  return answer ? answer->code() : -1;
+}
+
+bool Cluster::holds(int i, const std::string& table, std::uint32_t pid, const std::string& key) {
+  fedb::GetRequest request;
+  request.set_tid(znodes_->table(table).value().tid());
+  request.set_pid(pid);
+  request.set_key(key);
+  const auto answer = client(i).ask<fedb::GetResponse>("Get", request);
+  return answer && answer->code() == 0 && answer->value() == key;
 }
 
 Daemon& Cluster::start_daemon(const DaemonOptions& options) {

@@ -51,9 +51,10 @@ class Cluster {
   const std::string& tablet(int i) const { return endpoints_.at(static_cast<std::size_t>(i)); }
   int tablets() const { return static_cast<int>(endpoints_.size()); }
   harness::Process& process(int i) { return *tablets_.at(static_cast<std::size_t>(i)); }
-  void kill_tablet(int i);   // SIGKILL.
-  void start_tablet(int i);  // Waits until its znode is there.
-  void pause_tablet(int i);  // SIGSTOP.
+  void kill_tablet(int i);                         // SIGKILL.
+  void kill_tablets(const std::vector<int>& all);  // In the same moment.
+  void start_tablet(int i);                        // Waits until its znode is there.
+  void pause_tablet(int i);                        // SIGSTOP.
   void resume_tablet(int i);
   // It runs, and is not paused.
   bool lives(int i);
@@ -64,12 +65,29 @@ class Cluster {
             std::chrono::milliseconds at_most = {});
   // The same for one partition's calls only.
   void hang_pid(int i, const std::string& method, std::uint32_t pid, Stage stage = Stage::kBefore);
-  // The next calls of this method answer this code.
+  // The same for inject(), more precisely.
+  struct Fault {
+    std::string method;
+    std::optional<std::uint32_t> pid = {};
+    Stage stage = Stage::kBefore;
+    std::uint32_t skip = 0;   // So many calls go on first.
+    std::uint32_t calls = 0;  // So many hang; 0: all, until released.
+    std::chrono::milliseconds at_most{};
+  };
+  void inject(int i, const Fault& fault);
+  // A call of this method, of this partition if one is named, hangs now.
+  bool hangs(int i, const std::string& method, std::optional<std::uint32_t> pid = {});
+  // The next calls of this method answer this code; 0: all, until released.
   void fail(int i, const std::string& method, int code, std::uint32_t calls);
+  void fail_pid(int i, const std::string& method, std::uint32_t pid, int code);
+  void fill_disk(int i, bool full);
   void release(int i);  // All faults end, and whoever hangs goes on.
   void lose_session(int i, bool stay_lost);
   // How often a TabletServer method was called since the tablet started.
   std::uint64_t calls(int i, const std::string& method);
+  // Where it keeps its replica of a partition; what is dropped goes to `recycle` beside it.
+  std::filesystem::path disk(int i) const;
+  std::filesystem::path disk(int i, const std::string& table, std::uint32_t pid);
 
   // --- Tables and rows.
   void create_table(const std::string& name, std::uint32_t partitions, std::uint32_t replicas,
@@ -86,6 +104,13 @@ class Cluster {
   // Ends the writer and compares the rows of every alive replica. With `acked`, every acknowledged
   // row is looked for too.
   testkit::Comparison compare(bool acked);
+  testkit::Comparison compare(const std::vector<testkit::AckedRow>& wanted);
+  // Ends the writer, waits until every replica holds what it wrote, and returns those rows.
+  // start_writer() begins a new one.
+  std::vector<testkit::AckedRow> settle_writer();
+  // The code of a Put or a Get to this tablet, which may be anything; -1: not answered.
+  int put(int i, const std::string& table, std::uint32_t pid, const std::string& key);
+  bool holds(int i, const std::string& table, std::uint32_t pid, const std::string& key);
 
   // --- Daemons.
   Daemon& start_daemon(const DaemonOptions& options = {});
@@ -103,6 +128,9 @@ class Cluster {
   const std::filesystem::path& directory() const { return directory_.path(); }
 
  private:
+  void stop_writer();
+  minitablet::control::CountersResponse counters(int i);
+
   boost::asio::io_context io_;
   const ClusterOptions options_;
   harness::TemporaryDirectory directory_;

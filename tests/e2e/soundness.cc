@@ -1,5 +1,6 @@
 #include "tests/e2e/soundness.h"
 
+#include <optional>
 #include <set>
 
 #include "proto/tablet.pb.h"
@@ -96,6 +97,82 @@ class Look {
 };
 
 }  // namespace
+
+namespace {
+
+// The followers that this tablet sends to; nothing: it does not lead.
+std::optional<std::set<std::string>> followers(Cluster& cluster, int tablet, std::uint32_t tid,
+                                               std::uint32_t pid) {
+  fedb::GetTableFollowerRequest request;
+  request.set_tid(tid);
+  request.set_pid(pid);
+  const auto answer = cluster.client(tablet).ask<fedb::GetTableFollowerResponse>(
+      "GetTableFollower", request, {}, std::chrono::seconds{2});
+  if (!answer || answer->code() != 0) return std::nullopt;
+  std::set<std::string> all;
+  for (const auto& info : answer->follower_info()) all.insert(info.endpoint());
+  return all;
+}
+
+void look_at_followers(Cluster& cluster, const fedb::TableInfo& table,
+                       const fedb::TablePartition& p, std::vector<std::string>& lines) {
+  const std::string name = table.name() + "/" + std::to_string(p.pid());
+  std::set<std::string> alive;
+  int leader = -1;
+  for (const auto& row : p.partition_meta()) {
+    if (!row.is_alive()) continue;
+    if (row.is_leader()) {
+      leader = index_of(cluster, row.endpoint());
+    } else {
+      alive.insert(row.endpoint());
+    }
+  }
+  if (leader == -1 || !cluster.lives(leader)) return;
+  const auto sent_to = followers(cluster, leader, table.tid(), p.pid());
+  if (!sent_to) return;
+  for (const std::string& e : *sent_to) {
+    if (!alive.contains(e)) lines.push_back(name + ": its leader sends to " + e + ", a dead row");
+  }
+  for (const std::string& e : alive) {
+    if (!sent_to->contains(e)) lines.push_back(name + ": its leader does not send to " + e);
+  }
+}
+
+void look_at_tablet(Cluster& cluster, int tablet, std::vector<std::string>& lines) {
+  const auto held = cluster.client(tablet).ask<fedb::GetTableStatusResponse>(
+      "GetTableStatus", fedb::GetTableStatusRequest{}, {}, std::chrono::seconds{2});
+  const auto tasks = cluster.client(tablet).ask<fedb::GetTaskStatusResponse>(
+      "GetTaskStatus", fedb::GetTaskStatusRequest{}, {}, std::chrono::seconds{2});
+  const std::string& name = cluster.tablet(tablet);
+  if (!held || !tasks) {
+    lines.push_back(name + " does not answer");
+    return;
+  }
+  for (const auto& status : held->all_table_status()) {
+    if (status.state() == fedb::kTableNormal) continue;
+    lines.push_back(name + ": " + status.name() + "/" + std::to_string(status.pid()) +
+                    " is in state " + std::to_string(status.state()));
+  }
+  for (const auto& task : tasks->task()) {
+    lines.push_back(name + ": a task of op " + std::to_string(task.op_id()) + " is registered");
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> left_behind(Cluster& cluster) {
+  std::vector<std::string> lines;
+  for (int i = 0; i < cluster.tablets(); ++i) {
+    if (cluster.lives(i)) look_at_tablet(cluster, i, lines);
+  }
+  for (const fedb::TableInfo& table : cluster.znodes().tables()) {
+    for (const auto& p : table.table_partition()) look_at_followers(cluster, table, p, lines);
+  }
+  for (const std::string& name : cluster.znodes().children("failoverd/ops")) {
+    if (!name.starts_with("finished-")) lines.push_back("op " + name + " is left in the journal");
+  }
+  return lines;
+}
 
 std::vector<std::string> unsound(Cluster& cluster) { return Look{cluster}.run(); }
 

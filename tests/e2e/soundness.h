@@ -18,6 +18,12 @@ namespace failoverd::e2e {
 //   - no election record is left
 std::vector<std::string> unsound(Cluster& cluster);
 
+// What an op has left behind, or has not ended (SAFETY 11): one line each.
+//   - a replica whose snapshot is paused, a task in a tablet's registry
+//   - a leader that sends to a row that is not alive, or does not to one that is
+//   - an op in <root>/failoverd/ops that has begun and not ended
+std::vector<std::string> left_behind(Cluster& cluster);
+
 // Waits until unsound() is empty; the lines of the last look, if it never was.
 std::vector<std::string> wait_until_sound(Cluster& cluster,
                                           std::chrono::milliseconds deadline = std::chrono::seconds{
