@@ -8,6 +8,7 @@ namespace failoverd::core {
 namespace {
 
 constexpr Duration kLookAtMost = std::chrono::seconds{5};
+constexpr Duration kConfirmAtMost = std::chrono::milliseconds{900};
 constexpr Duration kActAtMost = std::chrono::seconds{10};
 // A table that is to be loaded is seen in GetTableStatus at once; this much later it is not coming.
 constexpr Duration kAppearsWithin = std::chrono::seconds{2};
@@ -191,7 +192,7 @@ void Operations::looked_at_load(Operation& o, const Answer& answer) {
     look_later(o);
   } else if (!o.acted) {
     if (finds_out && !desk_.policy.recovery.reuse_binlog) {
-      ask(o, kConfirm, o.leader, GetTermPair{o.at}, kLookAtMost);
+      confirm(o);
     } else {
       act(o);
     }
@@ -216,8 +217,10 @@ void Operations::looked_at_registry(Operation& o, const Answer& answer) {
   if (found == answer.tasks.end()) {
     if (o.acted) {
       fail(o, std::string{to_text(task(o))} + " was sent and is not known any more");
+    } else if (task(o) == Task::kSendSnapshot) {
+      keep_and_act(o);
     } else {
-      ask(o, kTarget, o.what.replica, GetTableStatus{o.at}, kLookAtMost);
+      look_at_target(o);
     }
     return;
   }
@@ -238,6 +241,10 @@ void Operations::looked_at_registry(Operation& o, const Answer& answer) {
   }
 }
 
+void Operations::look_at_target(Operation& o) {
+  ask(o, kTarget, o.what.replica, GetTableStatus{o.at}, kLookAtMost);
+}
+
 // SAFETY 9: nothing is destroyed on a target that is loading, or that is not what it should be.
 void Operations::target_seen(Operation& o, const Answer& answer) {
   const ReplicaStatus* s = status_of(o, answer);
@@ -245,27 +252,22 @@ void Operations::target_seen(Operation& o, const Answer& answer) {
     if (s) {
       fail(o, replica(o) + " holds it in memory: nothing can be sent there");
     } else {
-      keep_and_act(o);
+      confirm(o);
     }
     return;
   }
   if (!s) {
     fail(o, replica(o) + " holds nothing that could be dropped");
   } else if (s->state == TableState::kNormal || s->state == TableState::kSnapshotPaused) {
-    confirm_or_act(o);
+    confirm(o);
   } else {
     look_later(o);
   }
 }
 
 // SAFETY 9: another tablet has just answered that it leads with the published term.
-void Operations::confirm_or_act(Operation& o) {
-  const bool destroys = task(o) == Task::kDropTable || task(o) == Task::kSendSnapshot;
-  if (destroys) {
-    ask(o, kConfirm, o.leader, GetTermPair{o.at}, std::chrono::milliseconds{900});
-  } else {
-    act(o);
-  }
+void Operations::confirm(Operation& o) {
+  ask(o, kConfirm, o.leader, GetTermPair{o.at}, kConfirmAtMost);
 }
 
 void Operations::leader_confirmed(Operation& o, const Answer& answer) {

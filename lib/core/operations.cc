@@ -199,11 +199,19 @@ void Operations::look_again(PartitionKey at) {
 void Operations::keep_and_act(Operation& o) {
   const Kept* kept = model_.kept(o.at, replica(o));
   if (kept && kept->followed == o.leader_term) {
-    confirm_or_act(o);
+    after_keeping(o);
     return;
   }
   o.keeping = o.publishing = true;
   publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
+}
+
+void Operations::after_keeping(Operation& o) {
+  if (task(o) == Task::kSendSnapshot) {
+    look_at_target(o);
+  } else {
+    act(o);
+  }
 }
 
 // SAFETY 1: a follower's row dies only while an alive leader row stands beside it, a single
@@ -240,7 +248,7 @@ void Operations::published(OpId op) {
   if (!o || !o->publishing) return;
   o->publishing = false;
   if (std::exchange(o->keeping, false)) {
-    confirm_or_act(*o);
+    after_keeping(*o);
     return;
   }
   const Partition* p = model_.partition(o->at);

@@ -126,6 +126,7 @@ class Operations : public Publishing {
   void next(Operation&);
   void look_later(Operation&);
   void keep_and_act(Operation&);
+  void after_keeping(Operation&);
   void says(Operation&, std::string what);
 
   // op_tasks.cc
@@ -137,7 +138,8 @@ class Operations : public Publishing {
   void looked_at_registry(Operation&, const Answer&);
   void nothing_on_disk(Operation&);
   void target_seen(Operation&, const Answer&);
-  void confirm_or_act(Operation&);
+  void look_at_target(Operation&);
+  void confirm(Operation&);
   void leader_confirmed(Operation&, const Answer&);
   void act(Operation&);
   void acted(Operation&, const Answer&);
