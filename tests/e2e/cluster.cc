@@ -291,13 +291,14 @@ int Cluster::put(int i, const std::string& table, std::uint32_t pid, const std::
   return answer ? answer->code() : -1;
 }
 
-bool Cluster::holds(int i, const std::string& table, std::uint32_t pid, const std::string& key) {
+bool Cluster::holds(int i, const std::string& table, std::uint32_t pid, const std::string& key,
+                    const std::string& value) {
   fedb::GetRequest request;
   request.set_tid(znodes_->table(table).value().tid());
   request.set_pid(pid);
   request.set_key(key);
   const auto answer = client(i).ask<fedb::GetResponse>("Get", request);
-  return answer && answer->code() == 0 && answer->value() == key;
+  return answer && answer->code() == 0 && answer->value() == (value.empty() ? key : value);
 }
 
 Daemon& Cluster::start_daemon(const DaemonOptions& options) {

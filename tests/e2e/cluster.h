@@ -110,7 +110,9 @@ class Cluster {
   std::vector<testkit::AckedRow> settle_writer();
   // The code of a Put or a Get to this tablet, which may be anything; -1: not answered.
   int put(int i, const std::string& table, std::uint32_t pid, const std::string& key);
-  bool holds(int i, const std::string& table, std::uint32_t pid, const std::string& key);
+  // It holds a row of this key; its value is the key itself, as put()'s are, or this one.
+  bool holds(int i, const std::string& table, std::uint32_t pid, const std::string& key,
+             const std::string& value = {});
 
   // --- Daemons.
   Daemon& start_daemon(const DaemonOptions& options = {});
