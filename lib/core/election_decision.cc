@@ -1,0 +1,160 @@
+// Elections: whom to wait for, and who wins (SAFETY 2, 6).
+#include <algorithm>
+#include <tuple>
+
+#include "lib/base/check.h"
+#include "lib/core/diagnosis.h"
+#include "lib/core/elections.h"
+
+namespace failoverd::core {
+namespace {
+
+constexpr Duration kAskAgain = std::chrono::milliseconds{50};
+// How long a replica that is fit, and not known to hold more, may take to answer before the others
+// go on without it; without it means that it has to be recovered.
+constexpr Duration kGrace = std::chrono::milliseconds{100};
+constexpr Duration kLongestGrace = std::chrono::seconds{1};
+
+}  // namespace
+
+void Elections::look_again(PartitionKey at) {
+  const auto op = of_partition_.find(at);
+  if (op == of_partition_.end()) return;
+  Election* e = find(op->second);
+  if (e && e->phase == Phase::kProbing) decide(*e);
+}
+
+void Elections::again_at(Election& e, Instant at) {
+  if (e.timer_at && *e.timer_at <= at) return;
+  e.timer_at = std::max(at, desk_.now);
+  desk_.timer({Route::Owner::kElections, e.op, kTimer, 0, {}}, *e.timer_at);
+}
+
+void Elections::timer(const Route& route) {
+  Election* e = find(route.key);
+  if (!e) return;
+  if (e->timer_at && *e->timer_at <= desk_.now) e->timer_at.reset();
+  if (e->phase == Phase::kPromoting && e->try_again) {
+    if (desk_.now < *e->try_again) {  // It was set for something else.
+      again_at(*e, *e->try_again);
+      return;
+    }
+    new_round(*e);
+  }
+  if (e = find(route.key); !e || e->phase != Phase::kProbing) return;
+  const bool nobody = std::none_of(e->candidates.begin(), e->candidates.end(),
+                                   [](const auto& c) { return c.heard == Heard::kOffset; });
+  for (Candidate& c : e->candidates) {
+    const Replica* r = replica(*e, c.tablet);
+    // It held nothing and holds it now.
+    if (nobody && c.heard == Heard::kEmpty && r && standing(model_, *r) == Standing::kServes) {
+      c.heard = Heard::kNothing;
+    }
+    if (c.heard == Heard::kNothing && !c.dead) ask(*e, c);
+  }
+  decide(*e);
+}
+
+void Elections::decide(Election& e) {
+  Partition* p = model_.partition(e.at);
+  if (!p) {
+    gone(e.op, "the partition is gone");
+    return;
+  }
+  if (!p->terms.empty() && p->terms.back().term >= e.probe_term) {
+    new_round(e);  // Somebody else has named a leader meanwhile: above its term.
+    return;
+  }
+  for (const Replica& r : p->replicas) {
+    // One that was dead when the round began, and answers: it may hold what nobody else does.
+    if (add_candidate(e, r)) ask(e, e.candidates.back());
+  }
+  std::optional<Offset> best;
+  for (Candidate& c : e.candidates) {
+    // What a dead one said no longer counts; when it is back, it is asked again.
+    const bool dead = model_.tablet(c.tablet).verdict.dead();
+    if (dead) {
+      c.heard = Heard::kNothing;
+      c.reading.reset();
+      c.loaded = c.checked = false;
+      e.load_sent.erase(c.tablet);
+      e.unloadable.erase(c.tablet);
+    }
+    if (c.dead && !dead) ask(e, c);
+    c.dead = dead;
+    if (c.heard == Heard::kOffset) best = std::max(best.value_or(0), c.offset);
+  }
+  if (!best && !e.loads && nobody_is_left(e)) {
+    begin_to_load(e);
+    return;
+  }
+  if (!best) {
+    again_at(e, desk_.now + std::chrono::seconds{1});
+    if (ops_.find(e.op)->detail.empty()) says(e, "waits for a replica that may lead to answer");
+    return;
+  }
+  if (const auto until = wait_for_others(e, *best)) {
+    again_at(e, std::min(*until, desk_.now + kAskAgain));
+    return;
+  }
+  promote(e, choose_winner(e, *best));
+}
+
+// SAFETY 2: one that does not answer and is known to hold more is waited for; one that is only
+// slow, a little; one that is known to be unfit, not at all. Returns when to decide without them.
+std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
+  const bool all_loaded =
+      std::all_of(e.candidates.begin(), e.candidates.end(),
+                  [](const Candidate& c) { return c.heard != Heard::kOffset || c.loaded; });
+  if (all_loaded) return wait_for_restart(e, best);
+  std::optional<Instant> until;
+  for (const Candidate& c : e.candidates) {
+    if (c.heard != Heard::kNothing || c.dead) continue;
+    const Tablet& t = model_.tablet(c.tablet);
+    const Replica* r = replica(e, c.tablet);
+    if (!r) continue;
+    Instant limit = e.round_began;
+    if (t.verdict.state == TabletState::kHealthy || t.verdict.state == TabletState::kCutOff) {
+      // Counted from its last sign of life: many answers that wait to be read are not silence.
+      const Instant alive = std::max(e.round_began, t.evidence.last_answer.value_or(Instant{}));
+      limit = std::min(alive + kGrace, e.round_began + kLongestGrace);
+    }
+    if (!r->word.asked_at && !t.evidence.refused_first) {
+      limit = std::max(limit, e.began + desk_.policy.election.wait_for_better);
+      says(e, "waits for " + t.endpoint + ", which nobody has heard of yet");
+    }
+    // A leader that lives has acknowledged what nobody else may hold, whatever was last heard.
+    if (r->leads() && t.verdict.state == TabletState::kHealthy) {
+      limit = std::max(limit, e.began + desk_.policy.election.wait_for_better);
+      says(e, "waits for " + t.endpoint + ", which led until now");
+    }
+    if (c.reading) limit = std::max(limit, c.read_at + kGrace);  // Once more, and it counts.
+    const Offset known = std::max(r->word.offset, c.reading.value_or(0));
+    if (known > best) {
+      limit = std::max(limit, e.began + desk_.policy.election.wait_for_better);
+      says(e, "waits for " + t.endpoint + ", which had offset " + std::to_string(known) +
+                  "; the best that answered has " + std::to_string(best));
+    }
+    if (desk_.now < limit) until = std::max(until.value_or(limit), limit);
+  }
+  return until;
+}
+
+// Highest offset. Among equals: who has not refused to lead, whose tablet leads fewest, by name.
+TabletIndex Elections::choose_winner(const Election& e, Offset best) const {
+  const auto rank = [&](const Candidate& c) {
+    const auto refused = e.refused_to_lead.find(c.tablet);
+    const Tablet& t = model_.tablet(c.tablet);
+    return std::make_tuple(refused == e.refused_to_lead.end() ? 0 : refused->second, t.leaders,
+                           std::string_view{t.endpoint});
+  };
+  const Candidate* winner = nullptr;
+  for (const Candidate& c : e.candidates) {
+    if (c.heard != Heard::kOffset || c.offset != best) continue;
+    if (!winner || rank(c) < rank(*winner)) winner = &c;
+  }
+  CHECK(winner);
+  return winner->tablet;
+}
+
+}  // namespace failoverd::core
