@@ -41,8 +41,12 @@ std::string daemon_name(const config::Config& config) {
 
 std::vector<std::string> op_types() {
   std::vector<std::string> names;
-  for (const core::OpType type : {core::OpType::kChangeLeaderOP, core::OpType::kOfflineReplicaOP,
-                                  core::OpType::kUpdatePartitionStatusOP}) {
+  for (const core::OpType type :
+       {core::OpType::kChangeLeaderOP, core::OpType::kOfflineReplicaOP,
+        core::OpType::kUpdatePartitionStatusOP, core::OpType::kFullRestartOP,
+        core::OpType::kRecoverTableOP, core::OpType::kReLoadTableOP, core::OpType::kReAddReplicaOP,
+        core::OpType::kReAddReplicaNoSendOP, core::OpType::kReAddReplicaSimplifyOP,
+        core::OpType::kReAddReplicaWithDropOP}) {
     names.emplace_back(core::to_text(type));
   }
   return names;

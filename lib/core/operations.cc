@@ -334,14 +334,19 @@ void Operations::end(OpId op, OpStatus status, std::string how) {
   const bool failed = status == OpStatus::kFailed;
   const bool told = status == OpStatus::kDone && (!o.what.alive || result_says_it);
   if (told) return;
-  desk_.note(failed ? Severity::kWarning : Severity::kInfo, "op",
-             std::string{to_text(o.what.type)} + " of " + record.table + "/" +
-                 std::to_string(o.at.pid) + " on " + replica(o) + ": " + to_text(status) +
-                 (how.empty() ? "" : ", " + how),
+  const std::string where =
+      (record.db.empty() ? "" : record.db + ".") + record.table + "/" + std::to_string(o.at.pid);
+  const std::string text =
+      status == OpStatus::kDone
+          ? replica(o) + " is alive again in " + where + " by " + to_text(o.what.type)
+          : std::string{to_text(o.what.type)} + " of " + where + " on " + replica(o) +
+                (failed ? " failed: " : " was called off: ") + how;
+  desk_.note(failed ? Severity::kWarning : Severity::kInfo, "op", text,
              {{"op_id", std::to_string(op)},
               {"table", record.table},
               {"pid", std::to_string(o.at.pid)},
-              {"tablet", replica(o)}});
+              {"tablet", replica(o)},
+              {"took_ms", std::to_string((desk_.now - o.began) / std::chrono::milliseconds{1})}});
 }
 
 // Nobody waits for it: the op's id is never used again.

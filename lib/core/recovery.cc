@@ -78,7 +78,7 @@ RecoveryPlan choose_recovery(const Findings& f, const std::vector<TermPair>& his
   }
   return {f.was_in_memory ? OpType::kReAddReplicaSimplifyOP : OpType::kReAddReplicaNoSendOP, 0,
           "it followed term " + text(followed) + " to offset " + text(f.offset) +
-              ", below the next term's start: its leader sends what it lacks"};
+              ", where the partition goes on: its leader sends what it lacks"};
 }
 
 }  // namespace failoverd::core

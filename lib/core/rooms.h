@@ -99,7 +99,8 @@ struct Brain::Rooms {
   void resume_ops();
   void keep_last_offsets(PartitionKey, const Partition&);
   void would_treat(PartitionKey, Partition&);
-  OpId open(OpType, PartitionKey, Partition&, const std::string& why);
+  OpId open(OpType, PartitionKey, Partition&, const std::string& why,
+            std::optional<TabletIndex> replica);
 
   // Copies that wait for their turn, treatments.cc: those whose partitions have the fewest live
   // replicas first, recovery.max_copies_per_tablet at a time on either tablet.

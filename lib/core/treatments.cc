@@ -73,12 +73,14 @@ void Brain::Rooms::elect(PartitionKey at, Partition& p) {
   if (const Replica* leader = p.leader()) first_sign = model.tablet(leader->tablet).first_sign;
   const OpType type = p.diagnosis.condition == Condition::kAllDown ? OpType::kFullRestartOP
                                                                    : OpType::kChangeLeaderOP;
-  if (const OpId op = open(type, at, p, p.diagnosis.why)) elections.begin(op, type, at, first_sign);
+  if (const OpId op = open(type, at, p, p.diagnosis.why, std::nullopt))
+    elections.begin(op, type, at, first_sign);
 }
 
 void Brain::Rooms::begin(PartitionKey at, Partition& p, const Treatment& treatment) {
   const std::string& why = treatment.why.empty() ? p.diagnosis.why : treatment.why;
-  if (const OpId op = open(treatment.type, at, p, why)) operations.begin(op, at, treatment);
+  if (const OpId op = open(treatment.type, at, p, why, treatment.replica))
+    operations.begin(op, at, treatment);
 }
 
 bool Brain::Rooms::in_back_off(const Replica& r) const {
@@ -175,7 +177,7 @@ void Brain::Rooms::resume_ops() {
 void Brain::Rooms::wait_for_turn(PartitionKey at, Partition& p, const Treatment& treatment) {
   const Replica* leader = p.leader();
   if (!leader) return;
-  const OpId op = open(treatment.type, at, p, treatment.why);
+  const OpId op = open(treatment.type, at, p, treatment.why, treatment.replica);
   if (op == 0) return;
   p.op = 0;  // While it waits, others may have to come first.
   WaitingCopy& w = waiting_[{at, treatment.replica}];
@@ -303,7 +305,9 @@ std::vector<WouldDo> Brain::Rooms::would_do() const {
   return all;
 }
 
-OpId Brain::Rooms::open(OpType type, PartitionKey at, Partition& p, const std::string& why) {
+// `replica`: whom it is about, if it is about one.
+OpId Brain::Rooms::open(OpType type, PartitionKey at, Partition& p, const std::string& why,
+                        std::optional<TabletIndex> replica) {
   const auto id = op_ids.take(1);
   if (!id) return 0;
   OpRecord record;
@@ -316,11 +320,13 @@ OpId Brain::Rooms::open(OpType type, PartitionKey at, Partition& p, const std::s
   ops.begin(record);
   p.op = *id;
   const bool recovers = p.diagnosis.condition == Condition::kReturned;
-  desk.note(
-      recovers ? Severity::kInfo : Severity::kWarning, "failover",
-      std::string{to_text(type)} + " of " + partition_name(*model.table(at.tid), at.pid) + ": " +
-          why,
-      {{"op_id", std::to_string(*id)}, {"table", record.table}, {"pid", std::to_string(at.pid)}});
+  std::vector<std::pair<std::string, std::string>> fields = {
+      {"op_id", std::to_string(*id)}, {"table", record.table}, {"pid", std::to_string(at.pid)}};
+  if (replica) fields.emplace_back("tablet", model.tablet(*replica).endpoint);
+  desk.note(recovers ? Severity::kInfo : Severity::kWarning, "failover",
+            std::string{to_text(type)} + " of " + partition_name(*model.table(at.tid), at.pid) +
+                ": " + why,
+            std::move(fields));
   return *id;
 }
 
