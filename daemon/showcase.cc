@@ -266,6 +266,7 @@ admin::OpRow Showcase::op_row(const core::OpRecord& op) const {
   if (!running) row.end_ms = wall(op.ended);
   if (op.task != core::Task::kNone) row.cur_task = core::to_text(op.task);
   row.detail = op.detail;
+  if (running) row.progress = op.progress;
   return row;
 }
 
@@ -339,11 +340,7 @@ std::string Showcase::metrics() {
   now.zookeeper_connected = !hands_.zookeeper_away_since();
   now.tablets = tablet_counts();
   now.partitions = partition_counts();
-  std::map<std::pair<std::string, std::string>, std::uint64_t> ops;
-  for (const auto& [id, op] : brain.ops().running()) {
-    ++ops[{core::to_text(op.type), core::to_text(op.status)}];
-  }
-  for (const auto& [key, count] : ops) now.ops.push_back({key.first, key.second, count});
+  for (const auto& [id, op] : brain.ops().running()) now.running.push_back(op_row(op));
   for (const core::StandsBack& s : brain.stands_back(boot_now())) {
     if (s.reason != "standby") now.stands_back.push_back(s.reason);
   }

@@ -61,17 +61,35 @@ Row op(const json::object& row) {
           text_or_dash(row, "cur_task")};
 }
 
+// Below the table: why an op failed, or what one waits for that is not done. A line of its own that
+// begins with "#", so that the table's columns stay what scripts know.
+std::string reason(const json::object& row) {
+  const std::string detail = text(row, "detail");
+  const std::string status = text(row, "status");
+  if (detail.empty() || status == "kDone") return "";
+  std::string line = "# " + number_or_dash(row, "op_id") + " " + text(row, "op_type") + " " +
+                     text(row, "name") + "/" + number_or_dash(row, "pid") + " " + status;
+  if (const auto& progress = row.at("progress"); !progress.is_null()) {
+    line += " " + std::to_string(static_cast<int>(progress.to_number<double>() * 100)) + " %";
+  }
+  return printable(line + ": " + detail) + "\n";
+}
+
 Row conf(const json::object& row) { return {text(row, "key"), text(row, "value")}; }
 
+// `below`: a line about a row, which stands below the table; empty for none.
 Result<std::string> table(const Row& header, const std::string& answer,
-                          const std::function<Row(const json::object&)>& to_row) {
+                          const std::function<Row(const json::object&)>& to_row,
+                          const std::function<std::string(const json::object&)>& below = {}) {
   try {
     std::vector<Row> rows;
+    std::string lines;
     const json::value parsed = json::parse(answer);
     for (const json::value& row : parsed.as_array()) {
       rows.push_back(to_row(row.as_object()));
+      if (below) lines += below(row.as_object());
     }
-    return {boost::system::in_place_value, to_table(header, rows)};
+    return {boost::system::in_place_value, to_table(header, rows) + lines};
   } catch (const std::exception& error) {
     return Failure{std::string("the daemon's answer is not understood: ") + error.what()};
   }
@@ -92,7 +110,7 @@ Result<std::string> replicas_table(const std::string& answer) {
 Result<std::string> ops_table(const std::string& answer) {
   return table({"op_id", "op_type", "name", "pid", "status", "start_time", "execute_time",
                 "end_time", "cur_task"},
-               answer, op);
+               answer, op, reason);
 }
 
 Result<std::string> conf_table(const std::string& answer) {

@@ -23,6 +23,10 @@ json::value number_or_null(const std::optional<std::uint64_t>& number) {
   return number ? json::value(*number) : json::value(nullptr);
 }
 
+json::value ratio_or_null(const std::optional<double>& ratio) {
+  return ratio ? json::value(*ratio) : json::value(nullptr);
+}
+
 json::value time_or_null(std::int64_t ms) {
   return ms != 0 ? json::value(ms) : json::value(nullptr);
 }
@@ -77,7 +81,8 @@ json::object op(const OpRow& row, std::int64_t now_ms) {
           {"cur_task", text_or_null(row.cur_task)},
           {"db", text(row.db)},
           {"endpoint", text(row.endpoint)},
-          {"detail", text(row.detail)}};
+          {"detail", text(row.detail)},
+          {"progress", ratio_or_null(row.progress)}};
 }
 
 json::object conf(const ConfRow& row) {

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <utility>
 
+#include "lib/admin/json.h"
 #include "lib/admin/process_stats.h"
 
 namespace failoverd::admin {
@@ -24,9 +25,26 @@ constexpr std::array kPartitionStates = {"healthy", "degraded", "leaderless", "r
 constexpr std::array kPhases = {"detect", "elect", "publish", "total"};
 constexpr std::array kFinalStatus = {"kDone", "kFailed", "kCanceled"};
 
-const prometheus::Histogram::BucketBoundaries& buckets() {
-  static const prometheus::Histogram::BucketBoundaries bounds = {
-      0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
+// Of each metric with a series per op; more would make the monitoring the next thing to fail.
+constexpr std::size_t kMostSeries = 1000;
+
+using Buckets = prometheus::Histogram::BucketBoundaries;
+
+const Buckets& failover_buckets() {
+  static const Buckets bounds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                                 0.5,   1,      2.5,   5,    10,    30,   60};
+  return bounds;
+}
+
+// From an op that only changes a row to a copy of many gigabytes.
+const Buckets& op_buckets() {
+  static const Buckets bounds = {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1,    2.5,
+                                 5,     10,    30,   60,   300, 600, 1800, 3600};
+  return bounds;
+}
+
+const Buckets& entries_buckets() {
+  static const Buckets bounds = {0, 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7};
   return bounds;
 }
 
@@ -97,12 +115,20 @@ void add_process(Page& page) {
 struct Metrics::State {
   std::string version;
   std::map<std::pair<std::string, std::string>, std::uint64_t> ops_total;  // (type, status).
+  std::map<std::string, prometheus::Histogram> op_durations;               // By type.
   std::array<std::unique_ptr<prometheus::Histogram>, kPhases.size()> failovers;
+  prometheus::Histogram possible_loss{entries_buckets()};
+  std::uint64_t lost_entries = 0;
   // A reason that was shown once stays, as 0: a series that vanishes looks like one not scraped.
   std::set<std::string> reasons_seen;
 
   void add_cluster(Page& page, const MetricsInput& now) const;
+  void add_losses(Page& page) const;
   void add_ops(Page& page, const MetricsInput& now) const;
+  static void add_each_op(Page& page, const MetricsInput& now);
+  prometheus::Histogram& op_duration(const std::string& type) {
+    return op_durations.try_emplace(type, op_buckets()).first->second;
+  }
   void add_daemon(Page& page, const MetricsInput& now);
 };
 
@@ -123,9 +149,19 @@ void Metrics::State::add_cluster(Page& page, const MetricsInput& now) const {
   }
 }
 
+void Metrics::State::add_losses(Page& page) const {
+  page.counter("failoverd_lost_entries_total",
+               "Entries of replicas beyond their partition's history, dropped by a full copy.",
+               static_cast<double>(lost_entries));
+  page.family("failoverd_possible_loss_entries",
+              "Acknowledged entries that may be gone at most, one observation per leader change.",
+              MetricType::Histogram);
+  page.sample({}, possible_loss.Collect());
+}
+
 void Metrics::State::add_ops(Page& page, const MetricsInput& now) const {
   std::map<std::pair<std::string, std::string>, std::uint64_t> running;
-  for (const OpCount& op : now.ops) running[{op.type, op.status}] += op.count;
+  for (const OpRow& op : now.running) ++running[{op.op_type, op.status}];
   page.family("failoverd_ops", "Ops under way now.", MetricType::Gauge);
   for (const auto& [op, count] : running) {
     page.sample({{"type", op.first}, {"status", op.second}}, static_cast<double>(count));
@@ -134,6 +170,43 @@ void Metrics::State::add_ops(Page& page, const MetricsInput& now) const {
   for (const auto& [op, count] : ops_total) {
     page.sample({{"type", op.first}, {"status", op.second}}, static_cast<double>(count));
   }
+  page.family("failoverd_op_duration_seconds", "Ops from their start to their end.",
+              MetricType::Histogram);
+  for (const auto& [type, took] : op_durations) page.sample({{"type", type}}, took.Collect());
+}
+
+// One series for each op under way, as far as kMostSeries goes.
+void Metrics::State::add_each_op(Page& page, const MetricsInput& now) {
+  std::size_t shown = 0;
+  std::size_t dropped = 0;
+  const auto has_room = [&] {
+    const bool has = shown < kMostSeries;
+    ++(has ? shown : dropped);
+    return has;
+  };
+  const auto labels = [](const OpRow& op) {
+    return Labels{{"op_id", std::to_string(op.op_id)},
+                  {"table", valid_utf8(op.name)},
+                  {"pid", std::to_string(op.pid)}};
+  };
+  page.family("failoverd_op_task", "The task that an op under way is at; always 1.",
+              MetricType::Gauge);
+  for (const OpRow& op : now.running) {
+    if (!has_room()) continue;
+    Labels of_op = labels(op);
+    of_op.push_back({"type", op.op_type});
+    of_op.push_back({"task", op.cur_task.empty() ? "-" : op.cur_task});
+    page.sample(std::move(of_op), 1);
+  }
+  page.family("failoverd_op_progress_ratio",
+              "Of an op under way that copies or catches up: how much is done, 0 to 1.",
+              MetricType::Gauge);
+  shown = 0;
+  for (const OpRow& op : now.running) {
+    if (op.progress && has_room()) page.sample(labels(op), *op.progress);
+  }
+  page.gauge("failoverd_series_dropped", "Series left out of this page: above 1,000 of a kind.",
+             static_cast<double>(dropped));
 }
 
 void Metrics::State::add_daemon(Page& page, const MetricsInput& now) {
@@ -165,22 +238,26 @@ Metrics::Metrics(std::string version, const std::vector<std::string>& op_types)
     : state_(std::make_unique<State>()) {
   state_->version = std::move(version);
   for (auto& histogram : state_->failovers) {
-    histogram = std::make_unique<prometheus::Histogram>(buckets());
+    histogram = std::make_unique<prometheus::Histogram>(failover_buckets());
   }
   for (const std::string& type : op_types) {
+    state_->op_duration(type);
     for (const char* status : kFinalStatus) state_->ops_total[{type, status}] = 0;
   }
 }
 
 Metrics::~Metrics() = default;
 
-void Metrics::op_finished(const std::string& type, const std::string& status, Duration) {
+void Metrics::op_finished(const std::string& type, const std::string& status, Duration took) {
   ++state_->ops_total[{type, status}];
+  state_->op_duration(type).Observe(seconds(took));
 }
 
-void Metrics::entries_lost(std::uint64_t) {}
+void Metrics::entries_lost(std::uint64_t count) { state_->lost_entries += count; }
 
-void Metrics::possible_loss(std::uint64_t) {}
+void Metrics::possible_loss(std::uint64_t entries) {
+  state_->possible_loss.Observe(static_cast<double>(entries));
+}
 
 void Metrics::failover_took(FailoverPhase phase, Duration duration) {
   state_->failovers[static_cast<std::size_t>(phase)]->Observe(seconds(duration));
@@ -190,7 +267,9 @@ std::string Metrics::text(const MetricsInput& now) {
   Page page;
   state_->add_daemon(page, now);
   state_->add_cluster(page, now);
+  state_->add_losses(page);
   state_->add_ops(page, now);
+  State::add_each_op(page, now);
   add_process(page);
   return page.text();
 }

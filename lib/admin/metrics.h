@@ -11,6 +11,15 @@
 //   failoverd_partitions{state}                partitions: healthy, degraded, leaderless,
 //                                              recovering, held. Every state is always there.
 //   failoverd_ops{type,status}                 ops under way now.
+//   failoverd_op_task{op_id,type,table,pid,task}
+//                                              always 1: the task that an op under way is at, "-"
+//                                              when it is at none.
+//   failoverd_op_progress_ratio{op_id,table,pid}
+//                                              0 to 1: of an op under way that copies or catches
+//                                              up, the follower's offset over its leader's.
+//   failoverd_series_dropped                   series that are left out of this page: of each
+//                                              metric with an op_id at most 1,000 are shown, of
+//                                              the oldest ops.
 //   failoverd_stands_back{reason}              1 while failoverd changes nothing for this reason;
 //                                              0 afterwards.
 //   failoverd_config_last_reload_successful    0: the file on disk is refused, the old one holds.
@@ -18,10 +27,18 @@
 //                                              when the configuration in force was read.
 //   failoverd_build_info{version}              always 1.
 //   failoverd_needless_verdicts_total          counter: tablets that were judged dead and were not;
-//   each
-//                                              gets no early verdict for 10 minutes (SAFETY 15).
+//                                              each gets no early verdict for 10 minutes
+//                                              (SAFETY 15).
 // Kept here:
 //   failoverd_ops_total{type,status}           counter: ops that ended kDone, kFailed, kCanceled.
+//   failoverd_op_duration_seconds{type}        histogram: from an op's start to its end, whatever
+//                                              its end; 1 ms to 1 h.
+//   failoverd_lost_entries_total               counter: entries that a replica held beyond its
+//                                              partition's history and that a full copy dropped;
+//                                              they lie in that tablet's recycle bin.
+//   failoverd_possible_loss_entries            histogram, one observation per leader change: at
+//                                              most so many acknowledged entries may be gone, by
+//                                              the dead leader's last known offset.
 //   failoverd_failover_duration_seconds{phase} histogram, one observation per partition and phase:
 //                                              detect (first sign to verdict), elect (to ChangeRole
 //                                              answered), publish (to the multi answered), total.
@@ -40,20 +57,14 @@
 
 namespace failoverd::admin {
 
-struct OpCount {
-  std::string type;    // kChangeLeaderOP, ...
-  std::string status;  // kInited or kDoing.
-  std::uint64_t count = 0;
-};
-
 // What is true now.
 struct MetricsInput {
   bool auto_failover_enabled = false;
   bool active = false;
   bool zookeeper_connected = false;
-  std::vector<Count> tablets;     // States that are left out count 0.
-  std::vector<Count> partitions;  // The same.
-  std::vector<OpCount> ops;
+  std::vector<Count> tablets;            // States that are left out count 0.
+  std::vector<Count> partitions;         // The same.
+  std::vector<OpRow> running;            // The ops under way, the oldest first.
   std::vector<std::string> stands_back;  // The words of the reasons that hold now.
   std::uint64_t needless_verdicts = 0;   // Since the process started.
   bool config_ok = true;
@@ -64,13 +75,14 @@ enum class FailoverPhase { kDetect, kElect, kPublish, kTotal };
 
 class Metrics {
  public:
-  // The op types' counters start at 0 instead of being absent, so that an alert on an increase sees
-  // the first failure too.
+  // The op types' counters and durations start at 0 instead of being absent, so that an alert on an
+  // increase sees the first failure too.
   Metrics(std::string version, const std::vector<std::string>& op_types);
   ~Metrics();
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
+  // status: kDone, kFailed or kCanceled.
   void op_finished(const std::string& type, const std::string& status, Duration took);
   // Entries that a replica held beyond its partition's history, and that were dropped.
   void entries_lost(std::uint64_t count);

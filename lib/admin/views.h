@@ -70,6 +70,9 @@ struct OpRow {
   std::int64_t end_ms = 0;  // 0 while it runs.
   std::string cur_task;     // kSelectLeader, ...; empty when it is at none.
   std::string detail;       // Why it failed, or what it waits for. May be empty.
+  // While it runs, how much of its copy or of the follower's offset is done, 0 to 1; empty where
+  // nobody can tell.
+  std::optional<double> progress;
 };
 
 struct ConfRow {

@@ -231,6 +231,10 @@ void AfterFailover::metrics() {
   EXPECT_EQ(daemon().metric("failoverd_partitions{state=\"degraded\"}"), 2);
   EXPECT_EQ(daemon().metric("failoverd_partitions{state=\"leaderless\"}"), 1);
   EXPECT_EQ(daemon().metric("failoverd_ops_total{type=\"kChangeLeaderOP\",status=\"kDone\"}"), 1);
+  EXPECT_EQ(daemon().metric("failoverd_op_duration_seconds_count{type=\"kChangeLeaderOP\"}"), 1);
+  EXPECT_EQ(daemon().metric("failoverd_possible_loss_entries_count"), 1);
+  EXPECT_EQ(daemon().metric("failoverd_lost_entries_total"), 0);
+  EXPECT_EQ(daemon().metric("failoverd_series_dropped"), 0);
   for (const char* phase : {"detect", "elect", "publish", "total"}) {
     EXPECT_EQ(daemon().metric(std::string{"failoverd_failover_duration_seconds_count{phase=\""} +
                               phase + "\"}"),

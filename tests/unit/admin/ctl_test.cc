@@ -111,7 +111,7 @@ TEST_F(CtlTest, JsonHasTheColumnsAsKeys) {
             "[\n  {\"op_id\":1000000001,\"op_type\":\"kChangeLeaderOP\",\"name\":\"flow\","
             "\"pid\":0,\"status\":\"kDone\",\"start_time\":1700000000123,\"execute_time\":200,"
             "\"end_time\":1700000000323,\"cur_task\":null,\"db\":\"\",\"endpoint\":\"\","
-            "\"detail\":\"\"}\n]\n");
+            "\"detail\":\"\",\"progress\":null}\n]\n");
   EXPECT_EQ(run({"--json", "confget"}).out,
             "[\n  {\"key\":\"auto_failover\",\"value\":\"true\"}\n]\n");
   EXPECT_TRUE(run({"--json", "status"}).out.starts_with("{\"version\":"));
@@ -137,6 +137,34 @@ TEST_F(CtlTest, ARunningOpHasNoEnd) {
   EXPECT_EQ(row.at("start_time"), "20231114221320");
   EXPECT_EQ(row.at("end_time"), "-");
   EXPECT_EQ(row.at("cur_task"), "kSelectLeader");
+}
+
+// What failed and what waits is told below the table, whose columns stay as they are; what is done
+// needs no words.
+TEST_F(CtlTest, OpsHaveTheirReasonsBelowTheTable) {
+  source_.op_rows.resize(4);
+  const char* const status[] = {"kDone", "kFailed", "kDoing", "kInited"};
+  const char* const detail[] = {"led by A", "A answers 105\nto kPauseSnapshot", "sends", ""};
+  for (std::size_t i = 0; i < 4; ++i) {
+    OpRow& op = source_.op_rows[i];
+    op.op_id = 1'000'000'001 + i;
+    op.op_type = "kReAddReplicaOP";
+    op.name = "flow";
+    op.pid = 3;
+    op.status = status[i];
+    op.detail = detail[i];
+  }
+  source_.op_rows[2].progress = 0.4567;
+  served_.start();
+  const std::string printed = run({"showopstatus"}).out;
+  const auto below = printed.find("# ");
+  EXPECT_EQ(printed.substr(below),
+            "# 1000000002 kReAddReplicaOP flow/3 kFailed: A answers 105?to kPauseSnapshot\n"
+            "# 1000000003 kReAddReplicaOP flow/3 kDoing 45 %: sends\n");
+  EXPECT_EQ(read_table(printed.substr(0, below)).size(), 4U);
+  const std::string as_json = run({"showopstatus", "--json"}).out;
+  EXPECT_NE(as_json.find("\"detail\":\"sends\",\"progress\":4.567E-1}"), std::string::npos)
+      << as_json;
 }
 
 TEST_F(CtlTest, NamesWithEverythingInThem) {

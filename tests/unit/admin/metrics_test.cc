@@ -10,6 +10,18 @@
 namespace failoverd::admin {
 namespace {
 
+OpRow running_op(std::uint64_t id) {
+  OpRow op;
+  op.op_id = id;
+  op.op_type = "kReAddReplicaOP";
+  op.status = "kDoing";
+  op.name = "flow";
+  op.pid = 7;
+  op.cur_task = "kSendSnapshot";
+  op.progress = 0.25;
+  return op;
+}
+
 MetricsInput sample_input() {
   MetricsInput now;
   now.auto_failover_enabled = true;
@@ -17,7 +29,9 @@ MetricsInput sample_input() {
   now.zookeeper_connected = true;
   now.tablets = {{"healthy", 2}, {"crashed", 1}};
   now.partitions = {{"healthy", 7}, {"leaderless", 2}};
-  now.ops = {{"kChangeLeaderOP", "kDoing", 2}};
+  now.running = {running_op(1'000'000'001), running_op(1'000'000'002)};
+  now.running[1].cur_task = "";
+  now.running[1].progress.reset();
   now.stands_back = {"nameserver"};
   now.needless_verdicts = 2;
   now.config_success_ms = 1'700'000'000'000;
@@ -52,7 +66,17 @@ TEST(Metrics, SaysWhatIsTrueNow) {
                            "failoverd_partitions{state=\"leaderless\"} 2",
                            "failoverd_partitions{state=\"recovering\"} 0",
                            "failoverd_partitions{state=\"held\"} 0",
-                           "failoverd_ops{type=\"kChangeLeaderOP\",status=\"kDoing\"} 2",
+                           "failoverd_ops{type=\"kReAddReplicaOP\",status=\"kDoing\"} 2",
+                           "failoverd_op_task{op_id=\"1000000001\",table=\"flow\",pid=\"7\","
+                           "type=\"kReAddReplicaOP\",task=\"kSendSnapshot\"} 1",
+                           "failoverd_op_task{op_id=\"1000000002\",table=\"flow\",pid=\"7\","
+                           "type=\"kReAddReplicaOP\",task=\"-\"} 1",
+                           "failoverd_op_progress_ratio{op_id=\"1000000001\",table=\"flow\","
+                           "pid=\"7\"} 0.25",
+                           "failoverd_series_dropped 0",
+                           "failoverd_op_duration_seconds_count{type=\"kChangeLeaderOP\"} 0",
+                           "failoverd_lost_entries_total 0",
+                           "failoverd_possible_loss_entries_count 0",
                            "failoverd_ops_total{type=\"kChangeLeaderOP\",status=\"kFailed\"} 0",
                            "failoverd_stands_back{reason=\"nameserver\"} 1",
                            "failoverd_needless_verdicts_total 2",
@@ -84,6 +108,68 @@ TEST(Metrics, AddsUp) {
         "failoverd_failover_duration_seconds_bucket{phase=\"total\",le=\"+Inf\"} 2"}) {
     EXPECT_TRUE(has_line(text, line)) << line << "\n" << text;
   }
+}
+
+TEST(Metrics, OpsTakeTheirTime) {
+  Metrics metrics("1", {});
+  metrics.op_finished("kReAddReplicaOP", "kDone", std::chrono::milliseconds(700));
+  metrics.op_finished("kReAddReplicaOP", "kFailed", std::chrono::hours(2));
+  metrics.op_finished("kRecoverTableOP", "kDone", std::chrono::microseconds(900));
+  const std::string text = metrics.text({});
+  for (const char* line :
+       {"failoverd_op_duration_seconds_bucket{type=\"kRecoverTableOP\",le=\"0.001\"} 1",
+        "failoverd_op_duration_seconds_bucket{type=\"kReAddReplicaOP\",le=\"0.5\"} 0",
+        "failoverd_op_duration_seconds_bucket{type=\"kReAddReplicaOP\",le=\"1\"} 1",
+        "failoverd_op_duration_seconds_bucket{type=\"kReAddReplicaOP\",le=\"3600\"} 1",
+        "failoverd_op_duration_seconds_bucket{type=\"kReAddReplicaOP\",le=\"+Inf\"} 2",
+        "failoverd_op_duration_seconds_count{type=\"kReAddReplicaOP\"} 2"}) {
+    EXPECT_TRUE(has_line(text, line)) << line << "\n" << text;
+  }
+}
+
+TEST(Metrics, LossesAddUp) {
+  Metrics metrics("1", {});
+  metrics.entries_lost(3);
+  metrics.entries_lost(39);
+  metrics.possible_loss(0);
+  metrics.possible_loss(12);
+  metrics.possible_loss(20'000'000);
+  const std::string text = metrics.text({});
+  for (const char* line :
+       {"failoverd_lost_entries_total 42", "failoverd_possible_loss_entries_bucket{le=\"0\"} 1",
+        "failoverd_possible_loss_entries_bucket{le=\"10\"} 1",
+        "failoverd_possible_loss_entries_bucket{le=\"100\"} 2",
+        "failoverd_possible_loss_entries_bucket{le=\"10000000\"} 2",
+        "failoverd_possible_loss_entries_bucket{le=\"+Inf\"} 3",
+        "failoverd_possible_loss_entries_sum 20000012"}) {
+    EXPECT_TRUE(has_line(text, line)) << line << "\n" << text;
+  }
+}
+
+std::size_t count_of(const std::string& text, const std::string& what) {
+  std::size_t n = 0;
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+  return n;
+}
+
+// A thousand of a kind, of the oldest ops; what is left out is counted.
+TEST(Metrics, SeriesOfOpsAreBounded) {
+  Metrics metrics("1", {});
+  MetricsInput now;
+  for (std::uint64_t id = 1; id <= 1500; ++id) {
+    now.running.push_back(running_op(id));
+    if (id > 1200) now.running.back().progress.reset();
+  }
+  const std::string text = metrics.text(now);
+  EXPECT_EQ(count_of(text, "\nfailoverd_op_task{"), 1000u);
+  EXPECT_EQ(count_of(text, "\nfailoverd_op_progress_ratio{"), 1000u);
+  EXPECT_EQ(count_of(text, "op_id=\"1000\""), 2u);
+  EXPECT_EQ(count_of(text, "op_id=\"1001\""), 0u);
+  EXPECT_TRUE(has_line(text, "failoverd_series_dropped 700"))
+      << value_of(text, "failoverd_series_dropped");
+  EXPECT_TRUE(has_line(text, "failoverd_ops{type=\"kReAddReplicaOP\",status=\"kDoing\"} 1500"));
+  // Of the next page nothing is left out.
+  EXPECT_TRUE(has_line(metrics.text(sample_input()), "failoverd_series_dropped 0"));
 }
 
 TEST(Metrics, AReasonThatWentStaysAsZero) {
@@ -123,7 +209,11 @@ TEST(Metrics, PromtoolFindsNothing) {
   metrics.failover_took(FailoverPhase::kDetect, std::chrono::milliseconds(3));
   FILE* promtool = ::popen("promtool check metrics 2>&1", "w");
   ASSERT_NE(promtool, nullptr);
-  const std::string text = metrics.text(sample_input());
+  metrics.entries_lost(1);
+  metrics.possible_loss(1);
+  MetricsInput now = sample_input();
+  now.running[0].name = "a \"table\"\n of \\ all \xff bytes";
+  const std::string text = metrics.text(now);
   std::fwrite(text.data(), 1, text.size(), promtool);
   const int status = ::pclose(promtool);
   EXPECT_TRUE(WIFEXITED(status));
