@@ -56,6 +56,9 @@ void Cluster::start_tablet(int i) {
   options.arguments.insert(options.arguments.end(), options_.tablet_flags.begin(),
                            options_.tablet_flags.end());
   options.log_file = directory() / ("tablet" + std::to_string(i) + ".log");
+  if (const auto hangs = hangs_at_start_.extract(i)) {
+    options.arguments.push_back("--hang=" + hangs.mapped());
+  }
   auto& slot = tablets_.at(static_cast<std::size_t>(i));
   const auto before = znodes_->get("nodes/" + endpoint);
   const std::int64_t old_owner = before ? before->ephemeral_owner : 0;
@@ -110,6 +113,13 @@ void Cluster::inject(int i, const Fault& fault) {
   if (!client(i).control("Hang", request)) throw std::runtime_error("Hang was refused");
 }
 
+void Cluster::inject_at_start(int i, const Fault& fault) {
+  const char* stages[] = {"", "before", "inside", "after"};
+  std::string& hangs = hangs_at_start_[i];
+  hangs += (hangs.empty() ? "" : ",") + fault.method + ":" + stages[fault.stage];
+  if (fault.pid) hangs += ":" + std::to_string(*fault.pid) + ":" + std::to_string(fault.skip);
+}
+
 bool Cluster::hangs(int i, const std::string& method, std::optional<std::uint32_t> pid) {
   const control::CountersResponse counters = this->counters(i);
   return std::any_of(counters.held().begin(), counters.held().end(), [&](const auto& held) {
@@ -141,8 +151,10 @@ void Cluster::fill_disk(int i, bool full) {
   }
 }
 
-void Cluster::release(int i) {
-  if (!client(i).control("Release", control::ReleaseRequest{})) {
+void Cluster::release(int i, const std::string& method) {
+  control::ReleaseRequest request;
+  request.set_method(method);
+  if (!client(i).control("Release", request)) {
     throw std::runtime_error("Release was refused");
   }
 }
@@ -183,11 +195,12 @@ std::filesystem::path Cluster::disk(int i, const std::string& table, std::uint32
 }
 
 void Cluster::create_table(const std::string& name, std::uint32_t partitions,
-                           std::uint32_t replicas, std::vector<int> on) {
+                           std::uint32_t replicas, std::vector<int> on, bool spread) {
   testkit::TableWish wish;
   wish.name = name;
   wish.partitions = partitions;
   wish.replicas = replicas;
+  wish.spread = spread;
   for (const int i : on) wish.endpoints.push_back(tablet(i));
   if (on.empty()) wish.endpoints = endpoints_;
   testkit::create_table(*znodes_, wish);

@@ -75,13 +75,16 @@ class Cluster {
     std::chrono::milliseconds at_most{};
   };
   void inject(int i, const Fault& fault);
+  // From its next start on: nothing can be called before.
+  void inject_at_start(int i, const Fault& fault);
   // A call of this method, of this partition if one is named, hangs now.
   bool hangs(int i, const std::string& method, std::optional<std::uint32_t> pid = {});
   // The next calls of this method answer this code; 0: all, until released.
   void fail(int i, const std::string& method, int code, std::uint32_t calls);
   void fail_pid(int i, const std::string& method, std::uint32_t pid, int code);
   void fill_disk(int i, bool full);
-  void release(int i);  // All faults end, and whoever hangs goes on.
+  // All faults end, or those of a method, and whoever hangs goes on.
+  void release(int i, const std::string& method = "*");
   void lose_session(int i, bool stay_lost);
   // How often a TabletServer method was called since the tablet started.
   std::uint64_t calls(int i, const std::string& method);
@@ -90,8 +93,9 @@ class Cluster {
   std::filesystem::path disk(int i, const std::string& table, std::uint32_t pid);
 
   // --- Tables and rows.
+  // Leaders are spread over the tablets; else all of them are on the first.
   void create_table(const std::string& name, std::uint32_t partitions, std::uint32_t replicas,
-                    std::vector<int> on = {});
+                    std::vector<int> on = {}, bool spread = true);
   // "A=L+ B=F+ C=F-" of one partition: tablets are A, B, C, in the znode's order.
   std::string rows(const std::string& table, std::uint32_t pid);
   // Index of the tablet whose row is the alive leader; -1: none, or several.
@@ -140,6 +144,7 @@ class Cluster {
   std::unique_ptr<testkit::Znodes> znodes_;
   std::vector<std::string> endpoints_;
   std::set<int> paused_;
+  std::map<int, std::string> hangs_at_start_;  // Values of the flag --hang.
   std::vector<std::unique_ptr<harness::Process>> tablets_;
   std::map<int, std::unique_ptr<testkit::Client>> clients_;
   std::unique_ptr<testkit::Writer> writer_;

@@ -142,6 +142,16 @@ bool is_publish(std::string_view request) {
          request.find("table/notify") != std::string_view::npos;
 }
 
+bool begins_op(std::string_view request) {
+  // Its name is its number; the groups of those that have finished are called otherwise.
+  constexpr std::string_view kOps = "failoverd/ops/";
+  for (auto at = request.find(kOps); at != request.npos; at = request.find(kOps, at + 1)) {
+    const std::string_view name = request.substr(at + kOps.size(), 1);
+    if (!name.empty() && name.front() >= '0' && name.front() <= '9') return true;
+  }
+  return false;
+}
+
 bool Daemon::active() { return metric("failoverd_active") == 1; }
 
 std::optional<double> Daemon::metric(const std::string& series) {

@@ -72,5 +72,7 @@ class Daemon {
 // Whether this piece of what a daemon sends to ZooKeeper publishes a table: a multi with the table
 // and table/notify in it.
 bool is_publish(std::string_view request);
+// The same for what begins an op in the journal: its znode below failoverd/ops/.
+bool begins_op(std::string_view request);
 
 }  // namespace failoverd::e2e

@@ -92,14 +92,8 @@ class DiesHalfWay : public testing::TestWithParam<HalfWay> {
       for (const int i : {1, 2}) cluster.hang(i, GetParam().method, GetParam().stage);
       cluster.start_tablet(0);
     } else {
-      // It is recovered as soon as it is registered: before it has been asked for anything more
-      // than what it holds.
-      cluster.hang(1, "GetTableFollower");
-      cluster.hang(2, "GetTableFollower");
+      cluster.inject_at_start(0, {.method = GetParam().method, .stage = GetParam().stage});
       cluster.start_tablet(0);
-      cluster.hang(0, GetParam().method, GetParam().stage);
-      cluster.release(1);
-      cluster.release(2);
     }
     ASSERT_TRUE(cluster.wait_until(
         [&] {

@@ -1,6 +1,8 @@
 #include "tests/tablet/faults.h"
 
+#include <charconv>
 #include <chrono>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -25,7 +27,51 @@ bool used_up(Rule& rule) {
   return rule.calls() == 0;
 }
 
+bool parse(const std::string& text, std::uint32_t& number) {
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc{} && at == end;
+}
+
+// One rule; false if it is not one.
+bool parse(std::istringstream rule, control::HangRequest& hang) {
+  std::string method, stage, pid, skip;
+  std::getline(rule, method, ':');
+  std::getline(rule, stage, ':');
+  hang.mutable_match()->set_method(method);
+  if (stage == "before") {
+    hang.set_stage(control::kBefore);
+  } else if (stage == "inside") {
+    hang.set_stage(control::kInside);
+  } else if (stage == "after") {
+    hang.set_stage(control::kAfter);
+  } else {
+    return false;
+  }
+  std::uint32_t number = 0;
+  if (std::getline(rule, pid, ':')) {
+    if (!parse(pid, number)) return false;
+    hang.mutable_match()->set_pid(number);
+  }
+  if (std::getline(rule, skip)) {
+    if (!parse(skip, number)) return false;
+    hang.set_skip(number);
+  }
+  return !method.empty();
+}
+
 }  // namespace
+
+Result<std::vector<control::HangRequest>> parse_hangs(const std::string& text) {
+  std::vector<control::HangRequest> hangs;
+  std::istringstream rules{text};
+  for (std::string rule; std::getline(rules, rule, ',');) {
+    if (!parse(std::istringstream{rule}, hangs.emplace_back())) {
+      return Failure{"--hang=" + text + ": METHOD:before|inside|after[:PID[:SKIP]],... is wanted"};
+    }
+  }
+  return hangs;
+}
 
 void Faults::hang(const control::HangRequest& request) { hangs_.push_back(request); }
 void Faults::fail(const control::FailRequest& request) { fails_.push_back(request); }

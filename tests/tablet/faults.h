@@ -12,10 +12,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "lib/base/result.h"
 #include "tests/tablet/control.pb.h"
 
 namespace failoverd::minitablet {
+
+// The value of --hang (options.h).
+Result<std::vector<control::HangRequest>> parse_hangs(const std::string& text);
 
 class Faults {
  public:

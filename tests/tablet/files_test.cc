@@ -5,6 +5,7 @@
 
 #include "tests/harness/temporary_directory.h"
 #include "tests/tablet/binlog.h"
+#include "tests/tablet/faults.h"
 #include "tests/tablet/options.h"
 #include "tests/tablet/record_reader.h"
 
@@ -169,6 +170,21 @@ TEST(Flags, WhatIsNotHeededIsWarnedOf) {
                                    testing::HasSubstr("thread_pool_size")));
 }
 
+TEST(Flags, CallsThatHangFromTheStart) {
+  const auto parsed = parse_flags({"--hang=LoadTable:inside,DropTable:after:3,Put:before:0:2"});
+  ASSERT_TRUE(parsed);
+  const auto hangs = parse_hangs(parsed.value().options.hang);
+  ASSERT_TRUE(hangs);
+  ASSERT_EQ(hangs.value().size(), 3u);
+  EXPECT_EQ(hangs.value()[0].match().method(), "LoadTable");
+  EXPECT_EQ(hangs.value()[0].stage(), control::kInside);
+  EXPECT_FALSE(hangs.value()[0].match().has_pid());
+  EXPECT_EQ(hangs.value()[1].stage(), control::kAfter);
+  EXPECT_EQ(hangs.value()[1].match().pid(), 3u);
+  EXPECT_EQ(hangs.value()[2].match().pid(), 0u);
+  EXPECT_EQ(hangs.value()[2].skip(), 2u);
+}
+
 TEST(Flags, AFileOfThem) {
   harness::TemporaryDirectory directory;
   const fs::path file = directory.path() / "flags";
@@ -182,7 +198,8 @@ TEST(Flags, AFileOfThem) {
 TEST(Flags, WhatCannotWorkIsNamed) {
   for (const char* wrong :
        {"endpoint", "--endpoint=nowhere", "--zk_session_timeout=2s", "--binlog_notify_on_put=maybe",
-        "--zk_root_path=rtidb", "--task_pool_size=0"}) {
+        "--zk_root_path=rtidb", "--task_pool_size=0", "--hang=LoadTable", "--hang=LoadTable:now",
+        "--hang=LoadTable:before:x", "--hang=:before", "--hang=LoadTable:before:1:-1"}) {
     const auto parsed = parse_flags({wrong});
     ASSERT_FALSE(parsed) << wrong;
     EXPECT_FALSE(parsed.error().text.empty());

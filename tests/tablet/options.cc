@@ -6,6 +6,8 @@
 #include <functional>
 #include <limits>
 
+#include "tests/tablet/faults.h"
+
 namespace failoverd::minitablet {
 namespace {
 
@@ -102,6 +104,9 @@ const std::vector<Flag>& flags() {
       number("put_concurrency_limit", &O::put_concurrency_limit, "Puts at once, more answer 2004"),
       number("get_concurrency_limit", &O::get_concurrency_limit, "Gets at once"),
       number("scan_concurrency_limit", &O::scan_concurrency_limit, "Scans at once"),
+      text("hang", &O::hang,
+           "calls that hang from the start: METHOD:before|inside|after[:PID[:SKIP]],... "
+           "(minitablet's own)"),
   };
   return all;
 }
@@ -169,6 +174,7 @@ Result<void> Options::settle() {
   if (task_pool_size == 0 || binlog_sync_batch_size == 0 || stream_block_size == 0) {
     return Failure{"task_pool_size, binlog_sync_batch_size and stream_block_size must be above 0"};
   }
+  if (const auto hangs = parse_hangs(hang); !hangs) return hangs.error();
   if (recycle_bin_root_path.empty()) recycle_bin_root_path = db_root_path + "/recycle";
   return {};
 }

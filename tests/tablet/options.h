@@ -44,6 +44,9 @@ struct Options {
   std::uint32_t get_concurrency_limit = 8;
   std::uint32_t scan_concurrency_limit = 8;
 
+  // Calls that hang from the start, until released: METHOD:before|inside|after[:PID[:SKIP]],...
+  std::string hang;
+
   // No flag: the full name under which tablets call each other.
   std::string service = "rtidb.api.TabletServer";
 

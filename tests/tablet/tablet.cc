@@ -56,6 +56,9 @@ Tablet::Tablet(boost::asio::io_context& io, Options options)
       snapshot_pool_{std::make_shared<TaskPool>(io, 1)},
       delete_timer_{io} {
   add_all_methods();
+  if (const auto hangs = parse_hangs(options_.hang)) {  // Else options_ has not been settled.
+    for (const control::HangRequest& hang : hangs.value()) faults_.hang(hang);
+  }
 }
 
 Tablet::~Tablet() = default;

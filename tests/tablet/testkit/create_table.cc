@@ -24,7 +24,8 @@ fedb::TableInfo plan(const TableWish& wish, std::uint32_t tid, std::uint64_t ter
     partition.set_pid(pid);
     for (std::uint32_t replica = 0; replica < wish.replicas; ++replica) {
       fedb::PartitionMeta& meta = *partition.add_partition_meta();
-      meta.set_endpoint(wish.endpoints[(pid + replica) % wish.endpoints.size()]);
+      const std::uint32_t first = wish.spread ? pid : 0;
+      meta.set_endpoint(wish.endpoints[(first + replica) % wish.endpoints.size()]);
       meta.set_is_leader(replica == 0);
     }
     fedb::TermPair& first = *partition.add_term_offset();

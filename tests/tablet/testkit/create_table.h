@@ -18,6 +18,8 @@ struct TableWish {
   // Partition p has its replicas on endpoints p, p+1, ... and leads on the first of them. Empty:
   // every registered tablet.
   std::vector<std::string> endpoints;
+  // false: every partition leads on the first of them.
+  bool spread = true;
 };
 
 // The znodes that a cluster has before its first table, as its nameserver leaves them.
