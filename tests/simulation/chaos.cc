@@ -28,11 +28,15 @@ void Chaos::choose_faults() {
       {12, [this] { crash(); }},
       {6, [this] { crash_two(); }},
       {6, [this] { quick_restart(); }},
+      {2, [this] { restarts_in_a_row(any_tablet().endpoint(), 10); }},
+      {3, [this] { power_cut(); }},
+      {3, [this] { blackout(); }},
       {10, [this] { stop_tablet(); }},
       {4, [this] { slow_tablet(); }},
       {4, [this] { hang_method(); }},
       {4, [this] { fail_method(); }},
-      {5, [this] { snapshot(); }},
+      {3, [this] { pause_snapshot(); }},
+      {8, [this] { make_snapshot(); }},
       {4, [this] { lose_session(); }},
       {5, [this] { cut(any_tablet().endpoint(), World::kZookeeper, kWhile); }},
       {5, [this] { cut(any_tablet().endpoint(), any_tablet().endpoint(), kWhile); }},
@@ -84,19 +88,15 @@ void Chaos::calm() {
   calm_ = true;
   world_.say("calm");
   world_.mend_all();
-  const bool leave_dead = world_.dice.chance(0.5);
+  const bool leave_dead = world_.dice.chance(0.2);
   for (const auto& [name, tablet] : world_.tablets()) {
     if (tablet->paused()) world_.resume(name);
     tablet->slow = {};
     tablet->stop_failing();
     tablet->unhang();
-    for (const auto& [at, held] : tablet->memory) {
-      if (held.state == core::TableState::kMakingSnapshot) {
-        tablet->set_state(at, core::TableState::kNormal);
-      }
-    }
     world_.trouble(name, "calm");
     const bool stays_dead = leave_dead && world_.dice.chance(0.5);
+    if (!tablet->running() && stays_dead) world_.kill(name);
     if (!tablet->running() && !stays_dead) world_.restart(name);
   }
   for (std::size_t i = 0; i < world_.daemons().size(); ++i) {
@@ -120,13 +120,31 @@ void Chaos::sent(const Daemon& d, const core::CallTablet& c) {
   if (std::holds_alternative<core::Promote>(c.call) && world_.dice.chance(0.3)) {
     return hang(world_.tablet(c.tablet), method_of(c.call));
   }
-  later({Duration{0}, milliseconds{4}},
-        [this, tablet = c.tablet, daemon = d.name()] { strike(tablet, daemon); });
+  if (std::holds_alternative<core::LoadTable>(c.call) && world_.dice.chance(0.1)) {
+    return world_.tablet(c.tablet).fail_next_load();
+  }
+  // At once, or while what was told to go on behind the answer goes on.
+  const Range when{Duration{0}, world_.dice.chance(0.6) ? milliseconds{4} : milliseconds{4000}};
+  later(when, [this, tablet = victim(c), daemon = d.name()] { strike(tablet, daemon); });
+}
+
+std::string Chaos::victim(const core::CallTablet& c) {
+  std::vector<std::string> all{c.tablet, c.tablet};
+  if (const auto* add = std::get_if<core::AddReplica>(&c.call)) all.push_back(add->replica);
+  if (const auto* del = std::get_if<core::DelReplica>(&c.call)) all.push_back(del->replica);
+  if (const auto* send = std::get_if<core::SendSnapshot>(&c.call)) all.push_back(send->to);
+  const auto at = partition_of(c.call);
+  const auto* p = at ? world_.keeper.partition(*at) : nullptr;
+  for (std::size_t i = 0; p && i < p->rows.size(); ++i) {
+    if (p->rows[i].is_leader && p->rows[i].is_alive) all.push_back(p->rows[i].endpoint);
+  }
+  return all[world_.dice.below(all.size())];
 }
 
 void Chaos::commanded(const Daemon& d, const core::Command& command) {
   const bool matters = std::holds_alternative<core::Publish>(command) ||
-                       std::holds_alternative<core::WriteRecord>(command);
+                       std::holds_alternative<core::WriteRecord>(command) ||
+                       std::holds_alternative<core::WriteJournal>(command);
   if (calm_ || !matters || !world_.dice.chance(aimed_)) return;
   later({Duration{0}, milliseconds{8}}, [this, name = d.name()] {
     Daemon* daemon = world_.find_daemon(name);
@@ -206,6 +224,41 @@ void Chaos::crash_two() {
 
 void Chaos::quick_restart() { world_.restart(any_tablet().endpoint()); }
 
+void Chaos::restarts_in_a_row(const std::string& name, std::uint64_t left) {
+  if (left == 0) return;
+  world_.restart(name);
+  later({milliseconds{20}, milliseconds{2500}},
+        [this, name, left] { restarts_in_a_row(name, left - 1); });
+}
+
+void Chaos::power_cut() {
+  const std::string name = any_tablet().endpoint();
+  world_.power_cut(name);
+  later({seconds{1}, seconds{10}}, [this, name] { world_.restart(name); });
+}
+
+void Chaos::blackout() {
+  const bool power = world_.dice.chance(0.4);
+  const Range apart{Duration{0}, world_.dice.chance(0.5) ? milliseconds{3} : milliseconds{3000}};
+  const Range back{milliseconds{200}, world_.dice.chance(0.5) ? seconds{3} : seconds{20}};
+  world_.say(power ? "the power fails" : "everything is killed");
+  for (const auto& [name, tablet] : world_.tablets()) {
+    later(apart, [this, power, back, name = name] {
+      power ? world_.power_cut(name) : world_.kill(name);
+      later(back, [this, name] { world_.restart(name); });
+    });
+  }
+  if (world_.dice.chance(0.6)) return;
+  for (const auto& d : world_.daemons()) {
+    if (!d->alive()) continue;
+    later(apart, [this, d = d.get()] {
+      if (!d->alive() || world_.daemons().size() >= kMostDaemons) return;
+      d->kill();
+      start_successor();
+    });
+  }
+}
+
 void Chaos::stop_tablet() { stop(any_tablet().endpoint()); }
 
 void Chaos::stop(const std::string& name) {
@@ -256,19 +309,22 @@ void Chaos::fail_method() {
          static_cast<int>(1 + world_.dice.below(3)));
 }
 
-void Chaos::snapshot() {
+// By somebody who never ends it.
+void Chaos::pause_snapshot() {
   const core::PartitionKey at = any_partition();
   Tablet& t = any_tablet();
-  const bool paused = world_.dice.chance(0.5);
-  world_.trouble(t.endpoint(), paused ? "snapshot paused" : "makes a snapshot");
-  t.set_state(at, paused ? core::TableState::kSnapshotPaused : core::TableState::kMakingSnapshot);
-  if (paused) return;
-  later(kWhile, [&t, at] {
-    const auto* held = t.held(at);
-    if (held && held->state == core::TableState::kMakingSnapshot) {
-      t.set_state(at, core::TableState::kNormal);
-    }
-  });
+  const auto* held = t.held(at);
+  if (!held || held->state != core::TableState::kNormal) return;
+  world_.trouble(t.endpoint(), "snapshot paused");
+  t.set_state(at, core::TableState::kSnapshotPaused);
+}
+
+void Chaos::make_snapshot() {
+  const core::PartitionKey at = any_partition();
+  Tablet& t = any_tablet();
+  if (!t.held(at)) return;
+  world_.trouble(t.endpoint(), "makes a snapshot");
+  t.make_snapshot(at);
 }
 
 void Chaos::lose_session() {
@@ -334,6 +390,7 @@ void Chaos::kill_daemon_at_a_command() {
     const bool counts = call ? core::changes(call->call)
                              : std::holds_alternative<core::Publish>(c) ||
                                    std::holds_alternative<core::WriteRecord>(c) ||
+                                   std::holds_alternative<core::WriteJournal>(c) ||
                                    std::holds_alternative<core::DropRecord>(c);
     if (!counts || calm_ || --left > 0) return false;
     world_.say("the daemon dies after " + core::to_text(c));

@@ -40,18 +40,25 @@ class Chaos : public Observer {
   void for_a_while(Range how_long, const Work& begin, const Work& end);
 
   void strike(const std::string& tablet, const std::string& daemon);
+  // Whom a call is about: its tablet, another one that it names, the partition's leader.
+  std::string victim(const core::CallTablet&);
 
   // --- Tablets
   void crash();
   void crash_two();
   void quick_restart();
+  void restarts_in_a_row(const std::string& tablet, std::uint64_t left);
+  void power_cut();
+  // All tablets, in any order, with or without the daemons; and back in any order.
+  void blackout();
   void stop_tablet();
   void stop(const std::string& tablet);
   void slow_tablet();
   void hang_method();
   void hang(Tablet&, Method);
   void fail_method();
-  void snapshot();
+  void pause_snapshot();
+  void make_snapshot();
   void lose_session();
   // --- The network
   void cut(const std::string& a, const std::string& b, Range how_long);

@@ -27,6 +27,7 @@ class TermsAreGivenOnce : public Checker {
     const auto* c = std::get_if<core::CallTablet>(&command);
     if (!c) return;
     if (const auto* probe = std::get_if<core::Probe>(&c->call)) {
+      if (ledger_.is_recovery(probe->at, probe->term)) return;
       check(daemon, {probe->at, false, ""}, probe->term, *c);
     } else if (const auto* promote = std::get_if<core::Promote>(&c->call)) {
       check(daemon, {promote->at, true, c->tablet}, promote->term, *c);
@@ -104,12 +105,6 @@ class UnansweredPromotions : public Checker {
     if (std::holds_alternative<core::LockLost>(event)) forget(daemon);
   }
   void daemon_died(const Daemon& daemon) override { forget(daemon); }
-  void trouble(const core::Endpoint& tablet, const std::string& what) override {
-    if (what != "recovered" && what != "revived") return;  // Loaded anew by somebody.
-    std::erase_if(may_lead_, [&](const auto& m) { return m.first.second == tablet; });
-    std::erase_if(unanswered_, [&](const auto& m) { return m.first.second == tablet; });
-  }
-
   void answered(const Daemon& daemon, const core::CallTablet& c,
                 const core::Answer& answer) override {
     if (daemon.name() != active_) return;
@@ -295,6 +290,7 @@ class StandsBack : public Checker {
         const auto table = world_.keeper.tables().find(t.znode);
         if (table == world_.keeper.tables().end()) continue;
         for (const core::PartitionEdit& p : t.partitions) {
+          if (!p.changes_table()) continue;  // What is known of replicas is kept all the same.
           check(daemon, {table->second.tid, p.pid}, command, kTakesEffectWithin);
         }
       }
@@ -313,12 +309,22 @@ class StandsBack : public Checker {
     }
   }
 
-  // The row is published dead, what its leader is told now only follows from that.
+  // The row is published dead, what its leader is told now only follows from that; what was begun
+  // is taken back.
   bool ends_an_op(core::PartitionKey key, const core::Call& call) const {
+    if (std::holds_alternative<core::RecoverSnapshot>(call)) return true;
     const auto* del = std::get_if<core::DelReplica>(&call);
     const auto* p = del ? world_.keeper.partition(key) : nullptr;
     const core::Row* row = p ? row_of(*p, del->replica) : nullptr;
     return row && !row->is_alive;
+  }
+
+  // An op that was at work when it was switched off.
+  static bool goes_on(const Daemon& daemon, core::PartitionKey key, Instant off) {
+    for (const auto& [id, op] : daemon.brain().ops().running()) {
+      if (op.at == key && op.started < off) return true;
+    }
+    return false;
   }
 
   void check(const Daemon& daemon, core::PartitionKey key, const core::Command& command,
@@ -328,6 +334,7 @@ class StandsBack : public Checker {
          {std::pair{&off_, "auto_failover is off"}, {&nameserver_, "a nameserver lives"}}) {
       const auto from = since->find(daemon.name());
       if (from == since->end() || now() - from->second < grace) continue;
+      if (since == &off_ && goes_on(daemon, key, from->second)) continue;
       broken(std::string{why} + ", and " + core::to_text(command) + " is commanded");
     }
   }

@@ -12,7 +12,7 @@ namespace {
 
 bool by_daemon(World& world, const std::string& by) { return world.find_daemon(by) != nullptr; }
 
-// SAFETY 1: only rows that are alive are elected; and until there is recovery, no row comes alive.
+// SAFETY 1: only rows that are alive are elected: a dead one becomes leader only where it is alone.
 class OnlyAliveRowsLead : public Checker {
  public:
   OnlyAliveRowsLead(World& w, const Ledger& l) : Checker(w, l, "SAFETY 1: only alive rows lead") {}
@@ -24,9 +24,9 @@ class OnlyAliveRowsLead : public Checker {
       const auto* old = partition_of(before, p.pid);
       for (const core::Row& row : p.rows) {
         const core::Row* was = old ? row_of(*old, row.endpoint) : nullptr;
-        if (!row.is_alive || (was && was->is_alive)) continue;
-        broken("the dead row of " + row.endpoint + " in " + at({after.tid, p.pid}) + " became " +
-               (row.is_leader ? "an alive leader" : "alive"));
+        if (!leads(row) || (was && was->is_alive) || p.rows.size() == 1) continue;
+        broken("the dead row of " + row.endpoint + " in " + at({after.tid, p.pid}) +
+               " became an alive leader");
       }
       const auto leaders = std::count_if(p.rows.begin(), p.rows.end(), leads);
       if (leaders > 1 && (!old || std::count_if(old->rows.begin(), old->rows.end(), leads) <= 1)) {
@@ -112,6 +112,7 @@ class FollowersAnsweredTheProbe : public Checker {
 
  private:
   void check(const Ledger::Naming& n) {
+    if (n.after->rows.size() == 1) return;  // It goes on in its term.
     const Attempt* promotion = ledger_.promotion(n.at, n.term, n.leader);
     const std::string named =
         n.leader + " as leader of " + at(n.at) + " with term " + std::to_string(n.term);

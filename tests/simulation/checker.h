@@ -38,5 +38,9 @@ void add_publish_checkers(World&, const Ledger&, Checkers&);
 void add_act_checkers(World&, const Ledger&, Checkers&);
 // Rows that writers were told are safe: check_rows.cc.
 void add_row_checkers(World&, const Ledger&, Checkers&);
+// What brings replicas back: check_recovery.cc.
+void add_recovery_checkers(World&, const Ledger&, Checkers&);
+// When everything went down: check_restart.cc.
+void add_restart_checkers(World&, const Ledger&, Checkers&);
 
 }  // namespace failoverd::simulation

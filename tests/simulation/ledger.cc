@@ -79,6 +79,11 @@ bool Ledger::troubled_ever(const core::Endpoint& tablet) const {
   return last_trouble_.contains(tablet);
 }
 
+bool Ledger::is_recovery(core::PartitionKey at, core::Term term) const {
+  const auto* p = world_.keeper.partition(at);
+  return p && !p->terms.empty() && p->terms.back().term == term;
+}
+
 bool Ledger::begun(core::PartitionKey at) const { return first_probe_.contains(at); }
 
 std::optional<Instant> Ledger::first_probe_since_publish(core::PartitionKey at) const {
@@ -114,6 +119,7 @@ void Ledger::sent(const Daemon& daemon, const core::CallTablet& c) {
   a.tablet = c.tablet;
   a.sent_at = world_.schedule.now();
   if (const auto* probe = std::get_if<core::Probe>(&c.call)) {
+    if (is_recovery(*at, probe->term)) return;
     a.term = probe->term;
     first_probe_.try_emplace(*at, a.sent_at);
   } else if (const auto* promote = std::get_if<core::Promote>(&c.call)) {

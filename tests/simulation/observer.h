@@ -44,6 +44,7 @@ class Observer {
                              const std::string& /*by*/) {}
 
   // --- Time
+  virtual void at_rest() {}                     // The run ends: all is calm, and well again.
   virtual void stepped() {}                     // Anything at all happened.
   virtual void happened(const std::string&) {}  // A sentence for people.
 };

@@ -6,7 +6,6 @@
 #include "tests/simulation/chaos.h"
 #include "tests/simulation/checker.h"
 #include "tests/simulation/daemon.h"
-#include "tests/simulation/operator.h"
 #include "tests/simulation/trace.h"
 
 namespace failoverd::simulation {
@@ -15,9 +14,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// How long a cluster that is left alone may take. The longest honest wait is a tablet whose mutex
-// is held by a follower that hung (12 s), one after another; then back-off.
-constexpr Duration kWellWithin = seconds{120};
+// How long a cluster that is left alone may take, beside recovery.full_restart_wait. The longest
+// honest waits are back-off (a minute) and a follower that stands still (half a minute), and some
+// replicas come back one after the other.
+constexpr Duration kWellWithin = seconds{240};
 constexpr std::uint64_t kLeastSteps = 2'500;
 
 core::TableShape draw_table(World& world, std::uint32_t tid, const std::string& name,
@@ -48,6 +48,9 @@ void draw_policy(World& world) {
   p.detection.crash = dice.chance(0.85);
   p.detection.silence = dice.in({milliseconds{500}, seconds{4}});
   if (dice.chance(0.3)) p.election.wait_for_better = dice.in({milliseconds{200}, seconds{5}});
+  p.recovery.max_copies_per_tablet = 1 + static_cast<int>(dice.below(3));
+  if (dice.chance(0.7)) p.recovery.catch_up_delta = dice.below(10);
+  if (dice.chance(0.9)) p.recovery.full_restart_wait = dice.in({seconds{1}, seconds{40}});
 }
 
 void draw_cluster(World& world) {
@@ -67,10 +70,13 @@ void draw_cluster(World& world) {
   }
 }
 
+// Somebody may lead it who is there, or comes back, and whose disk still has it; a single replica
+// may always.
 bool electable(World& world, core::PartitionKey at, const core::PartitionShape& p) {
   return std::any_of(p.rows.begin(), p.rows.end(), [&](const core::Row& row) {
     const Tablet& t = world.tablet(row.endpoint);
-    return row.is_alive && t.serves() && t.held(at);
+    return (row.is_alive || p.rows.size() == 1) && world.supervised(row.endpoint) &&
+           t.disk.contains(at);
   });
 }
 
@@ -85,8 +91,12 @@ void look_at_followers(World& world, core::PartitionKey at, const core::Partitio
     const Tablet& t = world.tablet(row.endpoint);
     const auto* held = t.held(at);
     if (t.leads(at)) unmet.push_back({kLedAgain, name + row.endpoint + " leads, too"});
-    if (!row.is_alive) continue;
-    if (!t.serves() || !held) {
+    if (!row.is_alive) {
+      if (world.supervised(row.endpoint))
+        unmet.push_back({kLedAgain, name + row.endpoint + " is not alive"});
+      continue;
+    }
+    if (!t.serves() || !held || !held->loaded()) {
       unmet.push_back({kLedAgain, name + row.endpoint + " is called alive and has nothing"});
       continue;
     }
@@ -138,7 +148,8 @@ void must_get_well(World& world) {
     const Violation v = joined(unmet);
     world.violate(v.rule, v.what);
   };
-  if (!world.run_until([&] { return not_well(world).empty(); }, kWellWithin)) {
+  const Duration within = kWellWithin + world.policy.recovery.full_restart_wait;
+  if (!world.run_until([&] { return not_well(world).empty(); }, within)) {
     return give_up(not_well(world));
   }
   // A last row for everybody who is led: it must reach every follower that is called alive.
@@ -155,7 +166,9 @@ void must_get_well(World& world) {
     for (Violation& v : not_equal(world)) all.push_back(std::move(v));
     return all;
   };
-  if (!world.run_until([&] { return unmet().empty(); }, kWellWithin)) give_up(unmet());
+  if (!world.run_until([&] { return unmet().empty(); }, within)) return give_up(unmet());
+  world.run_for(seconds{2});  // What nobody waits for is written together.
+  world.tell(&Observer::at_rest);
 }
 
 }  // namespace
@@ -200,6 +213,8 @@ RunResult run(const RunOptions& options) {
   add_publish_checkers(world, ledger, checkers);
   add_act_checkers(world, ledger, checkers);
   add_row_checkers(world, ledger, checkers);
+  add_recovery_checkers(world, ledger, checkers);
+  add_restart_checkers(world, ledger, checkers);
   std::unique_ptr<Trace> trace;
   if (options.trace) {
     trace = std::make_unique<Trace>(world, *options.trace);
@@ -218,13 +233,9 @@ RunResult run(const RunOptions& options) {
   Chaos chaos{world};
   world.watch(chaos);
   chaos.start();
-  Operator somebody{world};
-  world.watch(somebody);
-  if (world.dice.chance(0.75)) somebody.start();
   world.run_for(world.dice.in({seconds{10}, seconds{40}}));
   // A small cluster that writes little suffers longer.
   while (world.schedule.steps() < kLeastSteps && !world.violation()) world.run_for(seconds{1});
-  somebody.stop();
   if (!world.violation()) chaos.calm();
   if (!world.violation()) must_get_well(world);
   return {world.violation(), world.schedule.steps()};

@@ -89,6 +89,7 @@ class World {
   void trouble(const std::string& tablet, const std::string& what);
   // For tablets: their process is gone, its connections with it.
   void process_ended(Tablet&);
+  bool supervised(const std::string& tablet) const { return wanted_.contains(tablet); }
   void supervise(const std::string& tablet);  // It exited by itself: start it again, later.
 
   // --- Daemons; those that died stay listed.

@@ -1,0 +1,386 @@
+// Checkers of recovery: SAFETY 9, 10 and 11, when a row comes alive, and what is said to be lost.
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "lib/core/brain.h"
+#include "tests/simulation/checker.h"
+#include "tests/simulation/daemon.h"
+
+namespace failoverd::simulation {
+namespace {
+
+using std::chrono::seconds;
+
+core::Term published_term(const core::PartitionShape& p) {
+  return p.terms.empty() ? 0 : p.terms.back().term;
+}
+
+// Whether its tablet really leads, with the term that is published.
+bool leads_as_published(World& world, core::PartitionKey at, const core::PartitionShape& p) {
+  const core::Row* leader = leader_of(p);
+  if (!leader) return false;
+  const Tablet& t = world.tablet(leader->endpoint);
+  return t.leads(at) && t.held(at)->term == published_term(p);
+}
+
+// Whose copy a call destroys, if it destroys one.
+const core::Endpoint* destroys(const core::CallTablet& c) {
+  if (const auto* send = std::get_if<core::SendSnapshot>(&c.call)) return &send->to;
+  const bool here = std::holds_alternative<core::DropTable>(c.call) ||
+                    std::holds_alternative<core::DeleteBinlog>(c.call);
+  return here ? &c.tablet : nullptr;
+}
+
+// SAFETY 9: nothing is destroyed of a partition with one replica, nor unless another tablet has
+// answered within the last second that it leads with the published term, nor on a tablet that is
+// loading it, nor ever the last copy.
+class DestroysNoLastCopy : public Checker {
+ public:
+  DestroysNoLastCopy(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 9: what is destroyed is held elsewhere") {}
+
+  void answered(const Daemon& daemon, const core::CallTablet& c,
+                const core::Answer& answer) override {
+    const auto* pair = std::get_if<core::GetTermPair>(&c.call);
+    if (!pair || !answer.ok()) return;
+    Said& said = said_[{daemon.name(), pair->at}];
+    if (answer.is_leader) {
+      said = {c.tablet, answer.term, now()};
+    } else if (said.tablet == c.tablet) {
+      said = {};
+    }
+  }
+
+  void commanded(const Daemon& daemon, const core::Command& command) override {
+    const auto* c = std::get_if<core::CallTablet>(&command);
+    const core::Endpoint* target = c ? destroys(*c) : nullptr;
+    const auto* known = target ? daemon.brain().model().partition(*partition_of(c->call)) : nullptr;
+    if (!known) return;
+    const core::PartitionKey key = *partition_of(c->call);
+    const std::string what = core::to_text(c->call) + " to " + c->tablet;
+    if (known->replicas.size() < 2) return broken(what + " destroys the only replica");
+    const Said& said = said_[{daemon.name(), key}];
+    const bool confirmed = said.tablet != *target && now() - said.when <= seconds{1} &&
+                           said.term == known->published_term();
+    if (!confirmed) {
+      broken(what + " is commanded, and no other tablet has just answered that it leads " +
+             at(key));
+    }
+    const auto* held = world_.tablet(*target).held(key);
+    const auto since = loading_since_.find({*target, key});
+    const bool loads = held && !held->loaded() && since != loading_since_.end() &&
+                       now() - since->second > kToBeSeen;
+    if (loads) broken(what + " is commanded while " + *target + " is loading it");
+  }
+
+  void carried_out(const std::string& name, const core::CallTablet& c,
+                   const core::Answer& answer) override {
+    if (answer.code != core::kOk) return;
+    if (const auto* load = std::get_if<core::LoadTable>(&c.call)) {
+      loading_since_[{c.tablet, load->at}] = now();
+    }
+    const core::Endpoint* target = destroys(c);
+    if (!target) return;
+    const core::PartitionKey key = *partition_of(c.call);
+    const auto* p = world_.keeper.partition(key);
+    if (!p || p->terms.empty() || elsewhere(key, *p, *target)) return;
+    broken(core::to_text(c.call) + " for " + name + " destroys the last copy of " + at(key) +
+           " on " + *target);
+  }
+
+ private:
+  struct Said {
+    core::Endpoint tablet;
+    core::Term term = 0;
+    Instant when;
+  };
+  // How old a word may be that says that nothing is loaded there.
+  static constexpr Duration kToBeSeen = seconds{2};
+
+  // Another replica reaches to where the published leader began.
+  bool elsewhere(core::PartitionKey key, const core::PartitionShape& p,
+                 const core::Endpoint& target) const {
+    return std::any_of(p.rows.begin(), p.rows.end(), [&](const core::Row& row) {
+      return row.endpoint != target && row.is_alive &&
+             world_.tablet(row.endpoint).disk.contains(key) &&
+             world_.tablet(row.endpoint).log(key).offset() + 1 >= p.terms.back().offset;
+    });
+  }
+
+  std::map<std::pair<std::string, core::PartitionKey>, Said> said_;
+  std::map<std::pair<core::Endpoint, core::PartitionKey>, Instant> loading_since_;
+};
+
+// SAFETY 10: the leader lets go of a replica before it is loaded, and before it is added again: a
+// position that was left behind is never found again.
+class LeaderLetsGoFirst : public Checker {
+ public:
+  LeaderLetsGoFirst(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 10: the leader lets go first") {}
+
+  void carried_out(const std::string& name, const core::CallTablet& c,
+                   const core::Answer& answer) override {
+    const auto* load = std::get_if<core::LoadTable>(&c.call);
+    if (!load || answer.code != core::kOk) return;
+    const auto* p = world_.keeper.partition(load->at);
+    const Daemon* daemon = world_.find_daemon(name);
+    if (!p || !daemon->alive() || !leads_as_published(world_, load->at, *p)) return;
+    // One that is dead for the daemon lets go of nothing; it is replaced (SAFETY 6).
+    const core::Endpoint& leader = leader_of(*p)->endpoint;
+    const core::Model& model = daemon->brain().model();
+    const auto index = model.find_tablet(leader);
+    const auto* known = model.partition(load->at);
+    const bool seen = known && index && known->leader() && known->leader()->tablet == *index &&
+                      !model.tablet(*index).verdict.dead() &&
+                      !ledger_.troubled_since(leader, now() - seconds{5});
+    if (seen && sends_to(leader, load->at, c.tablet)) {
+      broken(c.tablet + " loads " + at(load->at) + " while " + leader + " still sends to it");
+    }
+  }
+
+  void table_written(const core::TableShape& before, const core::TableShape& after,
+                     const std::string& by) override {
+    if (!world_.find_daemon(by)) return;
+    for (const core::PartitionShape& p : after.partitions) {
+      const core::PartitionKey key{after.tid, p.pid};
+      const auto* old = partition_of(before, p.pid);
+      if (!old || !leads_as_published(world_, key, p)) continue;
+      for (const core::Row& row : p.rows) {
+        const core::Row* was = row_of(*old, row.endpoint);
+        if (!row.is_alive || !was || was->is_alive) continue;
+        const auto* f = sends_to(leader_of(p)->endpoint, key, row.endpoint);
+        if (!f || !f->position || f->process == world_.tablet(row.endpoint).process()) continue;
+        if (ledger_.troubled_since(row.endpoint, now() - seconds{3})) continue;  // It died again.
+        broken("the row of " + row.endpoint + " in " + at(key) +
+               " comes alive on a position that is left from before its restart");
+      }
+    }
+  }
+
+ private:
+  const Tablet::Follower* sends_to(const core::Endpoint& leader, core::PartitionKey key,
+                                   const core::Endpoint& to) const {
+    for (const Tablet::Follower& f : world_.tablet(leader).held(key)->followers) {
+      if (f.endpoint == to) return &f;
+    }
+    return nullptr;
+  }
+};
+
+// SAFETY 10: a replica is added only where its log is the beginning of its leader's, whatever was
+// compared to find that out, and when.
+class AddedLogsContinue : public Checker {
+ public:
+  AddedLogsContinue(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 10: a replica is added whose log is a prefix of its leader's") {}
+
+  void carried_out(const std::string& name, const core::CallTablet& c,
+                   const core::Answer& answer) override {
+    const auto* add = std::get_if<core::AddReplica>(&c.call);
+    if (!add || answer.code != core::kOk) return;
+    const Log& leaders = world_.tablet(c.tablet).log(add->at);
+    const Log& its = world_.tablet(add->replica).log(add->at);
+    if (its.is_prefix_of(leaders)) return;
+    broken(name + " adds " + add->replica + " to " + c.tablet + " in " + at(add->at) +
+           ": its log of " + std::to_string(its.offset()) + " parts from its leader's of " +
+           std::to_string(leaders.offset()) + " behind " +
+           std::to_string(its.common_with(leaders)));
+  }
+};
+
+// A row comes alive when its replica has caught up, by its own word: at most catch_up_delta behind
+// what its leader had when it was asked; a single one when its tablet leads.
+class CaughtUpBeforeAlive : public Checker {
+ public:
+  CaughtUpBeforeAlive(World& w, const Ledger& l)
+      : Checker(w, l, "rows come alive that have caught up") {}
+
+  void answered(const Daemon&, const core::CallTablet& c, const core::Answer& answer) override {
+    const auto* pair = std::get_if<core::GetTermPair>(&c.call);
+    if (pair && answer.ok() && answer.is_leader) had_[{c.tablet, pair->at}] = answer.offset;
+  }
+
+  void table_written(const core::TableShape& before, const core::TableShape& after,
+                     const std::string& by) override {
+    if (!world_.find_daemon(by)) return;
+    for (const core::PartitionShape& p : after.partitions) {
+      const auto* old = partition_of(before, p.pid);
+      for (const core::Row& row : p.rows) {
+        const core::Row* was = old ? row_of(*old, row.endpoint) : nullptr;
+        if (was && !was->is_alive && row.is_alive) look({after.tid, p.pid}, p, row);
+      }
+    }
+  }
+
+ private:
+  void look(core::PartitionKey key, const core::PartitionShape& p, const core::Row& row) {
+    const std::string what = "the dead row of " + row.endpoint + " in " + at(key) + " became alive";
+    const Tablet& t = world_.tablet(row.endpoint);
+    if (p.rows.size() == 1) {
+      if (!t.leads(key) && !ledger_.troubled_since(row.endpoint, now() - seconds{3})) {
+        broken(what + ", and its tablet does not lead");
+      }
+      return;
+    }
+    const core::Row* leader = leader_of(p);
+    if (row.is_leader || !leader) return broken(what + " with no other leader beside it");
+    const auto* held = t.held(key);
+    const bool loaded = held && held->loaded();
+    if (!loaded && !ledger_.troubled_since(row.endpoint, now() - seconds{3})) {
+      return broken(what + ", and its tablet does not hold it");
+    }
+    const core::Offset goal = had_[{leader->endpoint, key}];
+    const std::uint64_t delta = world_.policy.recovery.catch_up_delta;
+    if (loaded && t.log(key).offset() + delta < goal) {
+      broken(what + " at offset " + std::to_string(t.log(key).offset()) + "; its leader had told " +
+             std::to_string(goal));
+    }
+  }
+
+  std::map<std::pair<core::Endpoint, core::PartitionKey>, core::Offset> had_;
+};
+
+// SAFETY 11: at rest nothing is left of any op: no pause, no task, no entry in the journal, and no
+// leader sends to a replica that is not alive.
+class NothingIsLeftBehind : public Checker {
+ public:
+  NothingIsLeftBehind(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 11: what an op did is undone") {}
+
+  void carried_out(const std::string&, const core::CallTablet& c,
+                   const core::Answer& answer) override {
+    if (answer.code != core::kOk) return;
+    if (const auto* pause = std::get_if<core::PauseSnapshot>(&c.call)) {
+      paused_.insert({c.tablet, pause->at});
+    }
+  }
+
+  void trouble(const core::Endpoint& tablet, const std::string& what) override {
+    if (what != "snapshot paused") return;  // By somebody else: it is not ours to end.
+    std::erase_if(paused_, [&](const auto& p) { return p.first == tablet; });
+  }
+
+  void at_rest() override {
+    for (const auto& [name, tablet] : world_.tablets()) {
+      for (const auto& [key, held] : tablet->memory) {
+        const bool paused = held.state == core::TableState::kSnapshotPaused;
+        if (paused && paused_.contains({name, key})) {
+          broken("snapshots of " + at(key) + " stay paused on " + name);
+        }
+        const auto* p = world_.keeper.partition(key);
+        if (p && tablet->leads(key)) look_at_followers(name, key, *p, held);
+      }
+      for (const auto& [task, status] : tablet->tasks) {
+        broken(std::string{core::to_text(task.second)} + " of op " + std::to_string(task.first) +
+               " stays registered on " + name);
+      }
+    }
+    for (const auto& [id, op] : world_.keeper.begun()) {
+      broken("op " + std::to_string(id) + ", " + core::to_text(op.type) + " of " + at(op.at) +
+             ", stays in the journal");
+    }
+  }
+
+ private:
+  void look_at_followers(const core::Endpoint& name, core::PartitionKey key,
+                         const core::PartitionShape& p, const Tablet::Held& held) {
+    for (const Tablet::Follower& f : held.followers) {
+      const core::Row* row = row_of(p, f.endpoint);
+      if (row && row->is_alive) continue;
+      broken(name + " leads " + at(key) + " and sends to " + f.endpoint + ", whose row is dead");
+    }
+  }
+
+  std::set<std::pair<core::Endpoint, core::PartitionKey>> paused_;
+};
+
+// What is said to be lost is exactly what the dropped log held beyond the partition's history.
+class LostEntriesAreCounted : public Checker {
+ public:
+  LostEntriesAreCounted(World& w, const Ledger& l)
+      : Checker(w, l, "lost entries are counted exactly") {}
+
+  void dropped(const core::Endpoint& tablet, core::PartitionKey key, const Log& log) override {
+    const auto* p = world_.keeper.partition(key);
+    const core::Row* leader = p ? leader_of(*p) : nullptr;
+    if (!leader) return;
+    const core::Offset common = log.common_with(world_.tablet(leader->endpoint).log(key));
+    const auto beyond = log.entries().end() - log.above(common);
+    const auto op = dropping_.find({tablet, key});
+    if (op == dropping_.end()) return;  // A load failed.
+    if (!unknown_.contains(op->second)) {
+      drops_[key].push_back({tablet, static_cast<std::uint64_t>(beyond), 0});
+    }
+    dropping_.erase(op);
+  }
+
+  void carried_out(const std::string&, const core::CallTablet& c,
+                   const core::Answer& answer) override {
+    const auto* drop = std::get_if<core::DropTable>(&c.call);
+    if (drop && answer.code == core::kOk) dropping_[{c.tablet, drop->at}] = drop->op;
+  }
+
+  void commanded(const Daemon&, const core::Command& command) override {
+    if (const auto* journal = std::get_if<core::WriteJournal>(&command)) {
+      for (const core::BegunOp& op : journal->begun) {
+        if (!op.lost_entries) unknown_.insert(op.id);  // Nobody can know, and nobody says so.
+      }
+    } else if (const auto* lost = std::get_if<core::EntriesLost>(&command)) {
+      claim(*lost);
+    }
+  }
+
+  void at_rest() override {
+    for (const auto& [key, drops] : drops_) {
+      for (const Drop& d : drops) {
+        if (d.claims > 0 || d.count == 0) continue;
+        broken(std::to_string(d.count) + " entries that " + d.tablet +
+               " held beyond the history of " + at(key) + " were dropped, and nobody says so");
+      }
+    }
+  }
+
+ private:
+  struct Drop {
+    core::Endpoint tablet;
+    std::uint64_t count = 0;
+    int claims = 0;
+  };
+
+  void claim(const core::EntriesLost& lost) {
+    auto& drops = drops_[lost.at];
+    // A successor that finds it in the journal may say it once more.
+    const auto best =
+        std::min_element(drops.begin(), drops.end(), [&](const Drop& a, const Drop& b) {
+          return std::tuple{a.count != lost.count, a.claims} <
+                 std::tuple{b.count != lost.count, b.claims};
+        });
+    if (best != drops.end() && best->count == lost.count) {
+      ++best->claims;
+      return;
+    }
+    std::string dropped;
+    for (const Drop& d : drops) dropped += ' ' + std::to_string(d.count) + " on " + d.tablet;
+    broken(std::to_string(lost.count) + " entries of " + at(lost.at) +
+           " are said to be lost; dropped were:" + (dropped.empty() ? " none" : dropped));
+  }
+
+  std::map<std::pair<core::Endpoint, core::PartitionKey>, core::OpId> dropping_;
+  std::set<core::OpId> unknown_;
+  std::map<core::PartitionKey, std::vector<Drop>> drops_;
+};
+
+}  // namespace
+
+void add_recovery_checkers(World& world, const Ledger& ledger, Checkers& to) {
+  to.push_back(std::make_unique<DestroysNoLastCopy>(world, ledger));
+  to.push_back(std::make_unique<LeaderLetsGoFirst>(world, ledger));
+  to.push_back(std::make_unique<AddedLogsContinue>(world, ledger));
+  to.push_back(std::make_unique<CaughtUpBeforeAlive>(world, ledger));
+  to.push_back(std::make_unique<NothingIsLeftBehind>(world, ledger));
+  to.push_back(std::make_unique<LostEntriesAreCounted>(world, ledger));
+}
+
+}  // namespace failoverd::simulation

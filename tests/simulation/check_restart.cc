@@ -1,0 +1,114 @@
+// Checker of elections where everything went down: SAFETY 6.
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "lib/core/brain.h"
+#include "tests/simulation/checker.h"
+#include "tests/simulation/daemon.h"
+
+namespace failoverd::simulation {
+namespace {
+
+using std::chrono::seconds;
+
+// SAFETY 6: where every candidate had to be loaded, nobody leads before every registered one has
+// loaded; nor before full_restart_wait is over from the first that was loaded, while an alive row's
+// tablet is not registered that is not known to hold no more than the best.
+class WaitsAfterARestart : public Checker {
+ public:
+  WaitsAfterARestart(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 6: a restart waits for those that may hold more") {}
+
+  void answered(const Daemon& daemon, const core::CallTablet& c,
+                const core::Answer& answer) override {
+    if (!std::holds_alternative<core::GetTableStatus>(c.call) || !answer.ok()) return;
+    for (const core::ReplicaStatus& r : answer.replicas) {
+      const bool loaded =
+          r.state != core::TableState::kUndefined && r.state != core::TableState::kLoading;
+      // A word on a table that cannot be read for now is not heard.
+      const bool heard = daemon.brain().model().partition(r.at) != nullptr;
+      if (loaded && heard) said_[{daemon.name(), c.tablet, r.at}] = r.offset;
+    }
+  }
+
+  void carried_out(const std::string&, const core::CallTablet& c, const core::Answer&) override {
+    const auto key = partition_of(c.call);
+    const auto* held = key ? world_.tablet(c.tablet).held(*key) : nullptr;
+    if (held && held->from_disk && held->loaded()) first_loaded_.try_emplace(*key, now());
+  }
+
+  void table_written(const core::TableShape& before, const core::TableShape& after,
+                     const std::string&) override {
+    for (const Ledger::Naming& n : Ledger::namings(before, after)) first_loaded_.erase(n.at);
+  }
+
+  void sent(const Daemon& daemon, const core::CallTablet& c) override {
+    if (const auto* load = std::get_if<core::LoadTable>(&c.call)) {
+      const auto* p = world_.keeper.partition(load->at);
+      const bool only = p && p->rows.size() == 1;
+      if (p && !only && load->mode == core::Mode::kLeader) {
+        broken(c.tablet + " is told to load " + at(load->at) + " as leader, unelected");
+      }
+    }
+    const auto* promote = std::get_if<core::Promote>(&c.call);
+    const auto* p = promote ? world_.keeper.partition(promote->at) : nullptr;
+    const auto* held = promote ? world_.tablet(c.tablet).held(promote->at) : nullptr;
+    if (!p || !held || !held->from_disk) return;  // It has followed without a restart.
+    for (const core::Row& row : p->rows) {
+      const bool answered = std::find(promote->replicas.begin(), promote->replicas.end(),
+                                      row.endpoint) != promote->replicas.end();
+      if (row.is_alive && row.endpoint != c.tablet && !answered) {
+        look(daemon, promote->at, c.tablet, row.endpoint);
+      }
+    }
+  }
+
+ private:
+  void look(const Daemon& daemon, core::PartitionKey key, const core::Endpoint& winner,
+            const core::Endpoint& other) {
+    const Tablet& t = world_.tablet(other);
+    const core::Offset best = world_.tablet(winner).log(key).offset();
+    const auto* held = t.held(key);
+    const auto node = world_.keeper.nodes().find(other);
+    const bool registered = node != world_.keeper.nodes().end();
+    const bool long_there = registered && now() - node->second.since > seconds{3} &&
+                            !ledger_.troubled_since(other, now() - seconds{3}) &&
+                            world_.reaches(daemon.name(), other);
+    const std::string told =
+        winner + " is told to lead " + at(key) + " with offset " + std::to_string(best) + "; ";
+    if (long_there && t.disk.contains(key) && (!held || !held->loaded())) {
+      return broken(told + other + " is registered and has not loaded it yet");
+    }
+    if (registered) return;  // It may have come, or gone, in this moment; or it is hung.
+    const auto known = last_known(daemon, other, key);
+    if (known && *known <= best) return;
+    const auto first = first_loaded_.find(key);
+    const Instant from = first == first_loaded_.end() ? now() : first->second;
+    if (now() - from >= world_.policy.recovery.full_restart_wait - seconds{1}) return;
+    broken(told + other + " is not registered and " +
+           (known ? "had " + std::to_string(*known) : "may hold anything") +
+           ", and recovery.full_restart_wait is not over");
+  }
+
+  std::optional<core::Offset> last_known(const Daemon& daemon, const core::Endpoint& tablet,
+                                         core::PartitionKey key) const {
+    std::optional<core::Offset> known;
+    if (const core::Kept* kept = world_.keeper.kept(key, tablet)) known = kept->last_offset;
+    const auto said = said_.find({daemon.name(), tablet, key});
+    if (said != said_.end()) known = std::max(known.value_or(0), said->second);
+    return known;
+  }
+
+  // daemon, tablet, partition.
+  std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, core::Offset> said_;
+  std::map<core::PartitionKey, Instant> first_loaded_;  // Since the last leader was named.
+};
+
+}  // namespace
+
+void add_restart_checkers(World& world, const Ledger& ledger, Checkers& to) {
+  to.push_back(std::make_unique<WaitsAfterARestart>(world, ledger));
+}
+
+}  // namespace failoverd::simulation
