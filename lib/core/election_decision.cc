@@ -77,7 +77,7 @@ void Elections::decide(Election& e) {
       c.heard = Heard::kNothing;
       c.reading.reset();
       c.loaded = c.checked = false;
-      e.load_sent.erase(c.tablet);
+      e.load_told.erase(c.tablet);
       e.unloadable.erase(c.tablet);
     }
     if (c.dead && !dead) ask(e, c);

@@ -10,7 +10,8 @@ namespace {
 
 constexpr Duration kLookAgain = std::chrono::milliseconds{20};
 constexpr Duration kTryAgain = std::chrono::seconds{1};
-// A table that is to be loaded is seen in GetTableStatus at once; this much later it is not coming.
+// A table that is to be loaded is seen in GetTableStatus at once; this much later its load has
+// failed.
 constexpr Duration kAppearsWithin = std::chrono::seconds{2};
 
 }  // namespace
@@ -52,19 +53,17 @@ void Elections::status_answered(Election& e, Candidate& c, const Answer& answer)
   if (!answer.ok()) {
     again_at(e, *c.not_before);
   } else if (found == answer.replicas.end()) {
-    const auto sent = e.load_sent.find(c.tablet);
+    const auto told = e.load_told.find(c.tablet);
     if (e.unloadable.contains(c.tablet)) {
       c.heard = Heard::kEmpty;
-    } else if (sent == e.load_sent.end()) {
+    } else if (told != e.load_told.end() && desk_.now - told->second < kAppearsWithin) {
+      again_at(e, *c.not_before);
+    } else {
+      // Again, too: only 130 says for certain that there is nothing to load.
       const Table& table = *model_.table(e.at.tid);
-      e.load_sent[c.tablet] = desk_.now;
       c.asked = true;
       call(e, kLoad, c.tablet,
            LoadTable{e.at, table.shape.name, table.shape.db, Mode::kFollower, 0});
-    } else if (desk_.now - sent->second > kAppearsWithin) {
-      cannot_load(e, c);
-    } else {
-      again_at(e, *c.not_before);
     }
   } else if (found->state == TableState::kLoading || found->state == TableState::kUndefined) {
     says(e, name(c.tablet) + " is loading it");
@@ -82,10 +81,11 @@ void Elections::load_answered(Election& e, Candidate& c, const Answer& answer) {
     cannot_load(e, c);
     return;
   }
-  if (answer.answered() && !answer.ok() && answer.code != kTableAlreadyExists) {
-    says(e, name(c.tablet) + " would not load it: " + to_text(answer));
-    e.load_sent.erase(c.tablet);
-    c.not_before = desk_.now + kTryAgain;
+  if (answer.ok() || (answer.answered() && answer.code == kTableAlreadyExists)) {
+    e.load_told[c.tablet] = desk_.now;
+  } else {
+    says(e, name(c.tablet) + " was told to load it: " + to_text(answer));
+    if (answer.answered()) c.not_before = desk_.now + kTryAgain;
   }
   again_at(e, *c.not_before);
 }
@@ -117,7 +117,7 @@ std::optional<Instant> Elections::wait_for_restart(Election& e, Offset best) {
     }
     const Kept* kept = model_.kept(e.at, t.endpoint);
     std::optional<Offset> known = kept ? kept->last_offset : std::nullopt;
-    if (r.word.held_once) known = std::max(known.value_or(0), r.word.offset);
+    if (r.word.heard_at) known = std::max(known.value_or(0), r.word.offset);
     if ((known && *known <= best) || desk_.now >= limit) continue;
     says(e, "waits for " + t.endpoint + ", which is not registered and " +
                 (known ? "had offset " + std::to_string(*known) : "may hold more") +

@@ -50,9 +50,9 @@ void Elections::begin(OpId op, OpType type, PartitionKey at, std::optional<Insta
   e.at = at;
   const Partition& p = *model_.partition(at);
   e.loads = type == OpType::kFullRestartOP || p.begun_restart;
-  if (const Replica* leader = p.leader(); leader && leader->word.held_once) {
+  if (const Replica* leader = p.leader(); leader && leader->word.heard_at) {
     e.leader_offset = leader->word.offset;
-    e.leader_asked_at = *leader->word.asked_at;
+    e.leader_asked_at = *leader->word.heard_at;
   }
   e.began = desk_.now;
   e.first_sign = first_sign;
@@ -178,7 +178,11 @@ bool Elections::add_candidate(Election& e, const Replica& r) {
 }
 
 void Elections::ask(Election& e, Candidate& c) {
-  if (c.asked || (c.not_before && desk_.now < *c.not_before)) return;
+  if (c.asked) return;
+  if (c.not_before && desk_.now < *c.not_before) {
+    again_at(e, *c.not_before);
+    return;
+  }
   const Replica* r = replica(e, c.tablet);
   if (!r) return;
   c.asked = true;

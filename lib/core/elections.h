@@ -104,9 +104,10 @@ class Elections : public Publishing {
     bool winner_gone = false;          // Its row vanished before it was published.
     std::map<TabletIndex, std::vector<Led>> led;
     // SAFETY 6: nobody has followed without a restart, so those that hold nothing load. Over all
-    // rounds: who was told to and when, who has nothing to load, when the first was loaded.
+    // rounds: who has said that it loads and when, who has nothing to load, when the first was
+    // loaded.
     bool loads = false;
-    std::map<TabletIndex, Instant> load_sent;
+    std::map<TabletIndex, Instant> load_told;
     std::set<TabletIndex> unloadable;
     std::optional<Instant> first_loaded;
     // What the old leader was last heard to hold.

@@ -195,7 +195,7 @@ Kept Model::what_to_keep(const Partition& p, const Replica& r) const {
   Kept kept;
   kept.endpoint = tablet(r.tablet).endpoint;
   kept.followed = r.may_lead_term ? 0 : p.published_term();
-  if (r.word.held_once) kept.last_offset = r.word.offset;
+  if (r.word.heard_at) kept.last_offset = r.word.offset;
   return kept;
 }
 

@@ -22,11 +22,11 @@ using TabletIndex = std::uint32_t;
 
 // What a tablet last said of one replica (GetTableStatus).
 struct Word {
-  bool held = false;       // It has the table in memory.
-  bool held_once = false;  // It was heard to have it, loaded: `offset` says what it had.
+  bool held = false;  // It has the table in memory.
   Mode mode = Mode::kFollower;
   TableState state = TableState::kUndefined;
   Offset offset = 0;  // Stays when the tablet dies: the last known offset (SAFETY 2, 6).
+  std::optional<Instant> heard_at;  // When the question was sent that `offset` answers.
   std::uint64_t record_cnt = 0;
   std::uint64_t record_bytes = 0;
   std::optional<Instant> asked_at;    // When the question for it was sent. None: never heard.

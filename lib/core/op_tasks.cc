@@ -10,7 +10,8 @@ namespace {
 constexpr Duration kLookAtMost = std::chrono::seconds{5};
 constexpr Duration kConfirmAtMost = std::chrono::milliseconds{900};
 constexpr Duration kActAtMost = std::chrono::seconds{10};
-// A table that is to be loaded is seen in GetTableStatus at once; this much later it is not coming.
+// A table that is to be loaded is seen in GetTableStatus at once; this much later its load has
+// failed.
 constexpr Duration kAppearsWithin = std::chrono::seconds{2};
 // A follower that is behind and has not moved for so long does not follow.
 constexpr Duration kStandsStill = std::chrono::seconds{30};
@@ -79,6 +80,8 @@ void Operations::answered(const Route& route, const Answer& answer) {
     return;
   }
   if (!answer.answered()) {  // It may have been done all the same: look again (SAFETY 17).
+    const bool loads = task(*o) == Task::kLoadTable || task(*o) == Task::kRecoverTable;
+    if (question == kAct && loads) o->acted = false;  // What a look finds in memory is loaded.
     look_later(*o);
     return;
   }
@@ -190,18 +193,12 @@ void Operations::looked_at_load(Operation& o, const Answer& answer) {
   } else if (s) {
     says(o, replica(o) + " is loading it");
     look_later(o);
-  } else if (!o.acted) {
-    if (finds_out && !desk_.policy.recovery.reuse_binlog) {
-      confirm(o);
-    } else {
-      act(o);
-    }
-  } else if (desk_.now - *o.acted_at < kAppearsWithin) {
+  } else if (o.acted && desk_.now - *o.acted_at < kAppearsWithin) {
     look_later(o);
-  } else if (finds_out) {
-    nothing_on_disk(o);
+  } else if (finds_out && !desk_.policy.recovery.reuse_binlog) {
+    confirm(o);
   } else {
-    fail(o, replica(o) + " could not load it: the directory is in its recycle bin now");
+    act(o);  // Again, too: only 130 says for certain that there is nothing to load.
   }
 }
 
@@ -324,6 +321,7 @@ void Operations::acted(Operation& o, const Answer& answer) {
                             (t == Task::kRecoverSnapshot && code == kTableStatusIsNotPaused) ||
                             (loads && code == kTableAlreadyExists);
   if (answer.ok() || done_already) {
+    o.acted_at = desk_.now;
     const bool goes_on = loads || t == Task::kDropTable || t == Task::kSendSnapshot;
     goes_on ? look_later(o) : next(o);
   } else if (t == Task::kPauseSnapshot && code == kTableStatusIsNotNormal) {

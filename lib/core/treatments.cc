@@ -26,12 +26,12 @@ const char* would(Condition c) {
     case Condition::kNoLeader:
       return "elect a new leader";
     case Condition::kAllDown:
-      return "load its replicas and elect a leader";
+      return "load the replicas and elect a leader";
     case Condition::kFollowerLost:
     case Condition::kSingleLost:
-      return "set a row dead";
+      return "set dead a row";
     case Condition::kReturned:
-      return "bring a replica back";
+      return "bring back a replica";
     default:
       return nullptr;
   }
@@ -256,7 +256,7 @@ std::optional<PartitionEdit> LastOffsets::edit(OpId op, const Partition& p) {
   const PartitionKey at{static_cast<std::uint32_t>(~op >> 32), static_cast<std::uint32_t>(~op)};
   PartitionEdit edit;
   for (const Replica& r : p.replicas) {
-    if (!r.is_alive || !r.word.held_once) continue;
+    if (!r.is_alive || !r.word.heard_at) continue;
     const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
     const Kept* known = model_.kept(at, endpoint);
     const Kept now{endpoint, known ? known->followed : 0, r.word.offset};

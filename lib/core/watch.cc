@@ -350,7 +350,7 @@ void Watch::set_word(TabletIndex i, PartitionKey key, const ReplicaStatus* said,
     if (!loading) {
       if (word.offset != said->offset || !word.asked_at) word.moved_at = desk_.now;
       word.offset = said->offset;
-      word.held_once = true;
+      word.heard_at = asked_at;
     }
     word.record_cnt = said->record_cnt;
     word.record_bytes = said->record_bytes;

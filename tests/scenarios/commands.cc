@@ -82,6 +82,18 @@ void Scenario::learn_tablets() {
                                                          : core::TableState::kNormal;
     world_.tablet(tablet_named(w.at(0))).set_state(partition_named(w.at(1)), state);
   };
+  // wipe A flow/0: its disk is another one, or empty.
+  commands_["wipe"] = [this](const Words& w) {
+    world_.tablet(tablet_named(w.at(0))).disk.erase(partition_named(w.at(1)));
+  };
+  commands_["power-cut"] = [this](const Words& w) { world_.power_cut(tablet_named(w.at(0))); };
+  commands_["fail-load"] = [this](const Words& w) {
+    world_.tablet(tablet_named(w.at(0))).fail_next_load();
+  };
+  // unload A flow/0: somebody drops it by hand.
+  commands_["unload"] = [this](const Words& w) {
+    world_.tablet(tablet_named(w.at(0))).memory.erase(partition_named(w.at(1)));
+  };
   // promote B flow/0 7: somebody does it by hand, with that term.
   commands_["promote"] = [this](const Words& w) {
     const std::string name = tablet_named(w.at(0));
@@ -169,6 +181,12 @@ void Scenario::change_policy(const Words& w) {
     p.election.wait_for_better = duration(w.at(1));
   } else if (key == "guards.max_lost_tablets") {
     p.guards.max_lost_tablets = std::stoi(w.at(1));
+  } else if (key == "recovery.full_restart_wait") {
+    p.recovery.full_restart_wait = duration(w.at(1));
+  } else if (key == "recovery.max_copies_per_tablet") {
+    p.recovery.max_copies_per_tablet = std::stoi(w.at(1));
+  } else if (key == "recovery.reuse_binlog") {
+    p.recovery.reuse_binlog = w.at(1) == "true";
   } else {
     throw std::invalid_argument("no such key");
   }
