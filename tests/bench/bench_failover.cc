@@ -1,5 +1,6 @@
-// bench_failover: how long a failover takes and what watching costs, on a cluster of real processes
-// and a real ZooKeeper; see run.sh. Says how it went; exits with 1 only when it could not measure.
+// bench_failover: how long a failover takes, how long a recovery, and what watching costs, on a
+// cluster of real processes and a real ZooKeeper; see run.sh. Says how it went; exits with 1 only
+// when it could not measure.
 #include <sys/statfs.h>
 
 #include <cstdio>
@@ -21,7 +22,8 @@ constexpr const char* kUsage =
     "bench_failover [--runs=N] [--only=NAME,...] [--idle-seconds=N] [--json=FILE|-]\n"
     "  --runs=N          failovers of each kind, each on a new cluster (9; slow ones a third of "
     "it)\n"
-    "  --only=NAME,...   of kill-8, kill-8-writes, kill-300, stop-8, stop-8-short, idle-300\n"
+    "  --only=NAME,...   of kill-8, kill-8-writes, kill-300, stop-8, stop-8-short, return-8,\n"
+    "                    return-8-missed, return-300, copy-8, big-reuse, big-copy, idle-300\n"
     "  --idle-seconds=N  how long the idle daemon is watched (30)\n"
     "  --json=FILE       also writes all figures there; -: to standard output\n";
 
@@ -64,6 +66,41 @@ const std::vector<Case>& cases() {
        {.partitions = 8, .stop = true, .silence = milliseconds{1000}},
        true},
   };
+  return all;
+}
+
+struct Return {
+  std::string name;
+  std::string words;
+  double goal_ms = 0;  // 0: none.
+  RecoveryCase what;
+  bool slow = false;
+};
+
+const std::vector<Return>& returns() {
+  // 50 MB, in the leader's snapshot; the replica has them in its binlog.
+  static const RecoveryCase big{
+      .partitions = 1, .rows = 50'000, .value_bytes = 1'000, .snapshots = true, .missed = 1'000};
+  static const std::vector<Return> all = [] {
+    RecoveryCase copied = big;
+    copied.reuse_binlog = false;
+    copied.copies = true;
+    return std::vector<Return>{
+        {"return-8", "8 replicas, nothing missed", 1'000, {.partitions = 8}},
+        {"return-8-missed",
+         "8 replicas, 1,000 rows missed by each",
+         1'000,
+         {.partitions = 8, .missed = 1'000}},
+        {"return-300", "300 replicas, nothing missed", 10'000, {.partitions = kMany}, true},
+        {"copy-8",
+         "8 empty replicas, disk wiped: full copy",
+         1'000,
+         {.partitions = 8, .rows = 0, .wiped = true, .copies = true},
+         true},
+        {"big-reuse", "1 of 50 MB, 1,000 missed, reuse_binlog", 0, big, true},
+        {"big-copy", "the same, reuse_binlog: false", 0, copied, true},
+    };
+  }();
   return all;
 }
 
@@ -111,6 +148,21 @@ FailoverResult measure(const Case& c, int runs) {
   return result;
 }
 
+RecoveryResult measure(const Return& r, int runs) {
+  RecoveryResult result{r.name, r.words, r.goal_ms, r.what.copies, {}, {}};
+  if (r.slow) runs = (runs + 2) / 3;
+  say(r.words + ":");
+  for (int i = 0; i < runs; ++i) {
+    result.runs.push_back(measure_recovery(r.what));
+    result.floors.push_back(measure_recovery_floor(r.what));
+    char text[48];
+    std::snprintf(text, sizeof text, " %.1f (%.1f)", result.runs.back(), result.floors.back());
+    say(text);
+  }
+  say(" ms (floor)\n");
+  return result;
+}
+
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
@@ -141,6 +193,9 @@ int run(const Options& options) {
   look_at_the_disk();
   for (const Case& c : cases()) {
     if (options.wants(c.name)) report.failovers.push_back(measure(c, options.runs));
+  }
+  for (const Return& r : returns()) {
+    if (options.wants(r.name)) report.recoveries.push_back(measure(r, options.runs));
   }
   if (options.wants("idle-300")) {
     const std::string words = "Idle, 300 partitions x 3";

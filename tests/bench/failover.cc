@@ -1,10 +1,10 @@
 // SIGKILL or SIGSTOP to the last new leader, as a client sees it that watches the table's znode.
 #include <boost/json.hpp>
 #include <csignal>
-#include <optional>
 #include <stdexcept>
 
 #include "tests/bench/measure.h"
+#include "tests/bench/table_watch.h"
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
 
@@ -12,51 +12,19 @@ namespace failoverd::bench {
 namespace {
 
 namespace json = boost::json;
-using zookeeper::Code;
 
 constexpr const char* kTable = "flow";
 
-// Reads the table again whenever its znode changes, until no partition is led by the dead tablet.
-class LeaderWatch {
- public:
-  LeaderWatch(testkit::Znodes& znodes, std::string dead)
-      : znodes_{znodes}, path_{znodes.path("table/table_data/") + kTable}, dead_{std::move(dead)} {
-    read();
-  }
-
-  bool done() const { return done_.has_value(); }
-  Clock::time_point when() const { return *done_; }
-
- private:
-  void read() {
-    znodes_.session().get(
-        path_,
-        [this](Code code, const std::string& bytes, const zookeeper::Stat&) {
-          fedb::TableInfo table;
-          if (code != Code::kOk || !table.ParseFromString(bytes)) return;
-          if (!done_ && is_led(table)) done_ = Clock::now();
-        },
-        [this] {
-          if (!done_) read();
-        });
-  }
-
-  bool is_led(const fedb::TableInfo& table) const {
-    for (const fedb::TablePartition& partition : table.table_partition()) {
-      bool led = false;
-      for (const fedb::PartitionMeta& row : partition.partition_meta()) {
-        led |= row.is_leader() && row.is_alive() && row.endpoint() != dead_;
-      }
-      if (!led) return false;
+bool is_led_without(const fedb::TableInfo& table, const std::string& dead) {
+  for (const fedb::TablePartition& partition : table.table_partition()) {
+    bool led = false;
+    for (const fedb::PartitionMeta& row : partition.partition_meta()) {
+      led |= row.is_leader() && row.is_alive() && row.endpoint() != dead;
     }
-    return true;
+    if (!led) return false;
   }
-
-  testkit::Znodes& znodes_;
-  const std::string path_;
-  const std::string dead_;
-  std::optional<Clock::time_point> done_;
-};
+  return true;
+}
 
 double number(const json::object& fields, const char* key) {
   return std::stod(std::string{fields.at(key).as_string()});
@@ -94,7 +62,10 @@ Phases measure_failover(const FailoverCase& what) {
   // Long enough for the daemon to have asked every tablet twice.
   cluster.let_pass(std::chrono::milliseconds{2500});
 
-  LeaderWatch watch{cluster.znodes(), cluster.tablet(0)};
+  // Until no partition is led by the dead tablet.
+  TableWatch watch{cluster.znodes(), kTable, [dead = cluster.tablet(0)](const auto& table) {
+                     return is_led_without(table, dead);
+                   }};
   const auto began = Clock::now();
   cluster.process(0).kill(what.stop ? SIGSTOP : SIGKILL);
   if (!cluster.wait_until([&] { return watch.done(); }, "every partition has a new leader",

@@ -1,6 +1,6 @@
 // What is measured, each on a cluster of its own: a real ZooKeeper that syncs to its disk, three
-// minitablets, one table, one failoverd. Throws std::runtime_error when a cluster does not come up
-// or no failover happens.
+// minitablets, one table, one failoverd. Throws std::runtime_error when a cluster does not come up,
+// no failover happens, or replicas do not come back in the way that was to be measured.
 #pragma once
 
 #include <chrono>
@@ -24,6 +24,27 @@ Phases measure_failover(const FailoverCase& what);
 // The same without failoverd, by somebody who knows the answer beforehand: two round trips to the
 // two tablets that are left, one multi.
 Limit measure_limit(std::uint32_t partitions);
+
+// Tablet 0 is killed, its leaders are replaced, it starts again.
+struct RecoveryCase {
+  std::uint32_t partitions = 8;
+  std::uint32_t rows = 10;         // In each partition before.
+  std::uint32_t value_bytes = 10;  // Of each row.
+  bool snapshots = false;          // The other tablets have all of that in a snapshot.
+  std::uint32_t missed = 0;        // Rows in each partition that it lacks.
+  bool wiped = false;              // Its disk is empty when it starts.
+  bool reuse_binlog = true;
+  bool copies = false;  // Whether all of its replicas are to be copied, or none.
+};
+
+// From its znode to the last row alive, as a client sees it that watches the table's znode;
+// milliseconds.
+double measure_recovery(const RecoveryCase& what);
+
+// The same by somebody who knows what each replica needs and waits for nothing but the tablets: the
+// calls of that op, for all partitions at once (copies: as many at a time as failoverd may), and
+// one multi.
+double measure_recovery_floor(const RecoveryCase& what);
 
 struct Idle {
   double cpu_percent = 0;  // Of one core.

@@ -87,6 +87,37 @@ std::string limit_table(const Report& report) {
   return text;
 }
 
+Series series(const std::vector<double>& values) {
+  Series all;
+  for (const double value : values) all.add(value);
+  return all;
+}
+
+// The daemon's share: what the median is above the floor's.
+double above_floor(const RecoveryResult& r) {
+  return series(r.runs).median() - series(r.floors).median();
+}
+
+bool goal_met(const RecoveryResult& r) {
+  return (r.above_floor ? above_floor(r) : series(r.runs).median()) < r.goal_ms;
+}
+
+std::string recovery_table(const Report& report) {
+  std::string text =
+      line("\n%-44s %4s %8s %8s %8s %8s %8s  %-20s\n", "From registration to all rows alive, ms",
+           "runs", "min", "median", "max", "floor", "above", "goal");
+  for (const RecoveryResult& r : report.recoveries) {
+    const Series runs = series(r.runs);
+    const std::string goal = r.goal_ms == 0 ? "-"
+                                            : line("%s< %.0f %s", r.above_floor ? "above " : "",
+                                                   r.goal_ms, verdict(goal_met(r)));
+    text += line("%-44s %4zu %8.1f %8.1f %8.1f %8.1f %8.1f  %-20s\n", r.words.c_str(),
+                 r.runs.size(), runs.min(), runs.median(), runs.max(), series(r.floors).median(),
+                 above_floor(r), goal.c_str());
+  }
+  return text;
+}
+
 json::array to_array(const Series& series) {
   return json::array(series.values().begin(), series.values().end());
 }
@@ -121,12 +152,26 @@ json::object to_object(const FailoverResult& r) {
   return object;
 }
 
+json::object to_object(const RecoveryResult& r) {
+  json::object object{{"name", r.name},
+                      {"what", r.words},
+                      {"total_ms", summary(series(r.runs))},
+                      {"floor_ms", summary(series(r.floors))},
+                      {"above_floor_ms", above_floor(r)}};
+  if (r.goal_ms == 0) return object;
+  object["goal_ms"] = r.goal_ms;
+  object["goal_is_above_floor"] = r.above_floor;
+  object["goal_met"] = goal_met(r);
+  return object;
+}
+
 }  // namespace
 
 std::string to_table(const Report& report) {
   std::string text = line("%u cores, load %.1f before and %.1f after\n\n", report.cores,
                           report.load_before, report.load_after);
   if (!report.failovers.empty()) text += failover_table(report) + limit_table(report);
+  if (!report.recoveries.empty()) text += recovery_table(report);
   if (report.idle) {
     const Idle& idle = report.idle->idle;
     text += line(
@@ -146,6 +191,9 @@ std::string to_json(const Report& report) {
   json::array failovers;
   for (const FailoverResult& r : report.failovers) failovers.push_back(to_object(r));
   object["failovers"] = std::move(failovers);
+  json::array recoveries;
+  for (const RecoveryResult& r : report.recoveries) recoveries.push_back(to_object(r));
+  object["recoveries"] = std::move(recoveries);
   if (report.idle) {
     const Idle& idle = report.idle->idle;
     object["idle"] = json::object{{"what", report.idle->words},

@@ -19,6 +19,15 @@ struct FailoverResult {
   std::vector<Limit> limits;  // Empty: not measured.
 };
 
+struct RecoveryResult {
+  std::string name;  // return-8.
+  std::string words;
+  double goal_ms = 0;        // Of the median; 0: none.
+  bool above_floor = false;  // The goal is for what is above the floor.
+  std::vector<double> runs;
+  std::vector<double> floors;  // Run by run.
+};
+
 struct IdleResult {
   std::string words;
   Idle idle;
@@ -29,6 +38,7 @@ struct Report {
   double load_after = 0;
   unsigned cores = 0;
   std::vector<FailoverResult> failovers;
+  std::vector<RecoveryResult> recoveries;
   std::optional<IdleResult> idle;
 };
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the benchmark and runs it: how long a failover takes, what the machine could do at best,
-# what failoverd costs while nothing happens. Prints a table, and JSON into BUILD/bench.json.
+# Builds the benchmark and runs it: how long a failover takes, and a recovery, what the machine could
+# do at best, what failoverd costs while nothing happens. Prints tables, and JSON into
+# BUILD/bench.json.
 #
 #   tests/bench/run.sh [--runs=N] [--only=NAME,...] [--idle-seconds=N] [--json=FILE]
 #
