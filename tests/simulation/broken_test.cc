@@ -20,7 +20,12 @@ using Break = std::function<void(World&)>;
 // The first seed whose run breaks the rule; nothing else is looked at.
 void expect_found(const std::string& rule, const Break& broken, std::uint64_t seeds = 100) {
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    const RunResult result = run({.seed = seed, .trace = nullptr, .tamper = broken, .only = rule});
+    RunOptions options;
+    options.seed = seed;
+    options.tamper = broken;
+    options.only = rule;
+    options.well_within = std::chrono::seconds{20};
+    const RunResult result = run(options);
     if (result.violation && result.violation->rule == rule) return;
   }
   ADD_FAILURE() << "nobody noticed in " << seeds << " seeds: " << rule;
@@ -47,13 +52,14 @@ void change_calls(World& world, const std::function<void(Daemon&, core::CallTabl
   };
 }
 
-// Answers to calls of kind C are changed on their way to the brain.
-template <class C>
-void change_answers(World& world, const std::function<void(core::TabletAnswered&)>& change) {
+// Answers to the calls that `which` names are changed on their way to the brain.
+void change_answers_if(World& world,
+                       const std::function<bool(const Daemon&, const core::Call&)>& which,
+                       const std::function<void(core::TabletAnswered&)>& change) {
   const auto asked = std::make_shared<std::set<std::pair<std::string, core::RequestId>>>();
-  world.tamper.command = [asked](const Daemon& daemon, core::Command& command) {
+  world.tamper.command = [asked, which](const Daemon& daemon, core::Command& command) {
     const auto* c = std::get_if<core::CallTablet>(&command);
-    if (c && std::holds_alternative<C>(c->call)) asked->emplace(daemon.name(), c->id);
+    if (c && which(daemon, c->call)) asked->emplace(daemon.name(), c->id);
     return true;
   };
   world.tamper.event = [asked, change](const Daemon& daemon, core::Event& event) {
@@ -62,15 +68,33 @@ void change_answers(World& world, const std::function<void(core::TabletAnswered&
   };
 }
 
+// The same for calls of kind C.
+template <class C>
+void change_answers(World& world, const std::function<void(core::TabletAnswered&)>& change) {
+  const auto is_c = [](const Daemon&, const core::Call& call) {
+    return std::holds_alternative<C>(call);
+  };
+  change_answers_if(world, is_c, change);
+}
+
+// It takes as long as a call would: whoever asks again at once would go round in circles.
+void answer_soon(World& world, Daemon& daemon, const core::CallTablet& c, core::Answer answer) {
+  world.schedule.after(std::chrono::milliseconds{2}, [&daemon, c, answer] {
+    daemon.soon(core::TabletAnswered{c.id, c.tablet, answer});
+  });
+}
+
 // Swallows calls of kind C and answers them so.
 template <class C>
-bool swallow(Daemon& daemon, const core::Command& command, core::Transport transport) {
-  const auto* c = std::get_if<core::CallTablet>(&command);
-  if (!c || !std::holds_alternative<C>(c->call)) return false;
-  core::Answer answer;
-  answer.transport = transport;
-  daemon.soon(core::TabletAnswered{c->id, c->tablet, answer});
-  return true;
+void swallow(World& world, core::Transport transport) {
+  world.tamper.command = [&world, transport](Daemon& daemon, const core::Command& command) {
+    const auto* c = std::get_if<core::CallTablet>(&command);
+    if (!c || !std::holds_alternative<C>(c->call)) return true;
+    core::Answer answer;
+    answer.transport = transport;
+    answer_soon(world, daemon, *c, answer);
+    return false;
+  };
 }
 
 bool names_a_leader(const core::PartitionEdit& p) {
@@ -160,9 +184,7 @@ TEST(Broken, FollowersAheadOfTheirLeader) {
 TEST(Broken, ProbesAndNeverPromotes) {
   expect_found("SAFETY 3: a probe ends with a leader of a higher term", [](World& world) {
     believe_that_a_healthy_tablet_refuses(world);
-    world.tamper.command = [](Daemon& daemon, const core::Command& command) {
-      return !swallow<core::Promote>(daemon, command, core::Transport::kNotSent);
-    };
+    swallow<core::Promote>(world, core::Transport::kNotSent);
   });
 }
 
@@ -199,11 +221,116 @@ TEST(Broken, ElectsTheLowestOffset) {
 
 // SAFETY 8: old leaders are left as they are.
 TEST(Broken, SkipsTheDemotion) {
-  expect_found("SAFETY 8: two leaders do not persist", [](World& world) {
-    world.tamper.command = [](Daemon& daemon, const core::Command& command) {
-      return !swallow<core::Demote>(daemon, command, core::Transport::kAnswered);
+  expect_found("SAFETY 8: two leaders do not persist",
+               [](World& world) { swallow<core::Demote>(world, core::Transport::kAnswered); });
+}
+
+// SAFETY 6: it takes the first that is loaded.
+TEST(Broken, DoesNotWaitAfterARestart) {
+  expect_found(
+      "SAFETY 6: a restart waits for those that may hold more",
+      [](World& world) {
+        world.policy.recovery.full_restart_wait = std::chrono::minutes{5};
+        world.tamper.policy = [](core::Policy& p) { p.recovery.full_restart_wait = {}; };
+      },
+      500);
+}
+
+void drop_instead_of_loading(World& world, core::Mode mode) {
+  world.tamper.command = [mode](Daemon&, core::Command& command) {
+    auto* c = std::get_if<core::CallTablet>(&command);
+    const auto* load = c ? std::get_if<core::LoadTable>(&c->call) : nullptr;
+    if (load && load->mode == mode) c->call = core::DropTable{load->at, 7, {}};
+    return true;
+  };
+}
+
+// SAFETY 9: nobody is asked whether somebody leads.
+TEST(Broken, DestroysWithoutAsking) {
+  expect_found("SAFETY 9: what is destroyed is held elsewhere",
+               [](World& world) { drop_instead_of_loading(world, core::Mode::kFollower); });
+}
+
+// SAFETY 9: an only replica is made anew.
+TEST(Broken, DropsTheOnlyReplica) {
+  expect_found("SAFETY 9: what is destroyed is held elsewhere",
+               [](World& world) { drop_instead_of_loading(world, core::Mode::kLeader); });
+}
+
+// SAFETY 10: leaders keep the positions that they had.
+TEST(Broken, LeavesPositionsBehind) {
+  expect_found("SAFETY 10: the leader lets go first",
+               [](World& world) { swallow<core::DelReplica>(world, core::Transport::kAnswered); });
+}
+
+// SAFETY 10: it takes every replica for one that is only behind.
+TEST(Broken, AddsWhatHasPartedFromItsLeader) {
+  // However it asks: GetTermPair, or a probe that is no election's.
+  const auto asks = [](const Daemon& daemon, const core::Call& call) {
+    if (std::holds_alternative<core::GetTermPair>(call)) return true;
+    const auto* probe = std::get_if<core::Probe>(&call);
+    const auto* p = probe ? daemon.brain().model().partition(probe->at) : nullptr;
+    return p && p->published_term() == probe->term;
+  };
+  expect_found("SAFETY 10: a replica is added whose log is a prefix of its leader's",
+               [asks](World& world) {
+                 change_answers_if(world, asks, [](core::TabletAnswered& e) {
+                   if (!e.answer.is_leader) e.answer.offset /= 2;
+                 });
+               });
+}
+
+// SAFETY 11: a pause goes on for ever.
+TEST(Broken, LeavesSnapshotsPaused) {
+  expect_found("SAFETY 11: what an op did is undone", [](World& world) {
+    swallow<core::RecoverSnapshot>(world, core::Transport::kAnswered);
+  });
+}
+
+// SAFETY 11: what has ended stays in the journal.
+TEST(Broken, LeavesItsJournal) {
+  expect_found("SAFETY 11: what an op did is undone", [](World& world) {
+    world.tamper.command = [](Daemon&, core::Command& command) {
+      if (auto* journal = std::get_if<core::WriteJournal>(&command)) journal->ended.clear();
+      return true;
     };
   });
+}
+
+// A row comes alive long before its replica has what its leader has.
+TEST(Broken, CallsAliveWhatIsBehind) {
+  expect_found(
+      "rows come alive that have caught up",
+      [](World& world) {
+        world.policy.recovery.catch_up_delta = 0;
+        world.tamper.policy = [](core::Policy& p) { p.recovery.catch_up_delta = 1'000'000; };
+      },
+      500);
+}
+
+// It says that more is lost than was dropped.
+TEST(Broken, MiscountsWhatIsLost) {
+  expect_found(
+      "lost entries are counted exactly",
+      [](World& world) {
+        world.tamper.command = [](Daemon&, core::Command& command) {
+          if (auto* lost = std::get_if<core::EntriesLost>(&command)) ++lost->count;
+          return true;
+        };
+      },
+      500);
+}
+
+// It says nothing of what is lost.
+TEST(Broken, KeepsLossesToItself) {
+  expect_found(
+      "lost entries are counted exactly",
+      [](World& world) {
+        world.tamper.command = [](Daemon&, core::Command& command) {
+          return !std::holds_alternative<core::EntriesLost>(command);
+        };
+      },
+      500);
 }
 
 // SAFETY 14: nobody looks at the lock or at how fresh the contact is.

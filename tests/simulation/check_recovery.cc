@@ -1,8 +1,8 @@
 // Checkers of recovery: SAFETY 9, 10 and 11, when a row comes alive, and what is said to be lost.
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
-#include <tuple>
 
 #include "lib/core/brain.h"
 #include "tests/simulation/checker.h"
@@ -35,7 +35,7 @@ const core::Endpoint* destroys(const core::CallTablet& c) {
 
 // SAFETY 9: nothing is destroyed of a partition with one replica, nor unless another tablet has
 // answered within the last second that it leads with the published term, nor on a tablet that is
-// loading it, nor ever the last copy.
+// loading it, nor of a row that is alive, nor ever the last copy.
 class DestroysNoLastCopy : public Checker {
  public:
   DestroysNoLastCopy(World& w, const Ledger& l)
@@ -61,6 +61,9 @@ class DestroysNoLastCopy : public Checker {
     const core::PartitionKey key = *partition_of(c->call);
     const std::string what = core::to_text(c->call) + " to " + c->tablet;
     if (known->replicas.size() < 2) return broken(what + " destroys the only replica");
+    const auto index = daemon.brain().model().find_tablet(*target);
+    const auto* row = index ? known->on(*index) : nullptr;
+    if (row && row->is_alive) broken(what + " destroys a replica whose row is alive");
     const Said& said = said_[{daemon.name(), key}];
     const bool confirmed = said.tablet != *target && now() - said.when <= seconds{1} &&
                            said.term == known->published_term();
@@ -132,8 +135,8 @@ class LeaderLetsGoFirst : public Checker {
     const core::Model& model = daemon->brain().model();
     const auto index = model.find_tablet(leader);
     const auto* known = model.partition(load->at);
-    const bool seen = known && index && known->leader() && known->leader()->tablet == *index &&
-                      !model.tablet(*index).verdict.dead() &&
+    const bool seen = known && !elects(*daemon, load->at) && index && known->leader() &&
+                      known->leader()->tablet == *index && !model.tablet(*index).verdict.dead() &&
                       !ledger_.troubled_since(leader, now() - seconds{5});
     if (seen && sends_to(leader, load->at, c.tablet)) {
       broken(c.tablet + " loads " + at(load->at) + " while " + leader + " still sends to it");
@@ -160,6 +163,16 @@ class LeaderLetsGoFirst : public Checker {
   }
 
  private:
+  // An election ends with everybody's positions anew.
+  static bool elects(const Daemon& daemon, core::PartitionKey key) {
+    for (const auto& [id, op] : daemon.brain().ops().running()) {
+      const bool election =
+          op.type == core::OpType::kChangeLeaderOP || op.type == core::OpType::kFullRestartOP;
+      if (op.at == key && election) return true;
+    }
+    return false;
+  }
+
   const Tablet::Follower* sends_to(const core::Endpoint& leader, core::PartitionKey key,
                                    const core::Endpoint& to) const {
     for (const Tablet::Follower& f : world_.tablet(leader).held(key)->followers) {
@@ -296,7 +309,8 @@ class NothingIsLeftBehind : public Checker {
   std::set<std::pair<core::Endpoint, core::PartitionKey>> paused_;
 };
 
-// What is said to be lost is exactly what the dropped log held beyond the partition's history.
+// What is said to be lost is exactly what the dropped log held beyond the partition's history; and
+// an op that was done has said it.
 class LostEntriesAreCounted : public Checker {
  public:
   LostEntriesAreCounted(World& w, const Ledger& l)
@@ -305,14 +319,17 @@ class LostEntriesAreCounted : public Checker {
   void dropped(const core::Endpoint& tablet, core::PartitionKey key, const Log& log) override {
     const auto* p = world_.keeper.partition(key);
     const core::Row* leader = p ? leader_of(*p) : nullptr;
-    if (!leader) return;
-    const core::Offset common = log.common_with(world_.tablet(leader->endpoint).log(key));
-    const auto beyond = log.entries().end() - log.above(common);
     const auto op = dropping_.find({tablet, key});
     if (op == dropping_.end()) return;  // A load failed.
-    if (!unknown_.contains(op->second)) {
-      drops_[key].push_back({tablet, static_cast<std::uint64_t>(beyond), 0});
+    Drop drop{tablet, key, std::nullopt};
+    if (leader) {
+      const Log& leaders = world_.tablet(leader->endpoint).log(key);
+      const auto first = log.above(log.common_with(leaders));
+      if (!got_from_an_old_leader(leaders, *p)) {
+        drop.beyond = static_cast<std::uint64_t>(log.entries().end() - first);
+      }
     }
+    drops_[op->second] = drop;
     dropping_.erase(op);
   }
 
@@ -329,47 +346,55 @@ class LostEntriesAreCounted : public Checker {
       }
     } else if (const auto* lost = std::get_if<core::EntriesLost>(&command)) {
       claim(*lost);
-    }
-  }
-
-  void at_rest() override {
-    for (const auto& [key, drops] : drops_) {
-      for (const Drop& d : drops) {
-        if (d.claims > 0 || d.count == 0) continue;
-        broken(std::to_string(d.count) + " entries that " + d.tablet +
-               " held beyond the history of " + at(key) + " were dropped, and nobody says so");
-      }
+    } else if (const auto* ended = std::get_if<core::OpEnded>(&command)) {
+      if (ended->status == core::OpStatus::kDone) done(ended->id);
     }
   }
 
  private:
   struct Drop {
     core::Endpoint tablet;
-    std::uint64_t count = 0;
-    int claims = 0;
+    core::PartitionKey at;
+    std::optional<std::uint64_t> beyond;  // None: nobody can tell.
+    bool said = false;
   };
 
-  void claim(const core::EntriesLost& lost) {
-    auto& drops = drops_[lost.at];
-    // A successor that finds it in the journal may say it once more.
-    const auto best =
-        std::min_element(drops.begin(), drops.end(), [&](const Drop& a, const Drop& b) {
-          return std::tuple{a.count != lost.count, a.claims} <
-                 std::tuple{b.count != lost.count, b.claims};
-        });
-    if (best != drops.end() && best->count == lost.count) {
-      ++best->claims;
-      return;
+  // A leader that restarted takes what an old one still sends, until it is probed: its term is 0.
+  // Then its log holds what its history says that it does not.
+  static bool got_from_an_old_leader(const Log& log, const core::PartitionShape& p) {
+    for (const core::TermPair& pair : p.terms) {
+      const auto first = log.above(pair.offset == 0 ? 0 : pair.offset - 1);
+      if (first != log.entries().end() && first->term < pair.term) return true;
     }
+    return false;
+  }
+
+  // A successor that finds it in the journal may say it once more.
+  void claim(const core::EntriesLost& lost) {
     std::string dropped;
-    for (const Drop& d : drops) dropped += ' ' + std::to_string(d.count) + " on " + d.tablet;
+    bool fits = false;
+    for (auto& [op, d] : drops_) {
+      if (d.at != lost.at) continue;
+      if (!d.beyond || *d.beyond == lost.count) fits = d.said = true;
+      dropped += ' ' + (d.beyond ? std::to_string(*d.beyond) : "any") + " on " + d.tablet;
+    }
+    if (fits) return;
     broken(std::to_string(lost.count) + " entries of " + at(lost.at) +
            " are said to be lost; dropped were:" + (dropped.empty() ? " none" : dropped));
   }
 
+  void done(core::OpId op) {
+    const auto found = drops_.find(op);
+    if (found == drops_.end() || unknown_.contains(op)) return;
+    const Drop& d = found->second;
+    if (d.said || d.beyond.value_or(0) == 0) return;
+    broken(std::to_string(*d.beyond) + " entries that " + d.tablet +
+           " held beyond the history of " + at(d.at) + " were dropped, and nobody says so");
+  }
+
   std::map<std::pair<core::Endpoint, core::PartitionKey>, core::OpId> dropping_;
   std::set<core::OpId> unknown_;
-  std::map<core::PartitionKey, std::vector<Drop>> drops_;
+  std::map<core::OpId, Drop> drops_;
 };
 
 }  // namespace

@@ -40,7 +40,13 @@ class WaitsAfterARestart : public Checker {
 
   void table_written(const core::TableShape& before, const core::TableShape& after,
                      const std::string&) override {
-    for (const Ledger::Naming& n : Ledger::namings(before, after)) first_loaded_.erase(n.at);
+    for (const Ledger::Naming& n : Ledger::namings(before, after)) {
+      first_loaded_.erase(n.at);
+      for (const core::Row& row : n.after->rows) {
+        const auto* held = row.is_alive ? world_.tablet(row.endpoint).held(n.at) : nullptr;
+        if (held) elected_[{row.endpoint, n.at}] = held->instance;
+      }
+    }
   }
 
   void sent(const Daemon& daemon, const core::CallTablet& c) override {
@@ -55,6 +61,8 @@ class WaitsAfterARestart : public Checker {
     const auto* p = promote ? world_.keeper.partition(promote->at) : nullptr;
     const auto* held = promote ? world_.tablet(c.tablet).held(promote->at) : nullptr;
     if (!p || !held || !held->from_disk) return;  // It has followed without a restart.
+    const auto elected = elected_.find({c.tablet, promote->at});
+    if (elected != elected_.end() && elected->second == held->instance) return;
     for (const core::Row& row : p->rows) {
       const bool answered = std::find(promote->replicas.begin(), promote->replicas.end(),
                                       row.endpoint) != promote->replicas.end();
@@ -80,7 +88,8 @@ class WaitsAfterARestart : public Checker {
     if (long_there && t.disk.contains(key) && (!held || !held->loaded())) {
       return broken(told + other + " is registered and has not loaded it yet");
     }
-    if (registered) return;  // It may have come, or gone, in this moment; or it is hung.
+    if (registered || !t.disk.contains(key))
+      return;  // It may have come, or gone, in this moment; or it is hung.
     const auto known = last_known(daemon, other, key);
     if (known && *known <= best) return;
     const auto first = first_loaded_.find(key);
@@ -103,6 +112,8 @@ class WaitsAfterARestart : public Checker {
   // daemon, tablet, partition.
   std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, core::Offset> said_;
   std::map<core::PartitionKey, Instant> first_loaded_;  // Since the last leader was named.
+  // Its stay in memory when a leader was named that it is to follow, or itself.
+  std::map<std::pair<core::Endpoint, core::PartitionKey>, std::uint64_t> elected_;
 };
 
 }  // namespace

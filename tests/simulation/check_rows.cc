@@ -14,14 +14,43 @@ struct Acknowledged {
   bool lost = false;  // In a failover, and nobody who answered its probe had it.
 };
 
-// An acknowledged row that was on a replica which could be elected is not lost, whoever leads now.
+// An acknowledged row that was on a replica which could be elected is not lost, whoever leads now;
+// and what was not lost with a leader is there when all is over.
 class ReplicatedRowsAreKept : public Checker {
  public:
   ReplicatedRowsAreKept(World& w, const Ledger& l)
       : Checker(w, l, "data: what an electable replica held is kept") {}
 
   void acknowledged(core::PartitionKey key, const core::Endpoint&, const Entry& entry) override {
-    rows_[key].push_back({entry, false});
+    // One that leads no more acknowledges what reaches nobody.
+    const auto* p = world_.keeper.partition(key);
+    const bool late = !p || p->terms.empty() || entry.term < p->terms.back().term;
+    rows_[key].push_back({entry, late});
+  }
+
+  void trouble(const core::Endpoint& tablet, const std::string& what) override {
+    if (what != "power cut") return;
+    for (auto& [key, rows] : rows_) {
+      const auto* p = world_.keeper.partition(key);
+      if (!p || p->rows.size() > 1 || p->rows.front().endpoint != tablet) continue;
+      const Log& log = world_.tablet(tablet).log(key);
+      for (Acknowledged& row : rows) row.lost = row.lost || !log.holds(row.entry);
+    }
+  }
+
+  void at_rest() override {
+    for (const auto& [key, rows] : rows_) {
+      const auto* p = world_.keeper.partition(key);
+      const core::Row* leader = p ? leader_of(*p) : nullptr;
+      if (!leader || !world_.tablet(leader->endpoint).leads(key)) continue;
+      const Log& log = world_.tablet(leader->endpoint).log(key);
+      for (const Acknowledged& row : rows) {
+        if (row.lost || log.holds(row.entry)) continue;
+        return broken("at the end " + leader->endpoint + " leads " + at(key) +
+                      " without the acknowledged row " + std::to_string(row.entry.index) +
+                      " of term " + std::to_string(row.entry.term));
+      }
+    }
   }
 
   void table_written(const core::TableShape& before, const core::TableShape& after,

@@ -81,7 +81,8 @@ bool Ledger::troubled_ever(const core::Endpoint& tablet) const {
 
 bool Ledger::is_recovery(core::PartitionKey at, core::Term term) const {
   const auto* p = world_.keeper.partition(at);
-  return p && !p->terms.empty() && p->terms.back().term == term;
+  return p && std::any_of(p->terms.begin(), p->terms.end(),
+                          [term](const core::TermPair& t) { return t.term == term; });
 }
 
 bool Ledger::begun(core::PartitionKey at) const { return first_probe_.contains(at); }

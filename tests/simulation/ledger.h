@@ -57,7 +57,7 @@ class Ledger : public Observer {
   // Something was done to the tablet or to the ways to it since then, or still is wrong with it.
   bool troubled_since(const core::Endpoint&, Instant) const;
   bool troubled_ever(const core::Endpoint&) const;
-  // A probe with the term that is published begins nothing: it fences a replica that comes back
+  // A probe with a term that is published begins nothing: it fences a replica that comes back
   // against every leader but the published one.
   bool is_recovery(core::PartitionKey, core::Term probe) const;
   // A probe left for the partition, and no publish has named its leader since.

@@ -14,10 +14,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// How long a cluster that is left alone may take, beside recovery.full_restart_wait. The longest
-// honest waits are back-off (a minute) and a follower that stands still (half a minute), and some
-// replicas come back one after the other.
-constexpr Duration kWellWithin = seconds{240};
 constexpr std::uint64_t kLeastSteps = 2'500;
 
 core::TableShape draw_table(World& world, std::uint32_t tid, const std::string& name,
@@ -142,13 +138,12 @@ Violation joined(const Unmet& unmet) {
   return all;
 }
 
-void must_get_well(World& world) {
+void must_get_well(World& world, Duration within) {
   const auto give_up = [&](Unmet unmet) {
     if (world.violation()) return;
     const Violation v = joined(unmet);
     world.violate(v.rule, v.what);
   };
-  const Duration within = kWellWithin + world.policy.recovery.full_restart_wait;
   if (!world.run_until([&] { return not_well(world).empty(); }, within)) {
     return give_up(not_well(world));
   }
@@ -237,7 +232,8 @@ RunResult run(const RunOptions& options) {
   // A small cluster that writes little suffers longer.
   while (world.schedule.steps() < kLeastSteps && !world.violation()) world.run_for(seconds{1});
   if (!world.violation()) chaos.calm();
-  if (!world.violation()) must_get_well(world);
+  const Duration within = options.well_within + world.policy.recovery.full_restart_wait;
+  if (!world.violation()) must_get_well(world, within);
   return {world.violation(), world.schedule.steps()};
 }
 

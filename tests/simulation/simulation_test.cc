@@ -27,8 +27,9 @@ TEST_P(Seeds, HoldAllRules) {
   const std::uint64_t first = from_environment("SIM_FIRST", 1);
   int broken = 0;
   for (std::uint64_t i = GetParam(); i < seeds && broken < 5; i += kChunks) {
-    const RunResult result =
-        run({.seed = first + i, .trace = nullptr, .tamper = nullptr, .only = ""});
+    RunOptions options;
+    options.seed = first + i;
+    const RunResult result = run(options);
     const std::string repeat =
         "  to see it: build/bin/simulation --seed=" + std::to_string(first + i) + " --trace";
     if (result.violation) {

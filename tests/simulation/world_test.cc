@@ -1,52 +1,16 @@
 // The made-up tablet and ZooKeeper behave as FEDB.md says the real ones do: what the simulation
 // proves is worth no more than this.
-#include "tests/simulation/world.h"
-
-#include <gtest/gtest.h>
-
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "tests/simulation/daemon.h"
+#include "tests/simulation/made_up.h"
 
 namespace failoverd::simulation {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-constexpr core::PartitionKey kAt{2, 0};
-
-class MadeUp : public testing::Test {
- protected:
-  MadeUp() {
-    for (const char* name : {"A:1", "B:1", "C:1"}) world_.add_tablet(name);
-    core::TableShape table;
-    table.znode = "table/table_data/flow";
-    table.name = "flow";
-    table.tid = kAt.tid;
-    table.partitions.push_back(
-        {0, {{"A:1", true, true}, {"B:1", false, true}, {"C:1", false, true}}, {{1, 0}}});
-    world_.add_table(table);
-    world_.run_for(seconds{1});
-  }
-
-  core::Answer call(const std::string& tablet, const core::Call& call) {
-    std::optional<core::Answer> answer;
-    world_.tablet(tablet).take(
-        [&] { world_.tablet(tablet).call(call, [&](const core::Answer& a) { answer = a; }); });
-    world_.run_until([&] { return answer.has_value(); }, seconds{30});
-    return answer.value_or(core::Answer{});
-  }
-  void write(int rows) {
-    world_.add_writer(kAt, {}).write(rows);
-    world_.run_for(seconds{1});
-  }
-  core::Offset offset(const std::string& tablet) { return world_.tablet(tablet).log(kAt).offset(); }
-
-  World world_{1, fixed_timing()};
-};
 
 TEST_F(MadeUp, ReplicatesToItsFollowers) {
   write(5);
@@ -169,6 +133,39 @@ TEST_F(MadeUp, AMultiIsAllOrNothing) {
   const core::Publish late{2, {{"table/table_data/flow", 0, {dead}, kAt.tid}}};
   EXPECT_EQ(world_.keeper.publish(session, epoch - 1, late, "x").outcome,
             core::Published::Outcome::kNotHeld);
+}
+
+// What is kept of replicas is no table's business: no version rises, nobody is told.
+TEST_F(MadeUp, KeepsWhatIsKeptBesideTheTables) {
+  const SessionId session = world_.keeper.open("x", seconds{2});
+  const std::int64_t epoch = world_.keeper.next_epoch();
+  const core::PartitionEdit kept{0, {}, {}, {{"B:1", 1, 5}}};
+  const core::Publish publish{1, {{"table/table_data/flow", 99, {kept}, kAt.tid}}};
+  EXPECT_EQ(world_.keeper.publish(session, epoch, publish, "x").outcome,
+            core::Published::Outcome::kDone);
+  EXPECT_EQ(world_.keeper.table(kAt)->version, 0);
+  const core::LockGained gained = world_.keeper.take_over();
+  EXPECT_EQ(gained.epoch, epoch + 1);
+  ASSERT_EQ(gained.kept.size(), 1u);
+  EXPECT_EQ(gained.kept[0], (core::KeptPartition{kAt, {{"B:1", 1, 5}}}));
+}
+
+TEST_F(MadeUp, KeepsTheJournalInAFixedNumberOfZnodes) {
+  const SessionId session = world_.keeper.open("x", seconds{2});
+  const std::int64_t epoch = world_.keeper.next_epoch();
+  core::BegunOp op;
+  op.id = 5;
+  EXPECT_TRUE(world_.keeper.write(session, epoch, core::WriteJournal{1, {op}, {}, {{99, {}}}}));
+  EXPECT_TRUE(
+      world_.keeper.write(session, epoch, core::WriteJournal{2, {}, {}, {{100, {}}, {199, {}}}}));
+  EXPECT_FALSE(world_.keeper.write(session, epoch - 1, core::WriteJournal{3, {}, {5}, {}}));
+  const core::LockGained gained = world_.keeper.take_over();
+  ASSERT_EQ(gained.begun.size(), 1u);
+  ASSERT_EQ(gained.finished.size(), 2u);
+  EXPECT_EQ(gained.finished[0].number, 100u);
+  EXPECT_EQ(gained.finished[1].number, 199u);
+  EXPECT_TRUE(world_.keeper.write(session, epoch + 1, core::WriteJournal{4, {}, {5}, {}}));
+  EXPECT_TRUE(world_.keeper.begun().empty());
 }
 
 // The same seed, the same world.
