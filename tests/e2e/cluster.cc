@@ -288,6 +288,12 @@ testkit::Comparison Cluster::compare(const std::vector<testkit::AckedRow>& wante
 }
 
 std::vector<testkit::AckedRow> Cluster::settle_writer() {
+  wait_until(
+      [&] {
+        const auto all = writer_->summary().partitions;
+        return std::all_of(all.begin(), all.end(), [](const auto& p) { return p.acks >= 5; });
+      },
+      "every partition has some rows");
   const testkit::Comparison c = compare(/*acked=*/true);
   if (!c.equal()) throw std::runtime_error("the replicas do not settle: " + c.to_text());
   return writer_->acked();
