@@ -262,6 +262,11 @@ class StandsBack : public Checker {
  public:
   StandsBack(World& w, const Ledger& l) : Checker(w, l, "stands back: nothing new is begun") {}
 
+  void table_written(const core::TableShape& before, const core::TableShape& after,
+                     const std::string&) override {
+    for (const Ledger::Naming& n : Ledger::namings(before, after)) probed_.erase(n.at);
+  }
+
   void before_step(const Daemon& daemon, const core::Event& event) override {
     if (const auto* gained = std::get_if<core::LockGained>(&event)) {
       recorded_.clear();
@@ -285,6 +290,7 @@ class StandsBack : public Checker {
       if (core::changes(c->call) && key && !ends_an_op(*key, c->call)) {
         check(daemon, *key, command, probe ? Duration{0} : kTakesEffectWithin);
       }
+      if (probe && key) probed_.insert(*key);
     } else if (const auto* publish = std::get_if<core::Publish>(&command)) {
       for (const core::TableEdit& t : publish->tables) {
         const auto table = world_.keeper.tables().find(t.znode);
@@ -329,7 +335,7 @@ class StandsBack : public Checker {
 
   void check(const Daemon& daemon, core::PartitionKey key, const core::Command& command,
              Duration grace) {
-    if (ledger_.begun(key) || recorded_.contains(key)) return;
+    if (probed_.contains(key) || recorded_.contains(key)) return;
     for (const auto& [since, why] :
          {std::pair{&off_, "auto_failover is off"}, {&nameserver_, "a nameserver lives"}}) {
       const auto from = since->find(daemon.name());
@@ -339,6 +345,8 @@ class StandsBack : public Checker {
     }
   }
 
+  // Since the last publish that named a leader: whether it was sent nobody may know.
+  std::set<core::PartitionKey> probed_;
   std::set<core::PartitionKey> recorded_;  // A predecessor says that it began there.
   Since off_;
   Since nameserver_;

@@ -21,11 +21,12 @@ class ReplicatedRowsAreKept : public Checker {
   ReplicatedRowsAreKept(World& w, const Ledger& l)
       : Checker(w, l, "data: what an electable replica held is kept") {}
 
-  void acknowledged(core::PartitionKey key, const core::Endpoint&, const Entry& entry) override {
+  void acknowledged(core::PartitionKey key, const core::Endpoint& by, const Entry& entry) override {
     // One that leads no more acknowledges what reaches nobody.
     const auto* p = world_.keeper.partition(key);
     const bool late = !p || p->terms.empty() || entry.term < p->terms.back().term;
-    rows_[key].push_back({entry, late});
+    const bool gone = !world_.tablet(by).log(key).holds(entry);  // Its power failed since.
+    rows_[key].push_back({entry, late || gone});
   }
 
   void trouble(const core::Endpoint& tablet, const std::string& what) override {
