@@ -38,6 +38,18 @@ std::vector<std::vector<std::string>> rows_of(const std::string& printed) {
 
 using Row = std::vector<std::string>;
 
+// The judge of a live page is Prometheus' own linter.
+void expect_promtool_finds_nothing(Cluster& cluster, const std::string& page) {
+  const auto file = cluster.directory() / "metrics.txt";
+  std::ofstream(file) << page;
+  harness::Process::Options options;
+  options.arguments = {"/bin/sh", "-c", "promtool check metrics < " + file.string()};
+  options.log_file = cluster.directory() / "promtool.log";
+  harness::Process promtool(options);
+  EXPECT_EQ(promtool.wait(seconds{20}), 0) << promtool.log() << page;
+  EXPECT_EQ(promtool.log(), "");
+}
+
 // One cluster for all tests that only look: a tablet has died and was replaced.
 class AfterFailover : public testing::Test {
  protected:
@@ -218,14 +230,7 @@ void AfterFailover::http() {
 
 void AfterFailover::metrics() {
   const std::string text = daemon().get("/metrics").body;
-  const auto file = cluster().directory() / "metrics.txt";
-  std::ofstream(file) << text;
-  harness::Process::Options options;
-  options.arguments = {"/bin/sh", "-c", "promtool check metrics < " + file.string()};
-  options.log_file = cluster().directory() / "promtool.log";
-  harness::Process promtool(options);
-  EXPECT_EQ(promtool.wait(seconds{20}), 0) << promtool.log();
-  EXPECT_EQ(promtool.log(), "");
+  expect_promtool_finds_nothing(cluster(), text);
   EXPECT_EQ(daemon().metric("failoverd_active"), 1);
   EXPECT_EQ(daemon().metric("failoverd_zookeeper_connected"), 1);
   EXPECT_EQ(daemon().metric("failoverd_partitions{state=\"degraded\"}"), 2);
@@ -273,6 +278,63 @@ TEST_F(AfterFailover, StatusAndEvents) {
 TEST_F(AfterFailover, HttpAndMetrics) {
   http();
   metrics();
+}
+
+// The series that stand for one op each.
+std::string series_of_ops(Daemon& daemon) {
+  std::istringstream page(daemon.get("/metrics").body);
+  std::string series;
+  for (std::string line; std::getline(page, line);) {
+    if (line.starts_with("failoverd_op_task{") || line.starts_with("failoverd_op_progress")) {
+      series += line + "\n";
+    }
+  }
+  return series;
+}
+
+// A replica that does not catch up: which task its op is at, how far it is, and what it waits for.
+TEST(Operators, SeeWhatRuns) {
+  Cluster cluster;
+  cluster.create_table("flow", 1, 3, {1, 2, 0});
+  Daemon& daemon = cluster.start_active_daemon({.config = {"recovery: {catch_up_delta: 0}"}});
+  cluster.start_writer();
+  ASSERT_TRUE(cluster.wait_until([&] { return word(cluster, 0, "flow", 0).offset >= 5; }, "rows"));
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(
+      cluster.wait_until([&] { return cluster.rows("flow", 0).ends_with("A=F-"); }, "dead"));
+  const auto acks = cluster.writer().summary().acks;
+  ASSERT_TRUE(cluster.wait_until([&] { return cluster.writer().summary().acks > acks + 20; },
+                                 "rows that it lacks"));
+  cluster.inject_at_start(0, {.method = "AppendEntries"});
+  cluster.start_tablet(0);
+  const std::string of_op = "op_id=\"[0-9]+\",table=\"flow\",pid=\"0\"";
+  std::string series;
+  ASSERT_TRUE(cluster.wait_until(
+      [&] {
+        series = series_of_ops(daemon);
+        return series.find("failoverd_op_progress_ratio") != std::string::npos;
+      },
+      "its progress is shown"));
+  EXPECT_THAT(series, MatchesRegex("failoverd_op_task[{]" + of_op +
+                                   ",type=\"kReAddReplicaNoSendOP\","
+                                   "task=\"kCheckBinlogSyncProgress\"[}] 1\n"
+                                   "failoverd_op_progress_ratio[{]" +
+                                   of_op + "[}] 0[.][0-9]+\n"));
+  expect_promtool_finds_nothing(cluster, daemon.get("/metrics").body);
+  EXPECT_THAT(daemon.ctl({"showopstatus"}).out,
+              ContainsRegex("\n# [0-9]+ kReAddReplicaNoSendOP flow/0 kDoing [0-9]+ %: at offset "
+                            "[0-9]+ of [0-9]+\n"));
+  const auto ops = json::parse(daemon.ctl({"--json", "showopstatus", "flow", "0"}).out);
+  const json::value& op = ops.as_array().back();
+  EXPECT_EQ(op.at("status"), "kDoing");
+  EXPECT_GT(op.at("progress").to_number<double>(), 0);
+  EXPECT_LT(op.at("progress").to_number<double>(), 1);
+  cluster.release(0);
+  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_alive(); }, "all is alive"));
+  ASSERT_TRUE(
+      cluster.wait_until([&] { return series_of_ops(daemon).empty(); }, "nothing runs any more"));
+  const char* const took = "failoverd_op_duration_seconds_count{type=\"kReAddReplicaNoSendOP\"}";
+  EXPECT_EQ(daemon.metric(took), 1);
 }
 
 // Events come while one watches, and go on with another daemon when the active one changes.
