@@ -20,9 +20,21 @@ class WaitsAfterARestart : public Checker {
   WaitsAfterARestart(World& w, const Ledger& l)
       : Checker(w, l, "SAFETY 6: a restart waits for those that may hold more") {}
 
+  void commanded(const Daemon& daemon, const core::Command& command) override {
+    if (const auto* c = std::get_if<core::CallTablet>(&command)) last_id_[daemon.name()] = c->id;
+  }
+
+  // What was asked before the lock was lost is void.
+  void before_step(const Daemon& daemon, const core::Event& event) override {
+    if (std::holds_alternative<core::LockLost>(event)) {
+      void_up_to_[daemon.name()] = last_id_[daemon.name()];
+    }
+  }
+
   void answered(const Daemon& daemon, const core::CallTablet& c,
                 const core::Answer& answer) override {
     if (!std::holds_alternative<core::GetTableStatus>(c.call) || !answer.ok()) return;
+    if (c.id <= void_up_to_[daemon.name()]) return;
     for (const core::ReplicaStatus& r : answer.replicas) {
       const bool loaded =
           r.state != core::TableState::kUndefined && r.state != core::TableState::kLoading;
@@ -32,10 +44,14 @@ class WaitsAfterARestart : public Checker {
     }
   }
 
-  void carried_out(const std::string&, const core::CallTablet& c, const core::Answer&) override {
+  void carried_out(const std::string&, const core::CallTablet& c,
+                   const core::Answer& answer) override {
     const auto key = partition_of(c.call);
     const auto* held = key ? world_.tablet(c.tablet).held(*key) : nullptr;
     if (held && held->from_disk && held->loaded()) first_loaded_.try_emplace(*key, now());
+    // The choice is made, whether it is ever published or not.
+    const bool leads = std::holds_alternative<core::Promote>(c.call) && answer.code == core::kOk;
+    if (held && leads) elected_[{c.tablet, *key}] = held->instance;
   }
 
   void table_written(const core::TableShape& before, const core::TableShape& after,
@@ -109,10 +125,12 @@ class WaitsAfterARestart : public Checker {
     return known;
   }
 
+  std::map<std::string, core::RequestId> last_id_;
+  std::map<std::string, core::RequestId> void_up_to_;
   // daemon, tablet, partition.
   std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, core::Offset> said_;
   std::map<core::PartitionKey, Instant> first_loaded_;  // Since the last leader was named.
-  // Its stay in memory when a leader was named that it is to follow, or itself.
+  // Its stay in memory when it was made leader, or another was named that it is to follow.
   std::map<std::pair<core::Endpoint, core::PartitionKey>, std::uint64_t> elected_;
 };
 
