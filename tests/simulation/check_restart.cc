@@ -48,19 +48,26 @@ class WaitsAfterARestart : public Checker {
                    const core::Answer& answer) override {
     const auto key = partition_of(c.call);
     const auto* held = key ? world_.tablet(c.tablet).held(*key) : nullptr;
-    if (held && held->from_disk && held->loaded()) first_loaded_.try_emplace(*key, now());
+    const bool answered = std::holds_alternative<core::Probe>(c.call) && answer.code == core::kOk;
+    if (held && held->loaded() && (held->from_disk || answered)) {
+      first_loaded_.try_emplace(*key, now());
+    }
     // The choice is made, whether it is ever published or not.
     const bool leads = std::holds_alternative<core::Promote>(c.call) && answer.code == core::kOk;
-    if (held && leads) elected_[{c.tablet, *key}] = held->instance;
+    if (held && leads) chosen_[{c.tablet, *key}] = held->instance;
   }
 
   void table_written(const core::TableShape& before, const core::TableShape& after,
                      const std::string&) override {
     for (const Ledger::Naming& n : Ledger::namings(before, after)) {
       first_loaded_.erase(n.at);
-      for (const core::Row& row : n.after->rows) {
-        const auto* held = row.is_alive ? world_.tablet(row.endpoint).held(n.at) : nullptr;
-        if (held) elected_[{row.endpoint, n.at}] = held->instance;
+      for (const core::Row& row : n.after->rows) chosen(n.at, row);
+    }
+    for (const core::PartitionShape& p : after.partitions) {
+      const auto* old = partition_of(before, p.pid);
+      for (const core::Row& row : p.rows) {
+        const core::Row* was = old ? row_of(*old, row.endpoint) : nullptr;
+        if (was && !was->is_alive) chosen({after.tid, p.pid}, row);
       }
     }
   }
@@ -77,8 +84,8 @@ class WaitsAfterARestart : public Checker {
     const auto* p = promote ? world_.keeper.partition(promote->at) : nullptr;
     const auto* held = promote ? world_.tablet(c.tablet).held(promote->at) : nullptr;
     if (!p || !held || !held->from_disk) return;  // It has followed without a restart.
-    const auto elected = elected_.find({c.tablet, promote->at});
-    if (elected != elected_.end() && elected->second == held->instance) return;
+    const auto chosen = chosen_.find({c.tablet, promote->at});
+    if (chosen != chosen_.end() && chosen->second == held->instance) return;
     for (const core::Row& row : p->rows) {
       const bool answered = std::find(promote->replicas.begin(), promote->replicas.end(),
                                       row.endpoint) != promote->replicas.end();
@@ -89,6 +96,12 @@ class WaitsAfterARestart : public Checker {
   }
 
  private:
+  // A row that is published alive follows from here on.
+  void chosen(core::PartitionKey key, const core::Row& row) {
+    const auto* held = row.is_alive ? world_.tablet(row.endpoint).held(key) : nullptr;
+    if (held) chosen_[{row.endpoint, key}] = held->instance;
+  }
+
   void look(const Daemon& daemon, core::PartitionKey key, const core::Endpoint& winner,
             const core::Endpoint& other) {
     const Tablet& t = world_.tablet(other);
@@ -130,8 +143,8 @@ class WaitsAfterARestart : public Checker {
   // daemon, tablet, partition.
   std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, core::Offset> said_;
   std::map<core::PartitionKey, Instant> first_loaded_;  // Since the last leader was named.
-  // Its stay in memory when it was made leader, or another was named that it is to follow.
-  std::map<std::pair<core::Endpoint, core::PartitionKey>, std::uint64_t> elected_;
+  // Its stay in memory when it was made leader, or was to follow one that was named.
+  std::map<std::pair<core::Endpoint, core::PartitionKey>, std::uint64_t> chosen_;
 };
 
 }  // namespace
