@@ -24,6 +24,7 @@ struct Route {
     kOpIds,
     kRecords,
     kJournal,
+    kCleanup,    // key: op; tablet.
     kDemotions,  // key: tid << 32 | pid; tablet.
     kBrain,
   };

@@ -97,6 +97,9 @@ void Elections::decide(Election& e) {
     again_at(e, std::min(*until, desk_.now + kAskAgain));
     return;
   }
+  // It has been on its way since the first probe. Without it a successor could not tell whose log
+  // holds the new term when the winner restarts before the publish.
+  if (!records_.is_written(e.at)) return;  // record_written() decides again.
   promote(e, choose_winner(e, *best));
 }
 

@@ -9,7 +9,7 @@ namespace failoverd::core {
 namespace {
 
 constexpr Duration kLookAgain = std::chrono::milliseconds{20};
-constexpr Duration kTryAgain = std::chrono::seconds{1};
+constexpr Duration kTryAgain = std::chrono::milliseconds{500};
 // A table that is to be loaded is seen in GetTableStatus at once; this much later its load has
 // failed.
 constexpr Duration kAppearsWithin = std::chrono::seconds{2};
@@ -85,7 +85,7 @@ void Elections::load_answered(Election& e, Candidate& c, const Answer& answer) {
     e.load_told[c.tablet] = desk_.now;
   } else {
     says(e, name(c.tablet) + " was told to load it: " + to_text(answer));
-    if (answer.answered()) c.not_before = desk_.now + kTryAgain;
+    c.not_before = desk_.now + kTryAgain;
   }
   again_at(e, *c.not_before);
 }

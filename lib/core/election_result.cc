@@ -25,8 +25,7 @@ void Elections::promote(Election& e, TabletIndex winner) {
   p.seen_term = std::max(p.seen_term, e.lead_term);
   Promote promote{e.at, e.lead_term, {}};
   for (const Candidate& c : e.candidates) {  // SAFETY 2: nobody else may follow.
-    if (c.tablet != winner && c.heard == Heard::kOffset && !may_lead_yet(e, c.tablet))
-      promote.replicas.push_back(name(c.tablet));
+    if (c.tablet != winner && follows(e, c)) promote.replicas.push_back(name(c.tablet));
   }
   ++model_.tablet(winner).leaders;
   records_.may_lead(e.at, {name(winner), e.lead_term, e.winner_offset});
@@ -120,7 +119,20 @@ bool Elections::may_lead_yet(const Election& e, TabletIndex tablet) {
                                            [](const Led& l) { return l.before.has_value(); });
 }
 
+bool Elections::may_have_led(const Election& e, const Candidate& c) {
+  return e.unrecorded && c.loaded;
+}
+
+// SAFETY 2: it has answered, and its log is a prefix of the winner's.
+bool Elections::follows(const Election& e, const Candidate& c) {
+  return c.heard == Heard::kOffset && !may_lead_yet(e, c.tablet) && !may_have_led(e, c);
+}
+
 std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Partition& p) const {
+  for (const Candidate& c : e.candidates) {
+    // SAFETY 8: its log may hold a term of which nobody knows where it began.
+    if (c.tablet == e.winner && may_have_led(e, c)) return {{e.lead_term, 0}};
+  }
   std::vector<TermPair> pairs;
   Offset first = e.winner_offset + 1;
   const Term last = p.terms.empty() ? 0 : p.terms.back().term;
@@ -147,7 +159,12 @@ Kept Elections::what_to_keep(const Election& e, const Partition& p, const Replic
                              bool term_is_there) const {
   Kept kept = model_.what_to_keep(p, r);
   const auto led = e.led.find(r.tablet);
-  if (term_is_there || (led != e.led.end() && !led->second.empty())) kept.followed = 0;
+  const bool alone = led != e.led.end() && !led->second.empty();
+  const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
+                              [&](const Candidate& k) { return k.tablet == r.tablet; });
+  // One that nobody loaded may still have led, and restarted since.
+  const bool unsure = e.unrecorded && (c == e.candidates.end() || !c->continuous);
+  if (term_is_there || alone || unsure) kept.followed = 0;
   return kept;
 }
 
@@ -166,11 +183,11 @@ std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
   PartitionEdit edit;
   for (const Replica& r : p.replicas) {
     const Candidate* c = candidate(e, r.tablet);
-    const bool follows = c && c->heard == Heard::kOffset && !may_lead_yet(e, r.tablet);
+    const bool goes_along = c && follows(e, *c);
     RowEdit row{name(r.tablet), r.is_leader, r.is_alive};
     if (r.tablet == e.winner) {
       row.is_leader = row.is_alive = true;
-    } else if (r.is_alive && follows) {
+    } else if (r.is_alive && goes_along) {
       row.is_leader = false;
     } else {
       row.is_alive = false;  // SAFETY 2: it did not answer this election's probe.
@@ -255,7 +272,7 @@ void Elections::end(OpId op, OpStatus status, const std::string& how) {
   const auto took = desk_.now - e.began;
   ops_.end(op, status, desk_.now, how);
   desk_.out.emplace_back(OpEnded{op, e.type, status, took});
-  journal_.end(ops_.ended().back());
+  journal_.finished(ops_.ended().back());
   of_partition_.erase(at);
   elections_.erase(op);
   if (Partition* p = model_.partition(at)) p->op = 0;

@@ -14,7 +14,6 @@ constexpr Duration kCallDeadline = std::chrono::seconds{1};
 constexpr Duration kAskAgain = std::chrono::milliseconds{50};
 // Between two readings of one that led: a put may still be on its way in (SAFETY 12).
 constexpr Duration kSettle = std::chrono::milliseconds{10};
-constexpr Duration kRecordIsWritten = std::chrono::milliseconds{2};
 
 }  // namespace
 
@@ -50,6 +49,9 @@ void Elections::begin(OpId op, OpType type, PartitionKey at, std::optional<Insta
   e.at = at;
   const Partition& p = *model_.partition(at);
   e.loads = type == OpType::kFullRestartOP || p.begun_restart;
+  e.unrecorded = p.begun_term && std::none_of(p.replicas.begin(), p.replicas.end(), [&](auto& r) {
+                   return r.may_lead_term && *r.may_lead_term > *p.begun_term;
+                 });
   if (const Replica* leader = p.leader(); leader && leader->word.heard_at) {
     e.leader_offset = leader->word.offset;
     e.leader_asked_at = *leader->word.heard_at;
@@ -153,6 +155,21 @@ void Elections::terms_came() {
   }
 }
 
+void Elections::record_written() {
+  std::vector<OpId> probing;
+  for (const auto& [op, e] : elections_) {
+    if (e.phase == Phase::kProbing && records_.is_written(e.at)) probing.push_back(op);
+  }
+  for (const OpId op : probing) {
+    Election* e = find(op);
+    if (!e || e->phase != Phase::kProbing) continue;
+    for (Candidate& c : e->candidates) {
+      if (e->loads && c.heard == Heard::kNothing && !c.dead) ask(*e, c);
+    }
+    decide(*e);
+  }
+}
+
 void Elections::choose_candidates(Election& e) {
   e.candidates.clear();
   Partition& p = *model_.partition(e.at);
@@ -195,9 +212,7 @@ void Elections::ask(Election& e, Candidate& c) {
   } else if (e.loads && !records_.is_written(e.at)) {
     // A successor that finds it probed must know that it had to be loaded. Nothing is lost by
     // waiting: nobody has served for as long as loading took.
-    c.asked = false;
-    c.not_before = desk_.now + kRecordIsWritten;
-    again_at(e, *c.not_before);
+    c.asked = false;  // record_written() asks again.
   } else {
     call(e, kProbe, c.tablet, Probe{e.at, e.probe_term});
   }
@@ -367,7 +382,7 @@ void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer)
     r->may_lead_term.reset();
   }
   if (empty) {  // Another process than the one that was told to lead; its log may hold that term.
-    c.heard = Heard::kEmpty;
+    if (!e.loads) c.heard = Heard::kEmpty;
     again_at(e, desk_.now + kAskAgain);
     return;
   }

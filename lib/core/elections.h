@@ -49,6 +49,8 @@ class Elections : public Publishing {
   // A tablet's verdict or word changed: those that wait for it decide again.
   void look_again(PartitionKey at);
   void terms_came();
+  // Those that wait for their record decide again.
+  void record_written();
 
   bool promoting() const { return promoting_ > 0; }
   bool any() const { return !elections_.empty(); }
@@ -107,6 +109,9 @@ class Elections : public Publishing {
     // rounds: who has said that it loads and when, who has nothing to load, when the first was
     // loaded.
     bool loads = false;
+    // A predecessor began it, and who it told to lead is not known: any that has restarted since
+    // may have led, and its log may hold that term.
+    bool unrecorded = false;
     std::map<TabletIndex, Instant> load_told;
     std::set<TabletIndex> unloadable;
     std::optional<Instant> first_loaded;
@@ -169,6 +174,8 @@ class Elections : public Publishing {
   void not_normal(Election&);
   void promotion_is_done(Election&);
   static bool may_lead_yet(const Election&, TabletIndex);
+  static bool may_have_led(const Election&, const Candidate&);
+  static bool follows(const Election&, const Candidate&);
   std::vector<TermPair> terms_to_publish(const Election&, const Partition&) const;
   Kept what_to_keep(const Election&, const Partition&, const Replica&, bool term_is_there) const;
   static std::optional<std::uint64_t> possible_loss(const Election&);

@@ -1,5 +1,6 @@
 #include "lib/core/journal.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace failoverd::core {
@@ -34,12 +35,16 @@ void Journal::stop() {
 
 void Journal::begin(const BegunOp& op) {
   entries_.insert(op.id);
+  std::erase_if(next_.begun, [&](const BegunOp& b) { return b.id == op.id; });
   next_.begun.push_back(op);
 }
 
-void Journal::end(const OpRecord& op) {
-  std::erase_if(next_.begun, [&](const BegunOp& b) { return b.id == op.id; });
-  if (entries_.erase(op.id) > 0) next_.ended.push_back(op.id);
+void Journal::drop(OpId op) {
+  std::erase_if(next_.begun, [&](const BegunOp& b) { return b.id == op; });
+  if (entries_.erase(op) > 0) next_.ended.push_back(op);
+}
+
+void Journal::finished(const OpRecord& op) {
   finished_.ops.push_back(op);
   next_.finished = true;
   if (finished_.ops.size() < kOpsPerZnode) return;
@@ -89,7 +94,9 @@ void Journal::answered(bool ok) {
   }
   // An op that ended meanwhile is in next_.ended: it may have been written.
   for (const BegunOp& op : flown.begun) {
-    if (entries_.contains(op.id)) next_.begun.push_back(op);
+    const bool newer = std::any_of(next_.begun.begin(), next_.begun.end(),
+                                   [&](const BegunOp& b) { return b.id == op.id; });
+    if (entries_.contains(op.id) && !newer) next_.begun.push_back(op);
   }
   next_.ended.insert(next_.ended.end(), flown.ended.begin(), flown.ended.end());
   next_.full.insert(next_.full.begin(), flown.full.begin(), flown.full.end());

@@ -19,10 +19,12 @@ class Journal {
   void start(const std::vector<BegunOp>& begun, const std::vector<FinishedOps>& finished);
   void stop();
 
-  // Its entry is to be written before its first task; `written` tells of it.
+  // Its entry is to be written, or replaced; `written` tells of it.
   void begin(const BegunOp& op);
-  // It ended: it joins those that have finished, and its entry goes, if it has one.
-  void end(const OpRecord& op);
+  // Its entry is to go, if it has one.
+  void drop(OpId op);
+  // It has ended, and joins the list of those.
+  void finished(const OpRecord& op);
 
   // Ops whose entry has been written since somebody looked; the brain takes them.
   std::vector<OpId> written;

@@ -44,6 +44,10 @@ struct BegunOp {
   std::optional<std::uint64_t> lost_entries;
   Instant started;
   std::string why;
+  // It has ended; only its tasks in the tablets' registries are left, and a pause that its leader
+  // may still be in.
+  bool over = false;
+  bool paused = false;
   bool operator==(const BegunOp&) const = default;
 };
 

@@ -38,9 +38,28 @@ void Operations::begin(OpId op, PartitionKey at, const Treatment& treatment) {
     return;
   }
   says(o, "is being recorded");
-  journal_.begin({op, treatment.type, at, replica(o), o.incarnation,
-                  o.has_leader ? leader(o) : Endpoint{}, o.leader_term, treatment.lost_entries,
-                  o.began, treatment.why});
+  journal_.begin(entry(o));
+}
+
+BegunOp Operations::entry(const Operation& o) const {
+  BegunOp entry;
+  entry.id = o.op;
+  entry.type = o.what.type;
+  entry.at = o.at;
+  entry.replica = replica(o);
+  entry.incarnation = o.incarnation;
+  if (o.has_leader) entry.leader = leader(o);
+  entry.leader_term = o.leader_term;
+  entry.lost_entries = o.what.lost_entries;
+  entry.started = o.began;
+  entry.why = o.what.why;
+  return entry;
+}
+
+bool Operations::is_alive(const Operation& o) const {
+  const Partition* p = model_.partition(o.at);
+  const Replica* r = p ? p->on(o.what.replica) : nullptr;
+  return r && r->is_alive;
 }
 
 void Operations::resume(const BegunOp& begun) {
@@ -59,6 +78,10 @@ void Operations::resume(const BegunOp& begun) {
   o.incarnation = begun.incarnation;
   o.journaled = o.resumed = true;
   of_partition_[begun.at] = begun.id;
+  if (is_alive(o)) {  // All was done; only that is not recorded. Nothing of it is done again.
+    finish(o, OpStatus::kDone, o.what.why);
+    return;
+  }
   run(o);
   look_again(begun.at);
 }
@@ -80,13 +103,11 @@ void Operations::call_off(const std::string& why, bool all) {
   }
 }
 
-void Operations::journal_written() {
-  for (const OpId op : std::exchange(journal_.written, {})) {
-    Operation* o = find(op);
-    if (!o || o->journaled) continue;
-    o->journaled = true;
-    if (!o->ending) run(*o);
-  }
+void Operations::journaled(OpId op) {
+  Operation* o = find(op);
+  if (!o || o->journaled) return;
+  o->journaled = true;
+  if (!o->ending) run(*o);
 }
 
 int Operations::copies_on(TabletIndex tablet) const {
@@ -180,6 +201,10 @@ void Operations::look_again(PartitionKey at) {
   }
   if (o->ending) {
     if (model_.tablet(o->leader).verdict.dead()) end(o->op, *o->ending, o->how);
+    return;
+  }
+  if (leaves_something(o->what.table) && !o->publishing && is_alive(*o)) {
+    cancel(*o, replica(*o) + " is alive already");
     return;
   }
   if (p->replicas.size() > 1 && !leader_leads(*o)) {
@@ -282,11 +307,16 @@ void Operations::finish(Operation& o, OpStatus status, const std::string& how) {
   take_back(o);
 }
 
-// SAFETY 11. Again and again until the leader has answered, or is dead: what it had paused or
-// added, it has forgotten then.
+// SAFETY 11. Again and again until the leader has answered, or is dead: then others lead, and the
+// cleanup goes on.
 void Operations::take_back(Operation& o) {
   if (o.undo.empty() || !o.has_leader || model_.tablet(o.leader).verdict.dead()) {
     end(o.op, *o.ending, o.how);
+    return;
+  }
+  if (o.undo.back() == Undo::kDelReplica && is_alive(o)) {  // It follows, and is to go on.
+    o.undo.pop_back();
+    take_back(o);
     return;
   }
   says(o, "takes back what it did: " + o.how);
@@ -314,9 +344,20 @@ void Operations::end(OpId op, OpStatus status, std::string how) {
   OpRecord record = *ops_.find(op);
   publisher_.forget(op);
   ops_.end(op, status, desk_.now, how);
-  journal_.end(ops_.ended().back());
+  journal_.finished(ops_.ended().back());
   desk_.out.emplace_back(OpEnded{op, o.what.type, status, desk_.now - o.began});
-  if (has(o.what.table, Task::kSendSnapshot)) forget_tasks(o);
+  if (leaves_something(o.what.table) && o.journaled) {
+    BegunOp over = entry(o);
+    over.over = true;
+    over.paused = std::find(o.undo.begin(), o.undo.end(), Undo::kRecoverSnapshot) != o.undo.end();
+    if (over.paused || has(o.what.table, Task::kSendSnapshot)) {
+      cleanup_.begin(over);
+    } else {
+      journal_.drop(op);
+    }
+  } else {
+    journal_.drop(op);
+  }
   of_partition_.erase(o.at);
   operations_.erase(op);
   if (Partition* p = model_.partition(o.at)) p->op = 0;
@@ -347,15 +388,6 @@ void Operations::end(OpId op, OpStatus status, std::string how) {
               {"pid", std::to_string(o.at.pid)},
               {"tablet", replica(o)},
               {"took_ms", std::to_string((desk_.now - o.began) / std::chrono::milliseconds{1})}});
-}
-
-// Nobody waits for it: the op's id is never used again.
-void Operations::forget_tasks(const Operation& o) {
-  for (const TabletIndex t : {o.leader, o.what.replica}) {
-    if (model_.tablet(t).verdict.dead()) continue;
-    desk_.call({Route::Owner::kOperations, o.op, kIgnored, t, {}}, name(t), DeleteOpTask{o.op},
-               kQuick);
-  }
 }
 
 }  // namespace failoverd::core

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/core/cleanup.h"
 #include "lib/core/desk.h"
 #include "lib/core/journal.h"
 #include "lib/core/model.h"
@@ -32,8 +33,14 @@ struct Treatment {
 
 class Operations : public Publishing {
  public:
-  Operations(Model& model, Desk& desk, OpLog& ops, Publisher& publisher, Journal& journal)
-      : model_(model), desk_(desk), ops_(ops), publisher_(publisher), journal_(journal) {}
+  Operations(Model& model, Desk& desk, OpLog& ops, Publisher& publisher, Journal& journal,
+             Cleanup& cleanup)
+      : model_(model),
+        desk_(desk),
+        ops_(ops),
+        publisher_(publisher),
+        journal_(journal),
+        cleanup_(cleanup) {}
 
   // The op has been opened in the OpLog and is the partition's.
   void begin(OpId op, PartitionKey at, const Treatment& treatment);
@@ -45,7 +52,7 @@ class Operations : public Publishing {
 
   void answered(const Route&, const Answer&);
   void timer(const Route&);
-  void journal_written();
+  void journaled(OpId);
   // The leader changed or died, the replica's tablet died: what depends on them is taken back.
   void look_again(PartitionKey at);
   // Ops that copy from or to this tablet now.
@@ -111,7 +118,6 @@ class Operations : public Publishing {
     kManifest,
     kLookTimer,
     kUndoTimer,
-    kIgnored,
   };
 
   Operation* find(OpId);
@@ -120,6 +126,8 @@ class Operations : public Publishing {
   const Endpoint& leader(const Operation& o) const { return name(o.leader); }
   static Task task(const Operation& o) { return o.what.table[o.row].task; }
   bool leader_leads(const Operation&) const;
+  bool is_alive(const Operation&) const;  // The row that the op is about.
+  BegunOp entry(const Operation&) const;
 
   void ask(Operation&, Question, TabletIndex, Call, Duration deadline);
   void run(Operation&);
@@ -157,13 +165,12 @@ class Operations : public Publishing {
   void take_back(Operation&);
   void taken_back(Operation&, const Answer&);
   void end(OpId, OpStatus, std::string how);
-  void forget_tasks(const Operation&);
-
   Model& model_;
   Desk& desk_;
   OpLog& ops_;
   Publisher& publisher_;
   Journal& journal_;
+  Cleanup& cleanup_;
   std::map<OpId, Operation> operations_;
   std::map<PartitionKey, OpId> of_partition_;
 };

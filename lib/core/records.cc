@@ -34,7 +34,7 @@ void Records::stop() {
 BegunElection* Records::find(PartitionKey at, Entry** in) {
   const auto of = entry_of_.find(at);
   if (of == entry_of_.end()) return nullptr;
-  Entry& e = entries_.at(of->second);
+  Entry& e = entries_.at(of->second.number);
   if (in) *in = &e;
   const auto found = std::find_if(e.record.elections.begin(), e.record.elections.end(),
                                   [&](const BegunElection& b) { return b.at == at; });
@@ -47,6 +47,7 @@ void Records::begun(PartitionKey at, Term probe_term, bool restart) {
     known->probe_term = probe_term;
     known->restart = restart;
     entry->dirty = true;
+    entry_of_[at].version = ++entry->version;
     return;
   }
   entry = entries_.empty() ? nullptr : &entries_.rbegin()->second;
@@ -59,14 +60,13 @@ void Records::begun(PartitionKey at, Term probe_term, bool restart) {
   }
   entry->record.elections.push_back({at, probe_term, {}, restart});
   entry->dirty = true;
-  entry_of_[at] = entry->number;
+  entry_of_[at] = {entry->number, ++entry->version};
 }
 
 bool Records::is_written(PartitionKey at) const {
   const auto of = entry_of_.find(at);
   if (of == entry_of_.end()) return false;
-  const Entry& e = entries_.at(of->second);
-  return e.written && !e.dirty && !e.writing;
+  return entries_.at(of->second.number).written_version >= of->second.version;
 }
 
 void Records::may_lead(PartitionKey at, const MayLead& replica) {
@@ -103,6 +103,7 @@ void Records::flush() {
       continue;
     }
     e.writing = true;
+    e.sent_version = e.version;
     const RequestId id = desk_.open({Route::Owner::kRecords, e.number, empty, 0, {}});
     if (empty) {
       desk_.out.emplace_back(DropRecord{id, e.record.name});
@@ -125,6 +126,7 @@ void Records::answered(const Route& route, bool ok) {
   }
   if (!was_drop)
     e.written = true;  // Even if the answer was lost: dropping what is not there is ok.
+  if (ok && !was_drop) e.written_version = e.sent_version;
   if (ok) return;
   e.dirty = true;  // flush() comes with every step, the timer's included.
   not_before_ = desk_.now + kAfterFailure;

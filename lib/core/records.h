@@ -23,7 +23,7 @@ class Records {
 
   // The partition's followers are being probed with this term; restart: they had to be loaded.
   void begun(PartitionKey at, Term probe_term, bool restart);
-  // Whether what was last said of it is in ZooKeeper.
+  // Whether ZooKeeper knows that this election has begun, with its present term.
   bool is_written(PartitionKey at) const;
   // This replica is being told to lead.
   void may_lead(PartitionKey at, const MayLead& replica);
@@ -42,6 +42,15 @@ class Records {
     bool written = false;  // It exists in ZooKeeper.
     Instant begun_at;
     std::uint64_t number = 0;
+    // Rises with every election that begins; up to which one it is sent, and written.
+    std::uint64_t version = 0;
+    std::uint64_t sent_version = 0;
+    std::uint64_t written_version = 0;
+  };
+  // Where an election of ours is recorded.
+  struct Place {
+    std::uint64_t number = 0;
+    std::uint64_t version = 0;
   };
 
   BegunElection* find(PartitionKey at, Entry** in);
@@ -50,8 +59,8 @@ class Records {
   std::int64_t epoch_ = 0;
   std::uint64_t last_number_ = 0;
   Instant not_before_;
-  std::map<std::uint64_t, Entry> entries_;          // By number.
-  std::map<PartitionKey, std::uint64_t> entry_of_;  // Our own elections.
+  std::map<std::uint64_t, Entry> entries_;  // By number.
+  std::map<PartitionKey, Place> entry_of_;  // Our own elections.
 };
 
 }  // namespace failoverd::core

@@ -46,12 +46,18 @@ void Brain::Rooms::take(const Event& event) {
                    reserve_later();
                  },
                  [&](const RecordWritten& e) {
-                   if (const auto route = desk.close(e.id)) records.answered(*route, e.ok);
+                   const auto route = desk.close(e.id);
+                   if (!route) return;
+                   records.answered(*route, e.ok);
+                   elections.record_written();
                  },
                  [&](const JournalWritten& e) {
                    if (!desk.close(e.id)) return;
                    journal.answered(e.ok);
-                   operations.journal_written();
+                   for (const OpId op : std::exchange(journal.written, {})) {
+                     operations.journaled(op);
+                     cleanup.journaled(op);
+                   }
                  },
                  [&](const ConnectionLost& e) { watch.connection_lost(e.tablet); },
                  [&](const TimerFired& e) { timer_fired(e); },
@@ -232,6 +238,7 @@ void Brain::Rooms::lock_lost(const LockLost& e) {
   desk.forget_all();
   elections.stop();
   operations.stop();
+  cleanup.stop();
   publisher.stop();
   records.stop();
   journal.stop();
@@ -284,6 +291,9 @@ void Brain::Rooms::routed(const Route& route, const TabletAnswered& e) {
     case Route::Owner::kOperations:
       operations.answered(route, e.answer);
       break;
+    case Route::Owner::kCleanup:
+      cleanup.answered(route, e.answer);
+      break;
     case Route::Owner::kDemotions:
       demotion_answered(route, e.answer);
       break;
@@ -304,6 +314,9 @@ void Brain::Rooms::timer_fired(const TimerFired& e) {
       break;
     case Route::Owner::kOperations:
       operations.timer(*route);
+      break;
+    case Route::Owner::kCleanup:
+      cleanup.timer(*route);
       break;
     case Route::Owner::kPublisher:
       publisher.timer();

@@ -8,6 +8,7 @@
 
 #include "lib/core/blocks.h"
 #include "lib/core/brain.h"
+#include "lib/core/cleanup.h"
 #include "lib/core/desk.h"
 #include "lib/core/elections.h"
 #include "lib/core/journal.h"
@@ -55,7 +56,8 @@ struct Brain::Rooms {
   Publisher publisher{model, desk};
   Watch watch{model, desk};
   Elections elections{model, desk, ops, publisher, records, terms, journal};
-  Operations operations{model, desk, ops, publisher, journal};
+  Cleanup cleanup{model, desk, journal};
+  Operations operations{model, desk, ops, publisher, journal, cleanup};
   LastOffsets last_offsets{model};
 
   bool active = false;

@@ -39,7 +39,8 @@ std::string kept_text(const Kept& k) {
 std::string begun_text(const BegunOp& op) {
   return number(op.id) + " " + to_text(op.type) + at_text(op.at) + " replica=" + op.replica + "/" +
          std::to_string(op.incarnation) + " leader=" + op.leader + "," + number(op.leader_term) +
-         (op.lost_entries ? " lost=" + number(*op.lost_entries) : "");
+         (op.lost_entries ? " lost=" + number(*op.lost_entries) : "") + (op.over ? " over" : "") +
+         (op.paused ? " paused" : "");
 }
 
 std::string edit_text(const TableEdit& table) {

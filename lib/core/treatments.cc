@@ -148,6 +148,10 @@ void Brain::Rooms::op_ended(const Operations::Ended& ended) {
 void Brain::Rooms::resume_ops() {
   if (begun_ops_.empty() || !cluster_read) return;
   std::erase_if(begun_ops_, [&](const BegunOp& begun) {
+    if (begun.over) {
+      cleanup.resume(begun);
+      return true;
+    }
     Partition* p = model.partition(begun.at);
     if (p && p->op != 0) return false;
     if (!p && !model.unreadable().empty()) return false;
@@ -166,7 +170,8 @@ void Brain::Rooms::resume_ops() {
       operations.resume(begun);
     } else {
       ops.end(begun.id, OpStatus::kCanceled, desk.now, "the partition is gone");
-      journal.end(ops.ended().back());
+      journal.finished(ops.ended().back());
+      journal.drop(begun.id);
     }
     return true;
   });
@@ -240,7 +245,7 @@ void Brain::Rooms::start_copies() {
 void Brain::Rooms::stop_waiting(CopyKey key, const std::string& why) {
   const auto w = waiting_.extract(key);
   ops.end(w.mapped().op, OpStatus::kCanceled, desk.now, why);
-  journal.end(ops.ended().back());
+  journal.finished(ops.ended().back());
   desk.out.emplace_back(OpEnded{w.mapped().op, w.mapped().what.type, OpStatus::kCanceled,
                                 desk.now - w.mapped().since});
   dirty_.insert(key.first);

@@ -75,6 +75,8 @@ std::string to_bytes(const core::BegunOp& op) {
   if (op.lost_entries) m.set_lost_entries(*op.lost_entries);
   m.set_started(to_wall(op.started));
   m.set_why(op.why);
+  if (op.over) m.set_over(true);
+  if (op.paused) m.set_paused(true);
   return m.SerializeAsString();
 }
 
@@ -92,6 +94,8 @@ Result<core::BegunOp> begun_op_from(const std::string& bytes) {
   if (m->has_lost_entries()) op.lost_entries = m->lost_entries();
   op.started = from_wall(m->started());
   op.why = m->why();
+  op.over = m->over();
+  op.paused = m->paused();
   return op;
 }
 

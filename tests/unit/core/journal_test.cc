@@ -25,7 +25,8 @@ class JournalTest : public testing::Test {
   void end(OpId id) {
     OpRecord op;
     op.id = id;
-    journal_.end(op);
+    journal_.finished(op);
+    journal_.drop(id);
   }
   void wait() { desk_.now += std::chrono::seconds{1}; }
 
