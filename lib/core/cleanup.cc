@@ -5,7 +5,7 @@
 namespace failoverd::core {
 namespace {
 
-constexpr Duration kAtMost = std::chrono::seconds{10};
+constexpr Duration kAtMost = std::chrono::seconds{2};
 constexpr Duration kAgain = std::chrono::seconds{1};
 
 }  // namespace

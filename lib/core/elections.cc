@@ -339,6 +339,11 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
     return;
   }
   p.seen_term = std::max(p.seen_term, answer.term);
+  if (c.loaded) {  // Should it go away again: so much it has.
+    Replica* r = p.on(c.tablet);
+    r->word.offset = answer.offset;
+    r->word.heard_at = desk_.now;
+  }
   if (answer.is_leader) {
     const bool published = std::any_of(p.terms.begin(), p.terms.end(),
                                        [&](const TermPair& t) { return t.term == answer.term; });

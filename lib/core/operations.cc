@@ -10,6 +10,7 @@ namespace {
 
 constexpr Duration kFirstLook = std::chrono::milliseconds{5};
 constexpr Duration kSlowestLook = std::chrono::milliseconds{200};
+constexpr Duration kTakeBackAtMost = std::chrono::seconds{5};
 constexpr Duration kTakeBackAgain = std::chrono::seconds{1};
 
 }  // namespace
@@ -321,7 +322,7 @@ void Operations::take_back(Operation& o) {
   }
   says(o, "takes back what it did: " + o.how);
   if (o.undo.back() == Undo::kRecoverSnapshot) {
-    ask(o, kUndo, o.leader, RecoverSnapshot{o.at}, kQuick);
+    ask(o, kUndo, o.leader, RecoverSnapshot{o.at}, kTakeBackAtMost);
   } else {
     ask(o, kUndo, o.leader, DelReplica{o.at, replica(o)}, kJoinsAReplica);
   }
