@@ -109,7 +109,7 @@ class NoFollowerDiverges : public Checker {
       if (!leader || p.terms.empty()) continue;
       const Tablet& of_leader = world_.tablet(leader->endpoint);
       const auto* held = of_leader.held(key);
-      if (!of_leader.leads(key) || held->term < p.terms.back().term) continue;
+      if (!of_leader.leads(key) || held->term != p.terms.back().term) continue;
       const Log& log = of_leader.log(key);
       for (const core::Row& row : p.rows) {
         const Tablet& t = world_.tablet(row.endpoint);
