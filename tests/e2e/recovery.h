@@ -52,7 +52,7 @@ bool knows_offset(Cluster& cluster, Daemon& daemon, int tablet, const std::strin
 bool lies_below(const std::filesystem::path& directory, const std::string& bytes);
 
 // Waits until every row is alive and nothing is left to be done, and compares the rows of every
-// replica: `wanted` is on each of them.
+// replica: `wanted` is on each of them. It took no endless row of ops.
 void expect_all_is_well(Cluster& cluster, Daemon& daemon,
                         const std::vector<testkit::AckedRow>& wanted = {},
                         std::chrono::milliseconds within = std::chrono::seconds{30});

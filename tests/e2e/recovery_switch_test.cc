@@ -258,7 +258,7 @@ class Journal : public Decided {
         op.set_type(9);
         op.set_table("old");
         op.set_tid(77);
-        op.set_pid(0);
+        op.set_pid(static_cast<std::uint32_t>(id % 1000));
         op.set_status(3);
         op.set_started(1'700'000'000'000);
         op.set_ended(1'700'000'000'500);
