@@ -162,7 +162,7 @@ void must_get_well(World& world, Duration within) {
     return all;
   };
   if (!world.run_until([&] { return unmet().empty(); }, within)) return give_up(unmet());
-  world.run_for(seconds{2});  // What nobody waits for is written together.
+  world.run_for(seconds{10});  // What nobody waits for comes last.
   world.tell(&Observer::at_rest);
 }
 
