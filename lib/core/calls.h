@@ -118,6 +118,7 @@ inline constexpr int kOk = 0;
 inline constexpr int kTableIsNotExist = 100;
 inline constexpr int kTableAlreadyExists = 101;
 inline constexpr int kTableIsLeader = 102;
+inline constexpr int kTableIsFollower = 103;
 inline constexpr int kTableIsLoading = 104;
 inline constexpr int kTableStatusIsNotNormal = 105;
 inline constexpr int kTableIsMakingSnapshot = 106;

@@ -62,7 +62,9 @@ void Cleanup::answered(const Route& route, const Answer& answer) {
   const auto left = left_.find(route.key);
   if (left == left_.end()) return;
   const Item item{static_cast<What>(route.what), route.tablet};
-  if (answer.answered()) {
+  const bool gone = answer.answered() &&
+                    (answer.code == kTableStatusIsNotPaused || answer.code == kTableIsNotExist);
+  if (answer.ok() || gone) {
     done(left->second, item);
   } else {
     desk_.timer({Route::Owner::kCleanup, route.key, 0, 0, {}}, desk_.now + kAgain);

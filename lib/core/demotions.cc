@@ -11,6 +11,7 @@ namespace {
 enum What : std::uint32_t {
   kTermPairOfPretender,
   kTermPairOfFollower,
+  kFollowersOfLeader,
   kDemotePretender,
   kRecoverPretender
 };
@@ -71,13 +72,31 @@ void Brain::Rooms::demotion_answered(const Route& route, const Answer& answer) {
   if (route.what == kTermPairOfFollower) {
     if (!answer.ok() || !answer.has_table) return;
     p->seen_term = std::max(p->seen_term, answer.term);
-    if (p->terms.empty() || answer.term <= p->terms.back().term) return;
+    if (p->terms.empty() || answer.term <= p->terms.back().term) {
+      const Replica* leader = p->leader();
+      if (!leader || leader == r) return;
+      r->demoting = true;
+      desk.call({Route::Owner::kDemotions, route.key, kFollowersOfLeader, route.tablet, {}},
+                model.tablet(leader->tablet).endpoint, GetTableFollower{at},
+                std::chrono::seconds{1});
+      return;
+    }
     desk.note(Severity::kError, "failover",
               endpoint + " has term " + std::to_string(answer.term) + " for " + to_text(at) +
                   ", above its leader's: the leader is fenced, and is elected anew",
               {{"tablet", endpoint}, {"partition", to_text(at)}});
     p->begun_term = answer.term;
     dirty_.insert(at);
+    return;
+  }
+  if (route.what == kFollowersOfLeader) {
+    const bool sent_to =
+        std::any_of(answer.followers.begin(), answer.followers.end(),
+                    [&](const FollowerOffset& f) { return f.endpoint == endpoint; });
+    if ((answer.ok() && !sent_to) || (answer.answered() && answer.code == kNoFollower)) {
+      r->unsent = true;
+      dirty_.insert(at);
+    }
     return;
   }
   if (route.what == kTermPairOfPretender) {
@@ -92,6 +111,8 @@ void Brain::Rooms::demotion_answered(const Route& route, const Answer& answer) {
     }
     if (!auto_failover || !may_change()) return;
     r->demoting = true;
+    r->strayed = r->is_alive;  // It has taken rows that nobody else has, perhaps (SAFETY 2).
+    dirty_.insert(at);
     desk.call({Route::Owner::kDemotions, route.key, kDemotePretender, route.tablet, {}}, endpoint,
               Demote{at}, kDemoteAtMost);
     return;

@@ -92,6 +92,11 @@ Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
     if (s == Standing::kGone) {
       return {Condition::kFollowerLost, "a follower is on " + who(model, r)};
     }
+    if (r.strayed || r.unsent) {
+      return {Condition::kFollowerLost,
+              who(model, r) + (r.strayed ? " led beside its leader: its log may be its own"
+                                         : " is not sent to by its leader")};
+    }
     const bool leads = r.word.held && r.word.mode == Mode::kLeader && r.word.asked_at &&
                        *r.word.asked_at > r.row_seen_at;
     if (leads || r.may_lead_term) {

@@ -77,6 +77,7 @@ void Elections::decide(Election& e) {
       c.heard = Heard::kNothing;
       c.reading.reset();
       c.loaded = c.checked = false;
+      e.served.erase(c.tablet);
       e.load_told.erase(c.tablet);
       e.unloadable.erase(c.tablet);
     }

@@ -69,6 +69,10 @@ void Elections::status_answered(Election& e, Candidate& c, const Answer& answer)
     says(e, name(c.tablet) + " is loading it");
     again_at(e, *c.not_before);
   } else {
+    if (Replica* r = replica(e, c.tablet)) {  // Should it go away again: so much it has.
+      r->word.offset = found->offset;
+      r->word.heard_at = desk_.now;
+    }
     c.loaded = true;
     c.asked = true;
     call(e, kTermPair, c.tablet, GetTermPair{e.at});

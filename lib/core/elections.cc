@@ -188,8 +188,8 @@ bool Elections::add_candidate(Election& e, const Replica& r) {
   const Replica* leader = model_.partition(e.at)->leader();
   // SAFETY 6: it held the table when its leader was last heard of, and has held it ever since.
   c.continuous =
-      e.led.contains(r.tablet) || (leader && leader->word.led_until && r.word.held_since &&
-                                   *r.word.held_since <= *leader->word.led_until);
+      e.served.contains(r.tablet) || (leader && leader->word.led_until && r.word.held_since &&
+                                      *r.word.held_since <= *leader->word.led_until);
   e.candidates.push_back(c);
   return true;
 }
@@ -339,11 +339,6 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
     return;
   }
   p.seen_term = std::max(p.seen_term, answer.term);
-  if (c.loaded) {  // Should it go away again: so much it has.
-    Replica* r = p.on(c.tablet);
-    r->word.offset = answer.offset;
-    r->word.heard_at = desk_.now;
-  }
   if (answer.is_leader) {
     const bool published = std::any_of(p.terms.begin(), p.terms.end(),
                                        [&](const TermPair& t) { return t.term == answer.term; });
@@ -351,6 +346,7 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
     const bool noted =
         std::any_of(led.begin(), led.end(), [&](const Led& l) { return l.term == answer.term; });
     if (!published && !noted) led.push_back({answer.term, std::nullopt});
+    e.served.insert(c.tablet);
     c.asked = true;
     call(e, kDemote, c.tablet, Demote{e.at});
     return;
@@ -391,10 +387,10 @@ void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer)
     again_at(e, desk_.now + kAskAgain);
     return;
   }
-  c.continuous = true;
   c.led = true;
-  c.asked = true;
-  call(e, kProbe, c.tablet, Probe{e.at, e.probe_term});
+  // One that only may have led may have been loaded since.
+  c.continuous = c.continuous || e.served.contains(c.tablet);
+  ask(e, c);
 }
 
 }  // namespace failoverd::core

@@ -105,6 +105,7 @@ class Elections : public Publishing {
     std::optional<Instant> try_again;  // The promotion failed: a new round then.
     bool winner_gone = false;          // Its row vanished before it was published.
     std::map<TabletIndex, std::vector<Led>> led;
+    std::set<TabletIndex> served;  // Said themselves that they led: they had not restarted.
     // SAFETY 6: nobody has followed without a restart, so those that hold nothing load. Over all
     // rounds: who has said that it loads and when, who has nothing to load, when the first was
     // loaded.

@@ -194,7 +194,7 @@ void Model::keep(PartitionKey at, const Kept& kept) { kept_[at][kept.endpoint] =
 Kept Model::what_to_keep(const Partition& p, const Replica& r) const {
   Kept kept;
   kept.endpoint = tablet(r.tablet).endpoint;
-  kept.followed = r.may_lead_term ? 0 : p.published_term();
+  kept.followed = r.may_lead_term || r.strayed ? 0 : p.published_term();
   if (r.word.heard_at) kept.last_offset = r.word.offset;
   return kept;
 }

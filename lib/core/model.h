@@ -46,6 +46,10 @@ struct Replica {
   std::optional<Term> may_lead_term;
   Offset may_lead_offset = 0;  // Its last offset before that term.
   bool demoting = false;       // A Demote is under way.
+  // An alive follower that is none: it led beside its leader, so that its log may be its own; or
+  // its leader does not send to it. Its row dies, and it is recovered.
+  bool strayed = false;
+  bool unsent = false;
   // Back-off after failed ops that were about it, for as long as its tablet is the same process.
   int failures = 0;  // In a row.
   Instant not_before;

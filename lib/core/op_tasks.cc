@@ -187,7 +187,7 @@ void Operations::looked_at_load(Operation& o, const Answer& answer) {
   const bool finds_out = task(o) == Task::kRecoverTable;
   const ReplicaStatus* s = status_of(o, answer);
   if (s && is_loaded(*s)) {
-    if (!finds_out) return next(o);
+    if (!finds_out || o.plan) return next(o);
     o.findings.was_in_memory = !o.acted;
     ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kLookAtMost);
   } else if (s) {
@@ -195,7 +195,7 @@ void Operations::looked_at_load(Operation& o, const Answer& answer) {
     look_later(o);
   } else if (o.acted && desk_.now - *o.acted_at < kAppearsWithin) {
     look_later(o);
-  } else if (finds_out && !desk_.policy.recovery.reuse_binlog) {
+  } else if (finds_out && !o.plan && !desk_.policy.recovery.reuse_binlog) {
     confirm(o);
   } else {
     act(o);  // Again, too: only 130 says for certain that there is nothing to load.
@@ -203,6 +203,11 @@ void Operations::looked_at_load(Operation& o, const Answer& answer) {
 }
 
 void Operations::nothing_on_disk(Operation& o) {
+  if (o.plan) {
+    o.plan->type = OpType::kReAddReplicaOP;
+    next(o);
+    return;
+  }
   o.findings.nothing_on_disk = true;
   ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kLookAtMost);
 }
@@ -410,6 +415,14 @@ void Operations::decide(Operation& o) {
   o.findings.followed = kept ? kept->followed : 0;
   o.findings.binlog_kept = desk_.policy.recovery.reuse_binlog;
   o.plan = choose_recovery(o.findings, p->terms);
+  const Findings& f = o.findings;
+  if (o.plan->type == OpType::kReAddReplicaOP && !f.nothing_on_disk && f.offset > 0) {
+    // To the letter (FEDB.md 4.3) it would be sent over, and a leader without a snapshot leaves the
+    // replica's own there, with a tail that nobody else has. Loaded, it can be dropped.
+    o.plan->type = OpType::kReAddReplicaWithDropOP;
+    act(o);
+    return;
+  }
   next(o);
 }
 

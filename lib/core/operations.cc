@@ -9,7 +9,7 @@ namespace failoverd::core {
 namespace {
 
 constexpr Duration kFirstLook = std::chrono::milliseconds{5};
-constexpr Duration kSlowestLook = std::chrono::milliseconds{200};
+constexpr Duration kSlowestLook = std::chrono::milliseconds{100};
 constexpr Duration kTakeBackAtMost = std::chrono::seconds{5};
 constexpr Duration kTakeBackAgain = std::chrono::seconds{1};
 
@@ -329,7 +329,11 @@ void Operations::take_back(Operation& o) {
 }
 
 void Operations::taken_back(Operation& o, const Answer& answer) {
-  if (answer.answered()) {  // Whatever it says: it is not paused, or not added, any more.
+  // Not paused, or not added, any more; or it does not lead.
+  const bool gone =
+      answer.answered() && (answer.code == kTableStatusIsNotPaused || answer.code == kNoFollower ||
+                            answer.code == kTableIsNotExist || answer.code == kTableIsFollower);
+  if (answer.ok() || gone) {
     o.undo.pop_back();
     take_back(o);
     return;

@@ -125,6 +125,7 @@ void Publisher::answered(const Route& route, const Published& result) {
       }
       break;
     case Outcome::kUnknown:
+      keep(flight);  // It is true, whether it was written or not.
       for (const TableEdit& edit : flight.tables) {
         if (Table* t = model_.table_of(edit.znode)) t->stale = true;
       }
@@ -137,12 +138,18 @@ void Publisher::answered(const Route& route, const Published& result) {
   }
 }
 
-// Our own rows become what was just written, so that nobody waits for the watch to tell us.
-void Publisher::apply(const Flight& flight) {
+void Publisher::keep(const Flight& flight) {
   for (const TableEdit& edit : flight.tables) {
     for (const PartitionEdit& p : edit.partitions) {
       for (const Kept& k : p.kept) model_.keep({edit.tid, p.pid}, k);
     }
+  }
+}
+
+// Our own rows become what was just written, so that nobody waits for the watch to tell us.
+void Publisher::apply(const Flight& flight) {
+  keep(flight);
+  for (const TableEdit& edit : flight.tables) {
     Table* table = edit.changes_table() ? model_.table_of(edit.znode) : nullptr;
     if (!table || table->shape.version != edit.version) continue;  // Read again meanwhile.
     TableShape shape = table->shape;

@@ -69,6 +69,7 @@ class Publisher {
   bool collect(OpId, Wish&, Load&);
   void send();
   void apply(const Flight&);
+  void keep(const Flight&);
   void land(const std::vector<OpId>&);
 
   Model& model_;

@@ -215,8 +215,8 @@ bool Brain::Rooms::remember(Partition& p, const BegunElection& begun) {
   const bool published = std::any_of(p.terms.begin(), p.terms.end(),
                                      [&](const TermPair& t) { return t.term >= begun.probe_term; });
   if (published) return false;
-  p.begun_term = begun.probe_term;
-  p.begun_restart = begun.restart;
+  p.begun_term = std::max(p.begun_term.value_or(0), begun.probe_term);
+  p.begun_restart = p.begun_restart || begun.restart;
   p.seen_term = std::max(p.seen_term, begun.probe_term);
   for (const MayLead& m : begun.may_lead) {
     p.seen_term = std::max(p.seen_term, m.term);

@@ -94,7 +94,8 @@ std::optional<Treatment> Brain::Rooms::treatment_of_lost(const Partition& p) con
     return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, only.tablet, false, 0, ""};
   }
   for (const Replica& r : p.replicas) {
-    const bool lost = r.is_alive && !r.is_leader && standing(model, r) == Standing::kGone;
+    const bool lost = r.is_alive && !r.is_leader &&
+                      (standing(model, r) == Standing::kGone || r.strayed || r.unsent);
     if (!lost || in_back_off(r)) continue;
     return Treatment{OpType::kOfflineReplicaOP, kOfflineReplica, r.tablet, false, 0, ""};
   }
@@ -134,7 +135,9 @@ void Brain::Rooms::op_ended(const Operations::Ended& ended) {
     desk.timer({Route::Owner::kBrain, key, 0, 0, {}}, r->not_before);
   } else if (ended.recovered) {
     r->failures = 0;
+    r->row_seen_at = desk.now;  // What was said of it before does not count.
   }
+  if (!r->is_alive) r->strayed = r->unsent = false;
   if (!ended.next || p->op != 0 || !auto_failover || !may_change()) return;
   if (copies(ended.next->table)) {
     wait_for_turn(ended.at, *p, *ended.next);
