@@ -49,6 +49,12 @@ void Cleanup::clean(Left& left) {
       if (last) return;
       continue;
     }
+    const Partition* p = model_.partition(left.op.at);
+    const Replica* asked = p ? p->on(tablet) : nullptr;
+    if (asked && asked->may_lead_term) {  // SAFETY 5: it is told to follow first.
+      desk_.timer({Route::Owner::kCleanup, op, 0, 0, {}}, desk_.now + kAgain);
+      continue;
+    }
     const Route route{Route::Owner::kCleanup, op, what, tablet, {}};
     if (what == kForgetTasks) {
       desk_.call(route, model_.tablet(tablet).endpoint, DeleteOpTask{op}, kAtMost);

@@ -12,10 +12,14 @@ enum What : std::uint32_t {
   kTermPairOfPretender,
   kTermPairOfFollower,
   kFollowersOfLeader,
+  kManifestOfLeader,
+  kFollowersForDead,
+  kLetGo,
   kDemotePretender,
   kRecoverPretender
 };
 
+constexpr Duration kStuckForGood = std::chrono::seconds{30};
 constexpr Duration kDemoteAtMost =
     std::chrono::seconds{25};  // Joins a hung follower (FEDB.md 3.2).
 
@@ -50,7 +54,7 @@ void Brain::Rooms::demote_pretenders(PartitionKey at, Partition& p) {
 // A follower whose term is above the published one has fenced its leader: somebody began an
 // election and nobody remembers it.
 void Brain::Rooms::ask_those_that_stand_still(PartitionKey at, Partition& p) {
-  if (p.diagnosis.condition != Condition::kStuck || p.op != 0 || !may_change()) return;
+  if (p.op != 0 || !may_change()) return;
   const Replica* leader = p.leader();
   for (Replica& r : p.replicas) {
     if (!leader || &r == leader || !r.is_alive || r.demoting || !stands_still(*leader, r)) continue;
@@ -58,6 +62,21 @@ void Brain::Rooms::ask_those_that_stand_still(PartitionKey at, Partition& p) {
     const std::uint64_t key = std::uint64_t{at.tid} << 32 | at.pid;
     desk.call({Route::Owner::kDemotions, key, kTermPairOfFollower, r.tablet, {}},
               model.tablet(r.tablet).endpoint, GetTermPair{at}, std::chrono::seconds{1});
+  }
+}
+
+// A leader that still sends to a replica whose row is dead: who set it dead did not live to say so.
+// What it is sent to keeps its binlog from being deleted, for ever (SAFETY 11).
+void Brain::Rooms::let_go_of_the_dead(PartitionKey at, Partition& p) {
+  const Replica* leader = p.leader();
+  if (!leader || p.op != 0 || !auto_failover || !may_change()) return;
+  if (standing(model, *leader) != Standing::kServes) return;
+  for (Replica& r : p.replicas) {
+    if (r.is_alive || r.let_go || r.demoting || has_returned(model, p, r)) continue;
+    r.let_go = true;
+    const std::uint64_t key = std::uint64_t{at.tid} << 32 | at.pid;
+    desk.call({Route::Owner::kDemotions, key, kFollowersForDead, r.tablet, {}},
+              model.tablet(leader->tablet).endpoint, GetTableFollower{at}, std::chrono::seconds{1});
   }
 }
 
@@ -96,7 +115,39 @@ void Brain::Rooms::demotion_answered(const Route& route, const Answer& answer) {
     if ((answer.ok() && !sent_to) || (answer.answered() && answer.code == kNoFollower)) {
       r->unsent = true;
       dirty_.insert(at);
+    } else if (const Replica* leader = p->leader(); leader && leader != r && answer.ok()) {
+      r->demoting = true;
+      desk.call({Route::Owner::kDemotions, route.key, kManifestOfLeader, route.tablet, {}},
+                model.tablet(leader->tablet).endpoint, GetManifest{at}, std::chrono::seconds{1});
     }
+    return;
+  }
+  if (route.what == kManifestOfLeader) {
+    // What it lacks its leader's binlog no longer holds; or nothing comes, whatever the reason.
+    const Replica* leader = p->leader();
+    const bool still = leader && leader != r && stands_still(*leader, *r);
+    const bool behind = answer.ok() && r->word.offset < answer.offset;
+    const bool long_since = desk.now - r->word.moved_at > kStuckForGood;
+    if (still && (behind || long_since)) {
+      r->unsent = true;
+      dirty_.insert(at);
+    }
+    return;
+  }
+  if (route.what == kFollowersForDead) {
+    const Replica* leader = p->leader();
+    const bool listed =
+        std::any_of(answer.followers.begin(), answer.followers.end(),
+                    [&](const FollowerOffset& f) { return f.endpoint == endpoint; });
+    if (!answer.answered()) r->let_go = false;
+    if (!listed || r->is_alive || !leader || p->op != 0 || !may_change()) return;
+    r->demoting = true;
+    desk.call({Route::Owner::kDemotions, route.key, kLetGo, route.tablet, {}},
+              model.tablet(leader->tablet).endpoint, DelReplica{at, endpoint}, kJoinsAReplica);
+    return;
+  }
+  if (route.what == kLetGo) {
+    if (!answer.ok()) r->let_go = false;
     return;
   }
   if (route.what == kTermPairOfPretender) {

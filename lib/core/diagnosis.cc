@@ -81,6 +81,7 @@ Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
   std::string unclear;
   std::string dead;
   std::string returned;
+  std::string stuck;
   for (const Replica& r : p.replicas) {
     if (&r == &leader) continue;
     if (!r.is_alive) {
@@ -104,12 +105,11 @@ Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
                                          (leads ? " says that it leads" : " may lead") +
                                          " beside " + model.tablet(leader.tablet).endpoint};
     }
-    if (stands_still(leader, r)) {
-      return {Condition::kStuck, who(model, r) + " stands still behind its leader"};
-    }
+    if (stands_still(leader, r)) stuck += (stuck.empty() ? "" : ", ") + who(model, r);
     if (s == Standing::kUnclear) unclear += (unclear.empty() ? "" : ", ") + who(model, r);
   }
   if (!returned.empty()) return {Condition::kReturned, "back, and not alive yet: " + returned};
+  if (!stuck.empty()) return {Condition::kStuck, "behind its leader and not moving: " + stuck};
   if (!dead.empty()) return {Condition::kDegraded, "not alive: " + dead};
   if (!unclear.empty()) return {Condition::kUncertain, "not sure of " + unclear};
   return {Condition::kHealthy, ""};
@@ -146,8 +146,9 @@ Standing standing(const Model& model, const Replica& r) {
 bool has_returned(const Model& model, const Partition& p, const Replica& r) {
   const Tablet& t = model.tablet(r.tablet);
   if (!answers_freshly(model, r) || !t.evidence.registered || r.demoting) return false;
-  const bool lacks_it = !r.word.held && *r.word.asked_at > r.row_seen_at;
-  if (p.replicas.size() == 1) return !r.is_alive || lacks_it;
+  if (p.replicas.size() == 1) {
+    return *r.word.asked_at > r.row_seen_at && (!r.is_alive || !r.word.held);
+  }
   const bool leads = r.word.held && r.word.mode == Mode::kLeader;
   return !r.is_alive && !leads && !r.may_lead_term;
 }

@@ -133,20 +133,24 @@ std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Parti
     // SAFETY 8: its log may hold a term of which nobody knows where it began.
     if (c.tablet == e.winner && may_have_led(e, c)) return {{e.lead_term, 0}};
   }
+  // Terms that others led and nobody published: the winner may have followed them.
+  std::vector<Led> unpublished;
+  for (const auto& [tablet, leds] : e.led) {
+    unpublished.insert(unpublished.end(), leds.begin(), leds.end());
+  }
+  for (const Replica& r : p.replicas) {
+    if (r.may_lead_term) unpublished.push_back({*r.may_lead_term, r.may_lead_offset});
+  }
   std::vector<TermPair> pairs;
-  Offset first = e.winner_offset + 1;
-  const Term last = p.terms.empty() ? 0 : p.terms.back().term;
-  if (const auto led = e.led.find(e.winner); led != e.led.end()) {
-    for (const Led& l : led->second) {
-      if (l.term <= last || l.term >= e.lead_term) continue;
-      if (!l.before) {
-        // SAFETY 8: where that term began nobody knows, not even whether the winner had reached the
-        // last one that is published: the lowest bound, so that no log of before is ever taken for
-        // a prefix of this one.
-        return {{e.lead_term, 0}};
-      }
-      if (*l.before < e.winner_offset) pairs.push_back({l.term, *l.before + 1});
-    }
+  const Offset first = e.winner_offset + 1;
+  const Term last = p.published_term();
+  for (const Led& l : unpublished) {
+    if (l.term <= last || l.term >= e.lead_term) continue;
+    // SAFETY 8: where that term began nobody knows, not even whether the winner had reached the
+    // last one that is published: the lowest bound, so that no log of before is ever taken for a
+    // prefix of this one.
+    if (!l.before) return {{e.lead_term, 0}};
+    if (*l.before < e.winner_offset) pairs.push_back({l.term, *l.before + 1});
   }
   std::sort(pairs.begin(), pairs.end(),
             [](const TermPair& a, const TermPair& b) { return a.term < b.term; });
@@ -217,7 +221,10 @@ void Elections::published(OpId op) {
     p->begun_term.reset();
     p->begun_restart = false;
     // Also where the rows stay what they were: what was said before its promotion does not count.
-    for (Replica& r : p->replicas) r.row_seen_at = desk_.now;
+    for (Replica& r : p->replicas) {
+      r.row_seen_at = desk_.now;
+      r.let_go = !r.is_alive;  // The new leader was told whom to send to.
+    }
   }
   records_.done(e->at);
   end(op, OpStatus::kDone,

@@ -80,7 +80,10 @@ void Elections::put_aside(std::uint32_t tid) {
       gone(op, "its table cannot be read");
       continue;
     }
-    if (Partition* p = model_.partition(e.at)) p->begun_term = e.probe_term;
+    if (Partition* p = model_.partition(e.at)) {
+      p->begun_term = e.probe_term;
+      p->begun_restart = e.loads;
+    }
     Replica* winner = replica(e, e.winner);
     if (winner && (e.phase == Phase::kPromoting || e.phase == Phase::kPublishing)) {
       winner->may_lead_term = e.lead_term;
@@ -335,7 +338,12 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
   if (!model_.partition(e.at)) return;  // decide() ends it.
   Partition& p = *model_.partition(e.at);
   if (!answer.has_table) {
-    c.heard = Heard::kEmpty;
+    c.continuous = c.loaded = c.checked = false;
+    if (e.loads && !e.unloadable.contains(c.tablet)) {
+      again_at(e, desk_.now + kAskAgain);
+    } else {
+      c.heard = Heard::kEmpty;
+    }
     return;
   }
   p.seen_term = std::max(p.seen_term, answer.term);

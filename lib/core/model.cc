@@ -78,7 +78,13 @@ std::optional<std::string> Model::put_table(const TableShape& shape, Instant now
   }
   unreadable_.erase(shape.znode);
   if (auto aside = aside_.extract(shape.znode); aside && aside.mapped().shape.tid == shape.tid) {
-    tables_.emplace(shape.tid, std::move(aside.mapped()));
+    Table& back = tables_.emplace(shape.tid, std::move(aside.mapped())).first->second;
+    for (auto& [pid, p] : back.partitions) {
+      for (Replica& r : p.replicas) {  // Nobody has asked for it meanwhile.
+        r.row_seen_at = now;
+        r.word.held_since.reset();
+      }
+    }
   }
   tid_of_znode_[shape.znode] = shape.tid;
   Table& table = tables_[shape.tid];
@@ -111,6 +117,7 @@ void Model::place(const TableShape& shape, Table& table, Instant now) {
       const bool same = known != before.end() && known->is_leader == row.is_leader &&
                         known->is_alive == row.is_alive;
       if (!same) replica.row_seen_at = now;
+      if (row.is_alive) replica.let_go = false;
       replica.tablet = tablet;
       replica.is_leader = row.is_leader;
       replica.is_alive = row.is_alive;

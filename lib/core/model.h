@@ -50,6 +50,7 @@ struct Replica {
   // its leader does not send to it. Its row dies, and it is recovered.
   bool strayed = false;
   bool unsent = false;
+  bool let_go = false;  // Its row is dead, and its leader was seen not to send to it.
   // Back-off after failed ops that were about it, for as long as its tablet is the same process.
   int failures = 0;  // In a row.
   Instant not_before;

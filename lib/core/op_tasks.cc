@@ -104,6 +104,9 @@ void Operations::answered(const Route& route, const Answer& answer) {
     case kTermPair:
       term_pair_came(*o, answer);
       return;
+    case kFence:
+      fenced(*o, answer);
+      return;
     case kDeleteBinlog:
     case kManifest:
       if (!answer.ok()) {
@@ -272,8 +275,19 @@ void Operations::confirm(Operation& o) {
   ask(o, kConfirm, o.leader, GetTermPair{o.at}, kConfirmAtMost);
 }
 
+// An election that nobody remembers made it leader: to be finished before anything else (SAFETY 8).
+bool Operations::leads_unpublished(Operation& o, const Answer& answer) {
+  Partition* p = model_.partition(o.at);
+  if (!p || !answer.ok() || !answer.is_leader || answer.term <= p->published_term()) return false;
+  p->begun_term = answer.term;
+  p->seen_term = std::max(p->seen_term, answer.term);
+  cancel(o, leader(o) + " leads with term " + number(answer.term) + ", which nobody published");
+  return true;
+}
+
 void Operations::leader_confirmed(Operation& o, const Answer& answer) {
   const Partition* p = model_.partition(o.at);
+  if (leads_unpublished(o, answer)) return;
   const bool leads = answer.ok() && answer.is_leader && answer.term == o.leader_term;
   if (!leads || !p || p->replicas.size() < 2 || !leader_leads(o)) {
     fail(o, leader(o) + " does not say that it leads with the published term " +
@@ -347,6 +361,7 @@ void Operations::acted(Operation& o, const Answer& answer) {
 // kRecoverTable has asked the replica first: what it says must be from before anything is sent to
 // it (SAFETY 10). kCheckBinlogSyncProgress asks the leader first: it only grows.
 void Operations::leader_pair_came(Operation& o, const Answer& answer) {
+  if (leads_unpublished(o, answer)) return;
   if (!answer.ok() || !answer.is_leader || answer.term != o.leader_term) {
     fail(o, leader(o) + " does not say that it leads with the published term " +
                 number(o.leader_term) + ": " + to_text(answer));
@@ -376,7 +391,36 @@ void Operations::term_pair_came(Operation& o, const Answer& answer) {
   }
   o.findings.term = answer.term;
   o.findings.offset = answer.offset;
-  ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kLookAtMost);
+  if (desk_.policy.recovery.reuse_binlog) {
+    fence(o);
+  } else {
+    ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kLookAtMost);
+  }
+}
+
+// An old leader that stood still may go on, and send to it until AddReplica is done: with the
+// published term nobody else's entries are taken. From here on its own term tells nothing, so what
+// was kept decides (SAFETY 10).
+void Operations::fence(Operation& o) {
+  ask(o, kFence, o.what.replica, Probe{o.at, o.leader_term}, kLookAtMost);
+}
+
+void Operations::fenced(Operation& o, const Answer& answer) {
+  const bool above = answer.code == kFailToAppendEntries;
+  if (!answer.ok() && !above) {
+    fail(o, replica(o) + ": " + to_text(answer));
+  } else if (task(o) == Task::kAddReplica) {
+    act(o);
+  } else if (above) {
+    o.findings.term_above = true;
+    ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kLookAtMost);
+  } else if (o.fence_reading != answer.offset) {  // Once more: a batch may still land.
+    o.fence_reading = answer.offset;
+    fence(o);
+  } else {
+    o.findings.offset = answer.offset;
+    ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kLookAtMost);
+  }
 }
 
 void Operations::progress_came(Operation& o, const Answer& answer) {

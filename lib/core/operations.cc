@@ -235,6 +235,8 @@ void Operations::keep_and_act(Operation& o) {
 void Operations::after_keeping(Operation& o) {
   if (task(o) == Task::kSendSnapshot) {
     look_at_target(o);
+  } else if (copies(o.what.table)) {
+    fence(o);  // It has been loaded anew: AddReplica goes to one that takes nobody else's entries.
   } else {
     act(o);
   }
@@ -287,8 +289,12 @@ void Operations::published(OpId op) {
   next(*o);
 }
 
+// What it paused is left to the cleanup.
 void Operations::gone(OpId op, const std::string& why) {
-  if (find(op)) end(op, OpStatus::kCanceled, why);
+  Operation* o = find(op);
+  if (!o) return;
+  if (!o->ending) o->undo = what_to_undo(*o);
+  end(op, OpStatus::kCanceled, why);
 }
 
 // --- Ending --------------------------------------------------------------------------------------
@@ -299,19 +305,29 @@ void Operations::finish(Operation& o, OpStatus status, const std::string& how) {
   o.publishing = o.keeping = false;
   o.ending = status;
   o.how = how;
-  // From the row at which it stands backwards; a predecessor may have been at any.
+  o.undo = what_to_undo(o);
+  take_back(o);
+}
+
+// From the row at which it stands backwards; a predecessor may have been at any.
+std::vector<Undo> Operations::what_to_undo(const Operation& o) {
+  std::vector<Undo> undo;
   const std::size_t last = o.resumed ? o.what.table.size() - 1 : o.row;
   for (std::size_t i = 0; i <= last; ++i) {
     const bool done = i < o.row || o.acted || o.resumed;
-    if (o.what.table[i].undo != Undo::kNone && done) o.undo.push_back(o.what.table[i].undo);
+    if (o.what.table[i].undo != Undo::kNone && done) undo.push_back(o.what.table[i].undo);
   }
-  take_back(o);
+  return undo;
 }
 
 // SAFETY 11. Again and again until the leader has answered, or is dead: then others lead, and the
 // cleanup goes on.
 void Operations::take_back(Operation& o) {
-  if (o.undo.empty() || !o.has_leader || model_.tablet(o.leader).verdict.dead()) {
+  // SAFETY 5: one that may lead is told to follow before anything else.
+  const Partition* p = model_.partition(o.at);
+  const Replica* asked = p && o.has_leader ? p->on(o.leader) : nullptr;
+  const bool may_lead = asked && asked->may_lead_term;
+  if (o.undo.empty() || !o.has_leader || may_lead || model_.tablet(o.leader).verdict.dead()) {
     end(o.op, *o.ending, o.how);
     return;
   }
@@ -374,6 +390,7 @@ void Operations::end(OpId op, OpStatus status, std::string how) {
     result.next = Treatment{o.plan->type, table_of(o.plan->type), o.what.replica,
                             true,         o.plan->lost_entries,   o.plan->why};
   }
+  result.let_go = status == OpStatus::kDone && !o.what.alive && o.has_leader;
   result.recovered = status == OpStatus::kDone && o.what.alive && !o.plan;
   const bool result_says_it = result.next.has_value();  // The op that follows is told of.
   ended.push_back(std::move(result));

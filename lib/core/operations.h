@@ -64,6 +64,7 @@ class Operations : public Publishing {
     TabletIndex replica = 0;
     bool failed = false;
     bool recovered = false;         // The replica is alive again.
+    bool let_go = false;            // Its leader does not send to it any more.
     std::optional<Treatment> next;  // kRecoverTableOP: what the replica needs.
   };
   std::vector<Ended> ended;
@@ -100,6 +101,7 @@ class Operations : public Publishing {
     std::string how;
     // kRecoverTable.
     Findings findings;
+    std::optional<Offset> fence_reading;
     std::optional<RecoveryPlan> plan;
     // kCheckBinlogSyncProgress: the follower's last offset, and since when.
     Offset reached = 0;
@@ -114,6 +116,7 @@ class Operations : public Publishing {
     kUndo,     // Take it back.
     kDeleteBinlog,
     kTermPair,
+    kFence,
     kLeaderPair,
     kManifest,
     kLookTimer,
@@ -148,11 +151,14 @@ class Operations : public Publishing {
   void target_seen(Operation&, const Answer&);
   void look_at_target(Operation&);
   void confirm(Operation&);
+  bool leads_unpublished(Operation&, const Answer&);
   void leader_confirmed(Operation&, const Answer&);
   void act(Operation&);
   void acted(Operation&, const Answer&);
   void leader_pair_came(Operation&, const Answer&);
   void term_pair_came(Operation&, const Answer&);
+  void fence(Operation&);
+  void fenced(Operation&, const Answer&);
   void progress_came(Operation&, const Answer&);
   void decide(Operation&);
   LoadTable load_table(const Operation&) const;
@@ -162,6 +168,7 @@ class Operations : public Publishing {
   void fail(Operation& o, const std::string& why) { finish(o, OpStatus::kFailed, why); }
   void cancel(Operation& o, const std::string& why) { finish(o, OpStatus::kCanceled, why); }
   void finish(Operation&, OpStatus, const std::string& how);
+  static std::vector<Undo> what_to_undo(const Operation&);
   void take_back(Operation&);
   void taken_back(Operation&, const Answer&);
   void end(OpId, OpStatus, std::string how);

@@ -49,11 +49,7 @@ RecoveryPlan choose_recovery(const Findings& f, const std::vector<TermPair>& his
     return {OpType::kReAddReplicaOP, std::nullopt, "it has nothing to load: everything is copied"};
   }
   if (!f.binlog_kept) return by_the_letter(f, history);
-  // What it says itself is newer than what was kept; but a term that was never published may be one
-  // that it led by itself (SAFETY 5), and a replica that was loaded says 0.
-  const bool published = std::any_of(history.begin(), history.end(),
-                                     [&](const TermPair& t) { return t.term == f.term; });
-  const Term followed = f.was_in_memory && published ? f.term : f.followed;
+  const Term followed = f.term_above ? 0 : f.followed;
   if (followed == 0) {
     return {OpType::kReAddReplicaWithDropOP, std::nullopt,
             "nobody knows whom it followed last: everything is copied"};

@@ -16,7 +16,8 @@ struct Findings {
   bool nothing_on_disk = false;  // Nothing could be loaded.
   bool was_in_memory = false;
   bool binlog_kept = true;  // recovery.reuse_binlog; false: FEDB.md 4.3 to the letter.
-  Term term = 0;            // GetTermPair's; 0: it was loaded and has not followed since.
+  Term term = 0;            // GetTermPair's; only FEDB.md 4.3 to the letter goes by it.
+  bool term_above = false;  // Its term is above the published one: it may have led by itself.
   Offset offset = 0;        // Its last entry.
   Term followed = 0;        // Kept when its row died; 0: not known.
   Offset leader_offset = 0;

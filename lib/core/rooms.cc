@@ -259,7 +259,7 @@ void Brain::Rooms::lock_lost(const LockLost& e) {
       p.begun_term.reset();
       p.begun_restart = false;
       for (Replica& r : p.replicas) {
-        r.demoting = false;
+        r.demoting = r.let_go = r.strayed = r.unsent = false;
         r.may_lead_term.reset();
         r.failures = 0;
         r.not_before = {};
@@ -463,6 +463,7 @@ void Brain::Rooms::diagnose_again(PartitionKey at) {
   if (p->op == 0) treat(at, *p);
   demote_pretenders(at, *p);
   ask_those_that_stand_still(at, *p);
+  let_go_of_the_dead(at, *p);
 }
 
 }  // namespace failoverd::core

@@ -125,6 +125,7 @@ struct Brain::Rooms {
   // demotions.cc
   void demote_pretenders(PartitionKey, Partition&);
   void ask_those_that_stand_still(PartitionKey, Partition&);
+  void let_go_of_the_dead(PartitionKey, Partition&);
   void demotion_answered(const Route&, const Answer&);
   void reserve_blocks();
   void reserve_later();

@@ -138,6 +138,7 @@ void Brain::Rooms::op_ended(const Operations::Ended& ended) {
     r->row_seen_at = desk.now;  // What was said of it before does not count.
   }
   if (!r->is_alive) r->strayed = r->unsent = false;
+  if (!r->is_alive && ended.let_go) r->let_go = true;
   if (!ended.next || p->op != 0 || !auto_failover || !may_change()) return;
   if (copies(ended.next->table)) {
     wait_for_turn(ended.at, *p, *ended.next);

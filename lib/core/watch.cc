@@ -52,6 +52,10 @@ void Watch::start() {
     t.since = desk_.now;
     t.first_sign.reset();
     t.dead_since.reset();
+    // Nobody has watched it meanwhile (SAFETY 6).
+    for (const PartitionKey key : t.hosts) {
+      if (Replica* r = model_.partition(key)->on(i)) r->word.held_since.reset();
+    }
   }
   tables_changed();
 }
@@ -341,12 +345,16 @@ void Watch::set_word(TabletIndex i, PartitionKey key, const ReplicaStatus* said,
                     (said && (word.mode != said->mode || word.state != said->state)) ||
                     *word.asked_at <= r->row_seen_at;
   if (said) {
-    if (!word.held || !word.held_since) word.held_since = desk_.now;
     word.mode = said->mode;
     word.state = said->state;
     // While it loads it says 0: what is known of it stays.
     const bool loading =
         said->state == TableState::kLoading || said->state == TableState::kUndefined;
+    if (loading) {
+      word.held_since.reset();
+    } else if (!word.held || !word.held_since) {
+      word.held_since = desk_.now;
+    }
     if (!loading) {
       if (word.offset != said->offset || !word.asked_at) word.moved_at = desk_.now;
       word.offset = said->offset;

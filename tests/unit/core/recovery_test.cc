@@ -56,23 +56,22 @@ TEST(ChooseRecovery, NobodyKnowsWhomItFollowed) {
   EXPECT_EQ(plan.lost_entries, std::nullopt);
 }
 
-TEST(ChooseRecovery, WhatIsInMemoryTellsItsTermItself) {
+// A replica's own term is its leader's as soon as it was fenced once: only what was kept counts.
+TEST(ChooseRecovery, WhatIsInMemoryIsJudgedByWhatWasKept) {
   Findings f = loaded(3, 150);
   f.was_in_memory = true;
-  f.term = 5;
-  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaSimplifyOP);
-  f.term = 0;  // It was loaded and has not followed since: what was kept counts.
-  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaWithDropOP);
-}
-
-// SAFETY 5: a term that was never published may be one in which it led all by itself.
-TEST(ChooseRecovery, ATermThatWasNeverPublishedProvesNothing) {
-  Findings f = loaded(0, 150);
-  f.was_in_memory = true;
-  f.term = 6;
+  f.term = 7;
   EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaWithDropOP);
   f.followed = 5;
   EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaSimplifyOP);
+}
+
+// SAFETY 5: a term above the published one may be one in which it led all by itself.
+TEST(ChooseRecovery, ATermAboveThePublishedOneProvesNothing) {
+  Findings f = loaded(5, 150);
+  f.was_in_memory = true;
+  f.term_above = true;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaWithDropOP);
 }
 
 // SAFETY 8: a pair that is a lower bound makes every log of before suspect.
