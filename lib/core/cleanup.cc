@@ -1,5 +1,6 @@
 #include "lib/core/cleanup.h"
 
+#include <utility>
 #include <vector>
 
 namespace failoverd::core {
@@ -42,8 +43,8 @@ void Cleanup::clean(Left& left) {
   const OpId op = left.op.id;
   const std::vector<Item> items(left.items.begin(), left.items.end());
   for (const auto& [what, tablet] : items) {
-    // Its process is gone, and has forgotten. A silent one may go on.
-    if (model_.tablet(tablet).verdict.state == TabletState::kCrashed) {
+    const Tablet& t = model_.tablet(tablet);
+    if (!t.evidence.registered && t.hosts.empty()) {  // It is no part of the cluster any more.
       const bool last = left.items.size() == 1;
       done(left, {what, tablet});
       if (last) return;
@@ -52,9 +53,10 @@ void Cleanup::clean(Left& left) {
     const Partition* p = model_.partition(left.op.at);
     const Replica* asked = p ? p->on(tablet) : nullptr;
     if (asked && asked->may_lead_term) {  // SAFETY 5: it is told to follow first.
-      desk_.timer({Route::Owner::kCleanup, op, 0, 0, {}}, desk_.now + kAgain);
+      again(left);
       continue;
     }
+    if (!left.asked.insert({what, tablet}).second) continue;
     const Route route{Route::Owner::kCleanup, op, what, tablet, {}};
     if (what == kForgetTasks) {
       desk_.call(route, model_.tablet(tablet).endpoint, DeleteOpTask{op}, kAtMost);
@@ -70,16 +72,24 @@ void Cleanup::answered(const Route& route, const Answer& answer) {
   const Item item{static_cast<What>(route.what), route.tablet};
   const bool gone = answer.answered() &&
                     (answer.code == kTableStatusIsNotPaused || answer.code == kTableIsNotExist);
+  left->second.asked.erase(item);
   if (answer.ok() || gone) {
     done(left->second, item);
   } else {
-    desk_.timer({Route::Owner::kCleanup, route.key, 0, 0, {}}, desk_.now + kAgain);
+    again(left->second);
   }
+}
+
+void Cleanup::again(Left& left) {
+  if (std::exchange(left.timer_set, true)) return;
+  desk_.timer({Route::Owner::kCleanup, left.op.id, 0, 0, {}}, desk_.now + kAgain);
 }
 
 void Cleanup::timer(const Route& route) {
   const auto left = left_.find(route.key);
-  if (left != left_.end()) clean(left->second);
+  if (left == left_.end()) return;
+  left->second.timer_set = false;
+  clean(left->second);
 }
 
 void Cleanup::done(Left& left, Item item) {

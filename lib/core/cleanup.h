@@ -1,6 +1,6 @@
 // What ended ops have left on tablets that could not be asked at that moment: tasks in their
 // registries, a paused snapshot on a leader that stood still (SAFETY 11). Tried again until the
-// tablet has answered, or its process is gone and has forgotten it. The op's journal entry stays
+// tablet has answered. The op's journal entry stays
 // until then, marked as over, so that a successor goes on. Owned by the brain.
 #pragma once
 
@@ -35,10 +35,13 @@ class Cleanup {
     BegunOp op;
     bool journaled = false;
     std::set<Item> items;
+    std::set<Item> asked;    // Without an answer yet.
+    bool timer_set = false;  // For all of them.
   };
 
   Left& take(const BegunOp& over);
   void clean(Left&);
+  void again(Left&);
   void done(Left&, Item);
 
   Model& model_;

@@ -104,6 +104,9 @@ void Operations::answered(const Route& route, const Answer& answer) {
     case kTermPair:
       term_pair_came(*o, answer);
       return;
+    case kListed:
+      looked_for_it(*o, answer);
+      return;
     case kFence:
       fenced(*o, answer);
       return;
@@ -198,10 +201,25 @@ void Operations::looked_at_load(Operation& o, const Answer& answer) {
     look_later(o);
   } else if (o.acted && desk_.now - *o.acted_at < kAppearsWithin) {
     look_later(o);
+  } else if (o.resumed && !o.acted && !finds_out && o.has_leader) {
+    ask(o, kListed, o.leader, GetTableFollower{o.at}, kLookAtMost);
   } else if (finds_out && !o.plan && !desk_.policy.recovery.reuse_binlog) {
     confirm(o);
   } else {
     act(o);  // Again, too: only 130 says for certain that there is nothing to load.
+  }
+}
+
+// A predecessor's op had come further, and the replica has restarted since: what its leader still
+// sends would get there while it loads (SAFETY 10).
+void Operations::looked_for_it(Operation& o, const Answer& answer) {
+  const bool listed =
+      std::any_of(answer.followers.begin(), answer.followers.end(),
+                  [&](const FollowerOffset& f) { return f.endpoint == replica(o); });
+  if (listed || (!answer.ok() && answer.code != kNoFollower)) {
+    cancel(o, replica(o) + " restarted since it was added");
+  } else {
+    act(o);
   }
 }
 

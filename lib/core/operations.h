@@ -117,6 +117,7 @@ class Operations : public Publishing {
     kDeleteBinlog,
     kTermPair,
     kFence,
+    kListed,  // Does its leader send to it already?
     kLeaderPair,
     kManifest,
     kLookTimer,
@@ -147,6 +148,7 @@ class Operations : public Publishing {
   void looked_at_snapshot(Operation&, const Answer&);
   void looked_at_load(Operation&, const Answer&);
   void looked_at_registry(Operation&, const Answer&);
+  void looked_for_it(Operation&, const Answer&);
   void nothing_on_disk(Operation&);
   void target_seen(Operation&, const Answer&);
   void look_at_target(Operation&);
