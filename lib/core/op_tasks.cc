@@ -85,6 +85,7 @@ void Operations::answered(const Route& route, const Answer& answer) {
     look_later(*o);
     return;
   }
+  remember_offset(*o, route, answer);
   switch (question) {
     case kLook:
       looked(*o, answer);
@@ -124,6 +125,16 @@ void Operations::answered(const Route& route, const Answer& answer) {
     default:
       return;
   }
+}
+
+// Should that tablet be the next to go: so much it had (SAFETY 2, 6).
+void Operations::remember_offset(const Operation& o, const Route& route, const Answer& answer) {
+  const ReplicaStatus* s = status_of(o, answer);
+  Partition* p = model_.partition(o.at);
+  Replica* r = p ? p->on(route.tablet) : nullptr;
+  if (!s || !r || !is_loaded(*s)) return;
+  r->word.offset = s->offset;
+  r->word.heard_at = route.asked_at;
 }
 
 void Operations::looked(Operation& o, const Answer& answer) {
@@ -293,11 +304,14 @@ void Operations::confirm(Operation& o) {
   ask(o, kConfirm, o.leader, GetTermPair{o.at}, kConfirmAtMost);
 }
 
-// An election that nobody remembers made it leader: to be finished before anything else (SAFETY 8).
+// An election that nobody remembers made it leader, or a ChangeRole that was carried out late, with
+// a term that its followers do not take any more: it is elected anew before anything else (SAFETY
+// 5, 8).
 bool Operations::leads_unpublished(Operation& o, const Answer& answer) {
   Partition* p = model_.partition(o.at);
-  if (!p || !answer.ok() || !answer.is_leader || answer.term <= p->published_term()) return false;
-  p->begun_term = answer.term;
+  if (!p || !answer.ok() || !answer.is_leader || answer.term == p->published_term()) return false;
+  if (p->published_term() == 0) return false;
+  p->begun_term = std::max(answer.term, p->published_term() + 1);
   p->seen_term = std::max(p->seen_term, answer.term);
   cancel(o, leader(o) + " leads with term " + number(answer.term) + ", which nobody published");
   return true;

@@ -143,6 +143,7 @@ class Operations : public Publishing {
 
   // op_tasks.cc
   void look(Operation&);
+  void remember_offset(const Operation&, const Route&, const Answer&);
   void looked(Operation&, const Answer&);
   void looked_at_followers(Operation&, const Answer&);
   void looked_at_snapshot(Operation&, const Answer&);

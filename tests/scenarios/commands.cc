@@ -92,6 +92,7 @@ void Scenario::learn_tablets() {
   };
   // unload A flow/0: somebody drops it by hand.
   commands_["unload"] = [this](const Words& w) {
+    world_.trouble(tablet_named(w.at(0)), "unloaded by hand");
     world_.tablet(tablet_named(w.at(0))).memory.erase(partition_named(w.at(1)));
   };
   // promote B flow/0 7: somebody does it by hand, with that term.
@@ -266,8 +267,8 @@ void Scenario::show_table(const core::TableShape& table) {
         words += " holds nothing";
       } else {
         words += held->mode == core::Mode::kLeader ? " leads" : " follows";
-        words += " term " + std::to_string(held->term) + " offset " +
-                 std::to_string(t.log(at).offset());
+        words +=
+            " term " + std::to_string(held->term) + " offset " + std::to_string(t.log(at).offset());
       }
       if (t.paused()) words += " stopped";
     }

@@ -28,6 +28,9 @@ class TermsAreGivenOnce : public Checker {
     if (!c) return;
     if (const auto* probe = std::get_if<core::Probe>(&c->call)) {
       if (ledger_.is_recovery(probe->at, probe->term)) return;
+      // Its table may have been dropped in this moment.
+      const auto* known = daemon.brain().model().partition(probe->at);
+      if (known && known->published_term() == probe->term) return;
       check(daemon, {probe->at, false, ""}, probe->term, *c);
     } else if (const auto* promote = std::get_if<core::Promote>(&c->call)) {
       check(daemon, {promote->at, true, c->tablet}, promote->term, *c);

@@ -49,6 +49,7 @@ class WaitsAfterARestart : public Checker {
     const auto key = partition_of(c.call);
     const auto* held = key ? world_.tablet(c.tablet).held(*key) : nullptr;
     const bool answered = std::holds_alternative<core::Probe>(c.call) && answer.code == core::kOk;
+    if (answered) probed_[{c.tablet, *key}] = std::get<core::Probe>(c.call).term;
     if (held && held->loaded() && (held->from_disk || answered)) {
       first_loaded_.try_emplace(*key, now());
     }
@@ -87,8 +88,11 @@ class WaitsAfterARestart : public Checker {
     const auto chosen = chosen_.find({c.tablet, promote->at});
     if (chosen != chosen_.end() && chosen->second == held->instance) return;
     for (const core::Row& row : p->rows) {
+      // Whom it is to send to has answered; one that may have led by itself is not sent to.
+      const auto probed = probed_.find({row.endpoint, promote->at});
       const bool answered = std::find(promote->replicas.begin(), promote->replicas.end(),
-                                      row.endpoint) != promote->replicas.end();
+                                      row.endpoint) != promote->replicas.end() ||
+                            (probed != probed_.end() && probed->second + 1 == promote->term);
       if (row.is_alive && row.endpoint != c.tablet && !answered) {
         look(daemon, promote->at, c.tablet, row.endpoint);
       }
@@ -142,6 +146,7 @@ class WaitsAfterARestart : public Checker {
   std::map<std::string, core::RequestId> void_up_to_;
   // daemon, tablet, partition.
   std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, core::Offset> said_;
+  std::map<std::pair<core::Endpoint, core::PartitionKey>, core::Term> probed_;  // With this term.
   std::map<core::PartitionKey, Instant> first_loaded_;  // Since the last leader was named.
   // Its stay in memory when it was made leader, or was to follow one that was named.
   std::map<std::pair<core::Endpoint, core::PartitionKey>, std::uint64_t> chosen_;
