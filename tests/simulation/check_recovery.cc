@@ -193,6 +193,10 @@ class AddedLogsContinue : public Checker {
                    const core::Answer& answer) override {
     const auto* add = std::get_if<core::AddReplica>(&c.call);
     if (!add || answer.code != core::kOk) return;
+    // Carried out late, by one that stood still: nobody with a higher term takes its entries.
+    const auto* leader = world_.tablet(c.tablet).held(add->at);
+    const auto* follower = world_.tablet(add->replica).held(add->at);
+    if (leader && follower && follower->term > leader->term) return;
     const Log& leaders = world_.tablet(c.tablet).log(add->at);
     const Log& its = world_.tablet(add->replica).log(add->at);
     if (its.is_prefix_of(leaders)) return;
