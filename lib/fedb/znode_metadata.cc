@@ -204,7 +204,10 @@ void ZnodeMetadata::not_published(const Publishing& sent, const std::vector<OpRe
   for (std::size_t i = 0; i < sent.kept.size(); ++i) {
     const Code c = code_of(sent.written.size() + i);
     if (c == Code::kNodeExists) kept_znodes_.insert(sent.kept[i].first);
-    if (c == Code::kNoNode) kept_znodes_.erase(sent.kept[i].first);
+    if (c != Code::kNoNode) continue;
+    // It is gone, or its parent is: somebody tidied up by hand.
+    kept_znodes_.erase(sent.kept[i].first);
+    session_.ensure_path(paths_.replicas(), [](Code) {});
   }
   if (code_of(sent.written.size() + sent.kept.size()) == Code::kNoNode) {
     session_.ensure_path(paths_.notify(), [](Code) {});
@@ -278,6 +281,9 @@ void ZnodeMetadata::write_record(const core::WriteRecord& command) {
   };
   multi({Op::create(path, bytes)}, [this, path, bytes, told](Code code, const auto& results) {
     if (code == Code::kOk) return told(true);
+    if (results.size() > 1 && results[1].code == Code::kNoNode) {
+      session_.ensure_path(paths_.elections(), [](Code) {});
+    }
     if (results.size() < 2 || results[1].code != Code::kNodeExists) return told(false);
     multi({Op::set(path, bytes, -1)}, [told](Code c, const auto&) { told(c == Code::kOk); });
   });
@@ -325,6 +331,7 @@ void ZnodeMetadata::write_journal(const core::WriteJournal& command) {
             if (code == Code::kOk ? !there : c == Code::kNoNode) op_znodes_.erase(names[i]);
           }
           if (code == Code::kOk) return tell_(core::JournalWritten{id, true});
+          session_.ensure_path(paths_.ops(), [](Code) {});
           failed_later([this, id] { tell_(core::JournalWritten{id, false}); });
         });
 }

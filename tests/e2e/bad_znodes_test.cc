@@ -275,5 +275,21 @@ TEST_F(BadZnodes, ConflictOnOneTableDoesNotHoldTheOther) {
   expect_replicas_agree({"flow", "other"});
 }
 
+// What failoverd keeps for itself is no precondition of a failover: it is made again.
+TEST_F(BadZnodes, OwnZnodesAreDeletedByHand) {
+  cluster.create_table("flow", 4, 3);
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  for (const char* znode : {"elections", "ops", "replicas"}) {
+    cluster.znodes().remove(std::string{"failoverd/"} + znode);
+  }
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
+  cluster.start_tablet(0);
+  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_alive(); }, "all is back"))
+      << daemon.log();
+  expect_replicas_agree({"flow"});
+}
+
 }  // namespace
 }  // namespace failoverd::e2e
