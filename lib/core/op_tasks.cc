@@ -187,12 +187,11 @@ void Operations::looked_at_snapshot(Operation& o, const Answer& answer) {
     return;
   }
   const bool paused = s->state == TableState::kSnapshotPaused;
-  if (paused == (task(o) == Task::kPauseSnapshot)) {
+  const bool wanted = task(o) == Task::kPauseSnapshot;
+  if (paused == wanted) {
     next(o);
   } else if (paused || s->state == TableState::kNormal) {
     act(o);
-  } else if (task(o) == Task::kRecoverSnapshot) {
-    next(o);
   } else {
     says(o, "waits for a snapshot that " + leader(o) + " is making");
     look_later(o);

@@ -97,24 +97,26 @@ void Throne::read_below(std::uint64_t reign, const std::string& parent, Take tak
         if (reign != reign_) return;
         if (code != Code::kOk) return again(++reign_);
         reads_open_ += names.size();
-        for (const std::string& name : names) {
-          session_.get(parent + "/" + name,
-                       guarded([this, reign, parent, name, take](Code c, const std::string& value,
-                                                                 const Stat&) {
-                         if (reign != reign_) return;
-                         if (c == Code::kOk) {
-                           const std::string wrong = (this->*take)(name, value);
-                           if (!wrong.empty()) {
-                             complain(parent + "/" + name + ": " + wrong + "; left alone");
-                           }
-                         } else if (c != Code::kNoNode) {
-                           return again(++reign_);
-                         }
-                         if (--reads_open_ == 0) all_read(reign);
-                       }));
-        }
+        for (const std::string& name : names) read_one(reign, parent, name, take);
         if (--reads_open_ == 0) all_read(reign);
       }));
+}
+
+void Throne::read_one(std::uint64_t reign, const std::string& parent, const std::string& name,
+                      Take take) {
+  std::string path = parent;
+  path.append("/").append(name);
+  session_.get(path, guarded([this, reign, path, name, take](Code code, const std::string& value,
+                                                             const Stat&) {
+                 if (reign != reign_) return;
+                 if (code != Code::kOk && code != Code::kNoNode) return again(++reign_);
+                 std::string wrong = code == Code::kOk ? (this->*take)(name, value) : "";
+                 if (!wrong.empty()) {
+                   wrong.insert(0, ": ").insert(0, path).append("; left alone");
+                   complain(wrong);
+                 }
+                 if (--reads_open_ == 0) all_read(reign);
+               }));
 }
 
 std::string Throne::election_read(const std::string& name, const std::string& value) {

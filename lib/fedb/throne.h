@@ -55,6 +55,7 @@ class Throne {
   // Takes one znode's value; what is wrong with it, or nothing.
   using Take = std::string (Throne::*)(const std::string& name, const std::string& value);
   void read_below(std::uint64_t reign, const std::string& parent, Take take);
+  void read_one(std::uint64_t reign, const std::string& parent, const std::string& name, Take take);
   std::string election_read(const std::string& name, const std::string& value);
   std::string op_read(const std::string& name, const std::string& value);
   std::string kept_read(const std::string& name, const std::string& value);

@@ -53,6 +53,8 @@ struct Plan {
 constexpr bool kLeader = false;
 constexpr bool kReplica = true;
 
+// The first AppendEntries that a returned replica gets are failoverd's: the fence, twice, and once
+// more before a copy is added.
 const std::vector<Plan>& plans() {
   static const std::vector<Plan> all = {
       {"OfflineReplica",
@@ -70,6 +72,8 @@ const std::vector<Plan>& plans() {
         {"LoadTable", kReplica, Stage::kBefore},
         {"LoadTable", kReplica, Stage::kInside},
         {"LoadTable", kReplica, Stage::kAfter},
+        {"AppendEntries", kReplica, Stage::kBefore},
+        {"AppendEntries", kReplica, Stage::kAfter},
         {"GetManifest", kLeader, Stage::kBefore},
         {"GetManifest", kLeader, Stage::kAfter}}},
       {"ReAddReplicaNoSend",
@@ -83,7 +87,7 @@ const std::vector<Plan>& plans() {
         {"AddReplica", kLeader, Stage::kAfter},
         {"RecoverSnapshot", kLeader, Stage::kBefore},
         {"RecoverSnapshot", kLeader, Stage::kAfter},
-        {"AppendEntries", kReplica, Stage::kBefore}}},
+        {"AppendEntries", kReplica, Stage::kBefore, 2}}},
       {"ReAddReplicaSimplify",
        "kReAddReplicaSimplifyOP",
        Way::kStopped,
@@ -91,7 +95,7 @@ const std::vector<Plan>& plans() {
        true,
        {{"AddReplica", kLeader, Stage::kBefore},
         {"AddReplica", kLeader, Stage::kAfter},
-        {"AppendEntries", kReplica, Stage::kBefore}}},
+        {"AppendEntries", kReplica, Stage::kBefore, 2}}},
       // kRecoverTable has loaded it before.
       {"ReAddReplicaWithDrop",
        "kReAddReplicaWithDropOP",
@@ -113,7 +117,7 @@ const std::vector<Plan>& plans() {
         {"AddReplica", kLeader, Stage::kAfter},
         {"RecoverSnapshot", kLeader, Stage::kBefore},
         {"RecoverSnapshot", kLeader, Stage::kAfter},
-        {"AppendEntries", kReplica, Stage::kBefore}}},
+        {"AppendEntries", kReplica, Stage::kBefore, 3}}},
       // kRecoverTable has tried to load it before, and found nothing: that call has no inside.
       {"ReAddReplica",
        "kReAddReplicaOP",
@@ -132,7 +136,7 @@ const std::vector<Plan>& plans() {
         {"AddReplica", kLeader, Stage::kAfter},
         {"RecoverSnapshot", kLeader, Stage::kBefore},
         {"RecoverSnapshot", kLeader, Stage::kAfter},
-        {"AppendEntries", kReplica, Stage::kBefore}}},
+        {"AppendEntries", kReplica, Stage::kBefore, 1}}},
       {"ReLoadTable",
        "kReLoadTableOP",
        Way::kKilled,
