@@ -80,7 +80,8 @@ class DiesHalfWay : public testing::TestWithParam<HalfWay> {
   // Tablet 0 was killed, is back, and its recovery hangs.
   void recover_until_it_hangs() {
     cluster.create_table("flow", 3, 3);
-    daemon = &cluster.start_active_daemon();
+    // As many as there are: else both that copy may have the same leader.
+    daemon = &cluster.start_active_daemon({.config = {"recovery: {max_copies_per_tablet: 3}"}});
     cluster.start_writer();
     rows = cluster.settle_writer();
     cluster.start_writer();
