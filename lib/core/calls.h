@@ -174,6 +174,12 @@ struct Answer {
 
   bool ok() const { return transport == Transport::kAnswered && code == kOk; }
   bool answered() const { return transport == Transport::kAnswered; }
+  bool says(int what) const { return answered() && code == what; }
+  // GetTableStatus: of this partition; null: the tablet does not hold it.
+  const ReplicaStatus* status_of(PartitionKey at) const;
+  // GetTableFollower: whether the leader said whom it sends to, and whether this one is among them.
+  bool tells_followers() const { return ok() || says(kNoFollower); }
+  bool sends_to(const Endpoint&) const;
 };
 
 const char* to_text(Transport);

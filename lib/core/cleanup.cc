@@ -70,8 +70,7 @@ void Cleanup::answered(const Route& route, const Answer& answer) {
   const auto left = left_.find(route.key);
   if (left == left_.end()) return;
   const Item item{static_cast<What>(route.what), route.tablet};
-  const bool gone = answer.answered() &&
-                    (answer.code == kTableStatusIsNotPaused || answer.code == kTableIsNotExist);
+  const bool gone = answer.says(kTableStatusIsNotPaused) || answer.says(kTableIsNotExist);
   left->second.asked.erase(item);
   if (answer.ok() || gone) {
     done(left->second, item);

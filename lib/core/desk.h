@@ -24,8 +24,8 @@ struct Route {
     kOpIds,
     kRecords,
     kJournal,
-    kCleanup,    // key: op; tablet.
-    kDemotions,  // key: tid << 32 | pid; tablet.
+    kCleanup,         // key: op; tablet.
+    kContradictions,  // key: packed(partition); tablet.
     kBrain,
   };
   Owner owner = Owner::kBrain;

@@ -37,7 +37,7 @@ bool answers_freshly(const Model& model, const Replica& r) {
 bool can_load(const Model& model, const Replica& r) {
   if (!r.is_alive || !answers_freshly(model, r)) return false;
   if (!r.word.held) return *r.word.asked_at > r.row_seen_at;
-  return r.word.state == TableState::kLoading || r.word.state == TableState::kUndefined;
+  return !is_loaded(r.word.state);
 }
 
 // Nobody serves it: somebody may load it, or all there is to do is to wait.
@@ -131,21 +131,16 @@ bool stands_still(const Replica& leader, const Replica& follower) {
 Standing standing(const Model& model, const Replica& r) {
   const Tablet& t = model.tablet(r.tablet);
   if (t.verdict.dead()) return Standing::kGone;
-  const bool answers = t.verdict.state == TabletState::kHealthy ||
-                       t.verdict.state == TabletState::kCutOff ||
-                       t.verdict.state == TabletState::kRestarted;
-  if (!answers || !t.word_fresh || !r.word.asked_at) return Standing::kUnclear;
+  if (!answers_freshly(model, r)) return Standing::kUnclear;
   if (r.word.held) {
-    const bool loading =
-        r.word.state == TableState::kLoading || r.word.state == TableState::kUndefined;
-    return loading ? Standing::kUnclear : Standing::kServes;
+    return is_loaded(r.word.state) ? Standing::kServes : Standing::kUnclear;
   }
   return *r.word.asked_at > r.row_seen_at ? Standing::kGone : Standing::kUnclear;
 }
 
 bool has_returned(const Model& model, const Partition& p, const Replica& r) {
   const Tablet& t = model.tablet(r.tablet);
-  if (!answers_freshly(model, r) || !t.evidence.registered || r.demoting) return false;
+  if (!answers_freshly(model, r) || !t.evidence.registered || r.asked_about) return false;
   if (p.replicas.size() == 1) {
     return *r.word.asked_at > r.row_seen_at && (!r.is_alive || !r.word.held);
   }

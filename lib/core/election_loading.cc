@@ -4,15 +4,13 @@
 
 #include "lib/core/diagnosis.h"
 #include "lib/core/elections.h"
+#include "lib/core/loading.h"
 
 namespace failoverd::core {
 namespace {
 
 constexpr Duration kLookAgain = std::chrono::milliseconds{20};
 constexpr Duration kTryAgain = std::chrono::milliseconds{500};
-// A table that is to be loaded is seen in GetTableStatus at once; this much later its load has
-// failed.
-constexpr Duration kAppearsWithin = std::chrono::seconds{2};
 
 }  // namespace
 
@@ -47,45 +45,42 @@ void Elections::begin_to_load(Election& e) {
 }
 
 void Elections::status_answered(Election& e, Candidate& c, const Answer& answer) {
-  const auto found = std::find_if(answer.replicas.begin(), answer.replicas.end(),
-                                  [&](const ReplicaStatus& s) { return s.at == e.at; });
   c.not_before = desk_.now + kLookAgain;
   if (!answer.ok()) {
     again_at(e, *c.not_before);
-  } else if (found == answer.replicas.end()) {
-    const auto told = e.load_told.find(c.tablet);
-    if (e.unloadable.contains(c.tablet)) {
-      c.heard = Heard::kEmpty;
-    } else if (told != e.load_told.end() && desk_.now - told->second < kAppearsWithin) {
-      again_at(e, *c.not_before);
-    } else {
-      // Again, too: only 130 says for certain that there is nothing to load.
-      const Table& table = *model_.table(e.at.tid);
+    return;
+  }
+  const ReplicaStatus* status = answer.status_of(e.at);
+  const auto told = e.load_told.find(c.tablet);
+  const auto told_at = told == e.load_told.end() ? std::nullopt : std::optional{told->second};
+  switch (next_load_step(status, told_at, desk_.now)) {
+    case LoadStep::kLoaded:
+      model_.remember_offset(e.at, c.tablet, *status, desk_.now);
+      c.loaded = true;
       c.asked = true;
-      call(e, kLoad, c.tablet,
-           LoadTable{e.at, table.shape.name, table.shape.db, Mode::kFollower, 0});
-    }
-  } else if (found->state == TableState::kLoading || found->state == TableState::kUndefined) {
-    says(e, name(c.tablet) + " is loading it");
-    again_at(e, *c.not_before);
-  } else {
-    if (Replica* r = replica(e, c.tablet)) {  // Should it go away again: so much it has.
-      r->word.offset = found->offset;
-      r->word.heard_at = desk_.now;
-    }
-    c.loaded = true;
-    c.asked = true;
-    call(e, kTermPair, c.tablet, GetTermPair{e.at});
+      call(e, kTermPair, c.tablet, GetTermPair{e.at});
+      return;
+    case LoadStep::kLoads:
+      says(e, name(c.tablet) + " is loading it");
+      again_at(e, *c.not_before);
+      return;
+    case LoadStep::kTell:
+      if (e.unloadable.contains(c.tablet)) {
+        c.heard = Heard::kEmpty;
+        return;
+      }
+      c.asked = true;
+      call(e, kLoad, c.tablet, model_.load_as_follower(e.at));
   }
 }
 
 void Elections::load_answered(Election& e, Candidate& c, const Answer& answer) {
   c.not_before = desk_.now + kLookAgain;
-  if (answer.answered() && answer.code == kTableDirIsNotExist) {
+  if (answer.says(kTableDirIsNotExist)) {
     cannot_load(e, c);
     return;
   }
-  if (answer.ok() || (answer.answered() && answer.code == kTableAlreadyExists)) {
+  if (says_it_loads(answer)) {
     e.load_told[c.tablet] = desk_.now;
   } else {
     says(e, name(c.tablet) + " was told to load it: " + to_text(answer));
@@ -98,9 +93,9 @@ void Elections::cannot_load(Election& e, Candidate& c) {
   c.heard = Heard::kEmpty;
   e.unloadable.insert(c.tablet);
   desk_.note(Severity::kError, "failover",
-             name(c.tablet) + " has nothing to load for " + to_text(e.at) +
+             name(c.tablet) + " has nothing to load for " + model_.name_of(e.at) +
                  ": no directory, or one that could not be loaded and is in its recycle bin now",
-             {{"tablet", name(c.tablet)}, {"partition", to_text(e.at)}});
+             {{"tablet", name(c.tablet)}, {"partition", model_.name_of(e.at)}});
 }
 
 // SAFETY 6: every registered one that is still loading, without limit; those that are not

@@ -63,9 +63,9 @@ void Elections::promote_answered(Election& e, const Answer& answer) {
     r->may_lead_offset = e.winner_offset;
   }
   desk_.note(Severity::kWarning, "failover",
-             name(e.winner) + " was told to lead " + to_text(e.at) + " with term " +
+             name(e.winner) + " was told to lead " + model_.name_of(e.at) + " with term " +
                  std::to_string(e.lead_term) + " and did not answer: it may lead",
-             {{"tablet", name(e.winner)}, {"partition", to_text(e.at)}});
+             {{"tablet", name(e.winner)}, {"partition", model_.name_of(e.at)}});
   call(e, kPromoteCheck, e.winner, GetTermPair{e.at});
 }
 
@@ -168,8 +168,29 @@ Kept Elections::what_to_keep(const Election& e, const Partition& p, const Replic
                               [&](const Candidate& k) { return k.tablet == r.tablet; });
   // One that nobody loaded may still have led, and restarted since.
   const bool unsure = e.unrecorded && (c == e.candidates.end() || !c->continuous);
-  if (term_is_there || alone || unsure) kept.followed = 0;
+  if (term_is_there || alone || unsure) {
+    kept.followed = 0;
+  } else if (const auto said = e.said.find(r.tablet); said != e.said.end() && kept.followed != 0 &&
+                                                      said->second > kept.followed &&
+                                                      winner_has(e, said->second)) {
+    kept.followed = said->second;  // It is published together with this.
+  }
   return kept;
+}
+
+// Whether the winner's log holds this term, which somebody led from a known offset on and nobody
+// published before: the winner led it itself, or followed it.
+bool Elections::winner_has(const Election& e, Term term) const {
+  const auto is_it = [&](const Led& l) { return l.term == term && l.before; };
+  bool known = false;
+  bool own = false;
+  for (const auto& [tablet, leds] : e.led) {
+    const bool led = std::any_of(leds.begin(), leds.end(), is_it);
+    known = known || led;
+    own = own || (led && tablet == e.winner);
+  }
+  const auto said = e.said.find(e.winner);
+  return known && (own || (said != e.said.end() && said->second == term));
 }
 
 std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
@@ -252,9 +273,9 @@ void Elections::note_leader(const Election& e, const Measure& took) {
   const std::string pid = std::to_string(e.at.pid);
   const std::string term = std::to_string(e.lead_term);
   desk_.note(Severity::kInfo, "failover",
-             name(e.winner) + " leads " + (op.db.empty() ? "" : op.db + ".") + op.table + "/" +
-                 pid + " with term " + term + " from offset " +
-                 std::to_string(e.winner_offset + 1) + loss_text(e),
+             name(e.winner) + " leads " + partition_name(op.db, op.table, e.at.pid) +
+                 " with term " + term + " from offset " + std::to_string(e.winner_offset + 1) +
+                 loss_text(e),
              {{"op_id", std::to_string(e.op)},
               {"table", op.table},
               {"pid", pid},

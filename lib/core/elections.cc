@@ -281,9 +281,9 @@ void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) 
     c.heard = Heard::kUnfit;
     desk_.note(Severity::kWarning, "failover",
                name(c.tablet) + " answers offset " + std::to_string(answer.offset) + " for " +
-                   to_text(e.at) + " and had " + std::to_string(r->word.offset) +
+                   model_.name_of(e.at) + " and had " + std::to_string(r->word.offset) +
                    ": it has lost entries or is loading, and may not lead",
-               {{"tablet", name(c.tablet)}, {"partition", to_text(e.at)}});
+               {{"tablet", name(c.tablet)}, {"partition", model_.name_of(e.at)}});
     return;
   }
   // A batch that had passed the check of terms may still land (FEDB 2.x; and a put, where it led):
@@ -347,6 +347,7 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
     return;
   }
   p.seen_term = std::max(p.seen_term, answer.term);
+  e.said.try_emplace(c.tablet, answer.term);
   if (answer.is_leader) {
     const bool published = std::any_of(p.terms.begin(), p.terms.end(),
                                        [&](const TermPair& t) { return t.term == answer.term; });

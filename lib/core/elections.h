@@ -105,6 +105,8 @@ class Elections : public Publishing {
     std::optional<Instant> try_again;  // The promotion failed: a new round then.
     bool winner_gone = false;          // Its row vanished before it was published.
     std::map<TabletIndex, std::vector<Led>> led;
+    // What GetTermPair said before this election probed it: whom it followed.
+    std::map<TabletIndex, Term> said;
     std::set<TabletIndex> served;  // Said themselves that they led: they had not restarted.
     // SAFETY 6: nobody has followed without a restart, so those that hold nothing load. Over all
     // rounds: who has said that it loads and when, who has nothing to load, when the first was
@@ -179,6 +181,7 @@ class Elections : public Publishing {
   static bool follows(const Election&, const Candidate&);
   std::vector<TermPair> terms_to_publish(const Election&, const Partition&) const;
   Kept what_to_keep(const Election&, const Partition&, const Replica&, bool term_is_there) const;
+  bool winner_has(const Election&, Term) const;
   static std::optional<std::uint64_t> possible_loss(const Election&);
   std::string loss_text(const Election&) const;
 

@@ -142,7 +142,7 @@ void Model::put_aside(const std::string& znode) {
     unplace(table.mapped());
     for (auto& [pid, p] : table.mapped().partitions) {
       p.op = 0;  // Whatever works on it ends.
-      for (Replica& r : p.replicas) r.demoting = false;
+      for (Replica& r : p.replicas) r.asked_about = false;
     }
     aside_.insert_or_assign(znode, std::move(table.mapped()));
   }
@@ -204,6 +204,25 @@ Kept Model::what_to_keep(const Partition& p, const Replica& r) const {
   kept.followed = r.may_lead_term || r.strayed ? 0 : p.published_term();
   if (r.word.heard_at) kept.last_offset = r.word.offset;
   return kept;
+}
+
+void Model::remember_offset(PartitionKey at, TabletIndex tablet, const ReplicaStatus& status,
+                            Instant asked_at) {
+  Partition* p = partition(at);
+  Replica* r = p ? p->on(tablet) : nullptr;
+  if (!r || !is_loaded(status.state)) return;
+  r->word.offset = status.offset;
+  r->word.heard_at = asked_at;
+}
+
+LoadTable Model::load_as_follower(PartitionKey at) const {
+  const TableShape& shape = table(at.tid)->shape;
+  return {at, shape.name, shape.db, Mode::kFollower, 0};
+}
+
+std::string Model::name_of(PartitionKey at) const {
+  const Table* known = table(at.tid);
+  return known ? partition_name(known->shape.db, known->shape.name, at.pid) : to_text(at);
 }
 
 void Model::count_leaders() {

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "lib/core/calls.h"
 #include "lib/core/detector.h"
 #include "lib/core/journal_entry.h"
 #include "lib/core/types.h"
@@ -45,7 +46,7 @@ struct Replica {
   // ChangeRole(follower) comes before anything else. Cleared when that was answered.
   std::optional<Term> may_lead_term;
   Offset may_lead_offset = 0;  // Its last offset before that term.
-  bool demoting = false;       // A Demote is under way.
+  bool asked_about = false;    // A question about it, or an order to it, is under way.
   // An alive follower that is none: it led beside its leader, so that its log may be its own; or
   // its leader does not send to it. Its row dies, and it is recovered.
   bool strayed = false;
@@ -162,6 +163,14 @@ class Model {
   void forget_kept() { kept_.clear(); }
   // Its row dies: what a successor must know when it comes back.
   Kept what_to_keep(const Partition&, const Replica&) const;
+
+  // Whatever it was asked for: so much it had, should that tablet be the next to go (SAFETY 2, 6).
+  void remember_offset(PartitionKey, TabletIndex, const ReplicaStatus&, Instant asked_at);
+  // LoadTable for a partition that is known.
+  LoadTable load_as_follower(PartitionKey) const;
+
+  // As operators know it: "flow/3", "shop.flow/3"; "2:3" if its table is not known.
+  std::string name_of(PartitionKey) const;
 
   // Recomputes Tablet::leaders from the rows.
   void count_leaders();

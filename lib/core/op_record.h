@@ -24,4 +24,10 @@ struct OpRecord {
   bool operator==(const OpRecord&) const = default;
 };
 
+// "flow/3", "shop.flow/3".
+inline std::string partition_name(const std::string& db, const std::string& table,
+                                  std::uint32_t pid) {
+  return (db.empty() ? "" : db + ".") + table + "/" + std::to_string(pid);
+}
+
 }  // namespace failoverd::core

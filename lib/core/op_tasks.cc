@@ -1,7 +1,9 @@
 // Operations: what each task looks at, what it does, and what the answers mean (FEDB.md 3.2, 4).
+// What a returned replica holds, and how far it is: op_findings.cc.
 #include <algorithm>
 
 #include "lib/base/check.h"
+#include "lib/core/loading.h"
 #include "lib/core/operations.h"
 
 namespace failoverd::core {
@@ -10,64 +12,29 @@ namespace {
 constexpr Duration kLookAtMost = std::chrono::seconds{5};
 constexpr Duration kConfirmAtMost = std::chrono::milliseconds{900};
 constexpr Duration kActAtMost = std::chrono::seconds{10};
-// A table that is to be loaded is seen in GetTableStatus at once; this much later its load has
-// failed.
-constexpr Duration kAppearsWithin = std::chrono::seconds{2};
-// A follower that is behind and has not moved for so long does not follow.
-constexpr Duration kStandsStill = std::chrono::seconds{30};
-
-bool is_loaded(const ReplicaStatus& s) {
-  return s.state == TableState::kNormal || s.state == TableState::kMakingSnapshot ||
-         s.state == TableState::kSnapshotPaused;
-}
-
-std::string number(std::uint64_t n) { return std::to_string(n); }
 
 }  // namespace
 
-const ReplicaStatus* Operations::status_of(const Operation& o, const Answer& answer) {
-  for (const ReplicaStatus& s : answer.replicas) {
-    if (s.at == o.at) return &s;
-  }
-  return nullptr;
+TabletIndex Operations::seat(const Operation& o) {
+  return o.what.table[o.row].seat == Seat::kLeader ? o.leader : o.what.replica;
 }
 
-LoadTable Operations::load_table(const Operation& o) const {
-  const Table& table = *model_.table(o.at.tid);
-  LoadTable load{o.at, table.shape.name, table.shape.db, Mode::kFollower, 0};
-  if (o.what.type == OpType::kReLoadTableOP) {
-    // The only replica goes on in the term in which it was: nobody else has led since.
-    load.mode = Mode::kLeader;
-    load.term = model_.partition(o.at)->published_term();
-  }
-  return load;
-}
-
+// What tells how far the present task is.
 void Operations::look(Operation& o) {
   switch (task(o)) {
     case Task::kDelReplica:
     case Task::kAddReplica:
-      ask(o, kLook, o.leader, GetTableFollower{o.at}, kLookAtMost);
-      return;
-    case Task::kPauseSnapshot:
-    case Task::kRecoverSnapshot:
-      ask(o, kLook, o.leader, GetTableStatus{o.at}, kLookAtMost);
-      return;
-    case Task::kLoadTable:
-    case Task::kRecoverTable:
-      ask(o, kLook, o.what.replica, GetTableStatus{o.at}, kLookAtMost);
+      ask(o, kLook, seat(o), GetTableFollower{o.at}, kLookAtMost);
       return;
     case Task::kDropTable:
-      ask(o, kLook, o.what.replica, GetTaskStatus{}, kLookAtMost);
-      return;
     case Task::kSendSnapshot:
-      ask(o, kLook, o.leader, GetTaskStatus{}, kLookAtMost);
+      ask(o, kLook, seat(o), GetTaskStatus{}, kLookAtMost);
       return;
     case Task::kCheckBinlogSyncProgress:
-      ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kLookAtMost);
+      look_at_leaders_offset(o);
       return;
     default:
-      CHECK(false && "no such task in the tables");
+      ask(o, kLook, seat(o), GetTableStatus{o.at}, kLookAtMost);
   }
 }
 
@@ -85,7 +52,9 @@ void Operations::answered(const Route& route, const Answer& answer) {
     look_later(*o);
     return;
   }
-  remember_offset(*o, route, answer);
+  if (const ReplicaStatus* status = answer.status_of(o->at)) {
+    model_.remember_offset(o->at, route.tablet, *status, route.asked_at);
+  }
   switch (question) {
     case kLook:
       looked(*o, answer);
@@ -96,45 +65,16 @@ void Operations::answered(const Route& route, const Answer& answer) {
     case kConfirm:
       leader_confirmed(*o, answer);
       return;
-    case kAct:
-      acted(*o, answer);
-      return;
-    case kLeaderPair:
-      leader_pair_came(*o, answer);
-      return;
-    case kTermPair:
-      term_pair_came(*o, answer);
-      return;
     case kListed:
       looked_for_it(*o, answer);
       return;
-    case kFence:
-      fenced(*o, answer);
-      return;
-    case kDeleteBinlog:
-    case kManifest:
-      if (!answer.ok()) {
-        fail(*o, name(route.tablet) + ": " + to_text(answer));
-      } else if (question == kDeleteBinlog) {
-        ask(*o, kTermPair, o->what.replica, GetTermPair{o->at}, kLookAtMost);
-      } else {
-        o->findings.manifest_offset = answer.offset;
-        decide(*o);
-      }
+    case kAct:
+      acted(*o, answer);
       return;
     default:
+      found_out(*o, question, answer);
       return;
   }
-}
-
-// Should that tablet be the next to go: so much it had (SAFETY 2, 6).
-void Operations::remember_offset(const Operation& o, const Route& route, const Answer& answer) {
-  const ReplicaStatus* s = status_of(o, answer);
-  Partition* p = model_.partition(o.at);
-  Replica* r = p ? p->on(route.tablet) : nullptr;
-  if (!s || !r || !is_loaded(*s)) return;
-  r->word.offset = s->offset;
-  r->word.heard_at = route.asked_at;
 }
 
 void Operations::looked(Operation& o, const Answer& answer) {
@@ -158,20 +98,16 @@ void Operations::looked(Operation& o, const Answer& answer) {
 }
 
 void Operations::looked_at_followers(Operation& o, const Answer& answer) {
-  if (!answer.ok() && answer.code != kNoFollower) {
+  if (!answer.tells_followers()) {
     fail(o, leader(o) + ": " + to_text(answer));
     return;
   }
-  const Partition* p = model_.partition(o.at);
-  const Replica* row = p ? p->on(o.what.replica) : nullptr;
-  if (!o.what.alive && row && row->is_alive) {  // Somebody has brought it back meanwhile.
+  if (!o.what.alive && is_alive(o)) {  // Somebody has brought it back meanwhile.
     cancel(o, replica(o) + " is alive again");
     return;
   }
-  const bool there = std::any_of(answer.followers.begin(), answer.followers.end(),
-                                 [&](const FollowerOffset& f) { return f.endpoint == replica(o); });
   const bool wanted = task(o) == Task::kAddReplica;
-  if (there == wanted) {
+  if (answer.sends_to(replica(o)) == wanted) {
     next(o);
   } else if (wanted) {
     keep_and_act(o);
@@ -181,7 +117,7 @@ void Operations::looked_at_followers(Operation& o, const Answer& answer) {
 }
 
 void Operations::looked_at_snapshot(Operation& o, const Answer& answer) {
-  const ReplicaStatus* s = status_of(o, answer);
+  const ReplicaStatus* s = answer.status_of(o.at);
   if (!answer.ok() || !s) {
     fail(o, leader(o) + " should lead and does not hold it: " + to_text(answer));
     return;
@@ -198,49 +134,35 @@ void Operations::looked_at_snapshot(Operation& o, const Answer& answer) {
   }
 }
 
-// Also kRecoverTable's first look: what is not in memory is loaded.
 void Operations::looked_at_load(Operation& o, const Answer& answer) {
   const bool finds_out = task(o) == Task::kRecoverTable;
-  const ReplicaStatus* s = status_of(o, answer);
-  if (s && is_loaded(*s)) {
-    if (!finds_out || o.plan) return next(o);
-    o.findings.was_in_memory = !o.acted;
-    ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kLookAtMost);
-  } else if (s) {
-    says(o, replica(o) + " is loading it");
-    look_later(o);
-  } else if (o.acted && desk_.now - *o.acted_at < kAppearsWithin) {
-    look_later(o);
-  } else if (o.resumed && !o.acted && !finds_out && o.has_leader) {
-    ask(o, kListed, o.leader, GetTableFollower{o.at}, kLookAtMost);
-  } else if (finds_out && !o.plan && !desk_.policy.recovery.reuse_binlog) {
-    confirm(o);
-  } else {
-    act(o);  // Again, too: only 130 says for certain that there is nothing to load.
+  switch (next_load_step(answer.status_of(o.at), o.acted ? o.acted_at : std::nullopt, desk_.now)) {
+    case LoadStep::kLoaded:
+      finds_out ? look_at_what_it_holds(o) : next(o);
+      return;
+    case LoadStep::kLoads:
+      says(o, replica(o) + " is loading it");
+      look_later(o);
+      return;
+    case LoadStep::kTell:
+      if (finds_out && !o.plan && !o.findings.binlog_kept) {
+        confirm(o);  // To the letter of FEDB.md 4.3 the binlog goes first.
+      } else if (o.resumed && !o.acted && o.has_leader) {
+        ask(o, kListed, o.leader, GetTableFollower{o.at}, kLookAtMost);
+      } else {
+        act(o);
+      }
   }
 }
 
 // A predecessor's op had come further, and the replica has restarted since: what its leader still
 // sends would get there while it loads (SAFETY 10).
 void Operations::looked_for_it(Operation& o, const Answer& answer) {
-  const bool listed =
-      std::any_of(answer.followers.begin(), answer.followers.end(),
-                  [&](const FollowerOffset& f) { return f.endpoint == replica(o); });
-  if (listed || (!answer.ok() && answer.code != kNoFollower)) {
+  if (!answer.tells_followers() || answer.sends_to(replica(o))) {
     cancel(o, replica(o) + " restarted since it was added");
   } else {
     act(o);
   }
-}
-
-void Operations::nothing_on_disk(Operation& o) {
-  if (o.plan) {
-    o.plan->type = OpType::kReAddReplicaOP;
-    next(o);
-    return;
-  }
-  o.findings.nothing_on_disk = true;
-  ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kLookAtMost);
 }
 
 void Operations::looked_at_registry(Operation& o, const Answer& answer) {
@@ -280,7 +202,7 @@ void Operations::look_at_target(Operation& o) {
 
 // SAFETY 9: nothing is destroyed on a target that is loading, or that is not what it should be.
 void Operations::target_seen(Operation& o, const Answer& answer) {
-  const ReplicaStatus* s = status_of(o, answer);
+  const ReplicaStatus* s = answer.status_of(o.at);
   if (task(o) == Task::kSendSnapshot) {
     if (s) {
       fail(o, replica(o) + " holds it in memory: nothing can be sent there");
@@ -303,202 +225,87 @@ void Operations::confirm(Operation& o) {
   ask(o, kConfirm, o.leader, GetTermPair{o.at}, kConfirmAtMost);
 }
 
-// An election that nobody remembers made it leader, or a ChangeRole that was carried out late, with
-// a term that its followers do not take any more: it is elected anew before anything else (SAFETY
-// 5, 8).
-bool Operations::leads_unpublished(Operation& o, const Answer& answer) {
+// Whether the leader says that it leads with the published term; if not, the op has ended. One that
+// leads with another one owes it to an election that nobody remembers, or to a ChangeRole that was
+// carried out late: it is elected anew before anything else (SAFETY 5, 8).
+bool Operations::says_it_leads(Operation& o, const Answer& answer) {
+  if (answer.ok() && answer.is_leader && answer.term == o.leader_term) return true;
   Partition* p = model_.partition(o.at);
-  if (!p || !answer.ok() || !answer.is_leader || answer.term == p->published_term()) return false;
-  if (p->published_term() == 0) return false;
-  p->begun_term = std::max(answer.term, p->published_term() + 1);
-  p->seen_term = std::max(p->seen_term, answer.term);
-  cancel(o, leader(o) + " leads with term " + number(answer.term) + ", which nobody published");
-  return true;
+  const Term published = p ? p->published_term() : 0;
+  if (answer.ok() && answer.is_leader && published != 0 && answer.term != published) {
+    p->begun_term = std::max(answer.term, published + 1);
+    p->seen_term = std::max(p->seen_term, answer.term);
+    cancel(o, leader(o) + " leads with term " + std::to_string(answer.term) + ", and term " +
+                  std::to_string(published) + " is published");
+  } else {
+    fail(o, leader(o) + " does not say that it leads with the published term " +
+                std::to_string(o.leader_term) + ": " + to_text(answer));
+  }
+  return false;
 }
 
 void Operations::leader_confirmed(Operation& o, const Answer& answer) {
+  if (!says_it_leads(o, answer)) return;
   const Partition* p = model_.partition(o.at);
-  if (leads_unpublished(o, answer)) return;
-  const bool leads = answer.ok() && answer.is_leader && answer.term == o.leader_term;
-  if (!leads || !p || p->replicas.size() < 2 || !leader_leads(o)) {
-    fail(o, leader(o) + " does not say that it leads with the published term " +
-                number(o.leader_term) + ": nothing is deleted (" + to_text(answer) + ")");
+  if (!p || p->replicas.size() < 2 || !leader_leads(o)) {
+    fail(o, "the rows changed meanwhile: nothing is deleted");
   } else if (task(o) == Task::kRecoverTable) {
-    ask(o, kDeleteBinlog, o.what.replica, DeleteBinlog{o.at}, kActAtMost);
+    ask(o, kDeleteBinlog, seat(o), DeleteBinlog{o.at}, kActAtMost);
   } else {
     act(o);
+  }
+}
+
+Call Operations::call_of(const Operation& o) const {
+  switch (task(o)) {
+    case Task::kDelReplica:
+      return DelReplica{o.at, replica(o)};
+    case Task::kAddReplica:
+      return AddReplica{o.at, replica(o)};
+    case Task::kPauseSnapshot:
+      return PauseSnapshot{o.at};
+    case Task::kRecoverSnapshot:
+      return RecoverSnapshot{o.at};
+    case Task::kDropTable:
+      return DropTable{o.at, o.op, o.what.type};
+    case Task::kSendSnapshot:
+      return SendSnapshot{o.at, replica(o), o.op, o.what.type};
+    default: {
+      CHECK(task(o) == Task::kLoadTable || task(o) == Task::kRecoverTable);
+      LoadTable load = model_.load_as_follower(o.at);
+      if (o.what.type == OpType::kReLoadTableOP) {
+        // The only replica goes on in the term in which it was: nobody else has led since.
+        load.mode = Mode::kLeader;
+        load.term = model_.partition(o.at)->published_term();
+      }
+      return load;
+    }
   }
 }
 
 void Operations::act(Operation& o) {
   o.acted = true;
   o.acted_at = desk_.now;
-  const TabletIndex to = o.what.replica;
-  switch (task(o)) {
-    case Task::kDelReplica:
-      ask(o, kAct, o.leader, DelReplica{o.at, replica(o)}, kJoinsAReplica);
-      return;
-    case Task::kAddReplica:
-      ask(o, kAct, o.leader, AddReplica{o.at, replica(o)}, kActAtMost);
-      return;
-    case Task::kPauseSnapshot:
-      ask(o, kAct, o.leader, PauseSnapshot{o.at}, kActAtMost);
-      return;
-    case Task::kRecoverSnapshot:
-      ask(o, kAct, o.leader, RecoverSnapshot{o.at}, kActAtMost);
-      return;
-    case Task::kLoadTable:
-    case Task::kRecoverTable:
-      ask(o, kAct, to, load_table(o), kActAtMost);
-      return;
-    case Task::kDropTable:
-      ask(o, kAct, to, DropTable{o.at, o.op, o.what.type}, kActAtMost);
-      return;
-    case Task::kSendSnapshot:
-      ask(o, kAct, o.leader, SendSnapshot{o.at, replica(o), o.op, o.what.type}, kActAtMost);
-      return;
-    default:
-      CHECK(false && "no such task in the tables");
-  }
+  ask(o, kAct, seat(o), call_of(o), task(o) == Task::kDelReplica ? kJoinsAReplica : kActAtMost);
 }
 
 void Operations::acted(Operation& o, const Answer& answer) {
   const Task t = task(o);
-  const int code = answer.code;
   const bool loads = t == Task::kLoadTable || t == Task::kRecoverTable;
-  const bool done_already = (t == Task::kDelReplica && code == kNoFollower) ||
-                            (t == Task::kAddReplica && code == kReplicaAlreadyExists) ||
-                            (t == Task::kRecoverSnapshot && code == kTableStatusIsNotPaused) ||
-                            (loads && code == kTableAlreadyExists);
-  if (answer.ok() || done_already) {
+  const bool done_already = (t == Task::kDelReplica && answer.code == kNoFollower) ||
+                            (t == Task::kAddReplica && answer.code == kReplicaAlreadyExists) ||
+                            (t == Task::kRecoverSnapshot && answer.code == kTableStatusIsNotPaused);
+  if (loads ? says_it_loads(answer) : answer.ok() || done_already) {
     o.acted_at = desk_.now;
     const bool goes_on = loads || t == Task::kDropTable || t == Task::kSendSnapshot;
     goes_on ? look_later(o) : next(o);
-  } else if (t == Task::kPauseSnapshot && code == kTableStatusIsNotNormal) {
+  } else if (t == Task::kPauseSnapshot && answer.code == kTableStatusIsNotNormal) {
     look_later(o);
-  } else if (t == Task::kRecoverTable && code == kTableDirIsNotExist) {
+  } else if (t == Task::kRecoverTable && answer.code == kTableDirIsNotExist) {
     nothing_on_disk(o);
   } else {
-    fail(o, name(t == Task::kDelReplica || t == Task::kAddReplica || t == Task::kPauseSnapshot ||
-                         t == Task::kRecoverSnapshot || t == Task::kSendSnapshot
-                     ? o.leader
-                     : o.what.replica) +
-                ": " + to_text(t) + " " + to_text(answer));
+    fail(o, name(seat(o)) + ": " + to_text(t) + " " + to_text(answer));
   }
-}
-
-// --- kRecoverTable and kCheckBinlogSyncProgress: the replica's offset and its leader's -----------
-
-// kRecoverTable has asked the replica first: what it says must be from before anything is sent to
-// it (SAFETY 10). kCheckBinlogSyncProgress asks the leader first: it only grows.
-void Operations::leader_pair_came(Operation& o, const Answer& answer) {
-  if (leads_unpublished(o, answer)) return;
-  if (!answer.ok() || !answer.is_leader || answer.term != o.leader_term) {
-    fail(o, leader(o) + " does not say that it leads with the published term " +
-                number(o.leader_term) + ": " + to_text(answer));
-    return;
-  }
-  o.findings.leader_offset = answer.offset;
-  if (task(o) == Task::kCheckBinlogSyncProgress) {
-    ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kLookAtMost);
-  } else {
-    ask(o, kManifest, o.leader, GetManifest{o.at}, kLookAtMost);
-  }
-}
-
-void Operations::term_pair_came(Operation& o, const Answer& answer) {
-  if (!answer.ok()) {
-    fail(o, replica(o) + ": " + to_text(answer));
-    return;
-  }
-  if (task(o) == Task::kCheckBinlogSyncProgress) {
-    progress_came(o, answer);
-    return;
-  }
-  const bool deleted = !desk_.policy.recovery.reuse_binlog && !o.findings.was_in_memory;
-  if (answer.is_leader || (!answer.has_table && !deleted)) {
-    fail(o, replica(o) + (answer.is_leader ? " still leads it" : " lost it meanwhile"));
-    return;
-  }
-  o.findings.term = answer.term;
-  o.findings.offset = answer.offset;
-  if (desk_.policy.recovery.reuse_binlog) {
-    fence(o);
-  } else {
-    ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kLookAtMost);
-  }
-}
-
-// An old leader that stood still may go on, and send to it until AddReplica is done: with the
-// published term nobody else's entries are taken. From here on its own term tells nothing, so what
-// was kept decides (SAFETY 10).
-void Operations::fence(Operation& o) {
-  ask(o, kFence, o.what.replica, Probe{o.at, o.leader_term}, kLookAtMost);
-}
-
-void Operations::fenced(Operation& o, const Answer& answer) {
-  const bool above = answer.code == kFailToAppendEntries;
-  if (!answer.ok() && !above) {
-    fail(o, replica(o) + ": " + to_text(answer));
-  } else if (task(o) == Task::kAddReplica) {
-    act(o);
-  } else if (above) {
-    o.findings.term_above = true;
-    ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kLookAtMost);
-  } else if (o.fence_reading != answer.offset) {  // Once more: a batch may still land.
-    o.fence_reading = answer.offset;
-    fence(o);
-  } else {
-    o.findings.offset = answer.offset;
-    ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kLookAtMost);
-  }
-}
-
-void Operations::progress_came(Operation& o, const Answer& answer) {
-  if (!answer.has_table) {
-    fail(o, replica(o) + " lost it meanwhile");
-    return;
-  }
-  const Offset goal = o.findings.leader_offset;
-  // Its term is its leader's as soon as the leader has found its position.
-  const bool follows = answer.term >= o.leader_term || answer.offset >= goal;
-  if (follows && goal <= answer.offset + desk_.policy.recovery.catch_up_delta) {
-    next(o);
-    return;
-  }
-  if (OpRecord* record = ops_.find(o.op)) {
-    record->progress =
-        goal == 0 ? 1
-                  : std::min(1.0, static_cast<double>(answer.offset) / static_cast<double>(goal));
-    record->detail = "at offset " + number(answer.offset) + " of " + number(goal);
-  }
-  if (answer.offset != o.reached || !o.reached_at) {
-    o.reached = answer.offset;
-    o.reached_at = desk_.now;
-  } else if (desk_.now - *o.reached_at > kStandsStill) {
-    fail(o,
-         replica(o) + " stands still at offset " + number(answer.offset) + " of " + number(goal));
-    return;
-  }
-  look_later(o);
-}
-
-void Operations::decide(Operation& o) {
-  const Partition* p = model_.partition(o.at);
-  if (!p) return gone(o.op, "the partition is gone");
-  const Kept* kept = model_.kept(o.at, replica(o));
-  o.findings.followed = kept ? kept->followed : 0;
-  o.findings.binlog_kept = desk_.policy.recovery.reuse_binlog;
-  o.plan = choose_recovery(o.findings, p->terms);
-  const Findings& f = o.findings;
-  if (o.plan->type == OpType::kReAddReplicaOP && !f.nothing_on_disk && f.offset > 0) {
-    // To the letter (FEDB.md 4.3) it would be sent over, and a leader without a snapshot leaves the
-    // replica's own there, with a tail that nobody else has. Loaded, it can be dropped.
-    o.plan->type = OpType::kReAddReplicaWithDropOP;
-    act(o);
-    return;
-  }
-  next(o);
 }
 
 }  // namespace failoverd::core

@@ -34,7 +34,8 @@ void Operations::begin(OpId op, PartitionKey at, const Treatment& treatment) {
     o.leader_term = p.published_term();
   }
   o.incarnation = model_.tablet(treatment.replica).incarnation;
-  if (!leaves_something(treatment.table)) {
+  o.findings.binlog_kept = desk_.policy.recovery.reuse_binlog;
+  if (!leaves_something(treatment.table) || !o.has_leader) {
     run(o);
     return;
   }
@@ -280,8 +281,7 @@ void Operations::published(OpId op) {
     return;
   }
   const Partition* p = model_.partition(o->at);
-  const Replica* r = p ? p->on(o->what.replica) : nullptr;
-  if (r && r->is_alive != o->what.alive) {
+  if (p && p->on(o->what.replica) && is_alive(*o) != o->what.alive) {
     fail(*o, std::string{"the rows changed meanwhile: it cannot be set "} +
                  (o->what.alive ? "alive" : "dead") + " now");
     return;
@@ -346,9 +346,8 @@ void Operations::take_back(Operation& o) {
 
 void Operations::taken_back(Operation& o, const Answer& answer) {
   // Not paused, or not added, any more; or it does not lead.
-  const bool gone =
-      answer.answered() && (answer.code == kTableStatusIsNotPaused || answer.code == kNoFollower ||
-                            answer.code == kTableIsNotExist || answer.code == kTableIsFollower);
+  const bool gone = answer.says(kTableStatusIsNotPaused) || answer.says(kNoFollower) ||
+                    answer.says(kTableIsNotExist) || answer.says(kTableIsFollower);
   if (answer.ok() || gone) {
     o.undo.pop_back();
     take_back(o);
@@ -362,54 +361,58 @@ void Operations::taken_back(Operation& o, const Answer& answer) {
 // `how` by value: it may be the operation's own, which goes.
 void Operations::end(OpId op, OpStatus status, std::string how) {
   const Operation o = *find(op);
-  OpRecord record = *ops_.find(op);
   publisher_.forget(op);
-  ops_.end(op, status, desk_.now, how);
+  ops_.end(op, status, desk_.now, std::move(how));
   journal_.finished(ops_.ended().back());
   desk_.out.emplace_back(OpEnded{op, o.what.type, status, desk_.now - o.began});
-  if (leaves_something(o.what.table) && o.journaled) {
-    BegunOp over = entry(o);
-    over.over = true;
-    over.paused = std::find(o.undo.begin(), o.undo.end(), Undo::kRecoverSnapshot) != o.undo.end();
-    if (over.paused || has(o.what.table, Task::kSendSnapshot)) {
-      cleanup_.begin(over);
-    } else {
-      journal_.drop(op);
-    }
-  } else {
-    journal_.drop(op);
-  }
+  leave_clean(o);
   of_partition_.erase(o.at);
   operations_.erase(op);
   if (Partition* p = model_.partition(o.at)) p->op = 0;
+  const bool done = status == OpStatus::kDone;
   Ended result;
   result.at = o.at;
   result.replica = o.what.replica;
   result.failed = status == OpStatus::kFailed;
-  if (status == OpStatus::kDone && o.plan) {
+  result.let_go = done && !o.what.alive && o.has_leader;
+  result.recovered = done && o.what.alive && !o.plan;
+  if (done && o.plan) {
     result.next = Treatment{o.plan->type, table_of(o.plan->type), o.what.replica,
                             true,         o.plan->lost_entries,   o.plan->why};
   }
-  result.let_go = status == OpStatus::kDone && !o.what.alive && o.has_leader;
-  result.recovered = status == OpStatus::kDone && o.what.alive && !o.plan;
-  const bool result_says_it = result.next.has_value();  // The op that follows is told of.
   ended.push_back(std::move(result));
-  const bool failed = status == OpStatus::kFailed;
-  const bool told = status == OpStatus::kDone && (!o.what.alive || result_says_it);
-  if (told) return;
-  const std::string where =
-      (record.db.empty() ? "" : record.db + ".") + record.table + "/" + std::to_string(o.at.pid);
-  const std::string text =
-      status == OpStatus::kDone
-          ? replica(o) + " is alive again in " + where + " by " + to_text(o.what.type)
-          : std::string{to_text(o.what.type)} + " of " + where + " on " + replica(o) +
-                (failed ? " failed: " : " was called off: ") + how;
-  desk_.note(failed ? Severity::kWarning : Severity::kInfo, "op", text,
-             {{"op_id", std::to_string(op)},
+  tell_how_it_ended(o, ops_.ended().back());
+}
+
+// Its entry goes, unless something is left on a tablet that only the cleanup can take away.
+void Operations::leave_clean(const Operation& o) {
+  BegunOp over = entry(o);
+  over.over = true;
+  over.paused = std::find(o.undo.begin(), o.undo.end(), Undo::kRecoverSnapshot) != o.undo.end();
+  if (o.journaled && (over.paused || copies(o.what.table))) {
+    cleanup_.begin(over);
+  } else {
+    journal_.drop(o.op);
+  }
+}
+
+void Operations::tell_how_it_ended(const Operation& o, const OpRecord& record) {
+  const bool done = record.status == OpStatus::kDone;
+  if (done && (!o.what.alive || o.plan)) return;  // Nothing new, or the op that follows says it.
+  const std::string where = partition_name(record.db, record.table, o.at.pid);
+  std::string text = replica(o) + " is alive again in " + where + " by " + to_text(o.what.type);
+  if (!done) {
+    const bool failed = record.status == OpStatus::kFailed;
+    text = std::string{to_text(o.what.type)} + " of " + where + " on " + replica(o) +
+           (failed ? " failed: " : " was called off: ") + record.detail;
+  }
+  const auto took = (record.ended - o.began) / std::chrono::milliseconds{1};
+  desk_.note(record.status == OpStatus::kFailed ? Severity::kWarning : Severity::kInfo, "op", text,
+             {{"op_id", std::to_string(o.op)},
               {"table", record.table},
               {"pid", std::to_string(o.at.pid)},
               {"tablet", replica(o)},
-              {"took_ms", std::to_string((desk_.now - o.began) / std::chrono::milliseconds{1})}});
+              {"took_ms", std::to_string(took)}});
 }
 
 }  // namespace failoverd::core

@@ -1,7 +1,8 @@
 // Carries out the ops that are lists of tasks (op_tables.h), one task after the other. Every task
 // looks before it acts, so that running it twice is harmless and a lost answer is polled, not
 // repeated (SAFETY 17). However an op ends, what it paused, registered or half-added is taken back
-// first (SAFETY 11). Owned by the brain. What each task asks and does: op_tasks.cc.
+// first (SAFETY 11). Owned by the brain. What each task asks and does: op_tasks.cc and
+// op_findings.cc.
 #pragma once
 
 #include <map>
@@ -114,11 +115,11 @@ class Operations : public Publishing {
     kTarget,   // SAFETY 9: does the target hold the table?
     kAct,      // Do it.
     kUndo,     // Take it back.
+    kListed,   // Does its leader send to it already?
     kDeleteBinlog,
-    kTermPair,
-    kFence,
-    kListed,  // Does its leader send to it already?
+    kTermPair,  // The replica's, its leader's.
     kLeaderPair,
+    kFence,
     kManifest,
     kLookTimer,
     kUndoTimer,
@@ -141,31 +142,35 @@ class Operations : public Publishing {
   void after_keeping(Operation&);
   void says(Operation&, std::string what);
 
-  // op_tasks.cc
+  // op_tasks.cc: a task looks, and acts if that is needed.
+  static TabletIndex seat(const Operation&);  // Where the present task is carried out.
   void look(Operation&);
-  void remember_offset(const Operation&, const Route&, const Answer&);
   void looked(Operation&, const Answer&);
   void looked_at_followers(Operation&, const Answer&);
   void looked_at_snapshot(Operation&, const Answer&);
   void looked_at_load(Operation&, const Answer&);
   void looked_at_registry(Operation&, const Answer&);
   void looked_for_it(Operation&, const Answer&);
-  void nothing_on_disk(Operation&);
-  void target_seen(Operation&, const Answer&);
   void look_at_target(Operation&);
+  void target_seen(Operation&, const Answer&);
   void confirm(Operation&);
-  bool leads_unpublished(Operation&, const Answer&);
+  bool says_it_leads(Operation&, const Answer&);
   void leader_confirmed(Operation&, const Answer&);
+  Call call_of(const Operation&) const;
   void act(Operation&);
   void acted(Operation&, const Answer&);
-  void leader_pair_came(Operation&, const Answer&);
-  void term_pair_came(Operation&, const Answer&);
+
+  // op_findings.cc: what a returned replica holds, and how far it is behind.
+  void found_out(Operation&, Question, const Answer&);
+  void look_at_what_it_holds(Operation&);
+  void nothing_on_disk(Operation&);
+  void it_said_what_it_holds(Operation&, const Answer&);
   void fence(Operation&);
   void fenced(Operation&, const Answer&);
-  void progress_came(Operation&, const Answer&);
+  void look_at_leaders_offset(Operation&);
+  void leader_said_its_offset(Operation&, const Answer&);
   void decide(Operation&);
-  LoadTable load_table(const Operation&) const;
-  static const ReplicaStatus* status_of(const Operation&, const Answer&);
+  void it_said_its_offset(Operation&, const Answer&);
 
   // Ending.
   void fail(Operation& o, const std::string& why) { finish(o, OpStatus::kFailed, why); }
@@ -175,6 +180,9 @@ class Operations : public Publishing {
   void take_back(Operation&);
   void taken_back(Operation&, const Answer&);
   void end(OpId, OpStatus, std::string how);
+  void leave_clean(const Operation&);
+  void tell_how_it_ended(const Operation&, const OpRecord&);
+
   Model& model_;
   Desk& desk_;
   OpLog& ops_;

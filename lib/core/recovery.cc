@@ -7,9 +7,14 @@ namespace {
 
 std::string text(std::uint64_t n) { return std::to_string(n); }
 
-// FEDB.md 4.3 to the letter.
+// FEDB.md 4.3 to the letter; but what was kept has its say, too: a replica's own term may be its
+// leader's since it was fenced or added once (SAFETY 10).
 RecoveryPlan by_the_letter(const Findings& f, const std::vector<TermPair>& history) {
-  const bool fits = matches(f.term, f.offset, history) && f.offset >= f.manifest_offset;
+  bool fits = matches(f.term, f.offset, history) && f.offset >= f.manifest_offset;
+  if (f.followed) {
+    const auto end = end_of_term(*f.followed, history);
+    fits = fits && *f.followed != 0 && (!end || f.offset < *end);
+  }
   std::string why = "(" + text(f.term) + ", " + text(f.offset) + ") " +
                     (fits ? "lies" : "does not lie") +
                     " on the history that the leader still holds";
@@ -49,7 +54,7 @@ RecoveryPlan choose_recovery(const Findings& f, const std::vector<TermPair>& his
     return {OpType::kReAddReplicaOP, std::nullopt, "it has nothing to load: everything is copied"};
   }
   if (!f.binlog_kept) return by_the_letter(f, history);
-  const Term followed = f.term_above ? 0 : f.followed;
+  const Term followed = f.term_above ? 0 : f.followed.value_or(0);
   if (followed == 0) {
     return {OpType::kReAddReplicaWithDropOP, std::nullopt,
             "nobody knows whom it followed last: everything is copied"};

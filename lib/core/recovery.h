@@ -19,7 +19,9 @@ struct Findings {
   Term term = 0;            // GetTermPair's; only FEDB.md 4.3 to the letter goes by it.
   bool term_above = false;  // Its term is above the published one: it may have led by itself.
   Offset offset = 0;        // Its last entry.
-  Term followed = 0;        // Kept when its row died; 0: not known.
+  // Kept when its row died. 0: it may have led by itself; none: nothing is kept, its row died
+  // before failoverd came.
+  std::optional<Term> followed;
   Offset leader_offset = 0;
   Offset manifest_offset = 0;  // The leader's snapshot: its binlog holds what is above.
 };

@@ -259,7 +259,7 @@ void Brain::Rooms::lock_lost(const LockLost& e) {
       p.begun_term.reset();
       p.begun_restart = false;
       for (Replica& r : p.replicas) {
-        r.demoting = r.let_go = r.strayed = r.unsent = false;
+        r.asked_about = r.let_go = r.strayed = r.unsent = false;
         r.may_lead_term.reset();
         r.failures = 0;
         r.not_before = {};
@@ -294,8 +294,8 @@ void Brain::Rooms::routed(const Route& route, const TabletAnswered& e) {
     case Route::Owner::kCleanup:
       cleanup.answered(route, e.answer);
       break;
-    case Route::Owner::kDemotions:
-      demotion_answered(route, e.answer);
+    case Route::Owner::kContradictions:
+      contradiction_answered(route, e.answer);
       break;
     default:
       break;
@@ -322,8 +322,7 @@ void Brain::Rooms::timer_fired(const TimerFired& e) {
       publisher.timer();
       break;
     case Route::Owner::kBrain:
-      dirty_.insert(
-          {static_cast<std::uint32_t>(route->key >> 32), static_cast<std::uint32_t>(route->key)});
+      dirty_.insert(unpacked(route->key));
       break;
     default:
       break;
@@ -461,9 +460,7 @@ void Brain::Rooms::diagnose_again(PartitionKey at) {
   if (!active) return;
   keep_last_offsets(at, *p);
   if (p->op == 0) treat(at, *p);
-  demote_pretenders(at, *p);
-  ask_those_that_stand_still(at, *p);
-  let_go_of_the_dead(at, *p);
+  look_for_contradictions(at, *p);
 }
 
 }  // namespace failoverd::core

@@ -25,7 +25,7 @@ class LastOffsets : public Publishing {
  public:
   explicit LastOffsets(const Model& model) : model_(model) {}
   // No op's, but the partition's.
-  static OpId id(PartitionKey at) { return ~(std::uint64_t{at.tid} << 32 | at.pid); }
+  static OpId id(PartitionKey at) { return ~packed(at); }
 
   std::optional<PartitionEdit> edit(OpId, const Partition&) override;
   void published(OpId) override {}
@@ -122,11 +122,18 @@ struct Brain::Rooms {
   void drop_waiting(const std::string& why);
   void stop_waiting(CopyKey, const std::string& why);
 
-  // demotions.cc
-  void demote_pretenders(PartitionKey, Partition&);
-  void ask_those_that_stand_still(PartitionKey, Partition&);
-  void let_go_of_the_dead(PartitionKey, Partition&);
-  void demotion_answered(const Route&, const Answer&);
+  // contradictions.cc
+  void look_for_contradictions(PartitionKey, Partition&);
+  void look_into(PartitionKey, Replica& about, std::uint32_t what, TabletIndex whom, Call,
+                 Duration at_most);
+  bool pretends(const Replica&) const;
+  void contradiction_answered(const Route&, const Answer&);
+  void pretender_leads(PartitionKey, Partition&, Replica&, Term);
+  void pretender_was_told(PartitionKey, Replica&, const Answer&);
+  void still_follower_said_its_term(PartitionKey, Partition&, Replica&, Term);
+  void leader_of_still_follower_said(PartitionKey, Partition&, Replica&, std::uint32_t what,
+                                     const Answer&);
+  void leader_of_dead_said(PartitionKey, Partition&, Replica&, const Answer&);
   void reserve_blocks();
   void reserve_later();
   void note_stands_back();

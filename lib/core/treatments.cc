@@ -8,11 +8,6 @@
 namespace failoverd::core {
 namespace {
 
-std::string partition_name(const Table& table, std::uint32_t pid) {
-  return (table.shape.db.empty() ? "" : table.shape.db + ".") + table.shape.name + "/" +
-         std::to_string(pid);
-}
-
 // A lost leader waits for nothing.
 bool elects(Condition c) {
   return c == Condition::kLeaderLost || c == Condition::kNoLeader || c == Condition::kUnfinished ||
@@ -131,8 +126,7 @@ void Brain::Rooms::op_ended(const Operations::Ended& ended) {
         std::min<Duration>(std::chrono::seconds{1} * (1 << doublings), std::chrono::minutes{1});
     r->not_before = desk.now + wait;
     r->failed_incarnation = model.tablet(r->tablet).incarnation;
-    const std::uint64_t key = std::uint64_t{ended.at.tid} << 32 | ended.at.pid;
-    desk.timer({Route::Owner::kBrain, key, 0, 0, {}}, r->not_before);
+    desk.timer({Route::Owner::kBrain, packed(ended.at), 0, 0, {}}, r->not_before);
   } else if (ended.recovered) {
     r->failures = 0;
     r->row_seen_at = desk.now;  // What was said of it before does not count.
@@ -262,7 +256,7 @@ void Brain::Rooms::drop_waiting(const std::string& why) {
 // --- Last offsets --------------------------------------------------------------------------------
 
 std::optional<PartitionEdit> LastOffsets::edit(OpId op, const Partition& p) {
-  const PartitionKey at{static_cast<std::uint32_t>(~op >> 32), static_cast<std::uint32_t>(~op)};
+  const PartitionKey at = unpacked(~op);
   PartitionEdit edit;
   for (const Replica& r : p.replicas) {
     if (!r.is_alive || !r.word.heard_at) continue;
@@ -296,8 +290,8 @@ void Brain::Rooms::would_treat(PartitionKey at, Partition& p) {
   p.would_note = true;
   const Table& table = *model.table(at.tid);
   desk.note(Severity::kWarning, "would",
-            "auto_failover is false: would " + std::string{what} + " of " +
-                partition_name(table, at.pid) + ": " + p.diagnosis.why,
+            "auto_failover is false: would " + std::string{what} + " of " + model.name_of(at) +
+                ": " + p.diagnosis.why,
             {{"table", table.shape.name}, {"pid", std::to_string(at.pid)}});
 }
 
@@ -333,8 +327,7 @@ OpId Brain::Rooms::open(OpType type, PartitionKey at, Partition& p, const std::s
       {"op_id", std::to_string(*id)}, {"table", record.table}, {"pid", std::to_string(at.pid)}};
   if (replica) fields.emplace_back("tablet", model.tablet(*replica).endpoint);
   desk.note(recovers ? Severity::kInfo : Severity::kWarning, "failover",
-            std::string{to_text(type)} + " of " + partition_name(*model.table(at.tid), at.pid) +
-                ": " + why,
+            std::string{to_text(type)} + " of " + model.name_of(at) + ": " + why,
             std::move(fields));
   return *id;
 }

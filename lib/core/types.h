@@ -27,6 +27,12 @@ struct PartitionKey {
   auto operator<=>(const PartitionKey&) const = default;
 };
 
+// One number for a partition, where a key is a number.
+constexpr std::uint64_t packed(PartitionKey at) { return std::uint64_t{at.tid} << 32 | at.pid; }
+constexpr PartitionKey unpacked(std::uint64_t key) {
+  return {static_cast<std::uint32_t>(key >> 32), static_cast<std::uint32_t>(key)};
+}
+
 enum class Mode : std::uint8_t { kLeader = 1, kFollower = 2 };
 
 // TableState of FEDB.md 3.
@@ -72,6 +78,11 @@ struct TableShape {
   bool operator==(const TableShape&) const = default;
 };
 
+// It holds what it had: while it loads, its offset says nothing (FEDB.md 3.2).
+constexpr bool is_loaded(TableState state) {
+  return state != TableState::kUndefined && state != TableState::kLoading;
+}
+
 enum class OpType : std::uint8_t {
   kMakeSnapshotOP = 1,
   kAddReplicaOP,
@@ -90,6 +101,10 @@ enum class OpType : std::uint8_t {
   kHandoverOP = 100,  // No name in FEDB.md; ours.
   kFullRestartOP,
 };
+
+constexpr bool is_election(OpType type) {
+  return type == OpType::kChangeLeaderOP || type == OpType::kFullRestartOP;
+}
 
 enum class Task : std::uint8_t {
   kNone = 0,  // Shown as "-".

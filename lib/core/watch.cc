@@ -348,8 +348,7 @@ void Watch::set_word(TabletIndex i, PartitionKey key, const ReplicaStatus* said,
     word.mode = said->mode;
     word.state = said->state;
     // While it loads it says 0: what is known of it stays.
-    const bool loading =
-        said->state == TableState::kLoading || said->state == TableState::kUndefined;
+    const bool loading = !is_loaded(said->state);
     if (loading) {
       word.held_since.reset();
     } else if (!word.held || !word.held_since) {

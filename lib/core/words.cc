@@ -1,4 +1,6 @@
 // The words for enumerators, and what a call is.
+#include <algorithm>
+
 #include "lib/core/calls.h"
 #include "lib/core/command.h"
 
@@ -9,6 +11,17 @@ bool changes(const Call& call) {
          !std::holds_alternative<GetTermPair>(call) &&
          !std::holds_alternative<GetTableFollower>(call) &&
          !std::holds_alternative<GetManifest>(call) && !std::holds_alternative<GetTaskStatus>(call);
+}
+
+const ReplicaStatus* Answer::status_of(PartitionKey at) const {
+  const auto found = std::find_if(replicas.begin(), replicas.end(),
+                                  [&](const ReplicaStatus& s) { return s.at == at; });
+  return found == replicas.end() ? nullptr : &*found;
+}
+
+bool Answer::sends_to(const Endpoint& endpoint) const {
+  return std::any_of(followers.begin(), followers.end(),
+                     [&](const FollowerOffset& f) { return f.endpoint == endpoint; });
 }
 
 const char* to_text(Mode v) {

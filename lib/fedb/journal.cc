@@ -83,6 +83,14 @@ std::string to_bytes(const core::BegunOp& op) {
 Result<core::BegunOp> begun_op_from(const std::string& bytes) {
   const auto m = parse<journal::BegunOp>(bytes, "record of an op");
   if (!m) return m.error();
+  if (m->id() < core::kFirstOpId) {
+    return Failure{"has op id " + std::to_string(m->id()) + "; ours begin at " +
+                   std::to_string(core::kFirstOpId)};
+  }
+  if (m->replica().empty() || m->leader().empty()) {
+    return Failure{std::string{"names no "} + (m->replica().empty() ? "replica" : "leader") +
+                   "; an op that is recorded has both"};
+  }
   core::BegunOp op;
   op.id = m->id();
   op.type = static_cast<core::OpType>(m->type());

@@ -144,6 +144,7 @@ std::string Throne::kept_read(const std::string& name, const std::string& value)
   auto kept = kept_table_from(value);
   if (!kept) return kept.error().text;
   const auto tid = static_cast<std::uint32_t>(number_in(name));
+  if (std::to_string(tid) != name) return "is no tid";
   for (auto& [pid, replicas] : *kept) {
     core::KeptPartition& partition = left_.kept.emplace_back();
     partition.at = {tid, pid};

@@ -88,9 +88,23 @@ TEST(ChooseRecovery, NothingOnDisk) {
   EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaOP);
 }
 
-// FEDB.md 4.3.
+// Its own term is its leader's since it was fenced; what was kept says that it has a tail.
+TEST(ChooseRecovery, ByTheLetterIsNotFooledByAFence) {
+  Findings f = loaded(5, 230);
+  f.binlog_kept = false;
+  f.was_in_memory = true;
+  f.term = 7;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaWithDropOP);
+  f.followed = 7;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaSimplifyOP);
+  f.followed = 0;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaWithDropOP);
+}
+
+// FEDB.md 4.3: a cluster that failoverd did not keep.
 TEST(ChooseRecovery, ByTheLetter) {
-  Findings f = loaded(5, 150);
+  Findings f = loaded(0, 150);
+  f.followed.reset();
   f.binlog_kept = false;
   f.term = 5;
   f.manifest_offset = 120;

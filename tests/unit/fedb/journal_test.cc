@@ -76,6 +76,18 @@ TEST(JournalBytes, KeptTable) {
   EXPECT_EQ(*back, kept);
 }
 
+TEST(JournalBytes, AnOpThatNamesNobodyIsRefused) {
+  core::BegunOp op;
+  op.id = core::kFirstOpId;
+  op.replica = "A:1";
+  EXPECT_EQ(begun_op_from(to_bytes(op)).error().text,
+            "names no leader; an op that is recorded has both");
+  op.leader = "B:1";
+  EXPECT_TRUE(begun_op_from(to_bytes(op)));
+  op.id = 7;
+  EXPECT_EQ(begun_op_from(to_bytes(op)).error().text, "has op id 7; ours begin at 1000000001");
+}
+
 TEST(JournalBytes, WhatIsNoSuchThingIsNamed) {
   EXPECT_NE(begun_op_from("\xff\xff").error().text.find("does not parse"), std::string::npos);
   EXPECT_NE(kept_table_from("").error().text.find("has version 0"), std::string::npos);

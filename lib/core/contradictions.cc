@@ -1,0 +1,186 @@
+// Where a tablet's word contradicts the rows, and no op sees to it: who leads and is not the
+// published leader is told to follow, at once after the publish, before any queue, delay or hold
+// (SAFETY 5, 8); a follower that stands still is looked into (SAFETY 3); a leader lets go of what
+// it sends to although its row is dead (SAFETY 11). One question about a replica at a time.
+#include <algorithm>
+
+#include "lib/core/diagnosis.h"
+#include "lib/core/op_tables.h"
+#include "lib/core/rooms.h"
+
+namespace failoverd::core {
+namespace {
+
+enum What : std::uint32_t {
+  // A pretender, by its tablet's word.
+  kDoesItLead,
+  kDemote,
+  kEndItsPause,
+  // An alive follower that stands still.
+  kItsTerm,
+  kIsItSentTo,
+  kLeadersManifest,
+  // A replica whose row is dead.
+  kIsDeadSentTo,
+  kLetGo,
+};
+
+constexpr Duration kAtMost = std::chrono::seconds{1};
+constexpr Duration kStuckForGood = std::chrono::seconds{30};
+
+}  // namespace
+
+void Brain::Rooms::look_into(PartitionKey at, Replica& about, std::uint32_t what, TabletIndex whom,
+                             Call call, Duration at_most) {
+  about.asked_about = true;
+  desk.call({Route::Owner::kContradictions, packed(at), what, about.tablet, {}},
+            model.tablet(whom).endpoint, std::move(call), at_most);
+}
+
+void Brain::Rooms::look_for_contradictions(PartitionKey at, Partition& p) {
+  const Replica* leader = p.leader();
+  if (!leader || !may_change()) return;
+  const OpRecord* op = p.op == 0 ? nullptr : ops.find(p.op);
+  const bool elects = op && is_election(op->type);  // It sees to its own.
+  for (Replica& r : p.replicas) {
+    if (&r == leader || r.asked_about) continue;
+    if (auto_failover && !elects && pretends(r)) {
+      const bool ask_first = r.is_alive && !r.may_lead_term;
+      ask_first ? look_into(at, r, kDoesItLead, r.tablet, GetTermPair{at}, kAtMost)
+                : look_into(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
+    } else if (!op && r.is_alive && stands_still(*leader, r)) {
+      look_into(at, r, kItsTerm, r.tablet, GetTermPair{at}, kAtMost);
+    } else if (auto_failover && !op && !r.is_alive && !r.let_go && !has_returned(model, p, r) &&
+               standing(model, *leader) == Standing::kServes) {
+      look_into(at, r, kIsDeadSentTo, leader->tablet, GetTableFollower{at}, kAtMost);
+    }
+  }
+}
+
+// It leads beside its leader, or may; and it answers.
+bool Brain::Rooms::pretends(const Replica& r) const {
+  const Tablet& t = model.tablet(r.tablet);
+  const bool answers =
+      t.evidence.ever_answered && !t.evidence.refused_first && !t.verdict.dead() && t.word_fresh;
+  const bool leads = r.word.held && r.word.mode == Mode::kLeader;
+  return answers && (leads || r.may_lead_term);
+}
+
+void Brain::Rooms::contradiction_answered(const Route& route, const Answer& answer) {
+  const PartitionKey at = unpacked(route.key);
+  Partition* p = model.partition(at);
+  Replica* r = p ? p->on(route.tablet) : nullptr;
+  if (!r) return;
+  r->asked_about = false;
+  switch (route.what) {
+    case kDoesItLead:
+      if (answer.ok() && answer.is_leader) pretender_leads(at, *p, *r, answer.term);
+      return;
+    case kDemote:
+      pretender_was_told(at, *r, answer);
+      return;
+    case kItsTerm:
+      if (answer.ok() && answer.has_table) still_follower_said_its_term(at, *p, *r, answer.term);
+      return;
+    case kIsItSentTo:
+    case kLeadersManifest:
+      leader_of_still_follower_said(at, *p, *r, route.what, answer);
+      return;
+    case kIsDeadSentTo:
+      leader_of_dead_said(at, *p, *r, answer);
+      return;
+    case kLetGo:
+      r->let_go = answer.ok();
+      return;
+    default:  // kEndItsPause: the tablet's next word brings us here again.
+      return;
+  }
+}
+
+// --- Pretenders ----------------------------------------------------------------------------------
+
+void Brain::Rooms::pretender_leads(PartitionKey at, Partition& p, Replica& r, Term term) {
+  p.seen_term = std::max(p.seen_term, term);
+  dirty_.insert(at);
+  if (term > p.published_term()) {
+    // It leads with a term that nobody published: an election that was not finished (SAFETY 8).
+    p.begun_term = term;
+    return;
+  }
+  if (!auto_failover || !may_change()) return;
+  r.strayed = r.is_alive;  // It has taken rows that nobody else has, perhaps (SAFETY 2).
+  look_into(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
+}
+
+void Brain::Rooms::pretender_was_told(PartitionKey at, Replica& r, const Answer& answer) {
+  if (answer.says(kTableStatusIsNotNormal)) {
+    // A paused snapshot refuses this, too, and nobody else may be there to end the pause.
+    if (!auto_failover || !may_change()) return;
+    look_into(at, r, kEndItsPause, r.tablet, RecoverSnapshot{at}, kAtMost);
+    return;
+  }
+  if (!answer.ok() && !answer.says(kTableIsNotExist)) return;  // Its next word brings us here.
+  r.may_lead_term.reset();
+  r.word.mode = Mode::kFollower;
+  if (!answer.ok()) return;
+  const Endpoint& endpoint = model.tablet(r.tablet).endpoint;
+  desk.note(Severity::kInfo, "failover",
+            endpoint + " led " + model.name_of(at) + " and was told to follow",
+            {{"tablet", endpoint}, {"partition", model.name_of(at)}});
+}
+
+// --- Followers that stand still ------------------------------------------------------------------
+
+// A term above the published one has fenced its leader: somebody began an election and nobody
+// remembers it.
+void Brain::Rooms::still_follower_said_its_term(PartitionKey at, Partition& p, Replica& r,
+                                                Term term) {
+  p.seen_term = std::max(p.seen_term, term);
+  const Replica* leader = p.leader();
+  if (p.published_term() == 0 || term <= p.published_term()) {
+    if (leader && leader != &r) {
+      look_into(at, r, kIsItSentTo, leader->tablet, GetTableFollower{at}, kAtMost);
+    }
+    return;
+  }
+  const Endpoint& endpoint = model.tablet(r.tablet).endpoint;
+  desk.note(Severity::kError, "failover",
+            endpoint + " has term " + std::to_string(term) + " for " + model.name_of(at) +
+                ", above its leader's: the leader is fenced, and is elected anew",
+            {{"tablet", endpoint}, {"partition", model.name_of(at)}});
+  p.begun_term = term;
+  dirty_.insert(at);
+}
+
+// Its leader does not send to it, or has nothing to send that continues its log, or nothing comes
+// whatever the reason: it is recovered.
+void Brain::Rooms::leader_of_still_follower_said(PartitionKey at, Partition& p, Replica& r,
+                                                 std::uint32_t what, const Answer& answer) {
+  const Replica* leader = p.leader();
+  if (!leader || leader == &r || !stands_still(*leader, r)) return;
+  if (what == kIsItSentTo) {
+    if (!answer.tells_followers()) return;
+    r.unsent = !answer.sends_to(model.tablet(r.tablet).endpoint);
+    if (!r.unsent) look_into(at, r, kLeadersManifest, leader->tablet, GetManifest{at}, kAtMost);
+  } else {
+    const bool behind = answer.ok() && r.word.offset < answer.offset;
+    r.unsent = behind || desk.now - r.word.moved_at > kStuckForGood;
+  }
+  if (r.unsent) dirty_.insert(at);
+}
+
+// --- The dead ------------------------------------------------------------------------------------
+
+// Who set its row dead did not live to tell the leader. What it sends to keeps its binlog from
+// being deleted, for ever.
+void Brain::Rooms::leader_of_dead_said(PartitionKey at, Partition& p, Replica& r,
+                                       const Answer& answer) {
+  if (!answer.tells_followers() || r.is_alive) return;
+  const Endpoint& endpoint = model.tablet(r.tablet).endpoint;
+  r.let_go = !answer.sends_to(endpoint);
+  const Replica* leader = p.leader();
+  if (r.let_go || !leader || p.op != 0 || !auto_failover || !may_change()) return;
+  look_into(at, r, kLetGo, leader->tablet, DelReplica{at, endpoint}, kJoinsAReplica);
+}
+
+}  // namespace failoverd::core
