@@ -14,8 +14,9 @@ namespace failoverd {
 
 }  // namespace failoverd
 
-#define CHECK(condition)                                         \
-  do {                                                           \
-    if (!(condition)) [[unlikely]]                               \
-      ::failoverd::check_failed(__FILE__, __LINE__, #condition); \
+#define CHECK(condition)                                       \
+  do {                                                         \
+    if (condition) [[likely]]                                  \
+      break;                                                   \
+    ::failoverd::check_failed(__FILE__, __LINE__, #condition); \
   } while (false)

@@ -13,11 +13,9 @@ namespace failoverd::bench {
 namespace {
 
 namespace asio = boost::asio;
-using minitablet::sleep_for;
 
 constexpr std::size_t kCopiesAtOnce = 2;       // recovery.max_copies_per_tablet.
 constexpr std::uint64_t kCatchUpDelta = 1000;  // recovery.catch_up_delta.
-constexpr std::chrono::milliseconds kPoll{5};
 constexpr std::chrono::seconds kPatience{60};
 
 class Bare {
@@ -77,12 +75,14 @@ class Bare {
     add.set_endpoint(cluster().tablet(0));
     (void)co_await ask<fedb::GeneralResponse>(leader, "AddReplica", add.SerializeAsString());
     co_await general(leader, "RecoverSnapshot", pid);
-    for (;;) {
-      const std::uint64_t wanted = co_await offset_of(leader, pid);
-      const std::uint64_t has = co_await offset_of(0, pid);
-      if (has + kCatchUpDelta >= wanted) co_return;
-      co_await sleep_for(kPoll);
-    }
+    while (!co_await has_caught_up(leader, pid)) co_await pause();
+  }
+
+  // A tablet tells nothing by itself: how far it is it has to be asked, again and again. Asked
+  // without a pause, one that works is asked more than it works; at failoverd's own first interval
+  // the floor waits no longer than failoverd would.
+  static asio::awaitable<void> pause() {
+    return minitablet::sleep_for(std::chrono::milliseconds{5});
   }
 
   int leader_of(const fedb::TablePartition& partition) {
@@ -106,18 +106,20 @@ class Bare {
     send.mutable_task_info()->set_task_type(fedb::kSendSnapshot);
     send.mutable_task_info()->set_status(fedb::kInited);
     (void)co_await ask<fedb::GeneralResponse>(leader, "SendSnapshot", send.SerializeAsString());
-    for (bool sent = false; !sent;) {
-      const auto tasks = co_await ask<fedb::GetTaskStatusResponse>(leader, "GetTaskStatus", "");
-      for (const fedb::TaskInfo& task : tasks.task()) {
-        if (task.op_id() != op) continue;
-        if (task.status() == fedb::kFailed) throw std::runtime_error("SendSnapshot failed");
-        sent = task.status() == fedb::kDone;
-      }
-      if (!sent) co_await sleep_for(kPoll);
-    }
+    while (!co_await is_sent(leader, op)) co_await pause();
     fedb::DeleteOPTaskRequest forget;
     forget.add_op_id(op);
     (void)co_await ask<fedb::GeneralResponse>(leader, "DeleteOPTask", forget.SerializeAsString());
+  }
+
+  asio::awaitable<bool> is_sent(int leader, std::uint64_t op) {
+    const auto tasks = co_await ask<fedb::GetTaskStatusResponse>(leader, "GetTaskStatus", "");
+    for (const fedb::TaskInfo& task : tasks.task()) {
+      if (task.op_id() != op) continue;
+      if (task.status() == fedb::kFailed) throw std::runtime_error("SendSnapshot failed");
+      co_return task.status() == fedb::kDone;
+    }
+    co_return false;
   }
 
   asio::awaitable<void> load(std::uint32_t pid) {
@@ -128,18 +130,23 @@ class Bare {
     meta.set_name(info_.name());
     meta.set_mode(fedb::kTableFollower);
     (void)co_await ask<fedb::GeneralResponse>(0, "LoadTable", request.SerializeAsString());
+    while (!co_await is_loaded(pid)) co_await pause();
+  }
+
+  asio::awaitable<bool> is_loaded(std::uint32_t pid) {
     fedb::GetTableStatusRequest look;
     look.set_tid(info_.tid());
     look.set_pid(pid);
-    for (;;) {
-      const auto status =
-          co_await ask<fedb::GetTableStatusResponse>(0, "GetTableStatus", look.SerializeAsString());
-      if (status.all_table_status_size() == 1 &&
-          status.all_table_status(0).state() == fedb::kTableNormal) {
-        co_return;
-      }
-      co_await sleep_for(kPoll);
-    }
+    const auto status =
+        co_await ask<fedb::GetTableStatusResponse>(0, "GetTableStatus", look.SerializeAsString());
+    co_return status.all_table_status_size() == 1 &&
+        status.all_table_status(0).state() == fedb::kTableNormal;
+  }
+
+  asio::awaitable<bool> has_caught_up(int leader, std::uint32_t pid) {
+    const std::uint64_t wanted = co_await offset_of(leader, pid);
+    const std::uint64_t has = co_await offset_of(0, pid);
+    co_return has + kCatchUpDelta >= wanted;
   }
 
   asio::awaitable<std::uint64_t> offset_of(int tablet, std::uint32_t pid) {

@@ -245,6 +245,11 @@ bool Cluster::everything_is_led_without(int i) {
   return true;
 }
 
+bool Cluster::is_led_without(int i) {
+  return wait_until([&] { return everything_is_led_without(i); },
+                    "every partition has a new leader");
+}
+
 bool Cluster::everything_is_alive() {
   for (const auto& table : znodes_->tables()) {
     for (const auto& p : table.table_partition()) {

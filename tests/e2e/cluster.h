@@ -101,6 +101,8 @@ class Cluster {
   // Index of the tablet whose row is the alive leader; -1: none, or several.
   int leader(const std::string& table, std::uint32_t pid);
   bool everything_is_led_without(int tablet);
+  // Waits for that.
+  bool is_led_without(int tablet);
   // Every row of every partition is alive, and one of them leads.
   bool everything_is_alive();
   void start_writer(double rate = 50);

@@ -152,6 +152,12 @@ bool begins_op(std::string_view request) {
   return false;
 }
 
+bool Daemon::comes_to(const std::string& task) {
+  const std::string at = "\"cur_task\":\"" + task + "\"";
+  return cluster_.wait_until([&] { return status().find(at) != std::string::npos; },
+                             "an op is at " + task);
+}
+
 bool Daemon::active() { return metric("failoverd_active") == 1; }
 
 std::optional<double> Daemon::metric(const std::string& series) {

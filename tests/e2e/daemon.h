@@ -54,6 +54,8 @@ class Daemon {
   // Of GET /api/v1/status, as text: for looking for words.
   std::string status();
   bool active();
+  // Waits until one of its ops is at this task: "kSelectLeader" while followers are probed.
+  bool comes_to(const std::string& task);
   // Value of one line of GET /metrics, such as `failoverd_active`; none: no such line.
   std::optional<double> metric(const std::string& series);
   std::string log() const { return process_->log(); }

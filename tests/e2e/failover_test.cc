@@ -27,9 +27,7 @@ TEST(Failover, KilledTablet) {
   Daemon& daemon = cluster.start_active_daemon();
   cluster.start_writer();
   cluster.kill_tablet(0);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); },
-                                 "every partition has a new leader"))
-      << daemon.log();
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
   // Followers' rows on it die too; leaders' rows stay leader rows (FEDB.md 3.1).
   ASSERT_TRUE(cluster.wait_until(
       [&] {
@@ -54,8 +52,7 @@ TEST(Failover, KilledTabletWithCrashDetectionOff) {
       cluster.start_active_daemon({.config = {"detection: {silence: 1s, crash: false}"}});
   cluster.start_writer();
   cluster.kill_tablet(0);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); },
-                                 "every partition has a new leader"));
+  ASSERT_TRUE(cluster.is_led_without(0));
   EXPECT_NE(daemon.log().find("its znode is gone and its port refuses"), std::string::npos);
   expect_replicas_agree(cluster);
 }
@@ -69,9 +66,7 @@ TEST(Failover, RestartedTabletHoldsNothing) {
   cluster.start_writer();
   cluster.kill_tablet(0);
   cluster.start_tablet(0);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); },
-                                 "every partition has a new leader"))
-      << daemon.log();
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
   expect_replicas_agree(cluster);
 }
 
@@ -82,9 +77,7 @@ TEST(Failover, StoppedTablet) {
   Daemon& daemon = cluster.start_active_daemon();
   cluster.start_writer();
   cluster.process(0).pause();
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); },
-                                 "every partition has a new leader"))
-      << daemon.log();
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
   EXPECT_EQ(daemon.metric("failoverd_tablets{state=\"lost\"}"), 1);
   // SAFETY 8: when it goes on, it still leads by its own word, and is told to follow at once.
   cluster.process(0).resume();
@@ -148,7 +141,7 @@ TEST(Failover, SingleReplica) {
   cluster.create_table("flow", 2, 3);
   cluster.start_active_daemon();
   cluster.kill_tablet(0);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, "led"));
+  ASSERT_TRUE(cluster.is_led_without(0));
   EXPECT_EQ(cluster.rows("single", 0), "A=L+");  // Its session of 1 s lives on.
   ASSERT_TRUE(cluster.wait_until([&] { return cluster.rows("single", 0) == "A=L-"; },
                                  "its row is dead when the znode is gone"));
@@ -162,8 +155,7 @@ TEST(Failover, TheLastAliveRowStaysAlive) {
   for (const int dead : {0, 1, 2}) {
     cluster.kill_tablet(dead);
     if (dead < 2) {
-      ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(dead); },
-                                     "every partition has a new leader"));
+      ASSERT_TRUE(cluster.is_led_without(dead));
       cluster.let_pass(seconds{2});
     }
   }
@@ -190,9 +182,7 @@ TEST(Failover, SwitchedOffItOnlySaysWhatItWouldDo) {
   EXPECT_EQ(cluster.rows("flow", 0), "A=L+ B=F+ C=F+");
   // Switched on by its file, it acts.
   daemon.configure({"auto_failover: true"});
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); },
-                                 "every partition has a new leader"))
-      << daemon.log();
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
 }
 
 }  // namespace

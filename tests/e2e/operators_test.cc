@@ -60,7 +60,7 @@ class AfterFailover : public testing::Test {
     daemon_ = &cluster().start_active_daemon();
     cluster().start_writer();
     cluster().kill_tablet(0);
-    cluster().wait_until([] { return cluster().everything_is_led_without(0); }, "all is led");
+    cluster().is_led_without(0);
     cluster().wait_until([] { return cluster().rows("single", 0) == "A=L-"; }, "single is dead");
     cluster().wait_until(
         [] { return daemon().metric("failoverd_tablets{state=\"crashed\"}") == 1; }, "crashed");

@@ -14,6 +14,9 @@
 
 namespace failoverd::e2e {
 
+// Tablets whose znodes do not outlive them for long.
+inline ClusterOptions quick() { return {.tablet_session = std::chrono::milliseconds{600}}; }
+
 // A line of `failoverctl showopstatus --json`.
 struct ShownOp {
   std::uint64_t id = 0;

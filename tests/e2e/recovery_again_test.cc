@@ -18,10 +18,6 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using Stage = Cluster::Stage;
 
-const std::string kLedAgain = "every partition has a new leader";
-
-ClusterOptions quick() { return {.tablet_session = milliseconds{600}}; }
-
 // Ten times in a row, each time at another moment of its recovery.
 TEST(QuickRestarts, TenInARow) {
   Cluster cluster(quick());
@@ -86,8 +82,7 @@ class DiesHalfWay : public testing::TestWithParam<HalfWay> {
     rows = cluster.settle_writer();
     cluster.start_writer();
     cluster.kill_tablet(0);
-    ASSERT_TRUE(
-        cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+    ASSERT_TRUE(cluster.is_led_without(0));
     if (GetParam().wiped) std::filesystem::remove_all(cluster.disk(0));
     if (GetParam().at_the_leaders) {
       for (const int i : {1, 2}) cluster.hang(i, GetParam().method, GetParam().stage);
@@ -125,8 +120,7 @@ TEST_P(DiesHalfWay, AnotherOne) {
   cluster.kill_tablet(1);
   cluster.let_pass(milliseconds{200});
   for (const int i : {0, 2}) cluster.release(i);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(1); }, kLedAgain))
-      << to_text(shown_ops(*daemon));
+  ASSERT_TRUE(cluster.is_led_without(1)) << to_text(shown_ops(*daemon));
   cluster.start_tablet(1);
   expect_all_is_well(cluster, *daemon, rows);
 }
@@ -151,8 +145,7 @@ class CopyFails : public testing::Test {
     rows = cluster.settle_writer();
     cluster.start_writer();
     cluster.kill_tablet(0);
-    ASSERT_TRUE(
-        cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+    ASSERT_TRUE(cluster.is_led_without(0));
     std::filesystem::remove_all(cluster.disk(0));
     leader = cluster.leader("flow", 0);
   }
@@ -242,7 +235,7 @@ TEST_F(CopyFails, TheSourceDies) {
       [&] {
         return cluster.leader("flow", 0) == 3 - leader && cluster.rows("flow", 0).find("A=L-") == 0;
       },
-      kLedAgain));
+      "the follower leads"));
   cluster.start_tablet(leader);
   expect_all_is_well(cluster, *daemon, rows);
 }

@@ -18,8 +18,6 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using Stage = Cluster::Stage;
 
-const std::string kLedAgain = "every partition has a new leader";
-
 class Copies : public testing::Test {
  protected:
   // Tablets from and to which SendSnapshot runs now, and how many.
@@ -52,8 +50,7 @@ class Copies : public testing::Test {
     rows = cluster.settle_writer();
     cluster.start_writer();
     cluster.kill_tablet(0);
-    ASSERT_TRUE(
-        cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+    ASSERT_TRUE(cluster.is_led_without(0));
   }
   std::vector<ShownOp> copies() {
     std::vector<ShownOp> ops = shown_ops(*daemon);

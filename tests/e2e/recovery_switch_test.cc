@@ -22,8 +22,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using Stage = Cluster::Stage;
 
-const std::string kLedAgain = "every partition has a new leader";
-
 class Decided : public testing::Test {
  protected:
   void begin(const DaemonOptions& options, std::uint32_t partitions) {
@@ -35,8 +33,7 @@ class Decided : public testing::Test {
   void kill_first_tablet() {
     cluster.start_writer();
     cluster.kill_tablet(0);
-    ASSERT_TRUE(
-        cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+    ASSERT_TRUE(cluster.is_led_without(0));
   }
   void turn(const std::string& auto_failover) {
     ASSERT_EQ(daemon->ctl({"confset", "auto_failover", auto_failover}).status, 0);
@@ -180,7 +177,7 @@ TEST_F(ToTheLetter, ItsSnapshotIsKept) {
 TEST_F(ToTheLetter, WhatIsInMemoryIsOnlyAdded) {
   begin(options, 2);
   cluster.pause_tablet(0);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+  ASSERT_TRUE(cluster.is_led_without(0));
   cluster.start_writer();
   cluster.resume_tablet(0);
   expect_all_is_well(cluster, *daemon, rows);
@@ -198,7 +195,7 @@ TEST_F(ToTheLetter, ATailInMemoryIsDropped) {
   const auto keys = put_unreplicated(cluster, "flow", 0, 4);
   cluster.pause_tablet(0);
   for (const int i : {1, 2}) cluster.release(i);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+  ASSERT_TRUE(cluster.is_led_without(0));
   cluster.start_writer();
   cluster.resume_tablet(0);
   expect_all_is_well(cluster, *daemon, rows);
@@ -214,7 +211,7 @@ TEST_F(ToTheLetter, ATailInItsSnapshotDoesNotSurvive) {
   ASSERT_TRUE(cluster.wait_until([&] { return has_snapshot(0, 0); }, "the snapshot is made"));
   cluster.kill_tablet(0);
   for (const int i : {1, 2}) cluster.release(i);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+  ASSERT_TRUE(cluster.is_led_without(0));
   cluster.start_writer();
   cluster.start_tablet(0);
   expect_all_is_well(cluster, *daemon, rows);

@@ -21,8 +21,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-const std::string kLedAgain = "every partition has a new leader";
-
 // Nothing of a replica's has been destroyed since its tablet started.
 void expect_nothing_destroyed(Cluster& cluster) {
   for (int i = 0; i < cluster.tablets(); ++i) {
@@ -126,7 +124,7 @@ TEST(Recovery, NothingInMemoryIsLoadedAndAdded) {
   cluster.start_writer();
   const auto rows = cluster.settle_writer();
   cluster.kill_tablet(0);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+  ASSERT_TRUE(cluster.is_led_without(0));
   write_more(cluster);
   cluster.start_tablet(0);
   expect_all_is_well(cluster, daemon, rows);
@@ -149,7 +147,7 @@ TEST(Recovery, InMemoryIsOnlyAdded) {
   cluster.start_writer();
   const auto rows = cluster.settle_writer();
   cluster.pause_tablet(0);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+  ASSERT_TRUE(cluster.is_led_without(0));
   write_more(cluster);
   cluster.resume_tablet(0);
   expect_all_is_well(cluster, daemon, rows);
@@ -175,14 +173,28 @@ class Tail : public testing::Test {
  protected:
   static constexpr int kRows = 7;
 
-  void expect_the_tail_is_gone(Daemon& daemon, const std::vector<std::string>& keys) {
-    const std::vector<ShownOp> ops = shown_ops(daemon, "flow", 0);
+  // Tablet 0 goes with rows in partition 0 that nobody else has; the others lead without it.
+  void go_with_a_tail(void (Cluster::*go)(int)) {
+    cluster.create_table("flow", 2, 3);
+    daemon = &cluster.start_active_daemon();
+    cluster.start_writer();
+    rows = cluster.settle_writer();
+    keys = put_unreplicated(cluster, "flow", 0, kRows);
+    (cluster.*go)(0);
+    for (const int i : {1, 2}) cluster.release(i);
+    ASSERT_TRUE(cluster.is_led_without(0));
+  }
+
+  // It is back.
+  void expect_the_tail_is_gone() {
+    expect_all_is_well(cluster, *daemon, rows);
+    const std::vector<ShownOp> ops = shown_ops(*daemon, "flow", 0);
     ASSERT_FALSE(ops.empty());
     EXPECT_EQ(ops.back().type, "kReAddReplicaWithDropOP") << to_text(ops);
     const std::string n = std::to_string(kRows) + " entries";
     EXPECT_THAT(ops.back().detail, HasSubstr(n));
-    EXPECT_EQ(daemon.metric("failoverd_lost_entries_total"), kRows);
-    EXPECT_THAT(daemon.get("/api/v1/events?since=0").body, HasSubstr(n));
+    EXPECT_EQ(daemon->metric("failoverd_lost_entries_total"), kRows);
+    EXPECT_THAT(daemon->get("/api/v1/events?since=0").body, HasSubstr(n));
     for (int i = 0; i < cluster.tablets(); ++i) {
       for (const std::string& key : keys) EXPECT_FALSE(cluster.holds(i, "flow", 0, key)) << i;
     }
@@ -191,55 +203,34 @@ class Tail : public testing::Test {
       EXPECT_TRUE(lies_below(cluster.disk(0) / "recycle", key)) << key;
     }
     // The other partition of the same tablet had none.
-    EXPECT_NE(shown_ops(daemon, "flow", 1).back().type, "kReAddReplicaWithDropOP");
+    EXPECT_NE(shown_ops(*daemon, "flow", 1).back().type, "kReAddReplicaWithDropOP");
   }
 
   Cluster cluster{{.tablet_flags = {"--zk_keep_alive_check_interval=200"}}};
+  Daemon* daemon = nullptr;
+  std::vector<testkit::AckedRow> rows;  // That all had before.
+  std::vector<std::string> keys;        // Of the tail.
 };
 
 TEST_F(Tail, OfAKilledLeader) {
-  cluster.create_table("flow", 2, 3);
-  Daemon& daemon = cluster.start_active_daemon();
-  cluster.start_writer();
-  const auto rows = cluster.settle_writer();
-  const auto keys = put_unreplicated(cluster, "flow", 0, kRows);
-  cluster.kill_tablet(0);
-  for (const int i : {1, 2}) cluster.release(i);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+  go_with_a_tail(&Cluster::kill_tablet);
   write_more(cluster, 2 * kRows);  // Other rows at the offsets of the tail.
   cluster.start_tablet(0);
-  expect_all_is_well(cluster, daemon, rows);
-  expect_the_tail_is_gone(daemon, keys);
+  expect_the_tail_is_gone();
 }
 
 TEST_F(Tail, OfALeaderThatStoodStill) {
-  cluster.create_table("flow", 2, 3);
-  Daemon& daemon = cluster.start_active_daemon();
-  cluster.start_writer();
-  const auto rows = cluster.settle_writer();
-  const auto keys = put_unreplicated(cluster, "flow", 0, kRows);
-  cluster.pause_tablet(0);
-  for (const int i : {1, 2}) cluster.release(i);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+  go_with_a_tail(&Cluster::pause_tablet);
   write_more(cluster, 2 * kRows);
   cluster.resume_tablet(0);
-  expect_all_is_well(cluster, daemon, rows);
-  expect_the_tail_is_gone(daemon, keys);
+  expect_the_tail_is_gone();
 }
 
 // The new leader stands exactly where the tail began, or behind it: the offsets alone do not tell.
 TEST_F(Tail, WithoutARowOfTheNewTerm) {
-  cluster.create_table("flow", 2, 3);
-  Daemon& daemon = cluster.start_active_daemon();
-  cluster.start_writer();
-  const auto rows = cluster.settle_writer();
-  const auto keys = put_unreplicated(cluster, "flow", 0, kRows);
-  cluster.kill_tablet(0);
-  for (const int i : {1, 2}) cluster.release(i);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+  go_with_a_tail(&Cluster::kill_tablet);
   cluster.start_tablet(0);
-  expect_all_is_well(cluster, daemon, rows);
-  expect_the_tail_is_gone(daemon, keys);
+  expect_the_tail_is_gone();
 }
 
 // Its disk was lost while it was down.
@@ -250,7 +241,7 @@ TEST(Recovery, WipedDiskIsCopied) {
   cluster.start_writer();
   const auto rows = cluster.settle_writer();
   cluster.kill_tablet(0);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+  ASSERT_TRUE(cluster.is_led_without(0));
   std::filesystem::remove_all(cluster.disk(0));
   write_more(cluster);
   cluster.start_tablet(0);
@@ -275,7 +266,7 @@ TEST(Recovery, BehindTheLeadersSnapshotIsCopied) {
   cluster.start_writer();
   const auto rows = cluster.settle_writer();
   cluster.kill_tablet(0);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); }, kLedAgain));
+  ASSERT_TRUE(cluster.is_led_without(0));
   write_more(cluster, 40);
   const int leader = cluster.leader("flow", 0);
   const auto binlog = cluster.disk(leader, "flow", 0) / "binlog";

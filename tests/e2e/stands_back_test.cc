@@ -25,10 +25,6 @@ class StandsBack : public testing::Test {
     return cluster.wait_until(
         [&] { return daemon.metric("failoverd_tablets{state=\"crashed\"}") == 1; }, "crashed");
   }
-  bool is_led_again() {
-    return cluster.wait_until([&] { return cluster.everything_is_led_without(0); },
-                              "every partition has a new leader");
-  }
   void expect_all_is_well() {
     EXPECT_THAT(wait_until_sound(cluster), IsEmpty());
     const testkit::Comparison c = cluster.compare(/*acked=*/false);
@@ -60,7 +56,7 @@ TEST_F(StandsBack, WhileANameserverLives) {
   EXPECT_FALSE(cluster.znodes().get("failoverd/op_index"));
   EXPECT_EQ(cluster.calls(1, "ChangeRole") + cluster.calls(2, "ChangeRole"), 0u);
   nameserver_is_gone();
-  ASSERT_TRUE(is_led_again()) << daemon.log();
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
   EXPECT_EQ(daemon.metric(kMetric), 0);
   EXPECT_THAT(daemon.log(), HasSubstr("nothing stands in the way any more"));
   expect_all_is_well();
@@ -75,7 +71,7 @@ TEST_F(StandsBack, NotWhereItIsKnownToBePassive) {
   cluster.start_writer();
   EXPECT_NE(daemon.metric(kMetric), 1);
   cluster.kill_tablet(0);
-  ASSERT_TRUE(is_led_again()) << daemon.log();
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
   expect_all_is_well();
 }
 
@@ -87,13 +83,11 @@ TEST_F(StandsBack, ElectionThatHasProbedIsFinished) {
   cluster.start_writer();
   for (const int i : {1, 2}) cluster.hang(i, "AppendEntries");
   cluster.kill_tablet(0);
-  ASSERT_TRUE(cluster.wait_until(
-      [&] { return daemon.status().find("\"cur_task\":\"kSelectLeader\"") != std::string::npos; },
-      "the followers are probed"));
+  ASSERT_TRUE(daemon.comes_to("kSelectLeader"));
   nameserver_lives();
   ASSERT_TRUE(cluster.wait_until([&] { return daemon.metric(kMetric) == 1; }, "it stands back"));
   for (const int i : {1, 2}) cluster.release(i);
-  ASSERT_TRUE(is_led_again()) << daemon.log();
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
   expect_all_is_well();
   const int leader = cluster.leader("flow", 0);
   cluster.kill_tablet(leader);
@@ -114,7 +108,7 @@ TEST_F(StandsBack, NameserverThatComesFirst) {
   nameserver_is_gone();
   ASSERT_TRUE(cluster.wait_until([&] { return daemon.metric(kMetric) == 0; }, "it is gone"));
   cluster.kill_tablet(0);
-  ASSERT_TRUE(is_led_again()) << daemon.log();
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
   expect_all_is_well();
 }
 

@@ -118,9 +118,7 @@ TEST(TwoDaemons, CleanStopHandsOver) {
   ASSERT_TRUE(
       cluster.wait_until([&] { return second.active(); }, "the second one acts", seconds{15}));
   cluster.kill_tablet(0);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); },
-                                 "every partition has a new leader"))
-      << second.log();
+  ASSERT_TRUE(cluster.is_led_without(0)) << second.log();
   // Started again, the first one follows.
   first.start();
   ASSERT_TRUE(cluster.wait_until([&] { return is_ready(first); }, "the first one is ready"));
@@ -140,14 +138,10 @@ TEST(TwoDaemons, PausedActiveChangesNothingAfterwards) {
   cluster.start_writer();
   for (const int i : {1, 2}) cluster.hang(i, "AppendEntries");
   cluster.kill_tablet(0);
-  ASSERT_TRUE(cluster.wait_until(
-      [&] { return first.status().find("\"cur_task\":\"kSelectLeader\"") != std::string::npos; },
-      "the first one probes"));
+  ASSERT_TRUE(first.comes_to("kSelectLeader"));
   first.pause();
   for (const int i : {1, 2}) cluster.release(i);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); },
-                                 "every partition has a new leader"))
-      << second.log();
+  ASSERT_TRUE(cluster.is_led_without(0)) << second.log();
   EXPECT_THAT(wait_until_sound(cluster), IsEmpty()) << second.log();
   expect_replicas_agree(cluster);  // Ends the writer: from here on nobody replicates anything.
   const auto asked = changes_asked(cluster);
@@ -182,9 +176,7 @@ TEST(TwoDaemons, ActiveCutOffFromZooKeeperChangesNothing) {
   proxy.swallow_answers(true);
   ASSERT_TRUE(cluster.wait_until([&] { return second.active(); }, "the second one acts"));
   cluster.kill_tablet(0);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_led_without(0); },
-                                 "every partition has a new leader"))
-      << second.log();
+  ASSERT_TRUE(cluster.is_led_without(0)) << second.log();
   EXPECT_THAT(wait_until_sound(cluster), IsEmpty()) << second.log();
   expect_replicas_agree(cluster);
   // It has seen the tablet die, and says why it does nothing about it.

@@ -183,28 +183,16 @@ class HighestOffsetLeads : public Checker {
 
 // SAFETY 2: one that does not answer and is known to hold more is waited for, for wait_for_better
 // or until its tablet is dead.
-class WaitsForBetter : public Checker {
+class WaitsForBetter : public Listener {
  public:
   WaitsForBetter(World& w, const Ledger& l)
-      : Checker(w, l, "SAFETY 2: waits for one that is known to hold more") {}
-
-  void commanded(const Daemon& daemon, const core::Command& command) override {
-    if (const auto* c = std::get_if<core::CallTablet>(&command)) last_id_[daemon.name()] = c->id;
-  }
-
-  // What was asked before the lock was lost is void.
-  void before_step(const Daemon& daemon, const core::Event& event) override {
-    if (std::holds_alternative<core::LockLost>(event)) {
-      void_up_to_[daemon.name()] = last_id_[daemon.name()];
-    }
-  }
+      : Listener(w, l, "SAFETY 2: waits for one that is known to hold more") {}
 
   void answered(const Daemon& daemon, const core::CallTablet& c,
                 const core::Answer& answer) override {
     const auto key = partition_of(c.call);
     if (key && answer.answered()) heard_[{daemon.name(), c.tablet, *key}] = now();
-    if (!std::holds_alternative<core::GetTableStatus>(c.call) || !answer.ok()) return;
-    if (c.id <= void_up_to_[daemon.name()]) return;
+    if (!hears_status(daemon, c, answer)) return;
     auto& said = samples_[daemon.name()][c.tablet];
     // A word on a table that cannot be read for now is not heard.
     const core::Model& model = daemon.brain().model();
@@ -268,8 +256,6 @@ class WaitsForBetter : public Checker {
       samples_;
   // When a tablet last said anything of a partition.
   std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, Instant> heard_;
-  std::map<std::string, core::RequestId> last_id_;
-  std::map<std::string, core::RequestId> void_up_to_;
 };
 
 }  // namespace

@@ -15,26 +15,14 @@ using std::chrono::seconds;
 // SAFETY 6: where every candidate had to be loaded, nobody leads before every registered one has
 // loaded; nor before full_restart_wait is over from the first that was loaded, while an alive row's
 // tablet is not registered that is not known to hold no more than the best.
-class WaitsAfterARestart : public Checker {
+class WaitsAfterARestart : public Listener {
  public:
   WaitsAfterARestart(World& w, const Ledger& l)
-      : Checker(w, l, "SAFETY 6: a restart waits for those that may hold more") {}
-
-  void commanded(const Daemon& daemon, const core::Command& command) override {
-    if (const auto* c = std::get_if<core::CallTablet>(&command)) last_id_[daemon.name()] = c->id;
-  }
-
-  // What was asked before the lock was lost is void.
-  void before_step(const Daemon& daemon, const core::Event& event) override {
-    if (std::holds_alternative<core::LockLost>(event)) {
-      void_up_to_[daemon.name()] = last_id_[daemon.name()];
-    }
-  }
+      : Listener(w, l, "SAFETY 6: a restart waits for those that may hold more") {}
 
   void answered(const Daemon& daemon, const core::CallTablet& c,
                 const core::Answer& answer) override {
-    if (!std::holds_alternative<core::GetTableStatus>(c.call) || !answer.ok()) return;
-    if (c.id <= void_up_to_[daemon.name()]) return;
+    if (!hears_status(daemon, c, answer)) return;
     for (const core::ReplicaStatus& r : answer.replicas) {
       const bool loaded =
           r.state != core::TableState::kUndefined && r.state != core::TableState::kLoading;
@@ -142,8 +130,6 @@ class WaitsAfterARestart : public Checker {
     return known;
   }
 
-  std::map<std::string, core::RequestId> last_id_;
-  std::map<std::string, core::RequestId> void_up_to_;
   // daemon, tablet, partition.
   std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, core::Offset> said_;
   std::map<std::pair<core::Endpoint, core::PartitionKey>, core::Term> probed_;  // With this term.

@@ -2,6 +2,7 @@
 // the world, which stops there. Which rule each one holds stands in its first lines.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,23 @@ class Checker : public Observer {
 
  private:
   const std::string rule_;
+};
+
+// One that goes by what a daemon has been told: what it asked for before it lost the lock is void.
+class Listener : public Checker {
+ public:
+  using Checker::Checker;
+
+  void commanded(const Daemon& daemon, const core::Command& command) override;
+  void before_step(const Daemon& daemon, const core::Event& event) override;
+
+ protected:
+  // Whether this answer to GetTableStatus is heard.
+  bool hears_status(const Daemon&, const core::CallTablet&, const core::Answer&) const;
+
+ private:
+  std::map<std::string, core::RequestId> last_id_;  // By daemon.
+  std::map<std::string, core::RequestId> void_up_to_;
 };
 
 using Checkers = std::vector<std::unique_ptr<Checker>>;

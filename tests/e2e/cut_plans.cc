@@ -1,0 +1,122 @@
+#include "tests/e2e/cut_plans.h"
+
+namespace failoverd::e2e {
+namespace {
+
+using Stage = Cluster::Stage;
+
+constexpr bool kLeader = false;
+constexpr bool kReplica = true;
+
+}  // namespace
+
+// The first AppendEntries that a returned replica gets are failoverd's: the fence, twice, and once
+// more before a copy is added.
+const std::vector<Plan>& plans() {
+  static const std::vector<Plan> all = {
+      {"OfflineReplica",
+       "kOfflineReplicaOP",
+       Way::kFollowerDies,
+       3,
+       false,
+       {{"DelReplica", kLeader, Stage::kBefore}, {"DelReplica", kLeader, Stage::kAfter}}},
+      {"RecoverTable",
+       "kRecoverTableOP",
+       Way::kKilled,
+       3,
+       false,
+       {{"GetTableFollower", kLeader, Stage::kBefore},
+        {"LoadTable", kReplica, Stage::kBefore},
+        {"LoadTable", kReplica, Stage::kInside},
+        {"LoadTable", kReplica, Stage::kAfter},
+        {"AppendEntries", kReplica, Stage::kBefore},
+        {"AppendEntries", kReplica, Stage::kAfter},
+        {"GetManifest", kLeader, Stage::kBefore},
+        {"GetManifest", kLeader, Stage::kAfter}}},
+      {"ReAddReplicaNoSend",
+       "kReAddReplicaNoSendOP",
+       Way::kKilled,
+       3,
+       true,
+       {{"PauseSnapshot", kLeader, Stage::kBefore},
+        {"PauseSnapshot", kLeader, Stage::kAfter},
+        {"AddReplica", kLeader, Stage::kBefore},
+        {"AddReplica", kLeader, Stage::kAfter},
+        {"RecoverSnapshot", kLeader, Stage::kBefore},
+        {"RecoverSnapshot", kLeader, Stage::kAfter},
+        {"AppendEntries", kReplica, Stage::kBefore, 2}}},
+      {"ReAddReplicaSimplify",
+       "kReAddReplicaSimplifyOP",
+       Way::kStopped,
+       3,
+       true,
+       {{"AddReplica", kLeader, Stage::kBefore},
+        {"AddReplica", kLeader, Stage::kAfter},
+        {"AppendEntries", kReplica, Stage::kBefore, 2}}},
+      // kRecoverTable has loaded it before.
+      {"ReAddReplicaWithDrop",
+       "kReAddReplicaWithDropOP",
+       Way::kKilledAhead,
+       3,
+       true,
+       {{"PauseSnapshot", kLeader, Stage::kBefore},
+        {"PauseSnapshot", kLeader, Stage::kAfter},
+        {"DropTable", kReplica, Stage::kBefore},
+        {"DropTable", kReplica, Stage::kInside},
+        {"DropTable", kReplica, Stage::kAfter},
+        {"SendSnapshot", kLeader, Stage::kBefore},
+        {"SendSnapshot", kLeader, Stage::kInside},
+        {"SendSnapshot", kLeader, Stage::kAfter},
+        {"LoadTable", kReplica, Stage::kBefore, 1},
+        {"LoadTable", kReplica, Stage::kInside, 1},
+        {"LoadTable", kReplica, Stage::kAfter, 1},
+        {"AddReplica", kLeader, Stage::kBefore},
+        {"AddReplica", kLeader, Stage::kAfter},
+        {"RecoverSnapshot", kLeader, Stage::kBefore},
+        {"RecoverSnapshot", kLeader, Stage::kAfter},
+        {"AppendEntries", kReplica, Stage::kBefore, 3}}},
+      // kRecoverTable has tried to load it before, and found nothing: that call has no inside.
+      {"ReAddReplica",
+       "kReAddReplicaOP",
+       Way::kKilledWiped,
+       3,
+       true,
+       {{"PauseSnapshot", kLeader, Stage::kBefore},
+        {"PauseSnapshot", kLeader, Stage::kAfter},
+        {"SendSnapshot", kLeader, Stage::kBefore},
+        {"SendSnapshot", kLeader, Stage::kInside},
+        {"SendSnapshot", kLeader, Stage::kAfter},
+        {"LoadTable", kReplica, Stage::kBefore, 1},
+        {"LoadTable", kReplica, Stage::kInside},
+        {"LoadTable", kReplica, Stage::kAfter, 1},
+        {"AddReplica", kLeader, Stage::kBefore},
+        {"AddReplica", kLeader, Stage::kAfter},
+        {"RecoverSnapshot", kLeader, Stage::kBefore},
+        {"RecoverSnapshot", kLeader, Stage::kAfter},
+        {"AppendEntries", kReplica, Stage::kBefore, 1}}},
+      {"ReLoadTable",
+       "kReLoadTableOP",
+       Way::kKilled,
+       1,
+       false,
+       {{"LoadTable", kReplica, Stage::kBefore},
+        {"LoadTable", kReplica, Stage::kInside},
+        {"LoadTable", kReplica, Stage::kAfter}}},
+      {"UpdatePartitionStatus", "kUpdatePartitionStatusOP", Way::kStopped, 1, false, {}},
+      {"FullRestart",
+       "kFullRestartOP",
+       Way::kAllKilled,
+       3,
+       false,
+       {{"LoadTable", kReplica, Stage::kBefore},
+        {"LoadTable", kReplica, Stage::kInside},
+        {"LoadTable", kReplica, Stage::kAfter},
+        {"AppendEntries", kLeader, Stage::kBefore},
+        {"AppendEntries", kLeader, Stage::kAfter},
+        {"ChangeRole", kLeader, Stage::kBefore},
+        {"ChangeRole", kLeader, Stage::kAfter}}},
+  };
+  return all;
+}
+
+}  // namespace failoverd::e2e
