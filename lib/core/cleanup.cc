@@ -1,5 +1,7 @@
 #include "lib/core/cleanup.h"
 
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -8,6 +10,11 @@ namespace {
 
 constexpr Duration kAtMost = std::chrono::seconds{2};
 constexpr Duration kAgain = std::chrono::seconds{1};
+// A tablet's registry is looked through every kTurns * kTurn; in turns, so that no second asks all.
+constexpr Duration kTurn = std::chrono::seconds{1};
+constexpr TabletIndex kTurns = 10;
+// The route of what is no op's. Ops count from kFirstOpId.
+constexpr OpId kNoOp = 0;
 
 }  // namespace
 
@@ -67,6 +74,10 @@ void Cleanup::clean(Left& left) {
 }
 
 void Cleanup::answered(const Route& route, const Answer& answer) {
+  if (route.what == kLookThrough) {
+    looked_through(route.tablet, answer);
+    return;
+  }
   const auto left = left_.find(route.key);
   if (left == left_.end()) return;
   const Item item{static_cast<What>(route.what), route.tablet};
@@ -85,6 +96,10 @@ void Cleanup::again(Left& left) {
 }
 
 void Cleanup::timer(const Route& route) {
+  if (route.key == kNoOp) {
+    look_around();
+    return;
+  }
   const auto left = left_.find(route.key);
   if (left == left_.end()) return;
   left->second.timer_set = false;
@@ -97,6 +112,39 @@ void Cleanup::done(Left& left, Item item) {
   const OpId op = left.op.id;
   left_.erase(op);
   journal_.drop(op);
+}
+
+void Cleanup::look_around() {
+  for (TabletIndex i = turn_; i < model_.tablet_count(); i += kTurns) {
+    const Tablet& t = model_.tablet(i);
+    if (t.verdict.state != TabletState::kHealthy) continue;
+    desk_.call({Route::Owner::kCleanup, kNoOp, kLookThrough, i, {}}, t.endpoint, GetTaskStatus{},
+               kAtMost);
+  }
+  turn_ = (turn_ + 1) % kTurns;
+  desk_.timer({Route::Owner::kCleanup, kNoOp, 0, 0, {}}, desk_.now + kTurn);
+}
+
+// What is ours and belongs to no op any more was carried out after its op had ended. What still
+// runs is left until it has ended: whoever sends there again must see it.
+void Cleanup::looked_through(TabletIndex tablet, const Answer& answer) {
+  std::set<OpId> strays;
+  std::set<OpId> running;
+  for (const RegisteredTask& t : answer.tasks) {
+    if (t.op < kFirstOpId || journal_.has(t.op)) continue;
+    const bool runs = t.status == OpStatus::kInited || t.status == OpStatus::kDoing;
+    (runs ? running : strays).insert(t.op);
+  }
+  for (const OpId op : strays) {
+    if (running.contains(op)) continue;
+    const Endpoint& endpoint = model_.tablet(tablet).endpoint;
+    desk_.note(Severity::kInfo, "op",
+               endpoint + " carried out a task of op " + std::to_string(op) +
+                   " after that had ended; it is told to forget it",
+               {{"op_id", std::to_string(op)}, {"tablet", endpoint}});
+    desk_.call({Route::Owner::kCleanup, kNoOp, kForgetStrays, tablet, {}}, endpoint,
+               DeleteOpTask{op}, kAtMost);
+  }
 }
 
 }  // namespace failoverd::core

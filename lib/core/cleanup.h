@@ -1,7 +1,8 @@
 // What ended ops have left on tablets that could not be asked at that moment: tasks in their
 // registries, a paused snapshot on a leader that stood still (SAFETY 11). Tried again until the
-// tablet has answered. The op's journal entry stays
-// until then, marked as over, so that a successor goes on. Owned by the brain.
+// tablet has answered. The op's journal entry stays until then, marked as over, so that a successor
+// goes on. A tablet that hung may register a task later still: every registry is looked through now
+// and then. Owned by the brain.
 #pragma once
 
 #include <map>
@@ -18,6 +19,8 @@ class Cleanup {
   Cleanup(Model& model, Desk& desk, Journal& journal)
       : model_(model), desk_(desk), journal_(journal) {}
 
+  // A new reign: from now on the tablets' registries are looked through.
+  void start() { look_around(); }
   // An op has ended; `over.over` is set, `over.paused` if its leader may still be paused.
   void begin(const BegunOp& over);
   // A predecessor's.
@@ -29,7 +32,7 @@ class Cleanup {
   void timer(const Route&);
 
  private:
-  enum What : std::uint32_t { kForgetTasks, kRecoverSnapshot };
+  enum What : std::uint32_t { kForgetTasks, kRecoverSnapshot, kLookThrough, kForgetStrays };
   using Item = std::pair<What, TabletIndex>;
   struct Left {
     BegunOp op;
@@ -43,11 +46,14 @@ class Cleanup {
   void clean(Left&);
   void again(Left&);
   void done(Left&, Item);
+  void look_around();
+  void looked_through(TabletIndex, const Answer&);
 
   Model& model_;
   Desk& desk_;
   Journal& journal_;
   std::map<OpId, Left> left_;
+  TabletIndex turn_ = 0;  // Which of the tablets are next to be looked through.
 };
 
 }  // namespace failoverd::core

@@ -23,6 +23,8 @@ class Journal {
   void begin(const BegunOp& op);
   // Its entry is to go, if it has one.
   void drop(OpId op);
+  // Whether it has one, or is about to.
+  bool has(OpId op) const { return entries_.contains(op); }
   // It has ended, and joins the list of those.
   void finished(const OpRecord& op);
 

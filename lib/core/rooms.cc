@@ -187,6 +187,7 @@ void Brain::Rooms::lock_gained(const LockGained& e) {
   }
   recall();
   watch.start();
+  cleanup.start();
   for (const auto& [tid, table] : model.tables()) {
     for (const auto& [pid, p] : table.partitions) dirty_.insert({tid, pid});
   }
