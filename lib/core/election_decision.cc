@@ -117,6 +117,10 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
     const Tablet& t = model_.tablet(c.tablet);
     const Replica* r = replica(e, c.tablet);
     if (!r) continue;
+    // An election may take long, and one that has answered it fall silent only now.
+    const auto answered = e.answered_at.find(c.tablet);
+    const Instant since = answered == e.answered_at.end() ? e.began : answered->second;
+    const Instant better = since + desk_.policy.election.wait_for_better;
     Instant limit = e.round_began;
     if (t.verdict.state == TabletState::kHealthy || t.verdict.state == TabletState::kCutOff) {
       // Counted from its last sign of life: many answers that wait to be read are not silence.
@@ -124,18 +128,18 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
       limit = std::min(alive + kGrace, e.round_began + kLongestGrace);
     }
     if (!r->word.asked_at && !t.evidence.refused_first) {
-      limit = std::max(limit, e.began + desk_.policy.election.wait_for_better);
+      limit = std::max(limit, better);
       says(e, "waits for " + t.endpoint + ", which nobody has heard of yet");
     }
     // A leader that lives has acknowledged what nobody else may hold, whatever was last heard.
     if (r->leads() && t.verdict.state == TabletState::kHealthy) {
-      limit = std::max(limit, e.began + desk_.policy.election.wait_for_better);
+      limit = std::max(limit, better);
       says(e, "waits for " + t.endpoint + ", which led until now");
     }
     if (c.reading) limit = std::max(limit, c.read_at + kGrace);  // Once more, and it counts.
     const Offset known = std::max(r->word.offset, c.reading.value_or(0));
     if (known > best) {
-      limit = std::max(limit, e.began + desk_.policy.election.wait_for_better);
+      limit = std::max(limit, better);
       says(e, "waits for " + t.endpoint + ", which had offset " + std::to_string(known) +
                   "; the best that answered has " + std::to_string(best));
     }

@@ -70,6 +70,7 @@ void Elections::status_answered(Election& e, Candidate& c, const Answer& answer)
         return;
       }
       c.asked = true;
+      e.had_to_load.insert(c.tablet);
       call(e, kLoad, c.tablet, model_.load_as_follower(e.at));
   }
 }

@@ -48,6 +48,7 @@ void Elections::begin(OpId op, OpType type, PartitionKey at, std::optional<Insta
   e.type = type;
   e.at = at;
   const Partition& p = *model_.partition(at);
+  e.restart_goes_on = p.begun_restart;
   e.loads = type == OpType::kFullRestartOP || p.begun_restart;
   e.unrecorded = p.begun_term && std::none_of(p.replicas.begin(), p.replicas.end(), [&](auto& r) {
                    return r.may_lead_term && *r.may_lead_term > *p.begun_term;
@@ -105,6 +106,7 @@ void Elections::stalled(Duration duration) {
   for (auto& [op, e] : elections_) {
     e.round_began += duration;
     e.began += duration;
+    for (auto& [tablet, answered_at] : e.answered_at) answered_at += duration;
   }
 }
 
@@ -189,10 +191,12 @@ bool Elections::add_candidate(Election& e, const Replica& r) {
   Candidate c;
   c.tablet = r.tablet;
   const Replica* leader = model_.partition(e.at)->leader();
-  // SAFETY 6: it held the table when its leader was last heard of, and has held it ever since.
-  c.continuous =
-      e.served.contains(r.tablet) || (leader && leader->word.led_until && r.word.held_since &&
-                                      *r.word.held_since <= *leader->word.led_until);
+  // SAFETY 6: it held the table when its leader was last heard of, and has held it ever since. One
+  // that had to load it has followed nobody, even if its leader has been heard of again.
+  const bool held = leader && leader->word.led_until && r.word.held_since &&
+                    *r.word.held_since <= *leader->word.led_until;
+  c.continuous = e.served.contains(r.tablet) ||
+                 (held && !e.restart_goes_on && !e.had_to_load.contains(r.tablet));
   e.candidates.push_back(c);
   return true;
 }
@@ -302,6 +306,7 @@ void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) 
   }
   c.heard = Heard::kOffset;
   c.offset = answer.offset;
+  e.answered_at[c.tablet] = desk_.now;
 }
 
 // SAFETY 7.

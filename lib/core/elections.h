@@ -107,14 +107,18 @@ class Elections : public Publishing {
     std::map<TabletIndex, std::vector<Led>> led;
     // What GetTermPair said before this election probed it: whom it followed.
     std::map<TabletIndex, Term> said;
+    // When it last answered a probe, over all rounds: from then on it is waited for (SAFETY 2).
+    std::map<TabletIndex, Instant> answered_at;
     std::set<TabletIndex> served;  // Said themselves that they led: they had not restarted.
     // SAFETY 6: nobody has followed without a restart, so those that hold nothing load. Over all
-    // rounds: who has said that it loads and when, who has nothing to load, when the first was
-    // loaded.
+    // rounds: who was told to load, who has said that it does and when, who has nothing to load,
+    // when the first was loaded.
     bool loads = false;
     // A predecessor began it, and who it told to lead is not known: any that has restarted since
     // may have led, and its log may hold that term.
     bool unrecorded = false;
+    bool restart_goes_on = false;  // A predecessor may have told any of them to load.
+    std::set<TabletIndex> had_to_load;
     std::map<TabletIndex, Instant> load_told;
     std::set<TabletIndex> unloadable;
     std::optional<Instant> first_loaded;

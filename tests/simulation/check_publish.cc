@@ -182,7 +182,7 @@ class HighestOffsetLeads : public Checker {
 };
 
 // SAFETY 2: one that does not answer and is known to hold more is waited for, for wait_for_better
-// or until its tablet is dead.
+// from the election's begin or its last answer to one of its probes, or until its tablet is dead.
 class WaitsForBetter : public Listener {
  public:
   WaitsForBetter(World& w, const Ledger& l)
@@ -190,8 +190,6 @@ class WaitsForBetter : public Listener {
 
   void answered(const Daemon& daemon, const core::CallTablet& c,
                 const core::Answer& answer) override {
-    const auto key = partition_of(c.call);
-    if (key && answer.answered()) heard_[{daemon.name(), c.tablet, *key}] = now();
     if (!hears_status(daemon, c, answer)) return;
     auto& said = samples_[daemon.name()][c.tablet];
     // A word on a table that cannot be read for now is not heard.
@@ -205,12 +203,12 @@ class WaitsForBetter : public Listener {
   void sent(const Daemon& daemon, const core::CallTablet& c) override {
     const auto* promote = std::get_if<core::Promote>(&c.call);
     const auto* rows = promote ? world_.keeper.partition(promote->at) : nullptr;
-    if (!rows || !ledger_.begun(promote->at) || waited(daemon, promote->at)) return;
+    if (!rows || !ledger_.begun(promote->at)) return;
     const core::Offset best = world_.tablet(c.tablet).log(promote->at).offset();
     for (const core::Row& row : rows->rows) {
       if (!row.is_alive || row.endpoint == c.tablet) continue;
       const auto last = last_known(daemon, row.endpoint, promote->at);
-      if (!last || *last <= best || settled(daemon, row.endpoint, promote->at)) continue;
+      if (!last || *last <= best || settled(daemon, row.endpoint, *promote)) continue;
       broken(c.tablet + " is told to lead " + at(promote->at) + " with offset " +
              std::to_string(best) + "; " + row.endpoint + " was last seen with " +
              std::to_string(*last) + " and has not answered");
@@ -218,11 +216,6 @@ class WaitsForBetter : public Listener {
   }
 
  private:
-  bool waited(const Daemon& daemon, core::PartitionKey key) const {
-    const core::OpRecord* op = op_of(daemon, key);
-    return op && now() - op->started >= world_.policy.election.wait_for_better;
-  }
-
   static const core::OpRecord* op_of(const Daemon& daemon, core::PartitionKey key) {
     for (const auto& [id, op] : daemon.brain().ops().running()) {
       if (op.at == key) return &op;
@@ -241,21 +234,28 @@ class WaitsForBetter : public Listener {
     return offset->second;
   }
 
-  // Its tablet is dead for the daemon, or it has said in this election what it holds.
-  bool settled(const Daemon& daemon, const core::Endpoint& tablet, core::PartitionKey key) const {
+  // Its tablet is dead for the daemon, it has answered the probe of this round, or it was waited
+  // for.
+  bool settled(const Daemon& daemon, const core::Endpoint& tablet,
+               const core::Promote& promote) const {
     const core::Model& model = daemon.brain().model();
     const auto index = model.find_tablet(tablet);
     if (index && model.tablet(*index).verdict.dead()) return true;
-    const auto heard = heard_.find({daemon.name(), tablet, key});
-    const core::OpRecord* op = op_of(daemon, key);
-    return heard != heard_.end() && op && heard->second >= op->started;
+    const core::OpRecord* op = op_of(daemon, promote.at);
+    if (!op) return false;
+    Instant since = op->started;
+    for (const Attempt& a : ledger_.attempts(promote.at)) {
+      const bool said = a.told && a.told->answered() && a.daemon == daemon.name();
+      if (a.promotion || a.tablet != tablet || !said) continue;
+      if (a.term + 1 == promote.term) return true;
+      if (a.told->ok()) since = std::max(since, a.told_at);
+    }
+    return now() - since >= world_.policy.election.wait_for_better;
   }
 
   // daemon -> tablet -> what it said last.
   std::map<std::string, std::map<core::Endpoint, std::map<core::PartitionKey, core::Offset>>>
       samples_;
-  // When a tablet last said anything of a partition.
-  std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, Instant> heard_;
 };
 
 }  // namespace
