@@ -125,7 +125,7 @@ struct Note {
 struct Measure {
   PartitionKey at;
   Duration detect{};   // First sign to verdict.
-  Duration elect{};    // Verdict to ChangeRole answered.
+  Duration elect{};    // The op's begin to ChangeRole answered.
   Duration publish{};  // To the multi answered.
   Duration total{};
   // At most so many acknowledged entries may be gone: what the old leader was last heard to hold

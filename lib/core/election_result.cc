@@ -234,8 +234,8 @@ void Elections::published(OpId op) {
   }
   const Duration elect = e->promoted - e->began;
   const Duration publish = desk_.now - e->promoted;
-  const Duration detect = e->first_sign ? e->began - *e->first_sign : Duration{};
-  const Measure took{e->at, detect, elect, publish, detect + elect + publish, possible_loss(*e)};
+  const Duration total = e->detect + elect + publish;
+  const Measure took{e->at, e->detect, elect, publish, total, possible_loss(*e)};
   desk_.out.emplace_back(took);
   note_leader(*e, took);
   if (Partition* p = model_.partition(e->at)) {

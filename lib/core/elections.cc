@@ -42,7 +42,7 @@ void Elections::call(Election& e, What what, TabletIndex tablet, Call to_send) {
   desk_.call(route, name(tablet), std::move(to_send), kCallDeadline);
 }
 
-void Elections::begin(OpId op, OpType type, PartitionKey at, std::optional<Instant> first_sign) {
+void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect) {
   Election& e = elections_[op];
   e.op = op;
   e.type = type;
@@ -58,7 +58,7 @@ void Elections::begin(OpId op, OpType type, PartitionKey at, std::optional<Insta
     e.leader_asked_at = *leader->word.heard_at;
   }
   e.began = desk_.now;
-  e.first_sign = first_sign;
+  e.detect = detect;
   of_partition_[at] = op;
   new_round(e);
 }

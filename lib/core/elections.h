@@ -32,9 +32,10 @@ class Elections : public Publishing {
         terms_(terms),
         journal_(journal) {}
 
-  // The op has been opened in the OpLog and is the partition's. `first_sign`: for the measure.
-  // kFullRestartOP: nobody serves, the candidates have to be loaded first.
-  void begin(OpId op, OpType type, PartitionKey at, std::optional<Instant> first_sign);
+  // The op has been opened in the OpLog and is the partition's. `detect`: from the first sign of
+  // trouble to the verdict, for the measure. kFullRestartOP: nobody serves, the candidates have to
+  // be loaded first.
+  void begin(OpId op, OpType type, PartitionKey at, Duration detect);
   void stop();  // The lock is lost: forget all; records tell the successor.
   // Ends those that have changed nothing yet.
   void call_off(const std::string& why);
@@ -127,7 +128,7 @@ class Elections : public Publishing {
     Instant leader_asked_at;
     std::map<TabletIndex, int> refused_to_lead;  // Code 105, or no answer; over all rounds.
     // For the measure.
-    std::optional<Instant> first_sign;
+    Duration detect{};
     Instant began;
     Instant promoted;
   };

@@ -232,7 +232,7 @@ bool Operations::says_it_leads(Operation& o, const Answer& answer) {
   if (answer.ok() && answer.is_leader && answer.term == o.leader_term) return true;
   Partition* p = model_.partition(o.at);
   const Term published = p ? p->published_term() : 0;
-  if (answer.ok() && answer.is_leader && published != 0 && answer.term != published) {
+  if (p && answer.ok() && answer.is_leader && answer.term != published) {
     p->begun_term = std::max(answer.term, published + 1);
     p->seen_term = std::max(p->seen_term, answer.term);
     cancel(o, leader(o) + " leads with term " + std::to_string(answer.term) + ", and term " +

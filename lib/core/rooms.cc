@@ -85,6 +85,10 @@ void Brain::Rooms::tables_listed(const TablesListed& list) {
     if (!there.contains(znode)) gone.push_back(znode);
   }
   for (const std::string& znode : gone) model.drop_table(znode);
+  if (gone.empty()) return;
+  for (const auto& [znode, why] : model.unreadable()) {  // Its tid may have been one of theirs.
+    desk.out.emplace_back(ReadTable{znode});
+  }
 }
 
 void Brain::Rooms::table_read(const TableRead& e) {
@@ -146,18 +150,22 @@ void Brain::Rooms::nameservers_listed(const NameserversListed& e) {
 }
 
 void Brain::Rooms::switch_was_read(const SwitchRead& e) {
-  const bool news = !switch_read || auto_failover != e.auto_failover;
-  switch_read = true;
+  const bool was_read = std::exchange(switch_read, true);
+  const bool news = !was_read || auto_failover != e.auto_failover;
   if (news) {
     const std::string was = auto_failover ? "true" : "false";
     auto_failover = e.auto_failover;
     for (const PartitionKey at : troubled_) {
       if (Partition* p = model.partition(at)) p->would_note = false;
     }
+    std::vector<std::pair<std::string, std::string>> fields;
+    if (was_read) fields.emplace_back("old", was);  // At the first look nothing has changed.
+    fields.emplace_back("new", auto_failover ? "true" : "false");
+    fields.emplace_back("by", e.by);
     desk.note(Severity::kInfo, "switch",
               std::string{"auto_failover is "} + (auto_failover ? "true" : "false") +
                   (e.by.empty() ? "" : ", set by " + e.by),
-              {{"old", was}, {"new", auto_failover ? "true" : "false"}, {"by", e.by}});
+              std::move(fields));
     if (!auto_failover) {
       elections.call_off("auto_failover is off");
       operations.call_off("auto_failover is off", /*all=*/false);
@@ -413,7 +421,7 @@ void Brain::Rooms::note_stands_back() {
 void Brain::Rooms::reserve_blocks() {
   if (!active || desk.now >= fresh_until || !stands_back(desk.now).empty()) return;
   if (desk.now < reserve_not_before_) return;
-  if (terms.due()) {
+  if (terms.due() && (auto_failover || elections.any())) {  // Off: the cluster's znodes stay.
     std::size_t partitions = 0;
     for (const auto& [tid, table] : model.tables()) partitions += table.partitions.size();
     terms.want_size(4 * partitions);

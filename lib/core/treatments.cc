@@ -64,12 +64,15 @@ void Brain::Rooms::treat(PartitionKey at, Partition& p) {
 void Brain::Rooms::elect(PartitionKey at, Partition& p) {
   if (!leaders_counted_) model.count_leaders();
   leaders_counted_ = true;
-  std::optional<Instant> first_sign;
-  if (const Replica* leader = p.leader()) first_sign = model.tablet(leader->tablet).first_sign;
+  Duration detect{};
+  if (const Replica* leader = p.leader()) {
+    const Tablet& t = model.tablet(leader->tablet);
+    if (t.first_sign) detect = std::max(t.since - *t.first_sign, Duration{});
+  }
   const OpType type = p.diagnosis.condition == Condition::kAllDown ? OpType::kFullRestartOP
                                                                    : OpType::kChangeLeaderOP;
   if (const OpId op = open(type, at, p, p.diagnosis.why, std::nullopt))
-    elections.begin(op, type, at, first_sign);
+    elections.begin(op, type, at, detect);
 }
 
 void Brain::Rooms::begin(PartitionKey at, Partition& p, const Treatment& treatment) {

@@ -11,6 +11,11 @@ using zookeeper::Stat;
 
 constexpr auto kTryAgain = std::chrono::milliseconds{100};
 
+// How long a write whose answer was lost is asked after.
+constexpr auto kReadBackFor = std::chrono::seconds{5};
+// Remembered of a file that does not say.
+constexpr const char* kNone = "none";
+
 const char* word(bool value) { return value ? "true" : "false"; }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -90,6 +95,7 @@ void Switch::value_read(Code code, const std::string& value) {
     const auto parsed = parse(value);
     by_ = who_wrote(value);
     if (parsed) {
+      in_force_ = parsed;
       tell_(core::SwitchRead{*parsed, by_});
     } else {
       complain(paths_.auto_failover() + ": \"" + first_line(value).substr(0, 40) +
@@ -101,25 +107,24 @@ void Switch::value_read(Code code, const std::string& value) {
 
 void Switch::file_says(std::optional<bool> value) {
   file_ = value;
-  compare_ = value.has_value();
+  compare_ = true;
   if (read_) compare_with_remembered();
 }
 
 void Switch::now_active(bool otherwise) {
-  create_as_ = file_.value_or(otherwise);
+  otherwise_ = otherwise;
   if (read_) compare_with_remembered();
 }
 
 // The value remembered below daemons/ says what this file said when it was last read.
 void Switch::compare_with_remembered() {
   if (!exists_) {
-    if (create_as_) create(*create_as_);
+    if (otherwise_) create(*otherwise_);
     return;  // A standby waits: the first active daemon writes it.
   }
-  if (!compare_ || !file_) return;
-  compare_ = false;
+  if (!std::exchange(compare_, false)) return;
   session_.get(paths_.daemons() + "/" + daemon_,
-               guarded([this, value = *file_](Code code, const std::string& said, const Stat&) {
+               guarded([this, file = file_](Code code, const std::string& said, const Stat&) {
                  if (code != Code::kOk && code != Code::kNoNode) {
                    compare_ = true;
                    later([this] {
@@ -127,56 +132,79 @@ void Switch::compare_with_remembered() {
                    });
                    return;
                  }
-                 const auto before = code == Code::kOk ? parse(said) : std::nullopt;
-                 if (before == value) return;
-                 if (!before) return remember(value);
-                 set(value, "the file of " + daemon_, [this, value](bool ok, const std::string&) {
-                   if (ok) return remember(value);
+                 const auto before = parse(said);
+                 const bool never_read = !before && first_line(said) != kNone;
+                 if (never_read) return remember(file ? word(*file) : kNone);
+                 if (!file || before == file) return;
+                 set(*file, "the file of " + daemon_, [this, file](bool ok, const std::string&) {
+                   if (ok) return remember(word(*file));
                    compare_ = true;
                    later([this] { compare_with_remembered(); });
                  });
                }));
 }
 
-void Switch::remember(bool value) {
+void Switch::remember(const std::string& word) {
   const std::string path = paths_.daemons() + "/" + daemon_;
-  session_.ensure_path(path, guarded([this, path, value](Code code) {
-                         if (code != Code::kOk) {
-                           later([this, value] { remember(value); });
-                           return;
-                         }
-                         session_.set(path, word(value), -1,
-                                      guarded([this, value](Code c, const Stat&) {
-                                        if (c != Code::kOk)
-                                          later([this, value] { remember(value); });
+  const auto again = [this, word] { later([this, word] { remember(word); }); };
+  session_.ensure_path(path, guarded([this, path, word, again](Code code) {
+                         if (code != Code::kOk) return again();
+                         session_.set(path, word, -1, guarded([again](Code c, const Stat&) {
+                                        if (c != Code::kOk) again();
                                       }));
                        }));
 }
 
-void Switch::create(bool value) {
-  session_.ensure_path(paths_.own(), guarded([this, value](Code code) {
-                         if (code != Code::kOk) {
-                           later([this] { compare_with_remembered(); });
-                           return;
-                         }
-                         session_.create(
-                             paths_.auto_failover(),
-                             std::string{word(value)} + "\nby the file of " + daemon_ + "\n", false,
-                             false, guarded([this, value](Code c, const std::string&) {
-                               if (c == Code::kOk && file_) remember(value);
-                               // Its watch tells what is there now, whoever was first.
-                               if (c != Code::kOk && c != Code::kNodeExists) {
-                                 later([this] { compare_with_remembered(); });
-                               }
-                             }));
+void Switch::create(bool otherwise) {
+  const std::string value = in_force_ ? std::string{word(*in_force_)} + "\nby " + by_ + "\n"
+                                      : std::string{word(file_.value_or(otherwise))} +
+                                            "\nby the file of " + daemon_ + "\n";
+  const auto again = [this] { later([this] { compare_with_remembered(); }); };
+  session_.ensure_path(paths_.own(), guarded([this, value, again](Code code) {
+                         if (code != Code::kOk) return again();
+                         session_.create(paths_.auto_failover(), value, false, false,
+                                         guarded([again](Code c, const std::string&) {
+                                           // Its watch tells what is there now, whoever was first.
+                                           if (c != Code::kOk && c != Code::kNodeExists) again();
+                                         }));
                        }));
 }
 
+struct Switch::Setting {
+  bool value = false;
+  std::string by;
+  std::function<void(bool ok, std::string why)> done;
+  std::chrono::steady_clock::time_point give_up;
+
+  std::string text() const { return std::string{word(value)} + "\nby " + by + "\n"; }
+};
+
 void Switch::set(bool value, const std::string& by,
                  std::function<void(bool ok, std::string why)> done) {
-  session_.set(paths_.auto_failover(), std::string{word(value)} + "\nby " + by + "\n", -1,
-               guarded([done = std::move(done)](Code code, const Stat&) {
-                 done(code == Code::kOk, zookeeper::to_text(code));
+  auto setting = std::make_shared<Setting>(
+      Setting{value, by, std::move(done), std::chrono::steady_clock::now() + kReadBackFor});
+  session_.set(paths_.auto_failover(), setting->text(), -1,
+               guarded([this, setting](Code code, const Stat&) {
+                 if (code == Code::kUnknown) return read_back(setting);
+                 // Told here, so that who asks after the answer hears it.
+                 if (code == Code::kOk) value_read(code, setting->text());
+                 setting->done(code == Code::kOk, zookeeper::to_text(code));
+               }));
+}
+
+void Switch::read_back(std::shared_ptr<Setting> setting) {
+  session_.get(paths_.auto_failover(),
+               guarded([this, setting](Code code, const std::string& value, const Stat&) {
+                 if (code == Code::kOk) {
+                   value_read(code, value);
+                   return setting->done(value == setting->text(),
+                                        "the answer was lost, and it does not stand there");
+                 }
+                 if (std::chrono::steady_clock::now() >= setting->give_up) {
+                   return setting->done(false,
+                                        "ZooKeeper does not answer: it may still be carried out");
+                 }
+                 later([this, setting] { read_back(setting); });
                }));
 }
 

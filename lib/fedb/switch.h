@@ -1,7 +1,9 @@
 // The switch auto_failover, shared by all daemons in <root>/failoverd/auto_failover, and what this
 // daemon last read from its own file (INTERFACE.md, "The switch"): only a file that says something
-// else than it said before changes the switch. Value of the znode: "true" or "false", then a line
-// "by <who>". Owned by the hands; one thread.
+// else than it said before changes the switch; a file that never had the key and gets it does. A
+// daemon that has never read a file before changes nothing. Value of the znode: "true" or "false",
+// then a line "by <who>"; of a daemon's: "true", "false", or "none" where its file did not say.
+// Owned by the hands; one thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -34,9 +36,12 @@ class Switch {
   void connected(bool new_session);
   // The file was read, at the start or by a reload. None: it does not say.
   void file_says(std::optional<bool> value);
-  // This daemon has become active: where no znode is, it writes what its file says, or `otherwise`.
+  // This daemon has become active: where no znode is, it writes what was read there last (somebody
+  // has removed it), else what its file says, else `otherwise`.
   void now_active(bool otherwise);
-  // confset. done(ok): written, or why not.
+  // confset. done(ok): it is written, and told; or why not. A lost answer is read back (SAFETY 17);
+  // where ZooKeeper does not answer that either, the write may still be carried out, and `why` says
+  // so.
   void set(bool value, const std::string& by, std::function<void(bool ok, std::string why)> done);
 
   const std::string& by() const { return by_; }
@@ -45,8 +50,10 @@ class Switch {
   void read();
   void value_read(zookeeper::Code code, const std::string& value);
   void compare_with_remembered();
-  void remember(bool value);
-  void create(bool value);
+  void remember(const std::string& word);
+  void create(bool otherwise);
+  struct Setting;
+  void read_back(std::shared_ptr<Setting> setting);
   void later(std::function<void()> what);
 
   template <class F>
@@ -67,7 +74,8 @@ class Switch {
   bool watched_ = false;
   bool read_ = false;
   bool exists_ = false;
-  std::optional<bool> create_as_;  // Active: what to write where no znode is.
+  std::optional<bool> in_force_;   // What was read last.
+  std::optional<bool> otherwise_;  // Active: what to write where no znode is and nobody says.
   std::string by_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

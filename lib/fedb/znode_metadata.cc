@@ -154,8 +154,7 @@ void ZnodeMetadata::keep(const core::TableEdit& edit, Publishing& to) {
   to.kept.emplace_back(edit.tid, std::move(kept));
 }
 
-// Clients watch that it changes; what it says means nothing. Where its value is not known yet, any
-// value does: tablets and clients compare nothing.
+// Clients watch that it changes, and compare nothing; but a counter goes up, whoever else counts.
 void ZnodeMetadata::bump(std::vector<Op>& ops) {
   ops.push_back(Op::set(paths_.notify(), std::to_string(++notify_), -1));
 }
@@ -210,7 +209,7 @@ void ZnodeMetadata::not_published(const Publishing& sent, const std::vector<OpRe
     session_.ensure_path(paths_.replicas(), [](Code) {});
   }
   if (code_of(sent.written.size() + sent.kept.size()) == Code::kNoNode) {
-    session_.ensure_path(paths_.notify(), [](Code) {});
+    watch_notify();
   }
 }
 
@@ -218,18 +217,35 @@ void ZnodeMetadata::not_published(const Publishing& sent, const std::vector<OpRe
 // --------------------------------------------------------------
 
 void ZnodeMetadata::reserve_terms(const core::ReserveTerms& command) {
-  if (notify_ == 0) read_notify();
+  if (!notify_watched_) watch_notify();
   raise({paths_.term(), 0, command.above, command.count,
          [this, id = command.id](bool ok, std::uint64_t first, std::uint64_t last) {
            tell_(core::TermsReserved{id, ok, first, last});
          }});
 }
 
-void ZnodeMetadata::read_notify() {
+// Reads it, makes it where it is not there, and follows what others write.
+void ZnodeMetadata::watch_notify() {
+  notify_watched_ = true;
   session_.get(paths_.notify(), guarded([this](Code code, const std::string& value, const Stat&) {
-                 if (code == Code::kNoNode) session_.ensure_path(paths_.notify(), [](Code) {});
-                 if (code == Code::kOk) notify_ = std::max(notify_, number_in(value).value_or(0));
-               }));
+                 if (code == Code::kOk) {
+                   notify_ = std::max(notify_, number_in(value).value_or(0));
+                   return;
+                 }
+                 notify_watched_ = false;
+                 if (code == Code::kNoNode) make_notify();
+               }),
+               guarded([this] { watch_notify(); }));
+}
+
+void ZnodeMetadata::make_notify() {
+  session_.ensure_path(paths_.at("table"), guarded([this](Code code) {
+                         if (code != Code::kOk) return;
+                         session_.create(paths_.notify(), std::to_string(notify_), false, false,
+                                         guarded([this](Code, const std::string&) {
+                                           if (!notify_watched_) watch_notify();
+                                         }));
+                       }));
 }
 
 void ZnodeMetadata::reserve_op_ids(const core::ReserveOpIds& command) {

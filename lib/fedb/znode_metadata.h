@@ -57,7 +57,8 @@ class ZnodeMetadata {
   void not_published(const Publishing& sent, const std::vector<zookeeper::OpResult>& results,
                      core::Published& told);
   void bump(std::vector<zookeeper::Op>& ops);
-  void read_notify();
+  void watch_notify();
+  void make_notify();
 
   struct Counter {
     std::string path;
@@ -87,7 +88,8 @@ class ZnodeMetadata {
   Throne& throne_;
   Tell tell_;
   std::string complaint_;     // The latest: said once, not at every attempt.
-  std::uint64_t notify_ = 0;  // Its value as we last wrote it; 0: not known, read first.
+  std::uint64_t notify_ = 0;  // The highest that was read or written there.
+  bool notify_watched_ = false;
   // What is kept of replicas, by tid, as we last wrote it; and of which tids there is a znode.
   std::map<std::uint32_t, KeptTable> kept_;
   std::set<std::uint32_t> kept_znodes_;

@@ -114,6 +114,23 @@ TEST_F(BadZnodes, TablesThatCannotBeRead) {
   expect_replicas_agree({"flow"});
 }
 
+// Two znodes claim one tid: the second is served when the first is gone.
+TEST_F(BadZnodes, TwoTablesWithOneTid) {
+  cluster.create_table("flow", 2, 3);
+  const auto flow = cluster.znodes().get("table/table_data/flow")->bytes;
+  auto twin = cluster.znodes().table("flow").value();
+  twin.set_name("twin");
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.znodes().create("table/table_data/twin", twin.SerializeAsString());
+  ASSERT_TRUE(status_says(daemon, "belongs to table/table_data/flow already"));
+  cluster.znodes().remove("table/table_data/flow");
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return daemon.status().find("already") == std::string::npos; }, "it is served"))
+      << daemon.status();
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(is_led_again({"twin"})) << daemon.log();
+}
+
 // cluster.numbering is wrong for all there is: nothing is changed.
 TEST_F(BadZnodes, NoTableFits) {
   cluster.create_table("flow", 2, 3);

@@ -114,6 +114,18 @@ TEST_F(ByHand, TheLeaderDoesNotSendToAFollower) {
 }
 
 // The only copy was dropped: nobody can bring it back but an operator, and nothing else is touched.
+// Nobody can confirm that it leads with the published term where none is published: it is elected,
+// and what comes back is copied from the one that won.
+TEST_F(ByHand, TheTermHistoryWasRemoved) {
+  auto table = cluster.znodes().table("flow").value();
+  for (auto& partition : *table.mutable_table_partition()) partition.clear_term_offset();
+  cluster.znodes().set("table/table_data/flow", table.SerializeAsString());
+  cluster.kill_tablet(2);
+  ASSERT_TRUE(cluster.is_led_without(2)) << daemon->log();
+  cluster.start_tablet(2);
+  expect_healed();
+}
+
 TEST_F(ByHand, TheOnlyReplicaWasDropped) {
   cluster.create_table("alone", 1, 1, {2});
   ASSERT_TRUE(cluster.wait_until(

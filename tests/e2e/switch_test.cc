@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
+#include "tests/harness/tcp_proxy.h"
 
 namespace failoverd::e2e {
 namespace {
@@ -96,6 +98,85 @@ TEST_F(SwitchTest, FileWithoutTheKey) {
   EXPECT_FALSE(is_on(*daemon));
 }
 
+// A key that is added to a file is something that the file did not say before.
+TEST_F(SwitchTest, KeyAddedToTheFile) {
+  daemon = &cluster.start_active_daemon();
+  ASSERT_TRUE(becomes(true));
+  ASSERT_TRUE(cluster.wait_until([&] { return remembered(*daemon) == "none"; }, "remembered"));
+  daemon->configure({"auto_failover: false"});
+  ASSERT_TRUE(becomes(false));
+  // It goes and comes again: what the file said last is the same.
+  ASSERT_TRUE(cluster.wait_until([&] { return remembered(*daemon) == "false"; }, "remembered"));
+  ASSERT_EQ(daemon->ctl({"confset", "auto_failover", "true"}).status, 0);
+  ASSERT_TRUE(one_more_reload([&] { daemon->configure({"log: {level: info}"}); }));
+  ASSERT_TRUE(one_more_reload([&] { daemon->configure({"auto_failover: false"}); }));
+  cluster.let_pass(milliseconds{300});
+  EXPECT_TRUE(is_on(*daemon));
+}
+
+TEST_F(SwitchTest, KeyAddedBeforeAStart) {
+  daemon = &cluster.start_active_daemon();
+  ASSERT_TRUE(cluster.wait_until([&] { return remembered(*daemon) == "none"; }, "remembered"));
+  restart({"auto_failover: false"});
+  ASSERT_TRUE(becomes(false));
+}
+
+// Somebody tidied up: the switch stands where it stood, whatever the file says.
+TEST_F(SwitchTest, RemovedZnodeComesBackAsItWas) {
+  daemon = &cluster.start_active_daemon({.config = {"auto_failover: true"}});
+  ASSERT_TRUE(becomes(true));
+  ASSERT_TRUE(cluster.wait_until([&] { return remembered(*daemon) == "true"; }, "remembered"));
+  ASSERT_EQ(daemon->ctl({"confset", "auto_failover", "false"}).status, 0);
+  const std::string before = znode();
+  cluster.znodes().remove("failoverd/auto_failover");
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return cluster.znodes().get("failoverd/auto_failover").has_value(); }, "it is back"));
+  EXPECT_EQ(znode(), before);
+  cluster.let_pass(milliseconds{300});
+  EXPECT_FALSE(is_on(*daemon));
+}
+
+// Who asks after the answer hears what was set.
+TEST_F(SwitchTest, ConfgetAfterConfset) {
+  daemon = &cluster.start_active_daemon();
+  ASSERT_TRUE(becomes(true));
+  for (int i = 0; i < 20; ++i) {
+    const char* const value = i % 2 == 0 ? "false" : "true";
+    const auto set =
+        daemon->post("/api/v1/commands/confset",
+                     std::string{R"({"key":"auto_failover","value":")"} + value + "\"}");
+    ASSERT_EQ(set.status, 200) << set.body;
+    EXPECT_THAT(daemon->get("/api/v1/conf").body, HasSubstr(value));
+  }
+}
+
+// SAFETY 17: the answer to confset's write is lost with the connection; it is read back.
+TEST_F(SwitchTest, LostAnswerOfConfset) {
+  harness::TcpProxy proxy(cluster.io(), cluster.zookeeper().port());
+  DaemonOptions options;
+  options.zookeeper = proxy.endpoint();
+  options.cluster = "session_timeout: 10s";
+  daemon = &cluster.start_active_daemon(options);
+  ASSERT_TRUE(becomes(true));
+  boost::asio::steady_timer cut(cluster.io());
+  bool seen = false;
+  proxy.on_request = [&](std::string_view request) {
+    if (seen || request.find("false\nby ") == std::string_view::npos) return;
+    seen = true;
+    proxy.swallow_answers(true);
+    cut.expires_after(milliseconds{200});
+    cut.async_wait([&](const boost::system::error_code&) {
+      proxy.swallow_answers(false);
+      proxy.cut();
+    });
+  };
+  const auto set = daemon->ctl({"confset", "auto_failover", "false"});
+  EXPECT_TRUE(seen);
+  EXPECT_EQ(set.status, 0) << set.err;
+  EXPECT_FALSE(is_on(*daemon));
+  EXPECT_THAT(znode(), StartsWith("false\n"));
+}
+
 TEST_F(SwitchTest, WrittenInPlaceOrReplaced) {
   daemon = &cluster.start_active_daemon({.config = {"auto_failover: true"}});
   ASSERT_TRUE(becomes(true));
@@ -140,6 +221,35 @@ TEST_F(SwitchTest, SameValueInTheFileDoesNotUndoConfset) {
   ASSERT_TRUE(cluster.wait_until([&] { return remembered(*daemon) == "false"; }, "remembered"));
   restart({"auto_failover: true"});
   ASSERT_TRUE(becomes(true));
+}
+
+// Off: what is the cluster's stays as it is, its counters too.
+TEST_F(SwitchTest, OffChangesNothingOfTheClusters) {
+  cluster.create_table("flow", 2, 1);
+  cluster.znodes().remove("table/notify");
+  const std::string term = cluster.znodes().get("table/term")->bytes;
+  daemon = &cluster.start_active_daemon({.config = {"auto_failover: false"}});
+  cluster.let_pass(milliseconds{500});
+  EXPECT_EQ(cluster.znodes().get("table/term")->bytes, term);
+  EXPECT_FALSE(cluster.znodes().get("table/notify").has_value());
+  ASSERT_EQ(daemon->ctl({"confset", "auto_failover", "true"}).status, 0);
+  ASSERT_TRUE(cluster.wait_until([&] { return cluster.znodes().get("table/term")->bytes != term; },
+                                 "terms are reserved"));
+  ASSERT_TRUE(cluster.wait_until([&] { return cluster.znodes().get("table/notify").has_value(); },
+                                 "notify is made"));
+  EXPECT_EQ(cluster.znodes().get("table/notify")->bytes, "0");
+}
+
+// Others count in table/notify too: it never goes back.
+TEST_F(SwitchTest, NotifyGoesUpWhoeverElseCounts) {
+  cluster.create_table("flow", 2, 1);
+  daemon = &cluster.start_active_daemon();
+  cluster.znodes().set("table/notify", "5000");
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return cluster.znodes().get("table/table_data/flow")->version > 0; }, "a publish"))
+      << daemon->log();
+  EXPECT_GT(std::stoull(cluster.znodes().get("table/notify")->bytes), 5000u);
 }
 
 // Whoever writes the znode, all see it; garbage in it changes nothing.

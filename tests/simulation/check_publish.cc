@@ -190,6 +190,9 @@ class WaitsForBetter : public Listener {
 
   void answered(const Daemon& daemon, const core::CallTablet& c,
                 const core::Answer& answer) override {
+    const auto* pair = std::get_if<core::GetTermPair>(&c.call);
+    if (pair && answer.ok() && !answer.has_table)
+      empty_[{daemon.name(), c.tablet, pair->at}] = now();
     if (!hears_status(daemon, c, answer)) return;
     auto& said = samples_[daemon.name()][c.tablet];
     // A word on a table that cannot be read for now is not heard.
@@ -234,8 +237,8 @@ class WaitsForBetter : public Listener {
     return offset->second;
   }
 
-  // Its tablet is dead for the daemon, it has answered the probe of this round, or it was waited
-  // for.
+  // Its tablet is dead for the daemon, it has answered the probe of this round, has said that it
+  // holds nothing, or was waited for.
   bool settled(const Daemon& daemon, const core::Endpoint& tablet,
                const core::Promote& promote) const {
     const core::Model& model = daemon.brain().model();
@@ -243,6 +246,8 @@ class WaitsForBetter : public Listener {
     if (index && model.tablet(*index).verdict.dead()) return true;
     const core::OpRecord* op = op_of(daemon, promote.at);
     if (!op) return false;
+    const auto empty = empty_.find({daemon.name(), tablet, promote.at});
+    if (empty != empty_.end() && empty->second >= op->started) return true;
     Instant since = op->started;
     for (const Attempt& a : ledger_.attempts(promote.at)) {
       const bool said = a.told && a.told->answered() && a.daemon == daemon.name();
@@ -256,6 +261,8 @@ class WaitsForBetter : public Listener {
   // daemon -> tablet -> what it said last.
   std::map<std::string, std::map<core::Endpoint, std::map<core::PartitionKey, core::Offset>>>
       samples_;
+  // When a tablet said last that it does not hold a partition.
+  std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, Instant> empty_;
 };
 
 }  // namespace

@@ -75,13 +75,22 @@ class WaitsAfterARestart : public Listener {
     if (!p || !held || !held->from_disk) return;  // It has followed without a restart.
     const auto chosen = chosen_.find({c.tablet, promote->at});
     if (chosen != chosen_.end() && chosen->second == held->instance) return;
-    for (const core::Row& row : p->rows) {
+    const auto answered = [&](const core::Row& row) {
       // Whom it is to send to has answered; one that may have led by itself is not sent to.
       const auto probed = probed_.find({row.endpoint, promote->at});
-      const bool answered = std::find(promote->replicas.begin(), promote->replicas.end(),
-                                      row.endpoint) != promote->replicas.end() ||
-                            (probed != probed_.end() && probed->second + 1 == promote->term);
-      if (row.is_alive && row.endpoint != c.tablet && !answered) {
+      return std::find(promote->replicas.begin(), promote->replicas.end(), row.endpoint) !=
+                 promote->replicas.end() ||
+             (probed != probed_.end() && probed->second + 1 == promote->term);
+    };
+    // Not every candidate had to be loaded: then the highest that answered leads, at once.
+    const bool one_has_followed =
+        std::any_of(p->rows.begin(), p->rows.end(), [&](const core::Row& row) {
+          const auto* other = world_.tablet(row.endpoint).held(promote->at);
+          return row.is_alive && other && !other->from_disk && answered(row);
+        });
+    if (one_has_followed) return;
+    for (const core::Row& row : p->rows) {
+      if (row.is_alive && row.endpoint != c.tablet && !answered(row)) {
         look(daemon, promote->at, c.tablet, row.endpoint);
       }
     }

@@ -54,12 +54,40 @@ class ReplicatedRowsAreKept : public Checker {
     }
   }
 
+  // What nobody electable held is gone with the promotion, whether it is ever published or not.
+  void carried_out(const std::string&, const core::CallTablet& c,
+                   const core::Answer& answer) override {
+    const auto* promote = std::get_if<core::Promote>(&c.call);
+    const auto* p = promote ? world_.keeper.partition(promote->at) : nullptr;
+    if (!p || answer.code != core::kOk) return;
+    const Log& log = world_.tablet(c.tablet).log(promote->at);
+    promoted_[{promote->at, promote->term}] = log;
+    const Attempt* promotion = ledger_.promotion(promote->at, promote->term, c.tablet);
+    for (Acknowledged& row : rows_[promote->at]) {
+      if (row.lost || log.holds(row.entry) || !promotion) continue;
+      row.lost = held_elsewhere(promote->at, *p, *promotion, row.entry) == nullptr;
+    }
+  }
+
   void table_written(const core::TableShape& before, const core::TableShape& after,
                      const std::string&) override {
     for (const Ledger::Naming& n : Ledger::namings(before, after)) check(n);
   }
 
  private:
+  // Who held it, could be elected and had said so when this promotion left.
+  const core::Row* held_elsewhere(core::PartitionKey key, const core::PartitionShape& p,
+                                  const Attempt& promotion, const Entry& entry) const {
+    for (const core::Row& r : p.rows) {
+      if (!r.is_alive || r.endpoint == promotion.tablet) continue;
+      const Attempt* fence = ledger_.known_fence(key, promotion, r.endpoint);
+      if (!fence || fence->offset < entry.index) continue;
+      if (!world_.tablet(r.endpoint).log(key).holds(entry)) continue;
+      if (!ledger_.troubled_since(r.endpoint, fence->carried_out_at)) return &r;
+    }
+    return nullptr;
+  }
+
   void check(const Ledger::Naming& n) {
     const Attempt* promotion = ledger_.promotion(n.at, n.term, n.leader);
     if (!promotion) return;  // Another checker's business.
@@ -67,24 +95,21 @@ class ReplicatedRowsAreKept : public Checker {
     for (Acknowledged& row : rows_[n.at]) {
       if (row.lost || log.holds(row.entry)) continue;
       // Its power failed between promotion and publish: what comes of that the next election shows.
-      const bool was_there = promotion->offset >= row.entry.index;
-      if (was_there && ledger_.troubled_since(n.leader, promotion->carried_out_at)) continue;
-      for (const core::Row& r : n.before->rows) {
-        if (!r.is_alive || r.endpoint == n.leader) continue;
-        const Attempt* fence = ledger_.known_fence(n.at, *promotion, r.endpoint);
-        if (!fence || fence->offset < row.entry.index) continue;
-        if (!world_.tablet(r.endpoint).log(n.at).holds(row.entry)) continue;
-        if (ledger_.troubled_since(r.endpoint, fence->carried_out_at)) continue;
-        broken(n.leader + " leads " + at(n.at) + " without the acknowledged row " +
-               std::to_string(row.entry.index) + " of term " + std::to_string(row.entry.term) +
-               ", which " + r.endpoint + " held when it was probed");
-        return;
+      const auto had = promoted_.find({n.at, n.term});
+      if (had != promoted_.end() && had->second.holds(row.entry)) continue;
+      const core::Row* holder = held_elsewhere(n.at, *n.before, *promotion, row.entry);
+      if (holder) {
+        return broken(n.leader + " leads " + at(n.at) + " without the acknowledged row " +
+                      std::to_string(row.entry.index) + " of term " +
+                      std::to_string(row.entry.term) + ", which " + holder->endpoint +
+                      " held when it was probed");
       }
       row.lost = true;
     }
   }
 
   std::map<core::PartitionKey, std::vector<Acknowledged>> rows_;
+  std::map<std::pair<core::PartitionKey, core::Term>, Log> promoted_;  // The winner's, then.
 };
 
 // SAFETY 2: a follower whose row is alive never parts from its leader: its log is the beginning of
