@@ -12,6 +12,9 @@ namespace failoverd::core {
 
 class Block {
  public:
+  // Above this nothing is given out, so that no sum of ours overflows.
+  static constexpr std::uint64_t kHighest = kHighestTerm;
+
   explicit Block(std::uint64_t size) : size_(size) {}
 
   // How many to reserve at a time: as many as one failover may need at once.
@@ -19,6 +22,7 @@ class Block {
 
   // `count` numbers in a row above `above`; none: not reserved yet, ask again after an answer.
   std::optional<std::uint64_t> take(std::uint64_t count, std::uint64_t above = 0) {
+    if (above >= kHighest) return std::nullopt;
     const std::uint64_t first = std::max(next_, above + 1);
     if (end_ < first + count) {
       wanted_above_ = std::max(wanted_above_, above);

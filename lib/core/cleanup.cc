@@ -1,15 +1,20 @@
 #include "lib/core/cleanup.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "lib/core/op_tables.h"
 
 namespace failoverd::core {
 namespace {
 
 constexpr Duration kAtMost = std::chrono::seconds{2};
 constexpr Duration kAgain = std::chrono::seconds{1};
+// A call that was never answered has been carried out by then, if it is ever.
+constexpr Duration kArrivesWithin = std::chrono::seconds{10};
 // A tablet's registry is looked through every kTurns * kTurn; in turns, so that no second asks all.
 constexpr Duration kTurn = std::chrono::seconds{1};
 constexpr TabletIndex kTurns = 10;
@@ -28,8 +33,9 @@ Cleanup::Left& Cleanup::take(const BegunOp& over) {
   return left;
 }
 
-void Cleanup::begin(const BegunOp& over) {
-  take(over);
+void Cleanup::begin(const BegunOp& over, bool drop_unanswered) {
+  Left& left = take(over);
+  if (drop_unanswered) left.may_arrive_until = desk_.now + kArrivesWithin;
   journal_.begin(over);  // Before a task is forgotten that tells a successor how far the op is.
 }
 
@@ -66,7 +72,8 @@ void Cleanup::clean(Left& left) {
     if (!left.asked.insert({what, tablet}).second) continue;
     const Route route{Route::Owner::kCleanup, op, what, tablet, {}};
     if (what == kForgetTasks) {
-      desk_.call(route, model_.tablet(tablet).endpoint, DeleteOpTask{op}, kAtMost);
+      const Route look{Route::Owner::kCleanup, op, kLookForTasks, tablet, {}};
+      desk_.call(look, model_.tablet(tablet).endpoint, GetTaskStatus{}, kAtMost);
     } else {
       desk_.call(route, model_.tablet(tablet).endpoint, RecoverSnapshot{left.op.at}, kAtMost);
     }
@@ -80,6 +87,10 @@ void Cleanup::answered(const Route& route, const Answer& answer) {
   }
   const auto left = left_.find(route.key);
   if (left == left_.end()) return;
+  if (route.what == kLookForTasks) {
+    looked_for_tasks(left->second, route.tablet, answer);
+    return;
+  }
   const Item item{static_cast<What>(route.what), route.tablet};
   const bool gone = answer.says(kTableStatusIsNotPaused) || answer.says(kTableIsNotExist);
   left->second.asked.erase(item);
@@ -88,6 +99,42 @@ void Cleanup::answered(const Route& route, const Answer& answer) {
   } else {
     again(left->second);
   }
+}
+
+// A task that waits for its turn on the tablet, or runs, must be seen until it has ended: a drop
+// that nobody knows of would destroy what was brought back meanwhile (SAFETY 9).
+void Cleanup::looked_for_tasks(Left& left, TabletIndex tablet, const Answer& answer) {
+  const OpId op = left.op.id;
+  const Endpoint& endpoint = model_.tablet(tablet).endpoint;
+  const bool known = std::any_of(answer.tasks.begin(), answer.tasks.end(),
+                                 [&](const RegisteredTask& t) { return t.op == op; });
+  const bool runs = std::any_of(answer.tasks.begin(), answer.tasks.end(), [&](const auto& t) {
+    return t.op == op && (t.status == OpStatus::kInited || t.status == OpStatus::kDoing);
+  });
+  const bool may_arrive = !known && left.may_arrive_until && desk_.now < *left.may_arrive_until &&
+                          endpoint == left.op.replica;
+  if (answer.ok() && !runs && !may_arrive) {
+    desk_.call({Route::Owner::kCleanup, op, kForgetTasks, tablet, {}}, endpoint, DeleteOpTask{op},
+               kAtMost);
+    return;
+  }
+  if (runs && !std::exchange(left.waits, true)) {
+    desk_.note(Severity::kInfo, "op",
+               endpoint + " still has a task of op " + std::to_string(op) +
+                   " to carry out, which is over; it is waited for",
+               {{"op_id", std::to_string(op)}, {"tablet", endpoint}});
+  }
+  left.asked.erase({kForgetTasks, tablet});
+  again(left);
+}
+
+bool Cleanup::may_still_drop(PartitionKey at, TabletIndex replica) const {
+  return std::any_of(left_.begin(), left_.end(), [&](const auto& entry) {
+    const Left& left = entry.second;
+    return left.op.at == at && left.items.contains({kForgetTasks, replica}) &&
+           has(table_of(left.op.type), Task::kDropTable) &&
+           model_.tablet(replica).endpoint == left.op.replica;
+  });
 }
 
 void Cleanup::again(Left& left) {
@@ -108,6 +155,7 @@ void Cleanup::timer(const Route& route) {
 
 void Cleanup::done(Left& left, Item item) {
   left.items.erase(item);
+  changed.insert(left.op.at);
   if (!left.items.empty()) return;
   const OpId op = left.op.id;
   left_.erase(op);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 
 #include "lib/core/desk.h"
@@ -22,21 +23,38 @@ class Cleanup {
   // A new reign: from now on the tablets' registries are looked through.
   void start() { look_around(); }
   // An op has ended; `over.over` is set, `over.paused` if its leader may still be paused.
-  void begin(const BegunOp& over);
+  // `drop_unanswered`: its DropTable may arrive yet.
+  void begin(const BegunOp& over, bool drop_unanswered);
   // A predecessor's.
   void resume(const BegunOp& over);
-  void stop() { left_.clear(); }
+  // A DropTable of an op that is over may still be carried out on this replica: nobody brings it
+  // back before (SAFETY 9).
+  bool may_still_drop(PartitionKey at, TabletIndex replica) const;
+  // Partitions of which a replica is free of that now; the brain takes them.
+  std::set<PartitionKey> changed;
+  void stop() {
+    left_.clear();
+    changed.clear();
+  }
 
   void journaled(OpId);
   void answered(const Route&, const Answer&);
   void timer(const Route&);
 
  private:
-  enum What : std::uint32_t { kForgetTasks, kRecoverSnapshot, kLookThrough, kForgetStrays };
+  enum What : std::uint32_t {
+    kForgetTasks,  // Once none of them runs, which kLookForTasks tells.
+    kRecoverSnapshot,
+    kLookForTasks,
+    kLookThrough,
+    kForgetStrays,
+  };
   using Item = std::pair<What, TabletIndex>;
   struct Left {
     BegunOp op;
     bool journaled = false;
+    std::optional<Instant> may_arrive_until;  // Its DropTable.
+    bool waits = false;                       // For a task that runs; has been said.
     std::set<Item> items;
     std::set<Item> asked;    // Without an answer yet.
     bool timer_set = false;  // For all of them.
@@ -44,6 +62,7 @@ class Cleanup {
 
   Left& take(const BegunOp& over);
   void clean(Left&);
+  void looked_for_tasks(Left&, TabletIndex, const Answer&);
   void again(Left&);
   void done(Left&, Item);
   void look_around();

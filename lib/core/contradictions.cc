@@ -44,6 +44,7 @@ void Brain::Rooms::look_for_contradictions(PartitionKey at, Partition& p) {
   const bool elects = op && is_election(op->type);  // It sees to its own.
   for (Replica& r : p.replicas) {
     if (&r == leader || r.asked_about) continue;
+    if (r.is_alive && r.strayed && operations.sets_dead(at, r.tablet)) continue;
     if (auto_failover && !elects && pretends(r)) {
       const bool ask_first = r.is_alive && !r.may_lead_term;
       ask_first ? look_into(at, r, kDoesItLead, r.tablet, GetTermPair{at}, kAtMost)
@@ -100,8 +101,9 @@ void Brain::Rooms::contradiction_answered(const Route& route, const Answer& answ
 // --- Pretenders ----------------------------------------------------------------------------------
 
 void Brain::Rooms::pretender_leads(PartitionKey at, Partition& p, Replica& r, Term term) {
-  p.seen_term = std::max(p.seen_term, term);
+  p.saw(term);
   dirty_.insert(at);
+  if (term > kHighestTerm) return;  // Damage, that no election can outbid (SAFETY 16).
   if (term > p.published_term()) {
     // It leads with a term that nobody published: an election that was not finished (SAFETY 8).
     p.begun_term = term;
@@ -109,6 +111,8 @@ void Brain::Rooms::pretender_leads(PartitionKey at, Partition& p, Replica& r, Te
   }
   if (!auto_failover || !may_change()) return;
   r.strayed = r.is_alive;  // It has taken rows that nobody else has, perhaps (SAFETY 2).
+  // Its row dies first, so that a successor knows; another op on the partition is not waited for.
+  if (r.strayed && p.op == 0 && !in_back_off(r)) return;
   look_into(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
 }
 
@@ -135,8 +139,9 @@ void Brain::Rooms::pretender_was_told(PartitionKey at, Replica& r, const Answer&
 // remembers it.
 void Brain::Rooms::still_follower_said_its_term(PartitionKey at, Partition& p, Replica& r,
                                                 Term term) {
-  p.seen_term = std::max(p.seen_term, term);
+  p.saw(term);
   const Replica* leader = p.leader();
+  if (term > kHighestTerm) return;  // Damage, that no election can outbid (SAFETY 16).
   if (p.published_term() == 0 || term <= p.published_term()) {
     if (leader && leader != &r) {
       look_into(at, r, kIsItSentTo, leader->tablet, GetTableFollower{at}, kAtMost);

@@ -95,8 +95,9 @@ Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
     }
     if (r.strayed || r.unsent) {
       return {Condition::kFollowerLost,
-              who(model, r) + (r.strayed ? " led beside its leader: its log may be its own"
-                                         : " is not sent to by its leader")};
+              who(model, r) +
+                  (r.strayed ? " led beside its leader, or is ahead of it: its log may be its own"
+                             : " is not sent to by its leader")};
     }
     const bool leads = r.word.held && r.word.mode == Mode::kLeader && r.word.asked_at &&
                        *r.word.asked_at > r.row_seen_at;
@@ -122,10 +123,20 @@ bool stands_still(const Replica& leader, const Replica& follower) {
   const Word& l = leader.word;
   const Word& f = follower.word;
   if (!l.held || !f.held || f.offset >= l.offset || !f.asked_at) return false;
+  if (*f.asked_at <= follower.row_seen_at) return false;
   // It is behind and has not moved, while its leader went on, or since its leader stopped.
   const bool leader_went_on = l.moved_at > f.moved_at + kLong;
   const bool leader_stopped = *f.asked_at > std::max(l.moved_at, f.moved_at) + kLong;
   return leader_went_on || leader_stopped;
+}
+
+bool is_ahead(const Replica& leader, const Replica& follower) {
+  const Word& l = leader.word;
+  const Word& f = follower.word;
+  const bool both = l.held && l.mode == Mode::kLeader && is_loaded(l.state) && f.held &&
+                    f.mode == Mode::kFollower && is_loaded(f.state);
+  if (!both || !l.heard_at || !f.said_at || *f.heard_at <= follower.row_seen_at) return false;
+  return *l.heard_at >= *f.said_at && *l.heard_at > leader.row_seen_at && f.offset > l.offset;
 }
 
 Standing standing(const Model& model, const Replica& r) {
@@ -160,6 +171,11 @@ Diagnosis diagnose(const Model& model, const Partition& p) {
                                      [](const Replica& r) { return r.leads(); });
   if (leaders > 1) {
     return {Condition::kQuarantined, "it has " + std::to_string(leaders) + " alive leader rows"};
+  }
+  if (p.highest_term() > kHighestTerm) {
+    return {Condition::kQuarantined, "its term history names term " +
+                                         std::to_string(p.highest_term()) +
+                                         ", which no election has ever reached"};
   }
   for (std::size_t i = 1; i < p.terms.size(); ++i) {
     if (p.terms[i].term < p.terms[i - 1].term) {

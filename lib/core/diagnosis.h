@@ -20,11 +20,20 @@ Standing standing(const Model&, const Replica&);
 // that nobody remembers has fenced the leader (SAFETY 3).
 bool stands_still(const Replica& leader, const Replica& follower);
 
+// Whether a follower holds what its leader, asked later, does not: its log is its own.
+bool is_ahead(const Replica& leader, const Replica& follower);
+
 // Whether this replica can be brought back now: its row is dead and its tablet is back, not leading
 // and with nothing to be told first (SAFETY 5, 8); or it is the only one and lacks the table.
 bool has_returned(const Model&, const Partition&, const Replica&);
 
 Diagnosis diagnose(const Model&, const Partition&);
+
+// What only an election helps against: a lost leader waits for nothing.
+constexpr bool elects(Condition c) {
+  return c == Condition::kLeaderLost || c == Condition::kNoLeader || c == Condition::kUnfinished ||
+         c == Condition::kAllDown;
+}
 
 // Whether somebody may take the lead: an alive row that serves, the leader's own included.
 bool has_candidate(const Model&, const Partition&);

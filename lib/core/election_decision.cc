@@ -50,6 +50,11 @@ void Elections::timer(const Route& route) {
     if (nobody && c.heard == Heard::kEmpty && r && standing(model_, *r) == Standing::kServes) {
       c.heard = Heard::kNothing;
     }
+    if (c.heard == Heard::kUnfit && c.not_before && *c.not_before <= desk_.now) {
+      c.heard = Heard::kNothing;
+      c.checked = c.continuous = false;
+      c.reading.reset();
+    }
     if (c.heard == Heard::kNothing && !c.dead) ask(*e, c);
   }
   decide(*e);
@@ -84,6 +89,12 @@ void Elections::decide(Election& e) {
     if (c.dead && !dead) ask(e, c);
     c.dead = dead;
     if (c.heard == Heard::kOffset) best = std::max(best.value_or(0), c.offset);
+  }
+  const bool only_is_empty = p->replicas.size() == 1 && e.candidates.size() == 1 &&
+                             e.candidates.front().heard == Heard::kEmpty;
+  if (only_is_empty) {
+    gone(e.op, "its only replica has restarted: it is loaded as leader");
+    return;
   }
   if (!best && !e.loads && nobody_is_left(e)) {
     begin_to_load(e);
@@ -148,8 +159,27 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
   return until;
 }
 
+// SAFETY 8: who said that it leads with a term that nobody published, and has taken rows in it
+// since an election of ours told it to, which was not finished. What others hold beyond its
+// beginning was given up then.
+const Elections::Candidate* Elections::goes_on_leading(const Election& e) const {
+  const Candidate* latest = nullptr;
+  Term highest = model_.partition(e.at)->published_term();
+  for (const Candidate& c : e.candidates) {
+    const auto led = e.led.find(c.tablet);
+    if (c.heard != Heard::kOffset || !e.served.contains(c.tablet) || led == e.led.end()) continue;
+    for (const Led& l : led->second) {
+      if (l.term <= highest || !l.before || c.offset <= *l.before) continue;
+      highest = l.term;
+      latest = &c;
+    }
+  }
+  return latest;
+}
+
 // Highest offset. Among equals: who has not refused to lead, whose tablet leads fewest, by name.
 TabletIndex Elections::choose_winner(const Election& e, Offset best) const {
+  if (const Candidate* leads = goes_on_leading(e)) return leads->tablet;
   const auto rank = [&](const Candidate& c) {
     const auto refused = e.refused_to_lead.find(c.tablet);
     const Tablet& t = model_.tablet(c.tablet);

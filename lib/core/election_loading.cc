@@ -104,12 +104,17 @@ void Elections::cannot_load(Election& e, Candidate& c) {
 // more. Returns when to decide without them.
 std::optional<Instant> Elections::wait_for_restart(Election& e, Offset best) {
   if (!e.first_loaded) e.first_loaded = desk_.now;
-  const Instant limit = *e.first_loaded + desk_.policy.recovery.full_restart_wait;
+  const Instant restart = *e.first_loaded + desk_.policy.recovery.full_restart_wait;
   std::optional<Instant> until;
   for (const Replica& r : model_.partition(e.at)->replicas) {
     const Candidate* c = candidate(e, r.tablet);
     if (!r.is_alive || (c && (c->heard == Heard::kOffset || c->heard == Heard::kEmpty))) continue;
     const Tablet& t = model_.tablet(r.tablet);
+    const auto answered = e.answered_at.find(r.tablet);  // And fell silent since (SAFETY 2).
+    const bool silent = answered != e.answered_at.end() && !t.verdict.dead();
+    const Instant limit =
+        silent ? std::max(restart, answered->second + desk_.policy.election.wait_for_better)
+               : restart;
     if (t.evidence.registered) {
       says(e, "waits for " + t.endpoint + ", which is registered and has not loaded it yet");
       until = std::max(until.value_or(Instant{}), desk_.now + kTryAgain);

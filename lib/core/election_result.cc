@@ -22,7 +22,7 @@ void Elections::promote(Election& e, TabletIndex winner) {
   e.winner = winner;
   e.winner_offset = candidate(e, winner)->offset;
   Partition& p = *model_.partition(e.at);
-  p.seen_term = std::max(p.seen_term, e.lead_term);
+  p.saw(e.lead_term);
   Promote promote{e.at, e.lead_term, {}};
   for (const Candidate& c : e.candidates) {  // SAFETY 2: nobody else may follow.
     if (c.tablet != winner && follows(e, c)) promote.replicas.push_back(name(c.tablet));
@@ -116,16 +116,45 @@ void Elections::promotion_is_done(Election& e) {
 bool Elections::may_lead_yet(const Election& e, TabletIndex tablet) {
   const auto led = e.led.find(tablet);
   return led != e.led.end() && std::any_of(led->second.begin(), led->second.end(),
-                                           [](const Led& l) { return l.before.has_value(); });
+                                           [](const Led& l) { return !l.carried_out; });
 }
 
 bool Elections::may_have_led(const Election& e, const Candidate& c) {
   return e.unrecorded && c.loaded;
 }
 
+// Whether its log holds entries of this term, which is not published. None: it had to be loaded,
+// and does not know whom it followed before.
+std::optional<bool> Elections::has_term(const Election& e, TabletIndex tablet, Term term) {
+  const auto led = e.led.find(tablet);
+  if (led != e.led.end() && std::any_of(led->second.begin(), led->second.end(),
+                                        [&](const Led& l) { return l.term == term; })) {
+    return true;
+  }
+  const auto said = e.said.find(tablet);
+  if (said == e.said.end()) return false;
+  if (said->second == 0) return std::nullopt;
+  return said->second == term;
+}
+
+// Where somebody led with a term that is not published, the logs part at its beginning: beyond it
+// only those agree that have it both, or have it both not.
+bool Elections::agrees_with_winner(const Election& e, const Candidate& c) const {
+  const Term published = model_.partition(e.at)->published_term();
+  for (const auto& [tablet, leds] : e.led) {
+    for (const Led& l : leds) {
+      if (l.term <= published || c.offset <= l.before.value_or(0)) continue;
+      const auto its = has_term(e, c.tablet, l.term);
+      if (!its || its != has_term(e, e.winner, l.term)) return false;
+    }
+  }
+  return true;
+}
+
 // SAFETY 2: it has answered, and its log is a prefix of the winner's.
-bool Elections::follows(const Election& e, const Candidate& c) {
-  return c.heard == Heard::kOffset && !may_lead_yet(e, c.tablet) && !may_have_led(e, c);
+bool Elections::follows(const Election& e, const Candidate& c) const {
+  return c.heard == Heard::kOffset && !may_lead_yet(e, c.tablet) && !may_have_led(e, c) &&
+         agrees_with_winner(e, c);
 }
 
 std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Partition& p) const {
@@ -218,6 +247,9 @@ std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
       row.is_alive = false;  // SAFETY 2: it did not answer this election's probe.
       if (r.is_alive) edit.kept.push_back(what_to_keep(e, p, r, there));
     }
+    const Kept* kept = row.is_alive ? model_.kept(e.at, row.endpoint) : nullptr;
+    if (kept)
+      edit.kept.push_back({row.endpoint, e.lead_term, {}});  // From here on it follows that.
     if (row.is_leader != r.is_leader || row.is_alive != r.is_alive) edit.rows.push_back(row);
   }
   if (!there) edit.terms = terms_to_publish(e, p);

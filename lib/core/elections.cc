@@ -12,6 +12,8 @@ namespace {
 
 constexpr Duration kCallDeadline = std::chrono::seconds{1};
 constexpr Duration kAskAgain = std::chrono::milliseconds{50};
+// What was known of an unfit one may be older than what it says: its next word tells.
+constexpr Duration kUnfitAgain = std::chrono::milliseconds{200};
 // Between two readings of one that led: a put may still be on its way in (SAFETY 12).
 constexpr Duration kSettle = std::chrono::milliseconds{10};
 
@@ -282,12 +284,9 @@ void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) 
   const Replica* r = replica(e, c.tablet);
   if (r && r->word.asked_at && answer.offset < r->word.offset && !c.loaded) {
     // It is not the replica that we knew: while loading a probe passes with offset 0 (FEDB.md 3.2).
-    c.heard = Heard::kUnfit;
-    desk_.note(Severity::kWarning, "failover",
-               name(c.tablet) + " answers offset " + std::to_string(answer.offset) + " for " +
-                   model_.name_of(e.at) + " and had " + std::to_string(r->word.offset) +
-                   ": it has lost entries or is loading, and may not lead",
-               {{"tablet", name(c.tablet)}, {"partition", model_.name_of(e.at)}});
+    unfit(e, c,
+          "answers offset " + std::to_string(answer.offset) + " and had " +
+              std::to_string(r->word.offset) + ": it has lost entries or is loading");
     return;
   }
   // A batch that had passed the check of terms may still land (FEDB 2.x; and a put, where it led):
@@ -307,6 +306,17 @@ void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) 
   c.heard = Heard::kOffset;
   c.offset = answer.offset;
   e.answered_at[c.tablet] = desk_.now;
+}
+
+// It may not lead, by what it says. What was known of it may be older than that: asked again.
+void Elections::unfit(Election& e, Candidate& c, const std::string& why) {
+  c.heard = Heard::kUnfit;
+  c.not_before = desk_.now + kUnfitAgain;
+  again_at(e, *c.not_before);
+  if (!e.unfit.insert(c.tablet).second) return;  // It has been said.
+  desk_.note(Severity::kWarning, "failover",
+             name(c.tablet) + " may not lead " + model_.name_of(e.at) + ": it " + why,
+             {{"tablet", name(c.tablet)}, {"partition", model_.name_of(e.at)}});
 }
 
 // SAFETY 7.
@@ -351,7 +361,7 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
     }
     return;
   }
-  p.seen_term = std::max(p.seen_term, answer.term);
+  p.saw(answer.term);
   e.said.try_emplace(c.tablet, answer.term);
   if (answer.is_leader) {
     const bool published = std::any_of(p.terms.begin(), p.terms.end(),
@@ -359,10 +369,19 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
     auto& led = e.led[c.tablet];
     const bool noted =
         std::any_of(led.begin(), led.end(), [&](const Led& l) { return l.term == answer.term; });
-    if (!published && !noted) led.push_back({answer.term, std::nullopt});
+    const Replica* r = replica(e, c.tablet);
+    const bool told = r && r->may_lead_term == answer.term;
+    if (!published && !noted) {
+      led.push_back({answer.term, told ? std::optional{r->may_lead_offset} : std::nullopt, true});
+    }
     e.served.insert(c.tablet);
     c.asked = true;
     call(e, kDemote, c.tablet, Demote{e.at});
+    return;
+  }
+  if (answer.term > kHighestTerm) {
+    unfit(e, c,
+          "says term " + std::to_string(answer.term) + ", which no election has ever reached");
     return;
   }
   if (answer.term >= e.probe_term) {
@@ -393,7 +412,10 @@ void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer)
   }
   Replica* r = replica(e, c.tablet);
   if (r && r->may_lead_term) {
-    e.led[c.tablet].push_back({*r->may_lead_term, r->may_lead_offset});
+    auto& led = e.led[c.tablet];
+    const bool noted = std::any_of(led.begin(), led.end(),
+                                   [&](const Led& l) { return l.term == *r->may_lead_term; });
+    if (!noted) led.push_back({*r->may_lead_term, r->may_lead_offset, false});
     r->may_lead_term.reset();
   }
   if (empty) {  // Another process than the one that was told to lead; its log may hold that term.

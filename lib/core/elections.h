@@ -88,6 +88,7 @@ class Elections : public Publishing {
   struct Led {
     Term term = 0;
     std::optional<Offset> before;  // Its last offset before that term, if anybody noted it.
+    bool carried_out = false;      // It said so itself.
   };
   struct Election {
     OpId op = 0;
@@ -122,6 +123,7 @@ class Elections : public Publishing {
     std::set<TabletIndex> had_to_load;
     std::map<TabletIndex, Instant> load_told;
     std::set<TabletIndex> unloadable;
+    std::set<TabletIndex> unfit;  // Has been said of it.
     std::optional<Instant> first_loaded;
     // What the old leader was last heard to hold.
     std::optional<Offset> leader_offset;
@@ -158,6 +160,7 @@ class Elections : public Publishing {
   void ask(Election&, Candidate&);
   void probe_answered(Election&, Candidate&, const Answer&);
   void probe_refused(Election&, Candidate&, const Answer&);
+  void unfit(Election&, Candidate&, const std::string& why);
   void term_pair_answered(Election&, Candidate&, const Answer&);
   void demote_answered(Election&, Candidate&, const Answer&);
 
@@ -173,6 +176,7 @@ class Elections : public Publishing {
   void decide(Election&);
   std::optional<Instant> wait_for_others(Election&, Offset best);
   TabletIndex choose_winner(const Election&, Offset best) const;
+  const Candidate* goes_on_leading(const Election&) const;
 
   // Promoting and publishing.
   void promote(Election&, TabletIndex);
@@ -183,7 +187,9 @@ class Elections : public Publishing {
   void promotion_is_done(Election&);
   static bool may_lead_yet(const Election&, TabletIndex);
   static bool may_have_led(const Election&, const Candidate&);
-  static bool follows(const Election&, const Candidate&);
+  static std::optional<bool> has_term(const Election&, TabletIndex, Term);
+  bool agrees_with_winner(const Election&, const Candidate&) const;
+  bool follows(const Election&, const Candidate&) const;
   std::vector<TermPair> terms_to_publish(const Election&, const Partition&) const;
   Kept what_to_keep(const Election&, const Partition&, const Replica&, bool term_is_there) const;
   bool winner_has(const Election&, Term) const;

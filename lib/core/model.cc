@@ -31,6 +31,10 @@ Term Partition::highest_term() const {
   return highest;
 }
 
+void Partition::saw(Term term) {
+  if (term <= kHighestTerm) seen_term = std::max(seen_term, term);
+}
+
 TabletIndex Model::tablet_index(std::string_view endpoint) {
   if (const auto found = find_tablet(endpoint)) return *found;
   const auto index = static_cast<TabletIndex>(tablets_.size());
@@ -117,6 +121,7 @@ void Model::place(const TableShape& shape, Table& table, Instant now) {
       const bool same = known != before.end() && known->is_leader == row.is_leader &&
                         known->is_alive == row.is_alive;
       if (!same) replica.row_seen_at = now;
+      if (!same && row.is_alive) replica.word.moved_at = now;  // It begins to follow.
       if (row.is_alive) replica.let_go = false;
       replica.tablet = tablet;
       replica.is_leader = row.is_leader;
@@ -211,8 +216,10 @@ void Model::remember_offset(PartitionKey at, TabletIndex tablet, const ReplicaSt
   Partition* p = partition(at);
   Replica* r = p ? p->on(tablet) : nullptr;
   if (!r || !is_loaded(status.state)) return;
+  if (r->word.offset != status.offset) r->word.moved_at = asked_at;
   r->word.offset = status.offset;
   r->word.heard_at = asked_at;
+  r->word.said_at.reset();
 }
 
 LoadTable Model::load_as_follower(PartitionKey at) const {

@@ -28,6 +28,7 @@ struct Word {
   TableState state = TableState::kUndefined;
   Offset offset = 0;  // Stays when the tablet dies: the last known offset (SAFETY 2, 6).
   std::optional<Instant> heard_at;  // When the question was sent that `offset` answers.
+  std::optional<Instant> said_at;   // When the answer came; none: another call told it.
   std::uint64_t record_cnt = 0;
   std::uint64_t record_bytes = 0;
   std::optional<Instant> asked_at;    // When the question for it was sent. None: never heard.
@@ -103,6 +104,7 @@ struct Partition {
   const Replica* on(TabletIndex) const;
   Term published_term() const { return terms.empty() ? 0 : terms.back().term; }
   Term highest_term() const;  // Of the history and of what was heard.
+  void saw(Term);             // Somebody has said so.
 };
 
 struct Table {

@@ -232,9 +232,10 @@ bool Operations::says_it_leads(Operation& o, const Answer& answer) {
   if (answer.ok() && answer.is_leader && answer.term == o.leader_term) return true;
   Partition* p = model_.partition(o.at);
   const Term published = p ? p->published_term() : 0;
-  if (p && answer.ok() && answer.is_leader && answer.term != published) {
+  const bool another = answer.ok() && answer.is_leader && answer.term != published;
+  if (p && another && answer.term <= kHighestTerm) {
     p->begun_term = std::max(answer.term, published + 1);
-    p->seen_term = std::max(p->seen_term, answer.term);
+    p->saw(answer.term);
     cancel(o, leader(o) + " leads with term " + std::to_string(answer.term) + ", and term " +
                   std::to_string(published) + " is published");
   } else {
@@ -284,12 +285,13 @@ Call Operations::call_of(const Operation& o) const {
 }
 
 void Operations::act(Operation& o) {
-  o.acted = true;
+  o.acted = o.unanswered = true;
   o.acted_at = desk_.now;
   ask(o, kAct, seat(o), call_of(o), task(o) == Task::kDelReplica ? kJoinsAReplica : kActAtMost);
 }
 
 void Operations::acted(Operation& o, const Answer& answer) {
+  o.unanswered = false;
   const Task t = task(o);
   const bool loads = t == Task::kLoadTable || t == Task::kRecoverTable;
   const bool done_already = (t == Task::kDelReplica && answer.code == kNoFollower) ||

@@ -148,7 +148,7 @@ void Operations::run(Operation& o) {
   ++o.step;
   o.task_began = desk_.now;
   o.acted_at.reset();
-  o.acted = false;
+  o.acted = o.unanswered = false;
   o.pause = {};
   if (row.seat == Seat::kLeader && !o.has_leader) {
     fail(o, "the partition has no leader to ask");
@@ -205,6 +205,10 @@ void Operations::look_again(PartitionKey at) {
     if (model_.tablet(o->leader).verdict.dead()) end(o->op, *o->ending, o->how);
     return;
   }
+  if (!p->on(o->what.replica)) {
+    cancel(*o, replica(*o) + " is no replica of it any more");
+    return;
+  }
   if (leaves_something(o->what.table) && !o->publishing && is_alive(*o)) {
     cancel(*o, replica(*o) + " is alive already");
     return;
@@ -217,6 +221,18 @@ void Operations::look_again(PartitionKey at) {
   if (o->what.alive && (t.verdict.dead() || t.incarnation != o->incarnation)) {
     cancel(*o, t.endpoint + " died or restarted meanwhile");
   }
+}
+
+void Operations::give_way(PartitionKey at, const std::string& why) {
+  const auto op = of_partition_.find(at);
+  if (op != of_partition_.end()) cancel(*find(op->second), "its leader is lost: " + why);
+}
+
+bool Operations::sets_dead(PartitionKey at, TabletIndex replica) const {
+  const auto op = of_partition_.find(at);
+  if (op == of_partition_.end()) return false;
+  const Operation& o = operations_.at(op->second);
+  return !o.ending && !o.what.alive && o.what.replica == replica;
 }
 
 // --- Metadata ------------------------------------------------------------------------------------
@@ -261,6 +277,8 @@ std::optional<PartitionEdit> Operations::edit(OpId op, const Partition& p) {
   if (o.what.alive) {
     if (!single && !leader_leads(o)) return std::nullopt;
     edit.rows.push_back({replica(o), single, true});
+    const Kept* kept = model_.kept(o.at, replica(o));
+    if (kept && kept->last_offset) edit.kept.push_back({replica(o), kept->followed, {}});
     return edit;
   }
   const Replica* leader = p.leader();
@@ -390,7 +408,7 @@ void Operations::leave_clean(const Operation& o) {
   over.over = true;
   over.paused = std::find(o.undo.begin(), o.undo.end(), Undo::kRecoverSnapshot) != o.undo.end();
   if (o.journaled && (over.paused || copies(o.what.table))) {
-    cleanup_.begin(over);
+    cleanup_.begin(over, o.unanswered && task(o) == Task::kDropTable);
   } else {
     journal_.drop(o.op);
   }

@@ -56,6 +56,10 @@ class Operations : public Publishing {
   void journaled(OpId);
   // The leader changed or died, the replica's tablet died: what depends on them is taken back.
   void look_again(PartitionKey at);
+  // The partition needs a leader first: what works on it is taken back.
+  void give_way(PartitionKey at, const std::string& why);
+  // An op under way sets this replica's row dead.
+  bool sets_dead(PartitionKey at, TabletIndex replica) const;
   // Ops that copy from or to this tablet now.
   int copies_on(TabletIndex) const;
 
@@ -92,8 +96,9 @@ class Operations : public Publishing {
     Duration pause{};    // Before the next look.
     bool acted = false;  // The present task has been sent, at acted_at.
     std::optional<Instant> acted_at;
-    bool resumed = false;  // Where a predecessor stood is not known.
-    bool keeping = false;  // Its publish is about what is kept, not about rows.
+    bool unanswered = false;  // What was sent then.
+    bool resumed = false;     // Where a predecessor stood is not known.
+    bool keeping = false;     // Its publish is about what is kept, not about rows.
     bool journaled = false;
     bool publishing = false;
     // Taking back: what is left to do, the last first; then it ends with this.

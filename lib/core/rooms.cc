@@ -223,12 +223,12 @@ void Brain::Rooms::recall() {
 bool Brain::Rooms::remember(Partition& p, const BegunElection& begun) {
   const bool published = std::any_of(p.terms.begin(), p.terms.end(),
                                      [&](const TermPair& t) { return t.term >= begun.probe_term; });
-  if (published) return false;
+  if (published || p.replicas.size() == 1) return false;  // An only replica fences nobody.
   p.begun_term = std::max(p.begun_term.value_or(0), begun.probe_term);
   p.begun_restart = p.begun_restart || begun.restart;
-  p.seen_term = std::max(p.seen_term, begun.probe_term);
+  p.saw(begun.probe_term);
   for (const MayLead& m : begun.may_lead) {
-    p.seen_term = std::max(p.seen_term, m.term);
+    p.saw(m.term);
     const auto tablet = model.find_tablet(m.endpoint);
     if (Replica* r = tablet ? p.on(*tablet) : nullptr) {
       r->may_lead_term = m.term;
@@ -351,6 +351,7 @@ void Brain::Rooms::settle() {
     watch.judge_all();
     dirty_.merge(std::exchange(watch.changed, {}));
     dirty_.merge(std::exchange(publisher.changed, {}));
+    dirty_.merge(std::exchange(cleanup.changed, {}));
     for (const PartitionKey at : std::exchange(elections.ended, {})) dirty_.insert(at);
     for (const Operations::Ended& ended : std::exchange(operations.ended, {})) op_ended(ended);
     if (!dirty_.empty()) {
@@ -445,6 +446,15 @@ void Brain::Rooms::reserve_later() {
 
 void Brain::Rooms::look_at_all_troubled() { dirty_.insert(troubled_.begin(), troubled_.end()); }
 
+// SAFETY 2: one that is ahead of its leader goes its own way for ever.
+void Brain::Rooms::mark_strays(Partition& p) {
+  const Replica* leader = p.leader();
+  if (!leader) return;
+  for (Replica& r : p.replicas) {
+    if (r.is_alive && &r != leader && is_ahead(*leader, r)) r.strayed = true;
+  }
+}
+
 void Brain::Rooms::diagnose_again(PartitionKey at) {
   Partition* p = model.partition(at);
   elections.look_again(at);
@@ -453,6 +463,7 @@ void Brain::Rooms::diagnose_again(PartitionKey at) {
     troubled_.erase(at);
     return;
   }
+  if (active) mark_strays(*p);
   const Diagnosis diagnosis = diagnose(model, *p);
   if (diagnosis != p->diagnosis) {
     if (diagnosis.condition != p->diagnosis.condition) {
@@ -467,6 +478,7 @@ void Brain::Rooms::diagnose_again(PartitionKey at) {
     troubled_.insert(at);
   }
   if (!active) return;
+  if (p->op != 0 && elects(diagnosis.condition)) operations.give_way(at, diagnosis.why);
   keep_last_offsets(at, *p);
   if (p->op == 0) treat(at, *p);
   look_for_contradictions(at, *p);

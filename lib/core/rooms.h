@@ -20,10 +20,12 @@
 namespace failoverd::core {
 
 // Writes what a partition's replicas were last heard to hold when its last tablet is gone (SAFETY
-// 6): who comes back first must know whom to wait for.
+// 6): who comes back first must know whom to wait for. And takes it back when it is led again.
 class LastOffsets : public Publishing {
  public:
   explicit LastOffsets(const Model& model) : model_(model) {}
+  bool lost_every_tablet(const Partition&) const;  // Every alive row's.
+  bool are_old(PartitionKey, const Partition&) const;
   // No op's, but the partition's.
   static OpId id(PartitionKey at) { return ~packed(at); }
 
@@ -89,6 +91,7 @@ struct Brain::Rooms {
   // Decisions.
   bool may_change() const;
   void diagnose_again(PartitionKey);
+  static void mark_strays(Partition&);
 
   // treatments.cc: which op helps, and when it may begin.
   void treat(PartitionKey, Partition&);
@@ -142,7 +145,8 @@ struct Brain::Rooms {
   std::vector<BegunElection> recalled_;  // Of predecessors, not yet looked at.
   std::vector<BegunOp> begun_ops_;       // The same.
   std::map<CopyKey, WaitingCopy> waiting_;
-  std::set<PartitionKey> offsets_wanted_;  // Partitions whose last tablet is gone.
+  // Partitions whose last tablet is gone (true), or has come back: what is being written.
+  std::map<PartitionKey, bool> offsets_wanted_;
   std::set<PartitionKey> dirty_;
   std::set<PartitionKey> troubled_;  // Not healthy: looked at again when we may change things.
   bool could_change_ = false;

@@ -8,12 +8,6 @@
 namespace failoverd::core {
 namespace {
 
-// A lost leader waits for nothing.
-bool elects(Condition c) {
-  return c == Condition::kLeaderLost || c == Condition::kNoLeader || c == Condition::kUnfinished ||
-         c == Condition::kAllDown;
-}
-
 // What would be done about it; nothing: nothing is to be done.
 const char* would(Condition c) {
   switch (c) {
@@ -104,13 +98,13 @@ std::optional<Treatment> Brain::Rooms::treatment_of_returned(PartitionKey at,
                                                              const Partition& p) const {
   for (const Replica& r : p.replicas) {
     if (!has_returned(model, p, r) || in_back_off(r)) continue;
-    if (p.replicas.size() == 1 && r.word.held) {
+    if (p.replicas.size() == 1 && r.word.held && is_loaded(r.word.state)) {
       return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, r.tablet, true, 0, ""};
     }
     if (p.replicas.size() == 1) {
       return Treatment{OpType::kReLoadTableOP, kReLoadTable, r.tablet, true, 0, ""};
     }
-    if (waiting_.contains({at, r.tablet})) continue;
+    if (waiting_.contains({at, r.tablet}) || cleanup.may_still_drop(at, r.tablet)) continue;
     return Treatment{OpType::kRecoverTableOP, kRecoverTable, r.tablet, true, 0, ""};
   }
   return std::nullopt;
@@ -260,28 +254,52 @@ void Brain::Rooms::drop_waiting(const std::string& why) {
 
 std::optional<PartitionEdit> LastOffsets::edit(OpId op, const Partition& p) {
   const PartitionKey at = unpacked(~op);
+  const bool lost = lost_every_tablet(p);
+  if (!lost && !are_old(at, p)) return std::nullopt;
   PartitionEdit edit;
   for (const Replica& r : p.replicas) {
-    if (!r.is_alive || !r.word.heard_at) continue;
+    if (!r.is_alive || (lost && !r.word.heard_at)) continue;
     const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
     const Kept* known = model_.kept(at, endpoint);
-    const Kept now{endpoint, known ? known->followed : 0, r.word.offset};
+    if (!lost && !(known && known->last_offset)) continue;
+    const std::optional<Offset> last = lost ? std::optional{r.word.offset} : std::nullopt;
+    const Kept now{endpoint, known ? known->followed : 0, last};
     if (!known || *known != now) edit.kept.push_back(now);
   }
   if (edit.kept.empty()) return std::nullopt;
   return edit;
 }
 
+bool LastOffsets::lost_every_tablet(const Partition& p) const {
+  return std::all_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
+    return !r.is_alive || model_.tablet(r.tablet).verdict.dead();
+  });
+}
+
+// What was kept of an alive row counts for that outage only: it goes on from there as soon as
+// somebody leads, and then the next outage would be judged by a number from the last one.
+bool LastOffsets::are_old(PartitionKey at, const Partition& p) const {
+  const Replica* leader = p.leader();
+  if (!leader || elects(p.diagnosis.condition)) return false;
+  if (standing(model_, *leader) != Standing::kServes || leader->word.mode != Mode::kLeader) {
+    return false;
+  }
+  return std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
+    const Kept* kept = r.is_alive ? model_.kept(at, model_.tablet(r.tablet).endpoint) : nullptr;
+    return kept && kept->last_offset;
+  });
+}
+
 void Brain::Rooms::keep_last_offsets(PartitionKey at, const Partition& p) {
-  const bool lost = p.replicas.size() > 1 &&
-                    std::all_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
-                      return !r.is_alive || model.tablet(r.tablet).verdict.dead();
-                    });
-  if (!lost) {
+  if (p.replicas.size() == 1) return;
+  const bool lost = last_offsets.lost_every_tablet(p);
+  if (!lost && !last_offsets.are_old(at, p)) {
     offsets_wanted_.erase(at);
     return;
   }
-  if (!may_change() || !offsets_wanted_.insert(at).second) return;
+  if (!may_change()) return;
+  const auto [wanted, news] = offsets_wanted_.emplace(at, lost);
+  if (!news && std::exchange(wanted->second, lost) == lost) return;
   publisher.want(LastOffsets::id(at), at, last_offsets, Publisher::Urgency::kNobodyWaits);
 }
 

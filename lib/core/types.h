@@ -21,6 +21,10 @@ using Incarnation =
 // Our op ids start far away from the nameserver's, whose task registry they share (FEDB.md 8).
 inline constexpr OpId kFirstOpId = 1'000'000'001;
 
+// No cluster counts so far by elections: a term above it is damage, and is neither believed nor
+// outbid (SAFETY 16). Far enough from the end that no sum overflows.
+inline constexpr Term kHighestTerm = Term{1} << 62;
+
 struct PartitionKey {
   std::uint32_t tid = 0;
   std::uint32_t pid = 0;

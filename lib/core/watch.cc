@@ -324,6 +324,8 @@ void Watch::take_words(TabletIndex i, const Answer& answer, Instant asked_at) {
   }
   if (!t.word_fresh) mark_partitions(i);
   t.word_fresh = true;
+  const bool well = t.verdict.state == TabletState::kHealthy && t.evidence.registered;
+  if (well) t.first_sign.reset();  // It was only the connection.
   const bool lacks = lacks_everything(t, i);
   if (lacks != t.evidence.lacks_what_it_held) {
     t.evidence.lacks_what_it_held = lacks;
@@ -358,6 +360,7 @@ void Watch::set_word(TabletIndex i, PartitionKey key, const ReplicaStatus* said,
       if (word.offset != said->offset || !word.asked_at) word.moved_at = desk_.now;
       word.offset = said->offset;
       word.heard_at = asked_at;
+      word.said_at = desk_.now;
     }
     word.record_cnt = said->record_cnt;
     word.record_bytes = said->record_bytes;

@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "lib/core/blocks.h"
+
 namespace failoverd::fedb {
 namespace {
 
@@ -269,9 +271,10 @@ void ZnodeMetadata::raise(Counter counter) {
 void ZnodeMetadata::raised_from(const Counter& counter, bool exists, const std::string& value,
                                 std::int32_t version) {
   const auto now = exists && !value.empty() ? number_in(value) : 0;
-  if (!now) {
-    const std::string line = counter.path + ": \"" + value.substr(0, 40) +
-                             "\" is not a decimal number; no number is given out until it is";
+  if (!now || *now > core::Block::kHighest) {
+    const std::string line =
+        counter.path + ": \"" + value.substr(0, 40) + "\" is not a decimal number of at most " +
+        std::to_string(core::Block::kHighest) + "; no number is given out until it is";
     if (std::exchange(complaint_, line) != line) complain(line);
     failed_later([counter] { counter.done(false, 0, 0); });
     return;
