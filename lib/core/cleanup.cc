@@ -13,8 +13,6 @@ namespace {
 
 constexpr Duration kAtMost = std::chrono::seconds{2};
 constexpr Duration kAgain = std::chrono::seconds{1};
-// A call that was never answered has been carried out by then, if it is ever.
-constexpr Duration kArrivesWithin = std::chrono::seconds{10};
 // A tablet's registry is looked through every kTurns * kTurn; in turns, so that no second asks all.
 constexpr Duration kTurn = std::chrono::seconds{1};
 constexpr TabletIndex kTurns = 10;
@@ -112,7 +110,8 @@ void Cleanup::looked_for_tasks(Left& left, TabletIndex tablet, const Answer& ans
     return t.op == op && (t.status == OpStatus::kInited || t.status == OpStatus::kDoing);
   });
   const bool may_arrive = !known && left.may_arrive_until && desk_.now < *left.may_arrive_until &&
-                          endpoint == left.op.replica;
+                          endpoint == left.op.replica &&
+                          model_.tablet(tablet).incarnation == left.op.incarnation;
   if (answer.ok() && !runs && !may_arrive) {
     desk_.call({Route::Owner::kCleanup, op, kForgetTasks, tablet, {}}, endpoint, DeleteOpTask{op},
                kAtMost);

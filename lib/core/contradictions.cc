@@ -27,6 +27,8 @@ enum What : std::uint32_t {
 
 constexpr Duration kAtMost = std::chrono::seconds{1};
 constexpr Duration kStuckForGood = std::chrono::seconds{30};
+// A pause that is seen so long after an op of ours may still be that op's.
+constexpr Duration kOurPauseFor = std::chrono::minutes{10};
 
 }  // namespace
 
@@ -43,6 +45,10 @@ void Brain::Rooms::look_for_contradictions(PartitionKey at, Partition& p) {
   const OpRecord* op = p.op == 0 ? nullptr : ops.find(p.op);
   const bool elects = op && is_election(op->type);  // It sees to its own.
   for (Replica& r : p.replicas) {
+    if (r.asked_about || op || !is_left_paused(at, p, r)) continue;
+    look_into(at, r, kEndItsPause, r.tablet, RecoverSnapshot{at}, kAtMost);
+  }
+  for (Replica& r : p.replicas) {
     if (&r == leader || r.asked_about) continue;
     if (r.is_alive && r.strayed && operations.sets_dead(at, r.tablet)) continue;
     if (auto_failover && !elects && pretends(r)) {
@@ -56,6 +62,16 @@ void Brain::Rooms::look_for_contradictions(PartitionKey at, Partition& p) {
       look_into(at, r, kIsDeadSentTo, leader->tablet, GetTableFollower{at}, kAtMost);
     }
   }
+}
+
+// SAFETY 11: a PauseSnapshot of ours that was carried out after its op had ended, and ended what it
+// knew of. Nobody else would ever end it.
+bool Brain::Rooms::is_left_paused(PartitionKey at, const Partition& p, const Replica& r) const {
+  if (!p.pause_ended || desk.now - *p.pause_ended > kOurPauseFor) return false;
+  const bool waits = std::any_of(waiting_.begin(), waiting_.end(),
+                                 [&](const auto& w) { return w.first.first == at; });
+  return !waits && r.word.held && r.word.state == TableState::kSnapshotPaused && r.word.asked_at &&
+         *r.word.asked_at > *p.pause_ended;
 }
 
 // It leads beside its leader, or may; and it answers.

@@ -9,6 +9,9 @@ std::string who(const Model& model, const Replica& r) {
   const Tablet& t = model.tablet(r.tablet);
   std::string text = t.endpoint + " (" + to_text(t.verdict.state);
   if (standing(model, r) == Standing::kGone && !t.verdict.dead()) text += ", does not hold it";
+  if (r.failures > 0) {
+    text += "; failed " + std::to_string(r.failures) + " times, the last: " + r.failed_why;
+  }
   return text + ")";
 }
 

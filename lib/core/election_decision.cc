@@ -102,7 +102,14 @@ void Elections::decide(Election& e) {
   }
   if (!best) {
     again_at(e, desk_.now + std::chrono::seconds{1});
-    if (ops_.find(e.op)->detail.empty()) says(e, "waits for a replica that may lead to answer");
+    const bool nothing = std::all_of(p->replicas.begin(), p->replicas.end(), [&](const Replica& r) {
+      return !r.is_alive || e.unloadable.contains(r.tablet);
+    });
+    if (nothing) {
+      says(e, "no alive row's tablet has anything to load: waits for one that has");
+    } else if (ops_.find(e.op)->detail.empty()) {
+      says(e, "waits for a replica that may lead to answer");
+    }
     return;
   }
   if (const auto until = wait_for_others(e, *best)) {

@@ -39,8 +39,8 @@ struct BegunOp {
   Incarnation incarnation = 0;  // Of the replica's tablet.
   Endpoint leader;
   Term leader_term = 0;  // The published one.
-  // What the replica's log holds beyond the partition's; none: not known. Counted when it is
-  // dropped, never compared again (SAFETY 10).
+  // What the replica's log holds beyond the partition's and is still to be counted, which is when
+  // it is dropped; none: not known. Never compared again (SAFETY 10).
   std::optional<std::uint64_t> lost_entries;
   Instant started;
   std::string why;

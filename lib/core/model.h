@@ -57,6 +57,7 @@ struct Replica {
   int failures = 0;  // In a row.
   Instant not_before;
   Incarnation failed_incarnation = 0;
+  std::string failed_why;  // The last of them.
 
   bool leads() const { return is_leader && is_alive; }  // A serving leader, says the row.
 };
@@ -98,6 +99,8 @@ struct Partition {
   Term seen_term = 0;              // Highest term heard of, published or not.
   bool begun_restart = false;      // Its candidates had to be loaded (SAFETY 6).
   bool would_note = false;         // With auto_failover off: has been said.
+  // An op that pauses its leader's snapshots ended then: what it had sent may arrive later still.
+  std::optional<Instant> pause_ended;
 
   const Replica* leader() const;  // The serving leader's row, if there is exactly one.
   Replica* on(TabletIndex);

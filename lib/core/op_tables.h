@@ -11,6 +11,9 @@
 
 namespace failoverd::core {
 
+// A call that was never answered has been carried out by then, if it is ever.
+inline constexpr Duration kArrivesWithin = std::chrono::minutes{1};
+
 // Where a task is carried out.
 enum class Seat : std::uint8_t { kLeader, kReplica, kMetadata };
 

@@ -49,9 +49,12 @@ void Operations::answered(const Route& route, const Answer& answer) {
   if (!answer.answered()) {  // It may have been done all the same: look again (SAFETY 17).
     const bool loads = task(*o) == Task::kLoadTable || task(*o) == Task::kRecoverTable;
     if (question == kAct && loads) o->acted = false;  // What a look finds in memory is loaded.
+    says(*o, name(route.tablet) + " does not answer (" + to_text(answer) + "); asked again");
+    o->silent = true;
     look_later(*o);
     return;
   }
+  if (std::exchange(o->silent, false)) says(*o, o->what.why);
   if (const ReplicaStatus* status = answer.status_of(o->at)) {
     model_.remember_offset(o->at, route.tablet, *status, route.asked_at);
   }
@@ -166,11 +169,19 @@ void Operations::looked_for_it(Operation& o, const Answer& answer) {
 }
 
 void Operations::looked_at_registry(Operation& o, const Answer& answer) {
+  if (!answer.ok()) {
+    says(o, name(seat(o)) + ": GetTaskStatus " + to_text(answer));
+    look_later(o);
+    return;
+  }
   const auto found =
       std::find_if(answer.tasks.begin(), answer.tasks.end(),
                    [&](const RegisteredTask& t) { return t.op == o.op && t.task == task(o); });
   if (found == answer.tasks.end()) {
-    if (o.acted) {
+    if (o.acted && o.unanswered && desk_.now - *o.acted_at < kArrivesWithin) {
+      says(o, name(seat(o)) + " has not answered " + to_text(task(o)) + ": it may arrive yet");
+      look_later(o);
+    } else if (o.acted) {
       fail(o, std::string{to_text(task(o))} + " was sent and is not known any more");
     } else if (task(o) == Task::kSendSnapshot) {
       keep_and_act(o);
@@ -181,9 +192,7 @@ void Operations::looked_at_registry(Operation& o, const Answer& answer) {
   }
   switch (found->status) {
     case OpStatus::kDone:
-      if (task(o) == Task::kDropTable && o.what.lost_entries.value_or(0) > 0) {
-        desk_.out.emplace_back(EntriesLost{o.at, *o.what.lost_entries});
-      }
+      if (task(o) == Task::kDropTable) count_lost(o);
       next(o);
       return;
     case OpStatus::kInited:
@@ -192,7 +201,7 @@ void Operations::looked_at_registry(Operation& o, const Answer& answer) {
       return;
     case OpStatus::kFailed:
     case OpStatus::kCanceled:
-      fail(o, std::string{to_text(task(o))} + " failed on the tablet");
+      fail(o, std::string{to_text(task(o))} + " failed on " + name(seat(o)));
   }
 }
 
@@ -285,9 +294,28 @@ Call Operations::call_of(const Operation& o) const {
 }
 
 void Operations::act(Operation& o) {
+  if (Partition* p = model_.partition(o.at); p && task(o) == Task::kAddReplica) {
+    if (Replica* r = p->on(o.what.replica)) r->let_go = false;
+  }
   o.acted = o.unanswered = true;
   o.acted_at = desk_.now;
   ask(o, kAct, seat(o), call_of(o), task(o) == Task::kDelReplica ? kJoinsAReplica : kActAtMost);
+}
+
+// Once, and as soon as its tablet has taken the order: it may die before it says that it is done.
+void Operations::count_lost(Operation& o) {
+  const std::uint64_t lost = o.what.lost_entries.value_or(0);
+  if (lost == 0 || std::exchange(o.counted, true)) return;
+  desk_.out.emplace_back(EntriesLost{o.at, lost});
+  desk_.note(Severity::kWarning, "op",
+             replica(o) + " held " + std::to_string(lost) + " entries of " + model_.name_of(o.at) +
+                 " that the partition does not have: they are dropped with its replica, and lie in "
+                 "its recycle bin",
+             {{"op_id", std::to_string(o.op)},
+              {"tablet", replica(o)},
+              {"partition", model_.name_of(o.at)},
+              {"lost_entries", std::to_string(lost)}});
+  if (o.journaled) journal_.begin(entry(o));  // A successor does not count them again.
 }
 
 void Operations::acted(Operation& o, const Answer& answer) {
@@ -299,6 +327,7 @@ void Operations::acted(Operation& o, const Answer& answer) {
                             (t == Task::kRecoverSnapshot && answer.code == kTableStatusIsNotPaused);
   if (loads ? says_it_loads(answer) : answer.ok() || done_already) {
     o.acted_at = desk_.now;
+    if (t == Task::kDropTable) count_lost(o);
     const bool goes_on = loads || t == Task::kDropTable || t == Task::kSendSnapshot;
     goes_on ? look_later(o) : next(o);
   } else if (t == Task::kPauseSnapshot && answer.code == kTableStatusIsNotNormal) {

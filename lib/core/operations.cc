@@ -52,7 +52,7 @@ BegunOp Operations::entry(const Operation& o) const {
   entry.incarnation = o.incarnation;
   if (o.has_leader) entry.leader = leader(o);
   entry.leader_term = o.leader_term;
-  entry.lost_entries = o.what.lost_entries;
+  if (o.what.lost_entries) entry.lost_entries = o.counted ? 0 : *o.what.lost_entries;
   entry.started = o.began;
   entry.why = o.what.why;
   return entry;
@@ -386,12 +386,16 @@ void Operations::end(OpId op, OpStatus status, std::string how) {
   leave_clean(o);
   of_partition_.erase(o.at);
   operations_.erase(op);
-  if (Partition* p = model_.partition(o.at)) p->op = 0;
+  if (Partition* p = model_.partition(o.at)) {
+    p->op = 0;
+    if (has(o.what.table, Task::kPauseSnapshot)) p->pause_ended = desk_.now;
+  }
   const bool done = status == OpStatus::kDone;
   Ended result;
   result.at = o.at;
   result.replica = o.what.replica;
   result.failed = status == OpStatus::kFailed;
+  if (result.failed) result.why = ops_.ended().back().detail;
   result.let_go = done && !o.what.alive && o.has_leader;
   result.recovered = done && o.what.alive && !o.plan;
   if (done && o.plan) {

@@ -68,6 +68,7 @@ class Operations : public Publishing {
     PartitionKey at;
     TabletIndex replica = 0;
     bool failed = false;
+    std::string why;                // It failed.
     bool recovered = false;         // The replica is alive again.
     bool let_go = false;            // Its leader does not send to it any more.
     std::optional<Treatment> next;  // kRecoverTableOP: what the replica needs.
@@ -97,6 +98,8 @@ class Operations : public Publishing {
     bool acted = false;  // The present task has been sent, at acted_at.
     std::optional<Instant> acted_at;
     bool unanswered = false;  // What was sent then.
+    bool silent = false;      // Who was asked last did not answer: the detail says so.
+    bool counted = false;     // Its lost entries.
     bool resumed = false;     // Where a predecessor stood is not known.
     bool keeping = false;     // Its publish is about what is kept, not about rows.
     bool journaled = false;
@@ -163,6 +166,7 @@ class Operations : public Publishing {
   void leader_confirmed(Operation&, const Answer&);
   Call call_of(const Operation&) const;
   void act(Operation&);
+  void count_lost(Operation&);
   void acted(Operation&, const Answer&);
 
   // op_findings.cc: what a returned replica holds, and how far it is behind.

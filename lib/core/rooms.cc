@@ -255,6 +255,7 @@ void Brain::Rooms::lock_lost(const LockLost& e) {
   begun_ops_.clear();
   waiting_.clear();
   offsets_wanted_.clear();
+  lost_rows_wanted_.clear();
   watch.stop();
   terms.void_all();
   op_ids.void_all();
@@ -481,6 +482,7 @@ void Brain::Rooms::diagnose_again(PartitionKey at) {
   if (p->op != 0 && elects(diagnosis.condition)) operations.give_way(at, diagnosis.why);
   keep_last_offsets(at, *p);
   if (p->op == 0) treat(at, *p);
+  set_lost_rows_dead(at, *p);
   look_for_contradictions(at, *p);
 }
 

@@ -37,6 +37,22 @@ class LastOffsets : public Publishing {
   const Model& model_;
 };
 
+// Sets dead the rows of followers that are lost while an op works on their partition: no copy of
+// another replica is worth an alive row that does not follow (SAFETY 1).
+class LostRows : public Publishing {
+ public:
+  explicit LostRows(const Model& model) : model_(model) {}
+  // No op's, but the partition's.
+  static OpId id(PartitionKey at) { return ~packed(at) ^ (OpId{1} << 62); }
+
+  std::optional<PartitionEdit> edit(OpId, const Partition&) override;
+  void published(OpId) override {}
+  void gone(OpId, const std::string&) override {}
+
+ private:
+  const Model& model_;
+};
+
 struct Brain::Rooms {
   explicit Rooms(const Policy& policy) { desk.policy = policy; }
 
@@ -61,6 +77,7 @@ struct Brain::Rooms {
   Cleanup cleanup{model, desk, journal};
   Operations operations{model, desk, ops, publisher, journal, cleanup};
   LastOffsets last_offsets{model};
+  LostRows lost_rows{model};
 
   bool active = false;
   std::int64_t epoch = 0;
@@ -103,6 +120,7 @@ struct Brain::Rooms {
   void op_ended(const Operations::Ended&);
   void resume_ops();
   void keep_last_offsets(PartitionKey, const Partition&);
+  void set_lost_rows_dead(PartitionKey, const Partition&);
   void would_treat(PartitionKey, Partition&);
   OpId open(OpType, PartitionKey, Partition&, const std::string& why,
             std::optional<TabletIndex> replica);
@@ -129,6 +147,7 @@ struct Brain::Rooms {
   void look_for_contradictions(PartitionKey, Partition&);
   void look_into(PartitionKey, Replica& about, std::uint32_t what, TabletIndex whom, Call,
                  Duration at_most);
+  bool is_left_paused(PartitionKey, const Partition&, const Replica&) const;
   bool pretends(const Replica&) const;
   void contradiction_answered(const Route&, const Answer&);
   void pretender_leads(PartitionKey, Partition&, Replica&, Term);
@@ -147,6 +166,7 @@ struct Brain::Rooms {
   std::map<CopyKey, WaitingCopy> waiting_;
   // Partitions whose last tablet is gone (true), or has come back: what is being written.
   std::map<PartitionKey, bool> offsets_wanted_;
+  std::set<PartitionKey> lost_rows_wanted_;
   std::set<PartitionKey> dirty_;
   std::set<PartitionKey> troubled_;  // Not healthy: looked at again when we may change things.
   bool could_change_ = false;

@@ -26,6 +26,11 @@ const char* would(Condition c) {
   }
 }
 
+bool is_lost_follower(const Model& model, const Replica& r) {
+  return r.is_alive && !r.is_leader &&
+         (standing(model, r) == Standing::kGone || r.strayed || r.unsent);
+}
+
 int live_replicas(const Partition& p) {
   return static_cast<int>(std::count_if(p.replicas.begin(), p.replicas.end(),
                                         [](const Replica& r) { return r.is_alive; }));
@@ -86,9 +91,7 @@ std::optional<Treatment> Brain::Rooms::treatment_of_lost(const Partition& p) con
     return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, only.tablet, false, 0, ""};
   }
   for (const Replica& r : p.replicas) {
-    const bool lost = r.is_alive && !r.is_leader &&
-                      (standing(model, r) == Standing::kGone || r.strayed || r.unsent);
-    if (!lost || in_back_off(r)) continue;
+    if (!is_lost_follower(model, r) || in_back_off(r)) continue;
     return Treatment{OpType::kOfflineReplicaOP, kOfflineReplica, r.tablet, false, 0, ""};
   }
   return std::nullopt;
@@ -123,6 +126,7 @@ void Brain::Rooms::op_ended(const Operations::Ended& ended) {
         std::min<Duration>(std::chrono::seconds{1} * (1 << doublings), std::chrono::minutes{1});
     r->not_before = desk.now + wait;
     r->failed_incarnation = model.tablet(r->tablet).incarnation;
+    r->failed_why = ended.why;
     desk.timer({Route::Owner::kBrain, packed(ended.at), 0, 0, {}}, r->not_before);
   } else if (ended.recovered) {
     r->failures = 0;
@@ -301,6 +305,44 @@ void Brain::Rooms::keep_last_offsets(PartitionKey at, const Partition& p) {
   const auto [wanted, news] = offsets_wanted_.emplace(at, lost);
   if (!news && std::exchange(wanted->second, lost) == lost) return;
   publisher.want(LastOffsets::id(at), at, last_offsets, Publisher::Urgency::kNobodyWaits);
+}
+
+// --- Followers that are lost beside an op --------------------------------------------------------
+
+std::optional<PartitionEdit> LostRows::edit(OpId, const Partition& p) {
+  const Replica* leader = p.leader();
+  if (!leader || standing(model_, *leader) != Standing::kServes) return std::nullopt;
+  PartitionEdit edit;
+  for (const Replica& r : p.replicas) {
+    if (&r == leader || !is_lost_follower(model_, r)) continue;
+    edit.rows.push_back({model_.tablet(r.tablet).endpoint, r.is_leader, false});
+    edit.kept.push_back(model_.what_to_keep(p, r));
+  }
+  if (edit.rows.empty()) return std::nullopt;
+  return edit;
+}
+
+// What works on the partition may take hours, and is about another replica.
+void Brain::Rooms::set_lost_rows_dead(PartitionKey at, const Partition& p) {
+  const OpRecord* op = p.op == 0 ? nullptr : ops.find(p.op);
+  // One that only sets a row dead is over in a moment, unless its leader hangs.
+  const bool long_op = op && (op->type != OpType::kOfflineReplicaOP ||
+                              desk.now - op->started > std::chrono::seconds{1});
+  const bool beside = long_op && !is_election(op->type) &&
+                      p.diagnosis.condition == Condition::kFollowerLost && p.replicas.size() > 1;
+  if (!beside || !auto_failover || !may_change()) {
+    lost_rows_wanted_.erase(at);
+    return;
+  }
+  for (const Replica& r : p.replicas) {
+    if (is_lost_follower(model, r) && operations.sets_dead(at, r.tablet)) return;
+  }
+  if (!lost_rows_wanted_.insert(at).second) return;
+  desk.note(Severity::kWarning, "failover",
+            "a row of " + model.name_of(at) + " is set dead beside op " + std::to_string(p.op) +
+                ": " + p.diagnosis.why,
+            {{"op_id", std::to_string(p.op)}, {"partition", model.name_of(at)}});
+  publisher.want(LostRows::id(at), at, lost_rows, Publisher::Urgency::kNobodyWaits);
 }
 
 // --- With auto_failover off ----------------------------------------------------------------------

@@ -328,27 +328,23 @@ class LostEntriesAreCounted : public Checker {
   LostEntriesAreCounted(World& w, const Ledger& l)
       : Checker(w, l, "lost entries are counted exactly") {}
 
-  void dropped(const core::Endpoint& tablet, core::PartitionKey key, const Log& log) override {
-    const auto* p = world_.keeper.partition(key);
+  // What is taken on is counted: nothing is added to the log any more.
+  void carried_out(const std::string&, const core::CallTablet& c,
+                   const core::Answer& answer) override {
+    const auto* order = std::get_if<core::DropTable>(&c.call);
+    if (!order || answer.code != core::kOk) return;
+    const auto* p = world_.keeper.partition(order->at);
     const core::Row* leader = p ? leader_of(*p) : nullptr;
-    const auto op = dropping_.find({tablet, key});
-    if (op == dropping_.end()) return;  // A load failed.
-    Drop drop{tablet, key, std::nullopt};
+    Drop drop{c.tablet, order->at, std::nullopt};
     if (leader) {
-      const Log& leaders = world_.tablet(leader->endpoint).log(key);
+      const Log& log = world_.tablet(c.tablet).log(order->at);
+      const Log& leaders = world_.tablet(leader->endpoint).log(order->at);
       const auto first = log.above(log.common_with(leaders));
       if (!got_from_an_old_leader(leaders, *p)) {
         drop.beyond = static_cast<std::uint64_t>(log.entries().end() - first);
       }
     }
-    drops_[op->second] = drop;
-    dropping_.erase(op);
-  }
-
-  void carried_out(const std::string&, const core::CallTablet& c,
-                   const core::Answer& answer) override {
-    const auto* drop = std::get_if<core::DropTable>(&c.call);
-    if (drop && answer.code == core::kOk) dropping_[{c.tablet, drop->at}] = drop->op;
+    drops_[order->op] = drop;
   }
 
   void commanded(const Daemon&, const core::Command& command) override {
@@ -404,7 +400,6 @@ class LostEntriesAreCounted : public Checker {
            " held beyond the history of " + at(d.at) + " were dropped, and nobody says so");
   }
 
-  std::map<std::pair<core::Endpoint, core::PartitionKey>, core::OpId> dropping_;
   std::set<core::OpId> unknown_;
   std::map<core::OpId, Drop> drops_;
 };
