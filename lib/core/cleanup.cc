@@ -55,7 +55,8 @@ void Cleanup::clean(Left& left) {
   const std::vector<Item> items(left.items.begin(), left.items.end());
   for (const auto& [what, tablet] : items) {
     const Tablet& t = model_.tablet(tablet);
-    if (!t.evidence.registered && t.hosts.empty()) {  // It is no part of the cluster any more.
+    // It is no part of the cluster any more; which is not known while a table cannot be read.
+    if (!t.evidence.registered && t.hosts.empty() && model_.unreadable().empty()) {
       const bool last = left.items.size() == 1;
       done(left, {what, tablet});
       if (last) return;

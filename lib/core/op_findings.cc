@@ -68,6 +68,8 @@ void Operations::it_said_what_it_holds(Operation& o, const Answer& answer) {
     return;
   }
   o.findings.was_in_memory = answer.has_table && !o.acted;
+  // One that was loaded has no term before somebody sends to it, and nobody should (SAFETY 10).
+  o.findings.term_above = o.acted && answer.term != 0;
   o.findings.term = answer.term;
   o.findings.offset = answer.offset;
   o.findings.binlog_kept ? fence(o) : look_at_leaders_offset(o);

@@ -17,8 +17,10 @@ struct Findings {
   bool was_in_memory = false;
   bool binlog_kept = true;  // recovery.reuse_binlog; false: FEDB.md 4.3 to the letter.
   Term term = 0;            // GetTermPair's; only FEDB.md 4.3 to the letter goes by it.
-  bool term_above = false;  // Its term is above the published one: it may have led by itself.
-  Offset offset = 0;        // Its last entry.
+  // Its term is above the published one: it may have led by itself. Or it had one as soon as it
+  // was loaded: somebody still sends to it.
+  bool term_above = false;
+  Offset offset = 0;  // Its last entry.
   // Kept when its row died. 0: it may have led by itself; none: nothing is kept, its row died
   // before failoverd came.
   std::optional<Term> followed;

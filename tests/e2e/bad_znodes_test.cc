@@ -146,6 +146,25 @@ TEST_F(BadZnodes, NoTableFits) {
   EXPECT_EQ(cluster.calls(1, "ChangeRole") + cluster.calls(2, "ChangeRole"), 0u);
 }
 
+// SAFETY 16: a term that no election has ever reached is damage: it stops its own partition, and
+// neither raises nor wraps what the others count with.
+TEST_F(BadZnodes, ATermThatNobodyReached) {
+  cluster.create_table("flow", 2, 3);
+  cluster.create_table("odd", 1, 3);
+  edit("odd", [](fedb::TableInfo& table) {
+    auto& pair = *table.mutable_table_partition(0)->add_term_offset();
+    pair.set_term(~std::uint64_t{0});
+    pair.set_offset(5);
+  });
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  ASSERT_TRUE(status_says(daemon, "names term 18446744073709551615"));
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
+  EXPECT_LT(std::stoull(cluster.znodes().get("table/term")->bytes), 100'000u);
+  EXPECT_EQ(version("table/table_data/odd"), 1);  // Ours.
+}
+
 // Without a number in table/term no term can be given out: nobody is elected until it is mended.
 TEST_F(BadZnodes, GarbageInTheTermsCounter) {
   cluster.create_table("flow", 2, 3);

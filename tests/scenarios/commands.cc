@@ -86,6 +86,23 @@ void Scenario::learn_tablets() {
   commands_["wipe"] = [this](const Words& w) {
     world_.tablet(tablet_named(w.at(0))).disk.erase(partition_named(w.at(1)));
   };
+  // tasks-begin 5s, loads-take 2s: on every tablet, from now on.
+  commands_["tasks-begin"] = [this](const Words& w) {
+    world_.timing.task_begins = {duration(w.at(0)), duration(w.at(0))};
+  };
+  commands_["loads-take"] = [this](const Words& w) {
+    world_.timing.load = {duration(w.at(0)), duration(w.at(0))};
+  };
+  // remove-row B flow/0: somebody takes it out of the znode.
+  commands_["remove-row"] = [this](const Words& w) {
+    core::TableShape table = table_named(w.at(1).substr(0, w.at(1).find('/')));
+    for (core::PartitionShape& p : table.partitions) {
+      if (p.pid != partition_named(w.at(1)).pid) continue;
+      std::erase_if(p.rows,
+                    [&](const core::Row& r) { return r.endpoint == tablet_named(w.at(0)); });
+    }
+    world_.keeper.write_table(table, "somebody");
+  };
   commands_["power-cut"] = [this](const Words& w) { world_.power_cut(tablet_named(w.at(0))); };
   commands_["fail-load"] = [this](const Words& w) {
     world_.tablet(tablet_named(w.at(0))).fail_next_load();

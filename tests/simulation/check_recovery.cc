@@ -197,6 +197,10 @@ class AddedLogsContinue : public Checker {
     const auto* leader = world_.tablet(c.tablet).held(add->at);
     const auto* follower = world_.tablet(add->replica).held(add->at);
     if (leader && follower && follower->term > leader->term) return;
+    // Nor by one that holds nothing yet: it is fenced before it counts, and its log is read then.
+    const auto* p = world_.keeper.partition(add->at);
+    const core::Row* leads = p ? leader_of(*p) : nullptr;
+    if (!follower && (!leads || leads->endpoint != c.tablet)) return;
     const Log& leaders = world_.tablet(c.tablet).log(add->at);
     const Log& its = world_.tablet(add->replica).log(add->at);
     if (its.is_prefix_of(leaders)) return;

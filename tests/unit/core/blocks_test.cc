@@ -74,6 +74,17 @@ TEST(Block, GoesAboveWhatWasSeenAndAsksForItWhenItCannot) {
   EXPECT_EQ(b.take(2, 500), 501u);
 }
 
+// A number near the end of all numbers is damage: nothing wraps, and nobody asks for what is above.
+TEST(Block, GivesNothingOutAboveTheHighest) {
+  Block b{10};
+  b.asked();
+  b.reserved(1, 10);
+  EXPECT_FALSE(b.take(2, ~std::uint64_t{0}));
+  EXPECT_FALSE(b.take(2, Block::kHighest));
+  EXPECT_EQ(b.above(), 0u);
+  EXPECT_EQ(b.take(2), 1u);
+}
+
 TEST(Block, NothingIsOursAfterTheLockIsLost) {
   Block b{10};
   b.asked();
