@@ -251,16 +251,13 @@ class CutPlan : public testing::Test {
   }
 
   bool is_cut(std::string_view request) const {
-    const bool keeps = request.find("failoverd/replicas") != request.npos;
-    // Where a row dies, what is kept of it is in the same publish.
-    const bool dies = plan_->way == Way::kFollowerDies || plan_->way == Way::kAllKilled;
     switch (what_) {
       case What::kPublishLost:
       case What::kPublishAnswerLost:
-        return is_publish(request) && (dies || !keeps);
+        return is_publish(request);
       case What::kKeepLost:
       case What::kKeepAnswerLost:
-        return keeps;
+        return request.find("failoverd/replicas") != request.npos;
       case What::kJournalLost:
       case What::kJournalAnswerLost:
         return begins_op(request);
