@@ -13,7 +13,6 @@ using core::Condition;
 using core::TabletState;
 
 constexpr std::size_t kMostWrong = 200;  // Partitions named in `status`; the rest is counted.
-constexpr int kInvalidParameter = 307;   // FEDB.md 3.3.
 
 std::string hex(std::int64_t id) {
   char text[24];
@@ -374,21 +373,17 @@ void Showcase::command(admin::CommandRequest request,
 
 void Showcase::confset(const admin::CommandRequest& request,
                        std::function<void(admin::CommandResult)> done) {
-  admin::CommandResult result;
   const auto argument = [&](const char* name) {
     const auto found = request.args.find(name);
     return found == request.args.end() ? std::string{} : found->second;
   };
   const std::string key = argument("key");
   const std::string value = argument("value");
-  if (key != "auto_failover" || (value != "true" && value != "false")) {
-    result.kind = admin::CommandResult::Kind::kRefused;
-    result.code = kInvalidParameter;
-    result.error = "invalid parameter";
-    result.hint = key == "auto_failover" ? "auto_failover is true or false, not \"" + value + "\""
-                                         : "the only key is auto_failover, not \"" + key + "\"";
-    done(std::move(result));
-    return;
+  if (key != "auto_failover") {
+    return done(admin::bad_arguments("the only key is auto_failover, not \"" + key + "\""));
+  }
+  if (value != "true" && value != "false") {
+    return done(admin::bad_arguments("auto_failover is true or false, not \"" + value + "\""));
   }
   const std::string by = (request.who.empty() ? "somebody" : request.who) + " from " + request.from;
   hands_.switched().set(value == "true", by,

@@ -225,7 +225,7 @@ Action Api::events(const Target& target) const {
 Action Api::post(const HttpRequest& request, const Target& target) const {
   const std::string name = target.path.substr(kCommands.size());
   auto arguments = parse_arguments(request.body);
-  if (!arguments) return error_response(400, arguments.error().text);
+  if (!arguments) return to_response(bad_arguments(arguments.error().text));
   return RunCommand{{name, std::move(*arguments), printable(request.who), request.peer.address}};
 }
 

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace failoverd::admin {
@@ -181,7 +182,7 @@ struct CommandResult {
   enum class Kind {
     kOk,
     kRefused,       // 409: code, error, hint.
-    kBadArguments,  // 400: error, hint.
+    kBadArguments,  // 400: code, error, hint.
     kStandby,       // 503: active_address if it is known.
     kForbidden,     // 403: error.
     kUnknown,       // 404: no such command.
@@ -194,6 +195,16 @@ struct CommandResult {
   std::string hint;                // What would be right; may be empty.
   std::string active_address;      // For kStandby.
 };
+
+// Arguments that no command takes; `hint` says what would be right.
+inline CommandResult bad_arguments(std::string hint) {
+  CommandResult result;
+  result.kind = CommandResult::Kind::kBadArguments;
+  result.code = 307;  // FEDB.md 3.3.
+  result.error = "invalid parameter";
+  result.hint = std::move(hint);
+  return result;
+}
 
 // Keeps a subscription alive; dropping it ends it.
 using Subscription = std::shared_ptr<void>;

@@ -221,11 +221,15 @@ void AfterFailover::http() {
     json::parse(answer.body, error);
     EXPECT_FALSE(error) << path << answer.body;
   }
-  const auto refused =
-      daemon().post("/api/v1/commands/confset", R"({"key": "auto_failover", "value": "maybe"})");
-  EXPECT_EQ(refused.status, 409);
-  EXPECT_EQ(json::parse(refused.body).at("code"), 307);
-  EXPECT_EQ(daemon().post("/api/v1/commands/confset", "{").status, 400);
+  for (const char* body : {"", "{", "{}", R"({"key": "auto_failover"})", R"({"value": "true"})",
+                           R"({"key": "auto_failover", "value": "maybe"})"}) {
+    const auto wrong = daemon().post("/api/v1/commands/confset", body);
+    EXPECT_EQ(wrong.status, 400) << body;
+    const json::value answer = json::parse(wrong.body);
+    EXPECT_EQ(answer.at("code"), 307) << body;
+    EXPECT_EQ(answer.at("error"), "invalid parameter") << body;
+    EXPECT_NE(answer.at("hint"), "") << body;
+  }
 }
 
 void AfterFailover::metrics() {

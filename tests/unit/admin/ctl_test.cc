@@ -23,9 +23,7 @@ void set_conf(const CommandRequest& request, const FakeSource::Done& done) {
   if (key == "auto_failover" && (value == "true" || value == "false")) {
     result.message = "set auto_failover ok";
   } else {
-    result.kind = CommandResult::Kind::kRefused;
-    result.code = 307;
-    result.error = "invalid parameter";
+    result = bad_arguments("");
   }
   done(result);
 }

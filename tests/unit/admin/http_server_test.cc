@@ -379,7 +379,11 @@ TEST_F(HttpServerTest, ACommandThatNeverAnswersIs504) {
 TEST_F(HttpServerTest, BadBodiesAre400) {
   served_.start();
   for (const char* body : {"{", "[]", "{\"a\": {}}", "x"}) {
-    EXPECT_EQ(command("test", body).status, 400) << body;
+    const auto answer = command("test", body);
+    EXPECT_EQ(answer.status, 400) << body;
+    EXPECT_TRUE(answer.body.starts_with(
+        "{\"code\":307,\"error\":\"invalid parameter\",\"hint\":\""))
+        << answer.body;
   }
   EXPECT_EQ(commands_seen(), 0U);
 }
