@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "lib/admin/holder.h"
 #include "lib/base/boot_clock.h"
 #include "lib/base/overload.h"
 
@@ -45,7 +46,7 @@ Hands::Hands(boost::asio::io_context& io, const config::Config& config, std::str
       session_(io, {config.cluster.zookeeper, config.cluster.session_timeout, {}}),
       view_(io, session_, {config.cluster.root}, numbering(config.cluster.numbering),
             [this](core::Event e) { tell(std::move(e)); }),
-      throne_(io, session_, {config.cluster.root}, name_ + " " + config.listen.http,
+      throne_(io, session_, {config.cluster.root}, admin::lock_value(name_, config.listen.http),
               [this](core::Event e) { tell(std::move(e)); }),
       metadata_(io, session_, {config.cluster.root}, numbering(config.cluster.numbering), view_,
                 throne_, [this](core::Event e) { tell(std::move(e)); }),

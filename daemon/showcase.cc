@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "lib/admin/holder.h"
 #include "lib/base/boot_clock.h"
 
 namespace failoverd {
@@ -59,10 +60,7 @@ std::int64_t Showcase::wall(Instant at) const {
 }
 
 admin::HolderView Showcase::holder() const {
-  const std::string& value = hands_.throne().holder();
-  const auto space = value.find(' ');
-  if (space == std::string::npos) return {value, ""};
-  return {value.substr(0, space), value.substr(space + 1)};
+  return admin::holder_from(hands_.throne().holder(), hands_.name());
 }
 
 // The word of failoverd_partitions{state}. A standby asks no tablets: there the rows must do.
@@ -297,17 +295,22 @@ admin::Subscription Showcase::subscribe(std::function<void(const admin::EventRow
 admin::Readiness Showcase::readiness() {
   admin::Readiness r;
   r.active = hands_.brain().active();
-  if (!r.active) r.active_address = holder().address;
+  if (!r.active) r.holder = holder();
+  r.process = hands_.name() + "/" + std::to_string(started_ms_);
   const auto away = hands_.zookeeper_away_since();
   const Duration session = hands_.session().negotiated_timeout();
   if (!hands_.brain().cluster_read()) {
     r.reason = away ? "waits for ZooKeeper at " + config_.cluster.zookeeper
                     : "the cluster below " + config_.cluster.root + " has not been read yet";
+    r.cluster_unread = r.reason;
   } else if (away && boot_now() - *away > session) {
     r.reason = "ZooKeeper at " + config_.cluster.zookeeper + " has been away for " +
                std::to_string(age(*away) / 1000) + " s";
   } else {
     r.ready = true;
+  }
+  if (!hands_.brain().switch_read()) {
+    r.switch_unread = r.ready ? "the switch auto_failover has not been read yet" : r.reason;
   }
   return r;
 }
@@ -316,10 +319,11 @@ Service::State Showcase::service_state() {
   const admin::Readiness ready = readiness();
   if (!ready.ready) return {false, ready.reason};
   const core::Brain& brain = hands_.brain();
+  const bool off = brain.switch_read() && !brain.auto_failover();
   std::string line;
   if (ready.active) {
     line = "active, epoch " + std::to_string(brain.epoch()) +
-           (brain.auto_failover() ? "" : "; auto_failover is off: changes nothing");
+           (off ? "; auto_failover is off: changes nothing" : "");
   } else {
     const admin::HolderView acts = holder();
     line = acts.name.empty() ? "standby: nobody acts yet" : "standby: " + acts.name + " acts";
@@ -334,7 +338,7 @@ Service::State Showcase::service_state() {
 std::string Showcase::metrics() {
   const core::Brain& brain = hands_.brain();
   admin::MetricsInput now;
-  now.auto_failover_enabled = brain.auto_failover();
+  if (brain.switch_read()) now.auto_failover_enabled = brain.auto_failover();
   now.active = brain.active();
   now.zookeeper_connected = !hands_.zookeeper_away_since();
   now.tablets = tablet_counts();
@@ -363,8 +367,7 @@ void Showcase::command(admin::CommandRequest request,
   }
   if (!hands_.brain().active()) {
     result.kind = admin::CommandResult::Kind::kStandby;
-    result.error = "this daemon is a standby";
-    result.active_address = holder().address;
+    result.active = holder();
     done(std::move(result));
     return;
   }

@@ -25,6 +25,7 @@ namespace json = boost::json;
 constexpr int kDone = 0;
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
+const std::string kStatus = "status";  // Of the daemon that was asked, whether it acts or not.
 
 int fail(const std::string& why, int status = kFailed) {
   std::fprintf(stderr, "%s\n", printable(why).c_str());
@@ -87,6 +88,8 @@ int show(const Result<Answer>& answer, bool as_json, const std::string& what,
          const std::function<Result<std::string>(const std::string&)>& to_text) {
   if (!answer) return fail(answer.error().text);
   if (answer->status != 200) return fail("failed to show " + what + ". error msg: " + why(*answer));
+  const std::string view = standbys_view(*answer);
+  if (!view.empty() && what != kStatus) std::fprintf(stderr, "%s\n", printable(view).c_str());
   if (as_json) return print(answer->body);
   const auto text = to_text(answer->body);
   return text ? print(*text) : fail(answer->from.address() + ": " + text.error().text);
@@ -138,7 +141,7 @@ const std::map<std::string, Handler>& handlers() {
   static const std::map<std::string, Handler> all = {
       {"status",
        [](Servers& servers, const Options& options) {
-         return show(servers.get_here("/api/v1/status"), options.json, "status", status_text);
+         return show(servers.get_here("/api/v1/status"), options.json, kStatus, status_text);
        }},
       {"showtablet",
        [](Servers& servers, const Options& options) {

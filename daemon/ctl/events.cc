@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <optional>
 #include <thread>
 
@@ -16,7 +17,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr Duration kSilence = std::chrono::seconds(45);  // The daemon beats every 15 s.
-constexpr int kTries = 20;
+constexpr int kTriesUntold = 20;
 constexpr auto kBetweenTries = std::chrono::milliseconds(500);
 
 std::string to_line(const json::object& event) {
@@ -35,39 +36,39 @@ void print(const std::string& text) {
   std::fflush(stdout);
 }
 
-// Prints events and remembers where it is.
+void tell(const std::string& line) { std::fprintf(stderr, "%s\n", printable(line).c_str()); }
+
 class Printer {
  public:
-  explicit Printer(const Options& options)
-      : json_(options.json), last_(options.since.value_or(0)) {}
+  explicit Printer(const Options& options) : json_(options.json) {}
 
-  void event(const json::value& value) {
-    const json::object& event = value.as_object();
-    last_ = event.at("id").to_number<std::uint64_t>();
-    print((json_ ? json::serialize(value) : to_line(event)) + "\n");
+  void event(const json::value& value) const {
+    print((json_ ? json::serialize(value) : to_line(value.as_object())) + "\n");
   }
-  std::uint64_t last() const { return last_; }
 
  private:
   const bool json_;
-  std::uint64_t last_;
 };
 
 Failure not_understood(const std::exception& error) {
   return Failure{std::string("the daemon's answer is not understood: ") + error.what()};
 }
 
-// Cuts a text/event-stream into events.
+// Cuts a text/event-stream into events and prints them.
 class StreamReader {
  public:
-  explicit StreamReader(Printer& printer) : printer_(printer) {}
+  explicit StreamReader(const Printer& printer) : printer_(printer) {}
 
-  // False: what came is not understood.
-  bool take(std::string_view piece) {
+  // `last` becomes the id of the last event. False: what came is not understood.
+  bool take(std::string_view piece, std::uint64_t& last) {
     rest_ += piece;
     try {
       for (auto end = rest_.find('\n'); end != std::string::npos; end = rest_.find('\n')) {
-        if (rest_.starts_with("data: ")) printer_.event(json::parse(rest_.substr(6, end - 6)));
+        if (rest_.starts_with("data: ")) {
+          const json::value event = json::parse(rest_.substr(6, end - 6));
+          printer_.event(event);
+          last = event.at("id").to_number<std::uint64_t>();
+        }
         rest_.erase(0, end + 1);
       }
     } catch (const std::exception& error) {
@@ -78,7 +79,7 @@ class StreamReader {
   const std::optional<Failure>& failure() const { return failure_; }
 
  private:
-  Printer& printer_;
+  const Printer& printer_;
   std::string rest_;
   std::optional<Failure> failure_;
 };
@@ -92,48 +93,86 @@ std::string reason(const Answer& answer) {
   return "HTTP status " + std::to_string(answer.status);
 }
 
-// One connection of --follow, for as long as it lasts.
+// One connection of --follow, for as long as it lasted.
 struct Followed {
-  Failure failure;
+  Failure failure;       // Why it is over.
   bool came = false;     // Something was received.
   bool refused = false;  // There was an answer, and it was no.
   bool final = false;    // Trying again will not help.
 };
 
-Followed follow_once(const Url& url, Printer& printer) {
-  StreamReader reader(printer);
-  Followed followed;
-  const Call call{
-      "GET", "/api/v1/events/stream", "", {{"Last-Event-ID", std::to_string(printer.last())}}};
-  const auto answer = http_stream(url, call, kDeadline, kSilence, [&](std::string_view piece) {
-    followed.came = true;
-    return reader.take(piece);
-  });
-  if (!answer) {
-    followed.failure = answer.error();
-  } else if (reader.failure()) {
-    followed = {*reader.failure(), true, false, true};
-  } else {
-    followed.failure = {"cannot follow the events of " + url.address() + ": " + reason(*answer)};
-    followed.refused = !followed.came;
-  }
-  return followed;
-}
+// Follows the active daemon, whoever that is, for as long as this program runs: each time a stream
+// ends it looks anew who is active. A daemon that is restarted is back in a moment, and the reader
+// should not have to notice.
+class Follower {
+ public:
+  Follower(const Servers& servers, const Options& options)
+      : servers_(servers), since_(options.since.value_or(0)), printer_(options) {}
 
-// A daemon that is restarted is back in a moment; a follower should not have to notice, not even
-// when that happens just after it has read what is kept. One that says no at first is not asked
-// again.
-Result<void> follow(const Url& url, Printer& printer) {
-  Followed followed = follow_once(url, printer);
-  const bool again = !followed.refused;
-  for (int tries = 0; again && tries < kTries; ++tries) {
-    if (followed.came) tries = 0;
-    if (followed.final) break;
-    std::this_thread::sleep_for(kBetweenTries);
-    followed = follow_once(url, printer);
+  // Returns only when nobody lets it follow to begin with, or when what comes is not understood.
+  Result<void> run() {
+    bool begun = false;
+    for (int failed = 0;; ++failed) {
+      const auto daemon = servers_.find_active();
+      const Followed followed = daemon ? follow(*daemon) : Followed{daemon.error(), false, true};
+      if (followed.final || (followed.refused && !begun)) return followed.failure;
+      begun = true;
+      if (followed.came) failed = 0;
+      if (failed == kTriesUntold) tell(followed.failure.text + "; goes on trying");
+      std::this_thread::sleep_for(kBetweenTries);
+    }
   }
-  return followed.failure;
-}
+
+ private:
+  Followed follow(const Answer& daemon) {
+    StreamReader reader(printer_);
+    Followed followed;
+    const Call call{
+        "GET", "/api/v1/events/stream", "", {{"Last-Event-ID", std::to_string(last_of(daemon))}}};
+    const auto take = [&](const Answer& stream, std::string_view piece) {
+      // Its role has changed, or it was started again, since it was chosen.
+      if (stream.role != daemon.role || stream.process != daemon.process) return false;
+      if (!std::exchange(followed.came, true)) introduce(daemon);
+      return reader.take(piece, last_of(daemon));
+    };
+    const auto answer = http_stream(daemon.from, call, kDeadline, kSilence, take);
+    if (!answer) {
+      followed.failure = answer.error();
+    } else if (reader.failure()) {
+      followed.failure = *reader.failure();
+      followed.final = true;
+    } else {
+      followed.failure = {"cannot follow the events of " + daemon.from.address() + ": " +
+                          (answer->status == 200 ? "its role has changed" : reason(*answer))};
+      followed.refused = answer->status != 200;
+    }
+    return followed;
+  }
+
+  static std::string process_of(const Answer& daemon) {
+    return daemon.process.empty() ? daemon.from.address() : daemon.process;
+  }
+  // --since is an id of the first one's.
+  std::uint64_t& last_of(const Answer& daemon) {
+    return last_.try_emplace(process_of(daemon), last_.empty() ? since_ : 0).first->second;
+  }
+
+  // Ids count anew with each process, so the reader is told where another one's events begin.
+  void introduce(const Answer& daemon) {
+    const std::string before = std::exchange(process_, process_of(daemon));
+    if (!before.empty() && before != process_) tell("now follows " + daemon.from.address());
+    const std::string view = standbys_view(daemon);
+    if (std::exchange(view_, view) != view && !view.empty()) tell(view);
+  }
+
+  const Servers& servers_;
+  const std::uint64_t since_;
+  const Printer printer_;
+
+  std::string process_;  // Followed now, or last.
+  std::string view_;
+  std::map<std::string, std::uint64_t> last_;  // By process: the id of its last event seen.
+};
 
 // Everything that is kept, page by page.
 Result<void> read_kept(const Url& url, std::uint64_t since,
@@ -175,16 +214,16 @@ Result<std::string> event_line(const std::string& text) {
   }
 }
 
-Result<void> show_events(Servers& servers, const Options& options) {
-  const auto url = servers.choose();
-  if (!url) return url.error();
+Result<void> show_events(const Servers& servers, const Options& options) {
+  if (options.follow) return Follower(servers, options).run();
+  const auto daemon = servers.find_active();
+  if (!daemon) return daemon.error();
+  if (const std::string view = standbys_view(*daemon); !view.empty()) tell(view);
   const std::uint64_t since = options.since.value_or(0);
   try {
-    if (options.json && !options.follow) return print_list(*url, since);
-    Printer printer(options);
-    auto printed = read_kept(*url, since, [&](const auto& event) { printer.event(event); });
-    if (!printed || !options.follow) return printed;
-    return follow(*url, printer);
+    if (options.json) return print_list(daemon->from, since);
+    const Printer printer(options);
+    return read_kept(daemon->from, since, [&](const auto& event) { printer.event(event); });
   } catch (const std::exception& error) {
     return not_understood(error);
   }

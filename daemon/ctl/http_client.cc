@@ -52,6 +52,8 @@ Answer to_answer(const Message& message, const Url& url) {
   answer.status = message.result_int();
   answer.role = std::string(message["Failoverd-Role"]);
   answer.active = std::string(message["Failoverd-Active"]);
+  answer.active_name = std::string(message["Failoverd-Active-Name"]);
+  answer.process = std::string(message["Failoverd-Process"]);
   answer.from = url;
   return answer;
 }
@@ -93,7 +95,7 @@ class Exchange {
       const std::string_view text(piece.data(), piece.size() - parser.get().body().size);
       if (answer.status != 200) {
         answer.body += text;
-      } else if (!text.empty() && !take(text)) {
+      } else if (!text.empty() && !take(answer, text)) {
         co_return answer;
       }
     }

@@ -36,8 +36,10 @@ struct Call {
 struct Answer {
   unsigned status = 0;
   std::string body;
-  std::string role;    // Failoverd-Role: active or standby; empty if it did not say.
-  std::string active;  // Failoverd-Active: the active one's address; may be empty.
+  std::string role;         // Failoverd-Role: active or standby; empty if it did not say.
+  std::string active;       // Failoverd-Active: the active one's address; may be empty.
+  std::string active_name;  // Failoverd-Active-Name: the same for its name, HOST:PORT.
+  std::string process;      // Failoverd-Process: whose event ids these are; may be empty.
   Url from;
 };
 
@@ -47,9 +49,10 @@ Result<Answer> http_call(const Url& url, const Call& call, Duration deadline);
 std::vector<Result<Answer>> http_call_all(const std::vector<Url>& urls, const Call& call,
                                           Duration deadline);
 
-// Gives what comes, piece by piece, until the other side ends it, nothing came for `silence`, or
-// `take` returns false, which alone is no failure. An answer other than 200 is returned whole.
-using Take = std::function<bool(std::string_view)>;
+// Gives what comes, piece by piece, with the answer's head, until the other side ends it, nothing
+// came for `silence`, or `take` returns false, which alone is no failure. An answer other than 200
+// is returned whole.
+using Take = std::function<bool(const Answer&, std::string_view)>;
 Result<Answer> http_stream(const Url& url, const Call& call, Duration deadline, Duration silence,
                            const Take& take);
 

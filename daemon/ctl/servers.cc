@@ -1,36 +1,81 @@
 #include "daemon/ctl/servers.h"
 
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/host_name.hpp>
 #include <utility>
 
 namespace failoverd::ctl {
+namespace {
+
+const Call kReadiness{"GET", "/readyz", "", {}};
+
+bool is_loopback(const std::string& host) {
+  boost::system::error_code error;
+  const auto ip = boost::asio::ip::make_address(host, error);
+  return host == "localhost" || (!error && ip.is_loopback());
+}
+
+// Loopback leads to the active daemon from its own host only.
+bool leads_to_active(const Url& url, const Answer& answer) {
+  if (!is_loopback(url.host) || is_loopback(answer.from.host)) return true;
+  boost::system::error_code error;
+  const std::string& name = answer.active_name;
+  return name.substr(0, name.rfind(':')) == boost::asio::ip::host_name(error);
+}
+
+// The active daemon's address, if this answer is a standby's and names another one.
+std::optional<Url> other_active(const Answer& answer) {
+  if (answer.role != "standby" || answer.active.empty()) return std::nullopt;
+  const auto url = parse_url(answer.active);
+  if (!url || *url == answer.from || !leads_to_active(*url, answer)) return std::nullopt;
+  return *url;
+}
+
+// One that acts and is not ready may have been replaced without knowing; a standby that is ready
+// knows the cluster.
+int worth(const Answer& answer) {
+  return (answer.role == "active" ? 2 : 0) + (answer.status == 200 ? 1 : 0);
+}
+
+std::string where_the_active_is(const Answer& answer) {
+  if (answer.active_name.empty()) return "no active daemon is known";
+  const std::string is = "the active daemon is " + answer.active_name;
+  if (other_active(answer)) return is + ", which cannot be reached at " + answer.active;
+  return is +
+         ", which listens on loopback only there: run failoverctl on that host or set listen.http";
+}
+
+}  // namespace
 
 Servers::Servers(std::vector<Url> urls, std::string token, std::string who)
     : urls_(std::move(urls)), token_(std::move(token)), who_(std::move(who)) {}
 
+Result<Answer> Servers::find_active() const {
+  std::optional<Answer> best;
+  std::string failures;
+  std::vector<Url> named;
+  const auto ask = [&](const std::vector<Url>& urls) {
+    for (const auto& answer : http_call_all(urls, kReadiness, kDeadline)) {
+      if (!answer) {
+        failures += (failures.empty() ? "" : "; ") + answer.error().text;
+        continue;
+      }
+      if (!best || worth(*answer) > worth(*best)) best = *answer;
+      if (const auto other = other_active(*answer)) named.push_back(*other);
+    }
+  };
+  ask(urls_);
+  if (!best) return Failure{failures};
+  if (best->role != "active" && !named.empty()) ask(std::vector(named));
+  return *best;
+}
+
 Result<Url> Servers::choose() {
   if (urls_.size() == 1) return urls_.front();
   if (chosen_) return *chosen_;
-  const auto answers = http_call_all(urls_, {"GET", "/readyz", "", {}}, kDeadline);
-  std::string failures;
-  std::optional<Url> named;
-  std::optional<Url> standby;
-  for (const auto& answer : answers) {
-    if (!answer) {
-      failures += (failures.empty() ? "" : "; ") + answer.error().text;
-      continue;
-    }
-    if (answer->role == "active") return *(chosen_ = answer->from);
-    if (!named) named = other_active(*answer);
-    // One that is ready knows the cluster; one that is not is better than none.
-    if (!standby || answer->status == 200) standby = answer->from;
-  }
-  if (!standby) return Failure{failures};
-  chosen_ = standby;
-  if (named) {
-    const auto answer = http_call(*named, {"GET", "/readyz", "", {}}, kDeadline);
-    if (answer && answer->role == "active") chosen_ = named;
-  }
-  return *chosen_;
+  const auto found = find_active();
+  if (!found) return found.error();
+  return *(chosen_ = found->from);
 }
 
 Result<Answer> Servers::get_here(const std::string& path) {
@@ -45,7 +90,6 @@ Result<Answer> Servers::get(const std::string& path) {
   const auto active = other_active(*answer);
   if (!active) return answer;
   auto better = http_call(*active, {"GET", path, "", {}}, kDeadline);
-  // Its address may be one that only its own host can reach; then the standby's view has to do.
   return better && better->role == "active" ? better : answer;
 }
 
@@ -55,17 +99,16 @@ Result<Answer> Servers::post(const std::string& path, const std::string& body) {
   Call call{"POST", path, body, {{"Failoverd-Who", who_}}};
   if (!token_.empty()) call.headers.emplace_back("Authorization", "Bearer " + token_);
   auto answer = http_call(*url, call, kDeadline);
-  if (!answer || answer->status != 503) return answer;
-  const auto active = other_active(*answer);
-  return active ? http_call(*active, call, kDeadline) : answer;
+  if (!answer || answer->status != 503 || answer->role != "standby") return answer;
+  if (const auto active = other_active(*answer)) return http_call(*active, call, kDeadline);
+  if (answer->active_name.empty()) return answer;
+  return Failure{where_the_active_is(*answer)};
 }
 
-// The active daemon's address, if this answer is a standby's and names another one.
-std::optional<Url> Servers::other_active(const Answer& answer) const {
-  if (answer.role != "standby" || answer.active.empty()) return std::nullopt;
-  const auto url = parse_url(answer.active);
-  if (!url || *url == answer.from) return std::nullopt;
-  return *url;
+std::string standbys_view(const Answer& answer) {
+  if (answer.role != "standby") return "";
+  return answer.from.address() +
+         " is a standby and may not know all: " + where_the_active_is(answer);
 }
 
 }  // namespace failoverd::ctl

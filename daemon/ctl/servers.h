@@ -28,11 +28,12 @@ class Servers {
   // Only the active one carries commands out; `body` is the JSON object of the arguments.
   Result<Answer> post(const std::string& path, const std::string& body);
 
-  // The server that get_here() asks.
-  Result<Url> choose();
+  // Whose answers are worth most right now: the active daemon's, else a standby's. Asks anew each
+  // time; gives its answer to /readyz.
+  Result<Answer> find_active() const;
 
  private:
-  std::optional<Url> other_active(const Answer& answer) const;
+  Result<Url> choose();
 
   const std::vector<Url> urls_;
   const std::string token_;
@@ -40,5 +41,9 @@ class Servers {
 
   std::optional<Url> chosen_;
 };
+
+// Of an answer that is a standby's, because nothing better was to be had: what to tell the caller,
+// one line. Empty: it is the active daemon's.
+std::string standbys_view(const Answer& answer);
 
 }  // namespace failoverd::ctl

@@ -76,12 +76,21 @@ HttpResponse not_allowed(const char* allow) {
   return response;
 }
 
-// What a caller calls himself goes into records: short, and nothing a terminal would obey.
-std::string printable(std::string_view text) {
-  constexpr std::size_t kMost = 64;
-  std::string result(text.substr(0, kMost));
+// What others wrote goes into records and headers: short, and nothing a terminal would obey.
+constexpr std::size_t kLongestWho = 64;
+constexpr std::size_t kLongestName = 300;  // A host's name has at most 255.
+std::string printable(std::string_view text, std::size_t most) {
+  std::string result(text.substr(0, most));
   std::erase_if(result, [](char c) { return c < ' ' || c > '~'; });
   return result;
+}
+
+// The rest of the sentence "this daemon is a standby".
+std::string who_is_active(const HolderView& active) {
+  if (!active.address.empty()) return ", the active one is " + active.address;
+  if (active.name.empty()) return "";
+  return ", the active one is " + active.name +
+         ", which listens on loopback only there: run failoverctl on that host or set listen.http";
 }
 
 }  // namespace
@@ -163,17 +172,28 @@ Action Api::list(const Target& target) const {
   if (path == "/api/v1/status") {
     return with_role(json_response(to_json(source_.status(), wall_now_ms())));
   }
+  if (path == "/api/v1/events" || path == kStream) return events(target);
+  if (auto refusal = not_known_yet(path)) return std::move(*refusal);
   if (path == "/api/v1/tablets") return with_role(json_response(to_json(source_.tablets())));
   if (path == "/api/v1/conf") return with_role(json_response(to_json(source_.conf())));
   if (path == "/api/v1/tables") return tables(target, std::nullopt);
   if (path.starts_with(kTable)) return tables(target, path.substr(kTable.size()));
   if (path == "/api/v1/ops") return ops(target);
-  if (path == "/api/v1/events" || path == kStream) return events(target);
   return error_response(404,
                         path.starts_with(kApi)
                             ? "no such route: /api/v1 has status, tablets, tables, ops, conf, "
                               "events, events/stream and commands"
                             : "no such route: there are /healthz, /readyz, /metrics and /api/v1");
+}
+
+// An empty list would say that there is nothing. `status` and events say what is known so far.
+std::optional<HttpResponse> Api::not_known_yet(const std::string& path) const {
+  if (!is_route(path)) return std::nullopt;
+  const Readiness readiness = source_.readiness();
+  const std::string& why =
+      path == "/api/v1/conf" ? readiness.switch_unread : readiness.cluster_unread;
+  if (why.empty()) return std::nullopt;
+  return with_role(error_response(503, why));
 }
 
 Action Api::tables(const Target& target, const std::optional<std::string>& name) const {
@@ -226,7 +246,8 @@ Action Api::post(const HttpRequest& request, const Target& target) const {
   const std::string name = target.path.substr(kCommands.size());
   auto arguments = parse_arguments(request.body);
   if (!arguments) return to_response(bad_arguments(arguments.error().text));
-  return RunCommand{{name, std::move(*arguments), printable(request.who), request.peer.address}};
+  return RunCommand{
+      {name, std::move(*arguments), printable(request.who, kLongestWho), request.peer.address}};
 }
 
 HttpResponse Api::ready() const {
@@ -237,12 +258,19 @@ HttpResponse Api::ready() const {
   return with_role(text_response(200, readiness.active ? "active\n" : "standby\n"));
 }
 
-HttpResponse Api::with_role(HttpResponse response) const {
+std::vector<Field> Api::role() const {
   const Readiness readiness = source_.readiness();
-  response.headers.push_back({"Failoverd-Role", readiness.active ? "active" : "standby"});
-  if (!readiness.active_address.empty()) {
-    response.headers.push_back({"Failoverd-Active", printable(readiness.active_address)});
+  std::vector<Field> fields = {{"Failoverd-Role", readiness.active ? "active" : "standby"}};
+  for (const auto& [name, value] : {std::pair("Failoverd-Active", &readiness.holder.address),
+                                    std::pair("Failoverd-Active-Name", &readiness.holder.name),
+                                    std::pair("Failoverd-Process", &readiness.process)}) {
+    if (!value->empty()) fields.push_back({name, printable(*value, kLongestName)});
   }
+  return fields;
+}
+
+HttpResponse Api::with_role(HttpResponse response) const {
+  for (Field& field : role()) response.headers.push_back(std::move(field));
   return response;
 }
 
@@ -253,8 +281,7 @@ HttpResponse Api::to_response(const CommandResult& result) const {
       {Kind::kStandby, 503}, {Kind::kForbidden, 403}, {Kind::kUnknown, 404}};
   CommandResult shown = result;
   if (shown.error.empty() && shown.kind == Kind::kStandby) {
-    shown.error = "this daemon is a standby";
-    if (!shown.active_address.empty()) shown.error += ", the active one is " + shown.active_address;
+    shown.error = "this daemon is a standby" + who_is_active(shown.active);
   }
   if (shown.error.empty() && shown.kind == Kind::kUnknown) shown.error = "no such command";
   return with_role({kStatus.at(result.kind), "application/json", to_json(shown), {}});

@@ -10,9 +10,11 @@
 //   GET  /api/v1/events/stream[?since=ID]        server-sent events; Last-Event-ID beats since
 //   POST /api/v1/commands/NAME                   body: JSON object of the command's arguments
 //
-// HEAD where GET is. Errors are one line of JSON {"error": "..."}. Answers of /readyz and /api/v1
-// carry Failoverd-Role: active|standby and, where it is known, Failoverd-Active: the active's
-// address.
+// HEAD where GET is. Errors are one line of JSON {"error": "..."}. Before the cluster has been read
+// tablets, tables and ops are 503, conf before the switch has been. Answers of /readyz and /api/v1
+// carry Failoverd-Role: active|standby, Failoverd-Process: whose event ids these are, and where
+// they are known Failoverd-Active-Name: the active's name, Failoverd-Active: the address that it
+// can be reached at from this host. A stream ends when any of it changes, or whether it is ready.
 #pragma once
 
 #include <optional>
@@ -63,12 +65,15 @@ class Api {
   // refuse() has let it pass.
   Action route(const HttpRequest& request) const;
   HttpResponse to_response(const CommandResult& result) const;
+  // The headers that say who answers.
+  std::vector<Field> role() const;
 
  private:
   struct Target;
 
   Action post(const HttpRequest& request, const Target& target) const;
   Action list(const Target& target) const;
+  std::optional<HttpResponse> not_known_yet(const std::string& path) const;
   Action tables(const Target& target, const std::optional<std::string>& name) const;
   Action ops(const Target& target) const;
   Action events(const Target& target) const;

@@ -10,6 +10,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <exception>
+#include <tuple>
 #include <utility>
 
 #include "lib/admin/json.h"
@@ -27,6 +28,8 @@ using Protocol = asio::generic::stream_protocol;
 using Parser = http::request_parser<http::string_body>;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kMiB = 1024 * 1024;
+// How soon a stream sees that its daemon's standing has changed without an event.
+constexpr Duration kLookAgain = std::chrono::seconds(1);
 
 HttpRequest to_request(const Parser& parser, const Peer& peer) {
   const auto& message = parser.get();
@@ -41,6 +44,12 @@ HttpRequest to_request(const Parser& parser, const Peer& peer) {
   request.credentials.authorization = std::string(message[http::field::authorization]);
   request.peer = peer;
   return request;
+}
+
+// What a reader of events has chosen this daemon by. When it changes his stream ends: he may want
+// to choose again.
+auto standing(const Readiness& readiness) {
+  return std::tuple(readiness.ready, readiness.active, readiness.holder.name);
 }
 
 bool has_body(const Parser& parser) {
@@ -332,19 +341,27 @@ asio::awaitable<bool> Session::send_events(EventStream request) {
 }
 
 asio::awaitable<void> Session::follow(std::shared_ptr<StreamCursor> cursor) {
-  const bool begun = co_await write_text(
+  const auto now = [&] { return standing(shared_->source.readiness()); };
+  const auto began_as = guarded(now);
+  const auto role = guarded([&] { return shared_->api.role(); });
+  if (!began_as || !role) co_return;
+  std::string head =
       "HTTP/1.1 200 OK\r\nServer: failoverd\r\nContent-Type: text/event-stream\r\n"
-      "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
-      ": events\n\n");
-  if (!begun) co_return;
+      "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n";
+  for (const Field& field : *role) head += field.key + ": " + field.value + "\r\n";
+  if (!co_await write_text(head + "\r\n: events\n\n")) co_return;
+  Instant beat_at = boot_now() + options().stream_beat;
   while (!cursor->gone && shared_->open) {
     if (cursor->news) {
       if (!co_await send_news(*cursor)) co_return;
       continue;
     }
-    cursor->wake.expires_after(options().stream_beat);
-    const auto [cancelled] = co_await cursor->wake.async_wait(kTuple);
-    if (!cancelled && !co_await write_text(": beat\n\n")) co_return;
+    if (guarded(now) != began_as) co_return;
+    cursor->wake.expires_after(std::min<Duration>(options().stream_beat, kLookAgain));
+    co_await cursor->wake.async_wait(kTuple);
+    if (boot_now() < beat_at) continue;
+    if (!co_await write_text(": beat\n\n")) co_return;
+    beat_at = boot_now() + options().stream_beat;
   }
 }
 

@@ -209,7 +209,8 @@ std::string to_json(const CommandResult& result) {
   if (result.code != 0) object["code"] = result.code;
   object["error"] = text(result.error);
   if (!result.hint.empty()) object["hint"] = text(result.hint);
-  if (!result.active_address.empty()) object["active"] = text(result.active_address);
+  if (!result.active.address.empty()) object["active"] = text(result.active.address);
+  if (!result.active.name.empty()) object["active_name"] = text(result.active.name);
   return line(object);
 }
 

@@ -24,8 +24,8 @@ std::string to_json(const std::vector<ConfRow>& rows);
 std::string to_json(const std::vector<EventRow>& rows);
 std::string to_json(const EventRow& row);
 
-// {"ops": [...], "message": "..."} for kOk, else {"code", "error", "hint", "active"} without what
-// is empty.
+// {"ops": [...], "message": "..."} for kOk, else {"code", "error", "hint", "active",
+// "active_name"} without what is empty.
 std::string to_json(const CommandResult& result);
 
 // {"error": "..."}.

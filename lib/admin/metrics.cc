@@ -210,9 +210,11 @@ void Metrics::State::add_each_op(Page& page, const MetricsInput& now) {
 }
 
 void Metrics::State::add_daemon(Page& page, const MetricsInput& now) {
-  page.gauge("failoverd_auto_failover_enabled",
-             "1: failoverd acts by itself; 0: it only says what it would do.",
-             now.auto_failover_enabled);
+  if (now.auto_failover_enabled) {
+    page.gauge("failoverd_auto_failover_enabled",
+               "1: failoverd acts by itself; 0: it only says what it would do.",
+               *now.auto_failover_enabled);
+  }
   page.gauge("failoverd_active", "1: this daemon acts; 0: it is a standby.", now.active);
   page.gauge("failoverd_zookeeper_connected", "1: connected to ZooKeeper with a session.",
              now.zookeeper_connected);

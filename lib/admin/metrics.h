@@ -4,6 +4,7 @@
 //
 // Gauges, from MetricsInput:
 //   failoverd_auto_failover_enabled            1: acts by itself; 0: only says what it would do.
+//                                              Not there before the switch has been read.
 //   failoverd_active                           1: this daemon acts; 0: it is a standby.
 //   failoverd_zookeeper_connected              1: connected with a session.
 //   failoverd_tablets{state}                   tablets: healthy, suspect, crashed, lost, cut_off,
@@ -49,6 +50,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,7 +61,7 @@ namespace failoverd::admin {
 
 // What is true now.
 struct MetricsInput {
-  bool auto_failover_enabled = false;
+  std::optional<bool> auto_failover_enabled;  // None: the switch has not been read.
   bool active = false;
   bool zookeeper_connected = false;
   std::vector<Count> tablets;            // States that are left out count 0.

@@ -132,8 +132,8 @@ struct ReloadView {
 };
 
 struct HolderView {
-  std::string name;     // The active daemon; empty when none is known.
-  std::string address;  // Its listen.http, for clients; may be empty.
+  std::string name;     // The active daemon, HOST:PORT; empty when none is known.
+  std::string address;  // Where clients on this host reach it; empty: only its own host does.
 };
 
 struct StatusView {
@@ -168,7 +168,10 @@ struct Readiness {
   bool ready = false;
   bool active = false;
   std::string reason;          // Why not ready.
-  std::string active_address;  // HolderView::address, for clients that should ask the active one.
+  HolderView holder;           // For clients that should ask the active one.
+  std::string cluster_unread;  // Why tablets, tables and ops are not known yet; empty: they are.
+  std::string switch_unread;   // The same for the switch auto_failover.
+  std::string process;         // Names this process of this daemon: event ids are its own.
 };
 
 struct CommandRequest {
@@ -183,7 +186,7 @@ struct CommandResult {
     kOk,
     kRefused,       // 409: code, error, hint.
     kBadArguments,  // 400: code, error, hint.
-    kStandby,       // 503: active_address if it is known.
+    kStandby,       // 503: active, as far as it is known.
     kForbidden,     // 403: error.
     kUnknown,       // 404: no such command.
   };
@@ -193,7 +196,7 @@ struct CommandResult {
   int code = 0;                    // FEDB.md 3.3: 307 invalid parameter, ...
   std::string error;               // The code's words: "invalid parameter".
   std::string hint;                // What would be right; may be empty.
-  std::string active_address;      // For kStandby.
+  HolderView active = {};          // For kStandby.
 };
 
 // Arguments that no command takes; `hint` says what would be right.

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <csignal>
 #include <fstream>
+#include <memory>
 #include <sstream>
 
 #include "tests/e2e/cluster.h"
@@ -342,26 +343,62 @@ TEST(Operators, SeeWhatRuns) {
   EXPECT_EQ(daemon.metric(took), 1);
 }
 
-// Events come while one watches, and go on with another daemon when the active one changes.
+// failoverctl events --follow, as long as this object lives.
+class Follow {
+ public:
+  Follow(Cluster& cluster, const std::string& servers) : cluster_(cluster) {
+    harness::Process::Options options;
+    options.arguments = {std::string{FAILOVERD_BIN_DIR} + "/failoverctl", "--server", servers,
+                         "events", "--follow"};
+    options.log_file = cluster.directory() / "follow.log";
+    process_ = std::make_unique<harness::Process>(options);
+  }
+  bool shows(const std::string& words) {
+    return cluster_.wait_until([&] { return log().find(words) != std::string::npos; },
+                               "it shows: " + words);
+  }
+  std::string log() const { return process_->log(); }
+
+ private:
+  Cluster& cluster_;
+  std::unique_ptr<harness::Process> process_;
+};
+
+// Events come while one watches.
 TEST(Operators, FollowEvents) {
   Cluster cluster;
   cluster.create_table("flow", 2, 3);
   Daemon& daemon = cluster.start_active_daemon();
-  harness::Process::Options options;
-  options.arguments = {std::string{FAILOVERD_BIN_DIR} + "/failoverctl", "--server",
-                       "http://" + daemon.http(), "events", "--follow"};
-  options.log_file = cluster.directory() / "follow.log";
-  harness::Process follow(options);
-  ASSERT_TRUE(cluster.wait_until(
-      [&] { return follow.log().find("is active, epoch 1") != std::string::npos; },
-      "what was before is shown"));
+  Follow follow(cluster, "http://" + daemon.http());
+  ASSERT_TRUE(follow.shows("is active, epoch 1")) << "what was before";
   cluster.kill_tablet(0);
-  EXPECT_TRUE(cluster.wait_until(
-      [&] {
-        return follow.log().find(cluster.tablet(0) + " is crashed") != std::string::npos &&
-               follow.log().find("kChangeLeaderOP of flow/0") != std::string::npos;
-      },
-      "what happens is shown"));
+  EXPECT_TRUE(follow.shows(cluster.tablet(0) + " is crashed"));
+  EXPECT_TRUE(follow.shows("kChangeLeaderOP of flow/0"));
+}
+
+// They go on with another daemon when the active one changes, and when all are away for long.
+TEST(Operators, FollowEventsOfWhoeverIsActive) {
+  Cluster cluster;
+  cluster.create_table("flow", 2, 3);
+  Daemon& first = cluster.start_active_daemon();
+  Daemon& second = cluster.start_daemon();
+  const auto ready = [&] { return second.get("/readyz").status == 200; };
+  ASSERT_TRUE(cluster.wait_until(ready, "the standby is ready"));
+  Follow follow(cluster, "http://" + first.http() + ",http://" + second.http());
+  ASSERT_TRUE(follow.shows("is active, epoch 1"));
+  EXPECT_EQ(first.stop(), 0);
+  ASSERT_TRUE(follow.shows("is active, epoch 2")) << follow.log();
+  first.start();
+  cluster.kill_tablet(0);
+  EXPECT_TRUE(follow.shows("kChangeLeaderOP of flow/0")) << follow.log();
+  ASSERT_TRUE(cluster.wait_until([&] { return first.get("/readyz").status == 200; }, "it is back"));
+  EXPECT_FALSE(first.active());
+  // Killed, so that the first one's session has to end before another acts.
+  second.kill();
+  first.kill();
+  ASSERT_TRUE(follow.shows("; goes on trying")) << follow.log();
+  first.start();
+  EXPECT_TRUE(follow.shows("is active, epoch 3")) << follow.log();
 }
 
 // Before ZooKeeper is there, and while it is away: alive, but not ready.
@@ -374,6 +411,20 @@ TEST(Operators, ReadyOnlyWithZooKeeper) {
   EXPECT_EQ(daemon.get("/readyz").status, 503);
   EXPECT_THAT(daemon.get("/readyz").body, HasSubstr("waits for ZooKeeper at"));
   EXPECT_EQ(daemon.metric("failoverd_zookeeper_connected"), 0);
+  // Nothing is known yet: nothing is shown as empty, or as off.
+  EXPECT_EQ(daemon.metric("failoverd_auto_failover_enabled"), std::nullopt);
+  for (const std::vector<std::string>& shows : {std::vector<std::string>{"confget"},
+                                                {"showtable"},
+                                                {"showtable", "x"},
+                                                {"showtablet"},
+                                                {"showopstatus"}}) {
+    const auto unknown = daemon.ctl(shows);
+    EXPECT_EQ(unknown.status, 1) << shows.front();
+    EXPECT_EQ(unknown.out, "") << shows.front();
+    EXPECT_THAT(unknown.err, MatchesRegex("[^\n]*waits for ZooKeeper at [^\n]*\n"));
+  }
+  EXPECT_THAT(daemon.ctl({"status"}).out, HasSubstr("auto_failover not known"));
+  EXPECT_EQ(daemon.ctl({"events"}).status, 0);
   cluster.zookeeper().start();
   ASSERT_TRUE(cluster.wait_until(
       [&] { return daemon.get("/readyz").status == 200 && daemon.active(); }, "it is ready"));

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/ip/host_name.hpp>
 #include <map>
 
 #include "tests/e2e/cluster.h"
@@ -16,6 +17,7 @@ namespace {
 using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 // A session that no test waits for: who takes over sooner was told so.
 const DaemonOptions kLongSession{.cluster = "session_timeout: 40s"};
@@ -104,6 +106,52 @@ TEST(TwoDaemons, OneActsAndTheOtherFollows) {
   EXPECT_EQ(standby.ctl({"confset", "auto_failover", "true"}).status, 0);
   ASSERT_TRUE(cluster.wait_until(
       [&] { return active.metric("failoverd_auto_failover_enabled") == 1; }, "it is on again"));
+}
+
+// A wildcard is an address to listen at, not one to connect to.
+TEST(TwoDaemons, OneThatListensEverywhereIsNamedByItsHost) {
+  Cluster cluster({.tablets = 0});
+  Daemon& active = cluster.start_daemon();
+  const std::string port = active.http().substr(active.http().rfind(':'));
+  active.kill();
+  active.configure({"listen: {http: \"0.0.0.0" + port + "\"}"});
+  active.start();
+  ASSERT_TRUE(cluster.wait_until([&] { return active.active(); }, "the first one acts"));
+  Daemon& standby = cluster.start_daemon();
+  const std::string address = boost::asio::ip::host_name() + port;
+  ASSERT_TRUE(cluster.wait_until(
+      [&] {
+        return standby.get("/readyz").head.find("Failoverd-Active: " + address + "\r\n") !=
+               std::string::npos;
+      },
+      "the standby knows where"));
+  const auto refused = standby.post("/api/v1/commands/confset", "{}");
+  EXPECT_THAT(refused.body, HasSubstr("\"active\":\"" + address + "\""));
+}
+
+// With the default configuration on two hosts: each listens at 127.0.0.1:9650 of its own.
+TEST(TwoDaemons, OneThatListensOnLoopbackElsewhereIsNamed) {
+  Cluster cluster({.tablets = 0});
+  const std::string lock = "failoverd/leader/elsewhere-0000000000";
+  cluster.znodes().create(lock, "elsewhere:9650 127.0.0.1:9650");
+  Daemon& standby = cluster.start_daemon();
+  const std::string named = "Failoverd-Active-Name: elsewhere:9650\r\n";
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return standby.get("/readyz").head.find(named) != std::string::npos; },
+      "the standby knows who"));
+  const auto refused = standby.post("/api/v1/commands/confset", "{}");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_THAT(refused.body, HasSubstr("\"active_name\":\"elsewhere:9650\""));
+  EXPECT_THAT(refused.body, Not(HasSubstr("\"active\"")));
+  EXPECT_THAT(refused.head, Not(HasSubstr("Failoverd-Active:")));
+  const auto set = standby.ctl({"confset", "auto_failover", "false"});
+  EXPECT_EQ(set.status, 1);
+  EXPECT_EQ(set.err,
+            "failed to set auto_failover. error msg: the active daemon is elsewhere:9650, which "
+            "listens on loopback only there: run failoverctl on that host or set listen.http\n");
+  EXPECT_THAT(standby.ctl({"status"}).out, HasSubstr("; active: elsewhere:9650, epoch"));
+  cluster.znodes().remove(lock);
+  EXPECT_TRUE(cluster.wait_until([&] { return standby.active(); }, "it acts"));
 }
 
 // Stopped cleanly it deletes its lock: nobody waits for a session to end.

@@ -15,6 +15,8 @@
 namespace failoverd::admin {
 namespace {
 
+using Words = std::vector<std::string>;
+
 // What a daemon does with confset, as far as the words go.
 void set_conf(const CommandRequest& request, const FakeSource::Done& done) {
   CommandResult result;
@@ -183,7 +185,7 @@ TEST_F(CtlTest, FailuresAreOneLineAndStatus1) {
   EXPECT_EQ(absent.err, "failed to show table. error msg: table is not exist\n");
   served_.on_loop([&] {
     source_.on_command = [](const CommandRequest&, const FakeSource::Done& done) {
-      done({CommandResult::Kind::kRefused, {}, "", 304, "set zk failed", "ZooKeeper is away", ""});
+      done({CommandResult::Kind::kRefused, {}, "", 304, "set zk failed", "ZooKeeper is away", {}});
     };
   });
   EXPECT_EQ(run({"confset", "auto_failover", "true"}).err,
@@ -198,6 +200,24 @@ TEST_F(CtlTest, FailuresAreOneLineAndStatus1) {
       run({"confset", "auto_failover", "true"}).err,
       "failed to set auto_failover. error msg: cannot reach " + address + ": Connection refused\n");
   EXPECT_EQ(failoverctl({"status"}, {{"FAILOVERD_SERVER", address}}).err, gone.err);
+}
+
+TEST_F(CtlTest, WhatIsNotKnownYetIsAFailure) {
+  source_.cluster_unread = "waits for ZooKeeper at zk:2181";
+  source_.switch_unread = "waits for ZooKeeper at zk:2181";
+  served_.start();
+  const std::pair<Words, std::string> shows[] = {
+      {{"confget"}, "conf"},           {{"showtablet"}, "tablets"},
+      {{"showtable"}, "table"},        {{"showtable", "x"}, "table"},
+      {{"showopstatus"}, "op status"}, {{"--json", "showtable"}, "table"}};
+  for (const auto& [words, what] : shows) {
+    const Ran ran = run(words);
+    EXPECT_EQ(ran.status, 1) << words.back();
+    EXPECT_EQ(ran.out, "") << words.back();
+    EXPECT_EQ(ran.err, "failed to show " + what + ". error msg: waits for ZooKeeper at zk:2181\n");
+  }
+  EXPECT_EQ(run({"status"}).status, 0);
+  EXPECT_EQ(run({"events"}).status, 0);
 }
 
 TEST_F(CtlTest, UsageIsStatus2) {
@@ -256,16 +276,13 @@ class TwoDaemons : public CtlTest {
   void SetUp() override {
     served_.start();
     standby_.source.on_command = [this](const CommandRequest&, const FakeSource::Done& done) {
-      done({CommandResult::Kind::kStandby,
-            {},
-            "",
-            300,
-            "",
-            "",
-            standby_.source.status_view.holder.address});
+      done(
+          {CommandResult::Kind::kStandby, {}, "", 300, "", "", standby_.source.status_view.holder});
     };
+    source_.process = "d1";
+    standby_.source.process = "d2";
     standby_.source.status_view.active = false;
-    standby_.source.status_view.holder = {"d1", served_.address()};
+    standby_.source.status_view.holder = {"db1:9650", served_.address()};
     standby_.source.conf_rows = {{"from", "standby"}};
     standby_.start();
     served_.on_loop([&] { source_.conf_rows = {{"from", "active"}}; });
@@ -328,6 +345,88 @@ TEST_F(TwoDaemons, TwoStandbysThatNameEachOtherAreNotFollowedForEver) {
   EXPECT_TRUE(ran.err.find("this daemon is a standby") != std::string::npos) << ran.err;
 }
 
+// A daemon on another host that listens on loopback only: no address of it is of use here.
+TEST_F(TwoDaemons, AnActiveOneThatOnlyItsOwnHostReachesIsNamed) {
+  const std::string where =
+      "the active daemon is db1:9650, which listens on loopback only there: run failoverctl on "
+      "that host or set listen.http\n";
+  const auto expect_named = [&](const std::string& server) {
+    const Ran refused = failoverctl({"confset", "auto_failover", "true", "--server", server});
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_EQ(refused.err, "failed to set auto_failover. error msg: " + where);
+    for (const char* shows : {"confget", "showtable", "showopstatus", "events"}) {
+      const Ran shown = failoverctl({shows, "--server", server});
+      EXPECT_EQ(shown.status, 0) << shows;
+      EXPECT_EQ(shown.err, server + " is a standby and may not know all: " + where) << shows;
+    }
+    EXPECT_EQ(failoverctl({"status", "--server", server}).err, "");
+  };
+  // The standby knows that it is of no use; or it is of use on the standby's host, and this caller
+  // has come from elsewhere.
+  expect_named("0.0.0.0:" + std::to_string(standby_.port));
+  standby_.on_loop([&] { standby_.source.status_view.holder.address.clear(); });
+  expect_named(standby_.address());
+  EXPECT_EQ(commands_at(served_), 0U);
+}
+
+// One whose contact is gone may still believe that it acts.
+TEST_F(TwoDaemons, OfTwoThatBelieveThatTheyActTheReadyOneIsAsked) {
+  served_.on_loop([&] { source_.status_view.ready = false; });
+  standby_.on_loop([&] { standby_.source.status_view.active = true; });
+  const std::string both = served_.address() + "," + standby_.address();
+  EXPECT_EQ(value(failoverctl({"confget", "--server", both})), "standby");
+}
+
+class EventsOfTwoDaemons : public TwoDaemons {
+ protected:
+  static void add(ServedSource& daemon, const std::string& text) {
+    daemon.on_loop([&] { daemon.source.log.add({0, 1, "info", "kind", text, {}}); });
+  }
+  static void stands(ServedSource& daemon, bool active, const HolderView& holder) {
+    daemon.on_loop([&] {
+      daemon.source.status_view.active = active;
+      daemon.source.status_view.holder = holder;
+    });
+  }
+  static std::string line(int id, const std::string& text) {
+    return std::to_string(id) + "  1970-01-01 00:00:00.001  info  " + text + "\n";
+  }
+  std::string both() const { return served_.address() + "," + standby_.address(); }
+};
+
+TEST_F(EventsOfTwoDaemons, AreTheActiveOnes) {
+  add(served_, "active");
+  add(standby_, "standby");
+  for (const std::string& servers : {standby_.address(), both()}) {
+    EXPECT_EQ(failoverctl({"events", "--server", servers}).out, line(1, "active"));
+    RunningProgram following({"events", "--follow", "--server", servers});
+    EXPECT_TRUE(following.read_until("\n"));
+    EXPECT_EQ(following.out(), line(1, "active"));
+  }
+}
+
+TEST_F(EventsOfTwoDaemons, GoOnWithWhoeverIsActive) {
+  add(served_, "one");
+  add(served_, "two");
+  add(standby_, "of the second");
+  RunningProgram following({"events", "--follow", "--since", "1", "--server", both()});
+  ASSERT_TRUE(following.read_until("two\n"));
+  // The first is now a standby, and its events are not what is followed any more.
+  stands(standby_, true, {});
+  stands(served_, false, {"db2:9650", standby_.address()});
+  ASSERT_TRUE(following.read_until("of the second\n"));
+  EXPECT_NE(following.err().find("now follows " + standby_.address() + "\n"), std::string::npos);
+  add(standby_, "more");
+  add(served_, "while a standby");
+  ASSERT_TRUE(following.read_until("more\n"));
+  // Each one's ids are its own: back at the first nothing is told twice and nothing is left out.
+  stands(standby_, false, {"db1:9650", served_.address()});
+  stands(served_, true, {});
+  ASSERT_TRUE(following.read_until("while a standby\n"));
+  EXPECT_EQ(following.out(), line(2, "two") + line(1, "of the second") + line(2, "more") +
+                                 line(3, "while a standby"));
+}
+
 class CtlEvents : public CtlTest {
  protected:
   void add(const std::string& text) {
@@ -368,15 +467,22 @@ TEST_F(CtlEvents, AreFollowed) {
 TEST_F(CtlEvents, AreFollowedThroughARestartOfTheDaemon) {
   auto first = std::make_unique<ServedSource>();
   first->start();
-  first->on_loop([&] { first->source.log.add({0, 1, "info", "k", "before", {}}); });
+  first->on_loop([&] {
+    first->source.process = "d1/1";
+    first->source.log.add({0, 1, "info", "k", "before", {}});
+  });
   const std::string address = first->address();
   RunningProgram following({"events", "--follow", "--server", address});
   EXPECT_TRUE(following.read_until("before\n"));
   first.reset();
+  // Its ids begin again, and may have passed those of before when it is found.
+  source_.process = "d1/2";
+  for (const char* text : {"after", "and after"}) {
+    source_.log.add({0, 1, "warning", "kind", text, {}});
+  }
   served_.start({}, address);
-  add("after");
-  add("and after");
-  EXPECT_TRUE(following.read_until("and after  table=flow\n")) << following.out();
+  EXPECT_TRUE(following.read_until("  and after\n")) << following.out();
+  EXPECT_NE(following.out().find("  after\n"), std::string::npos) << following.out();
 }
 
 TEST_F(CtlEvents, ThatCannotBeFollowedAreAFailure) {

@@ -51,8 +51,13 @@ class FakeSource : public Source {
     return log.subscribe(std::move(callback));
   }
   Readiness readiness() override {
-    return {status_view.ready, status_view.active, status_view.ready_reason,
-            status_view.holder.address};
+    return {status_view.ready,
+            status_view.active,
+            status_view.ready_reason,
+            status_view.holder,
+            cluster_unread,
+            switch_unread,
+            process};
   }
   std::string metrics() override { return metrics_page.text({}); }
   void command(CommandRequest request, Done done) override {
@@ -75,8 +80,11 @@ class FakeSource : public Source {
   Metrics metrics_page{"1.2.3", {"kChangeLeaderOP"}};
   std::vector<CommandRequest> commands;
   std::function<void(CommandRequest, Done)> on_command = [](CommandRequest request, Done done) {
-    done({CommandResult::Kind::kOk, {}, request.name + " ok", 0, "", "", ""});
+    done({CommandResult::Kind::kOk, {}, request.name + " ok", 0, "", "", {}});
   };
+  std::string process;
+  std::string cluster_unread;
+  std::string switch_unread;
   bool broken = false;
 };
 

@@ -47,18 +47,44 @@ TEST_F(HttpServerTest, Readiness) {
   EXPECT_EQ(ask_for("/readyz").body, "active\n");
   served_.on_loop([&] {
     source_.status_view.active = false;
-    source_.status_view.holder = {"d2", "10.0.0.2:9650"};
+    source_.status_view.holder = {"d2:9650", "10.0.0.2:9650"};
+    source_.process = std::string(200, 'd') + ":9650/17";
   });
   const auto standby = ask_for("/readyz");
   EXPECT_EQ(standby.body, "standby\n");
   EXPECT_TRUE(standby.has("Failoverd-Role: standby\r\n"));
   EXPECT_TRUE(standby.has("Failoverd-Active: 10.0.0.2:9650\r\n"));
+  EXPECT_TRUE(standby.has("Failoverd-Active-Name: d2:9650\r\n"));
+  EXPECT_TRUE(standby.has("ddd:9650/17\r\n"));  // Whole, however long.
   served_.on_loop([&] {
     source_.status_view.ready = false;
     source_.status_view.ready_reason = "ZooKeeper has been away for 9 s";
   });
   EXPECT_EQ(ask_for("/readyz").status, 503);
   EXPECT_EQ(ask_for("/readyz").body, "not ready: ZooKeeper has been away for 9 s\n");
+}
+
+// What has not been read is not empty, and not off.
+TEST_F(HttpServerTest, WhatIsNotKnownYetIs503) {
+  source_.status_view.ready = false;
+  source_.cluster_unread = "waits for ZooKeeper at zk:2181";
+  source_.switch_unread = "the switch has not been read";
+  served_.start();
+  for (const char* list : {"tablets", "tables", "tables/flow", "ops", "ops?name=flow"}) {
+    const auto answer = ask_for(std::string("/api/v1/") + list);
+    EXPECT_EQ(answer.status, 503) << list;
+    EXPECT_EQ(answer.body, "{\"error\":\"waits for ZooKeeper at zk:2181\"}\n") << list;
+    EXPECT_TRUE(answer.has("Failoverd-Role: active\r\n")) << list;
+  }
+  EXPECT_EQ(ask_for("/api/v1/conf").status, 503);
+  EXPECT_EQ(ask_for("/api/v1/conf").body, "{\"error\":\"the switch has not been read\"}\n");
+  for (const char* open : {"/api/v1/status", "/api/v1/events", "/metrics", "/healthz"}) {
+    EXPECT_EQ(ask_for(open).status, 200) << open;
+  }
+  EXPECT_EQ(ask_for("/api/v1/nosuch").status, 404);
+  served_.on_loop([&] { source_.cluster_unread.clear(); });
+  EXPECT_EQ(ask_for("/api/v1/tables").status, 200);
+  EXPECT_EQ(ask_for("/api/v1/conf").status, 503);
 }
 
 TEST_F(HttpServerTest, Metrics) {
@@ -307,7 +333,7 @@ TEST_F(HttpServerTest, WithoutRoomItSaysSo) {
 
 TEST_F(HttpServerTest, ACommandIsCarriedOut) {
   source_.on_command = [](const CommandRequest&, const FakeSource::Done& done) {
-    done({CommandResult::Kind::kOk, {7, 1'000'000'001}, "change leader ok", 0, "", "", ""});
+    done({CommandResult::Kind::kOk, {7, 1'000'000'001}, "change leader ok", 0, "", "", {}});
   };
   served_.start();
   const auto answer =
@@ -334,17 +360,24 @@ TEST_F(HttpServerTest, EveryOutcomeHasItsStatus) {
     served_.on_loop([&] { result = next; });
     return command("test", "{}");
   };
-  auto refused = outcome({Kind::kRefused, {}, "", 309, "leader is alive", "say auto", ""});
+  auto refused = outcome({Kind::kRefused, {}, "", 309, "leader is alive", "say auto", {}});
   EXPECT_EQ(refused.status, 409);
   EXPECT_EQ(refused.body, "{\"code\":309,\"error\":\"leader is alive\",\"hint\":\"say auto\"}\n");
-  EXPECT_EQ(outcome({Kind::kBadArguments, {}, "", 307, "invalid parameter", "", ""}).status, 400);
-  EXPECT_EQ(outcome({Kind::kForbidden, {}, "", 0, "no", "", ""}).status, 403);
-  EXPECT_EQ(outcome({Kind::kUnknown, {}, "", 0, "", "", ""}).status, 404);
-  auto standby = outcome({Kind::kStandby, {}, "", 300, "", "", "10.0.0.2:9650"});
+  EXPECT_EQ(outcome({Kind::kBadArguments, {}, "", 307, "invalid parameter", "", {}}).status, 400);
+  EXPECT_EQ(outcome({Kind::kForbidden, {}, "", 0, "no", "", {}}).status, 403);
+  EXPECT_EQ(outcome({Kind::kUnknown, {}, "", 0, "", "", {}}).status, 404);
+  auto standby = outcome({Kind::kStandby, {}, "", 300, "", "", {"d2:9650", "10.0.0.2:9650"}});
   EXPECT_EQ(standby.status, 503);
   EXPECT_EQ(standby.body,
             "{\"code\":300,\"error\":\"this daemon is a standby, the active one is "
-            "10.0.0.2:9650\",\"active\":\"10.0.0.2:9650\"}\n");
+            "10.0.0.2:9650\",\"active\":\"10.0.0.2:9650\",\"active_name\":\"d2:9650\"}\n");
+  // No address that is of use here: its name says where to go.
+  EXPECT_EQ(outcome({Kind::kStandby, {}, "", 0, "", "", {"d2:9650", ""}}).body,
+            "{\"error\":\"this daemon is a standby, the active one is d2:9650, which listens on "
+            "loopback only there: run failoverctl on that host or set listen.http\","
+            "\"active_name\":\"d2:9650\"}\n");
+  EXPECT_EQ(outcome({Kind::kStandby, {}, "", 0, "", "", {}}).body,
+            "{\"error\":\"this daemon is a standby\"}\n");
 }
 
 TEST_F(HttpServerTest, ACommandMayTakeItsTime) {
@@ -359,8 +392,8 @@ TEST_F(HttpServerTest, ACommandMayTakeItsTime) {
                          "the command has arrived"));
   EXPECT_EQ(ask_for("/healthz").status, 200);
   served_.on_loop([&] {
-    waiting[0]({CommandResult::Kind::kOk, {}, "done", 0, "", "", ""});
-    waiting[0]({CommandResult::Kind::kOk, {}, "done again", 0, "", "", ""});
+    waiting[0]({CommandResult::Kind::kOk, {}, "done", 0, "", "", {}});
+    waiting[0]({CommandResult::Kind::kOk, {}, "done again", 0, "", "", {}});
   });
   EXPECT_EQ(connection.answer().body, "{\"ops\":[],\"message\":\"done\"}\n");
 }
@@ -381,8 +414,8 @@ TEST_F(HttpServerTest, BadBodiesAre400) {
   for (const char* body : {"{", "[]", "{\"a\": {}}", "x"}) {
     const auto answer = command("test", body);
     EXPECT_EQ(answer.status, 400) << body;
-    EXPECT_TRUE(answer.body.starts_with(
-        "{\"code\":307,\"error\":\"invalid parameter\",\"hint\":\""))
+    EXPECT_TRUE(
+        answer.body.starts_with("{\"code\":307,\"error\":\"invalid parameter\",\"hint\":\""))
         << answer.body;
   }
   EXPECT_EQ(commands_seen(), 0U);

@@ -83,6 +83,31 @@ TEST_F(EventStreamTest, AReaderWhoLeavesIsForgotten) {
   EXPECT_TRUE(wait_until([&] { return served_.connections() == 0; }, 10s, "it is forgotten"));
 }
 
+// Who follows the active daemon must not go on with one that has become a standby.
+TEST_F(EventStreamTest, EndsWhenTheDaemonsStandingChanges) {
+  HttpOptions options;
+  options.stream_beat = 10ms;
+  served_.start(options);
+  const std::vector<std::function<void()>> changes = {
+      [&] { served_.source.status_view.active = false; },
+      [&] { served_.source.status_view.holder.name = "d2:9650"; },
+      [&] { served_.source.status_view.ready = false; }};
+  for (const auto& change : changes) {
+    auto stream = follow("");
+    stream->read_until(": beat\n\n");
+    served_.on_loop([&] { change(); });
+    EXPECT_TRUE(stream->read_to_end());
+  }
+  // What was told together with the change comes first.
+  auto stream = follow("");
+  served_.on_loop([&] {
+    served_.source.status_view.active = true;
+    served_.source.log.add({0, 1, "info", "kind", "active", {}});
+  });
+  EXPECT_TRUE(stream->read_to_end());
+  EXPECT_NE(stream->read_until("active").find("active"), std::string::npos);
+}
+
 // Number of events in a stream's text, if they follow each other from 1 on; else 0.
 int events_in_order(const std::string& text) {
   int expected = 0;

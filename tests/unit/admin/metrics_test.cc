@@ -48,6 +48,15 @@ double value_of(const std::string& text, const std::string& name) {
   return at == std::string::npos ? -1 : std::strtod(text.c_str() + at + name.size(), nullptr);
 }
 
+TEST(Metrics, ASwitchThatHasNotBeenReadIsNeitherOnNorOff) {
+  Metrics metrics("1.2.3", {});
+  MetricsInput now = sample_input();
+  now.auto_failover_enabled.reset();
+  EXPECT_EQ(metrics.text(now).find("failoverd_auto_failover_enabled"), std::string::npos);
+  now.auto_failover_enabled = false;
+  EXPECT_TRUE(has_line(metrics.text(now), "failoverd_auto_failover_enabled 0"));
+}
+
 TEST(Metrics, SaysWhatIsTrueNow) {
   Metrics metrics("1.2.3", {"kChangeLeaderOP"});
   const std::string text = metrics.text(sample_input());

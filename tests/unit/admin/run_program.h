@@ -71,6 +71,7 @@ class RunningProgram {
     return ran_.out.find(text) != std::string::npos;
   }
   const std::string& out() const { return ran_.out; }
+  const std::string& err() const { return ran_.err; }
 
   Ran wait() {
     while (read_some()) {
