@@ -144,6 +144,21 @@ void Showcase::list_wrong(admin::StatusView& view) const {
   if (view.wrong.size() > kMostWrong) view.wrong.resize(kMostWrong);
 }
 
+// Who set it is one text in the znode: "ann from 127.0.0.1:5000", "the file of db1:9650".
+admin::SwitchView Showcase::switch_view() const {
+  const core::Brain& brain = hands_.brain();
+  admin::SwitchView view;
+  view.known = brain.switch_read();
+  view.value = brain.auto_failover();
+  view.from = brain.switched_by();
+  if (const auto from = view.from.rfind(" from "); from != std::string::npos) {
+    view.who = view.from.substr(0, from);
+    view.from.erase(0, from + 6);
+  }
+  view.at_ms = hands_.switched().written_ms();
+  return view;
+}
+
 admin::StatusView Showcase::status() {
   const core::Brain& brain = hands_.brain();
   admin::StatusView view;
@@ -161,11 +176,10 @@ admin::StatusView Showcase::status() {
   view.session_timeout_ms =
       static_cast<std::uint64_t>(hands_.session().negotiated_timeout().count() / 1000);
   view.cluster_root = config_.cluster.root;
-  view.auto_failover.known = brain.switch_read();
-  view.auto_failover.value = brain.auto_failover();
-  view.auto_failover.who = brain.switched_by();
+  view.auto_failover = switch_view();
   for (const core::StandsBack& s : brain.stands_back(boot_now())) {
-    if (s.reason != "standby") view.stands_back.push_back({s.reason, s.text, 0});
+    if (s.reason == "standby") continue;
+    view.stands_back.push_back({s.reason, s.text, s.since ? wall(*s.since) : started_ms_});
   }
   view.tablets = tablet_counts();
   view.partitions = partition_counts();
@@ -176,7 +190,7 @@ admin::StatusView Showcase::status() {
         {znode.substr(znode.rfind('/') + 1), config_.cluster.root + "/" + znode, why});
   }
   for (const core::WouldDo& w : brain.would_do()) {
-    view.would_do.push_back(w.table + "/" + std::to_string(w.at.pid) + ": " + w.text);
+    view.would_do.push_back(w.partition + ": " + w.text);
   }
   for (const auto& [id, op] : brain.ops().running()) view.running.push_back(op_row(op));
   view.config = reload;
@@ -257,6 +271,7 @@ admin::OpRow Showcase::op_row(const core::OpRecord& op) const {
   row.name = op.table;
   row.db = op.db;
   row.pid = op.at.pid;
+  row.endpoint = op.replica;
   row.status = core::to_text(op.status);
   row.start_ms = wall(op.started);
   const bool running = op.status == core::OpStatus::kInited || op.status == core::OpStatus::kDoing;

@@ -49,6 +49,7 @@ class Showcase : public admin::Source {
   void list_wrong(admin::StatusView& view) const;
   admin::OpRow op_row(const core::OpRecord& op) const;
   admin::HolderView holder() const;
+  admin::SwitchView switch_view() const;
   void confset(const admin::CommandRequest& request,
                std::function<void(admin::CommandResult)> done);
 

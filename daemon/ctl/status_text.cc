@@ -183,11 +183,11 @@ class StatusText {
     const std::string who = ctl::text(view, "who");
     const std::string from = ctl::text(view, "from");
     const std::string at = ago(view.at("at"));
-    if (!who.empty() || !from.empty()) words += ", set";
-    if (!who.empty()) words += " by " + who;
-    if (!from.empty()) words += " from " + from;
-    if (!at.empty()) words += ", " + at;
-    return words;
+    std::string set;
+    if (!who.empty()) set += " by " + who;
+    if (!from.empty()) set += " from " + from;
+    if (!at.empty()) set += (set.empty() ? " " : ", ") + at;
+    return set.empty() ? words : words + ", set" + set;
   }
 
   const json::object& status_;

@@ -80,7 +80,7 @@ json::object op(const OpRow& row, std::int64_t now_ms) {
           {"end_time", time_or_null(row.end_ms)},
           {"cur_task", text_or_null(row.cur_task)},
           {"db", text(row.db)},
-          {"endpoint", text(row.endpoint)},
+          {"endpoint", text_or_null(row.endpoint)},
           {"detail", text(row.detail)},
           {"progress", ratio_or_null(row.progress)}};
 }

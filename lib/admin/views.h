@@ -65,7 +65,7 @@ struct OpRow {
   std::string name;
   std::string db;
   std::uint32_t pid = 0;
-  std::string endpoint;  // The tablet it is about; may be empty.
+  std::string endpoint;  // The tablet whose replica it is about; empty: about all of them.
   std::string status;    // kInited, kDoing, kDone, kFailed or kCanceled.
   std::int64_t start_ms = 0;
   std::int64_t end_ms = 0;  // 0 while it runs.

@@ -26,12 +26,13 @@ namespace failoverd::core {
 struct StandsBack {
   std::string reason;  // "nameserver", "standby", "zookeeper", "not_read", "numbering"
   std::string text;    // One sentence: why, and what lifts it.
+  std::optional<Instant> since = {};  // None: since before the first event.
 };
 
 // With auto_failover off: what would be done.
 struct WouldDo {
   PartitionKey at;
-  std::string table;
+  std::string partition;  // "flow/3", "shop.flow/3".
   std::string text;
 };
 

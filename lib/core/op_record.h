@@ -14,6 +14,7 @@ struct OpRecord {
   std::string table;
   std::string db;
   PartitionKey at;
+  Endpoint replica;  // The tablet whose replica it is about; empty: it is about all of them.
   OpStatus status = OpStatus::kInited;
   Task task = Task::kNone;
   Instant started;

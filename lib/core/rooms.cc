@@ -386,6 +386,7 @@ std::vector<StandsBack> Brain::Rooms::stands_back(Instant now) const {
   if (!active) why.push_back({"standby", "another daemon holds the lock, or nobody does yet"});
   if (active && now >= fresh_until) {
     why.push_back({"zookeeper", "no fresh contact with ZooKeeper; waits for it to answer"});
+    if (fresh_until != Instant{}) why.back().since = fresh_until;
   }
   if (!nameservers.empty() && desk.policy.metadata == Metadata::kAuto) {
     why.push_back({"nameserver", "nameserver " + nameservers.front() +
@@ -400,17 +401,24 @@ std::vector<StandsBack> Brain::Rooms::stands_back(Instant now) const {
                    "no table looks like cluster.numbering: " + model.unreadable().begin()->first +
                        ": " + model.unreadable().begin()->second});
   }
+  for (StandsBack& s : why) {
+    const auto known = stands_back_since_.find(s.reason);
+    if (!s.since && known != stands_back_since_.end()) s.since = known->second;
+  }
   return why;
 }
 
 void Brain::Rooms::note_stands_back() {
   std::string all;
   std::string reason;
+  std::map<std::string, Instant> since;
   for (const StandsBack& s : stands_back(desk.now)) {
+    since.emplace(s.reason, s.since.value_or(desk.now));
     if (s.reason != "nameserver" && s.reason != "numbering") continue;
     all += (all.empty() ? "" : "; ") + s.text;
     reason = s.reason;
   }
+  stands_back_since_ = std::move(since);
   if (all == stood_back_) return;
   stood_back_ = all;
   if (all.empty()) {

@@ -171,6 +171,7 @@ struct Brain::Rooms {
   std::set<PartitionKey> troubled_;  // Not healthy: looked at again when we may change things.
   bool could_change_ = false;
   std::string stood_back_;
+  std::map<std::string, Instant> stands_back_since_;  // By reason.
   bool leaders_counted_ = false;
   Instant reserve_not_before_;
 };

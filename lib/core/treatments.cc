@@ -158,6 +158,7 @@ void Brain::Rooms::resume_ops() {
     record.id = begun.id;
     record.type = begun.type;
     record.at = begun.at;
+    record.replica = begun.replica;
     record.started = begun.started;
     if (const Table* table = model.table(begun.at.tid)) {
       record.table = table->shape.name;
@@ -365,8 +366,7 @@ std::vector<WouldDo> Brain::Rooms::would_do() const {
     const Partition* p = model.partition(at);
     const char* what = p ? would(p->diagnosis.condition) : nullptr;
     if (!what || !p->would_note) continue;
-    all.push_back(
-        {at, model.table(at.tid)->shape.name, std::string{what} + ": " + p->diagnosis.why});
+    all.push_back({at, model.name_of(at), std::string{what} + ": " + p->diagnosis.why});
   }
   return all;
 }
@@ -382,13 +382,14 @@ OpId Brain::Rooms::open(OpType type, PartitionKey at, Partition& p, const std::s
   record.table = model.table(at.tid)->shape.name;
   record.db = model.table(at.tid)->shape.db;
   record.at = at;
+  if (replica) record.replica = model.tablet(*replica).endpoint;
   record.started = desk.now;
   ops.begin(record);
   p.op = *id;
   const bool recovers = p.diagnosis.condition == Condition::kReturned;
   std::vector<std::pair<std::string, std::string>> fields = {
       {"op_id", std::to_string(*id)}, {"table", record.table}, {"pid", std::to_string(at.pid)}};
-  if (replica) fields.emplace_back("tablet", model.tablet(*replica).endpoint);
+  if (replica) fields.emplace_back("tablet", record.replica);
   desk.note(recovers ? Severity::kInfo : Severity::kWarning, "failover",
             std::string{to_text(type)} + " of " + model.name_of(at) + ": " + why,
             std::move(fields));

@@ -123,6 +123,7 @@ std::string to_bytes(const core::FinishedOps& finished) {
     to->set_started(to_wall(op.started));
     to->set_ended(to_wall(op.ended));
     to->set_detail(op.detail);
+    if (!op.replica.empty()) to->set_replica(op.replica);
   }
   return m.SerializeAsString();
 }
@@ -144,6 +145,7 @@ Result<core::FinishedOps> finished_ops_from(const std::string& bytes) {
     op.started = from_wall(from.started());
     op.ended = from_wall(from.ended());
     op.detail = from.detail();
+    op.replica = from.replica();
   }
   return finished;
 }

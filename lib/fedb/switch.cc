@@ -64,7 +64,8 @@ void Switch::read() {
     read();
   });
   session_.get(paths_.auto_failover(),
-               guarded([this, fired](Code code, const std::string& value, const Stat&) {
+               guarded([this, fired](Code code, const std::string& value, const Stat& stat) {
+                 if (code == Code::kOk) written_ms_ = stat.mtime_ms;
                  if (code == Code::kNoNode) {
                    session_.exists(paths_.auto_failover(), guarded([this](Code c, const Stat&) {
                                      if (c == Code::kNoNode) return;

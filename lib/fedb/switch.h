@@ -44,7 +44,8 @@ class Switch {
   // so.
   void set(bool value, const std::string& by, std::function<void(bool ok, std::string why)> done);
 
-  const std::string& by() const { return by_; }
+  // When what was read last was written, by ZooKeeper's clock, Unix ms; 0: nothing was read.
+  std::int64_t written_ms() const { return written_ms_; }
 
  private:
   void read();
@@ -77,6 +78,7 @@ class Switch {
   std::optional<bool> in_force_;   // What was read last.
   std::optional<bool> otherwise_;  // Active: what to write where no znode is and nobody says.
   std::string by_;
+  std::int64_t written_ms_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -41,6 +41,7 @@ struct Stat {
   std::int64_t mzxid = 0;
   std::int64_t pzxid = 0;
   std::int64_t ctime_ms = 0;
+  std::int64_t mtime_ms = 0;
   std::int32_t version = 0;
   std::int32_t cversion = 0;
   std::int64_t ephemeral_owner = 0;

@@ -177,6 +177,13 @@ void AfterFailover::show_op_status() {
   EXPECT_GE(one[0].at("end_time").to_number<std::int64_t>(),
             one[0].at("start_time").to_number<std::int64_t>());
   EXPECT_TRUE(one[0].at("cur_task").is_null());
+  // Whose replica it is about; an election is about all of them.
+  EXPECT_TRUE(one[0].at("endpoint").is_null());
+  for (const char* about_one : {"kOfflineReplicaOP", "kUpdatePartitionStatusOP"}) {
+    const Row& row = by_type[about_one];
+    const json::array ops = print_json({"showopstatus", row[2], row[3]});
+    EXPECT_EQ(ops[0].at("endpoint"), cluster().tablet(0).c_str()) << about_one;
+  }
 }
 
 void AfterFailover::conf() {
@@ -196,6 +203,13 @@ void AfterFailover::status() {
   EXPECT_EQ(status.at("partitions").at("degraded").to_number<int>(), 2);
   EXPECT_EQ(status.at("tablets").at("healthy").to_number<int>(), 2);
   EXPECT_EQ(status.at("active"), true);
+  const json::value& automatic = status.at("auto_failover");
+  EXPECT_EQ(automatic.at("who"), "");
+  const std::string file = "the file of " + json::value_to<std::string>(status.at("name"));
+  EXPECT_EQ(automatic.at("from"), file.c_str());
+  EXPECT_GT(automatic.at("at").to_number<std::int64_t>(), 1'500'000'000'000);
+  EXPECT_LE(automatic.at("at").to_number<std::int64_t>(),
+            status.at("now").to_number<std::int64_t>() + 1'000);
 }
 
 void AfterFailover::events() {

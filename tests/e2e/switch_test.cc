@@ -93,6 +93,8 @@ TEST_F(SwitchTest, FileWithoutTheKey) {
   EXPECT_THAT(znode(), StartsWith("true\n"));
   ASSERT_EQ(daemon->ctl({"confset", "auto_failover", "false"}).status, 0);
   ASSERT_TRUE(becomes(false));
+  EXPECT_THAT(daemon->status(),
+              ContainsRegex(R"("who":"[^" ]+","from":"127\.0\.0\.1:[0-9]+","at":[0-9]{13}[}])"));
   ASSERT_TRUE(one_more_reload([&] { daemon->configure({"log: {level: info}"}); }));
   cluster.let_pass(milliseconds{300});
   EXPECT_FALSE(is_on(*daemon));

@@ -123,6 +123,15 @@ TEST(CtlStatus, TheFirstLineSaysWhyNothingHappens) {
             std::string::npos);
 }
 
+TEST(CtlStatus, TheSwitchWasSetBySomebodyOrByHand) {
+  admin::StatusView view = healthy();
+  view.auto_failover = {true, false, "", "the file of db1:9650", kNow - 5'000};
+  EXPECT_NE(text_of(view).find("\nauto_failover: off, set from the file of db1:9650, 5s ago\n"),
+            std::string::npos);
+  view.auto_failover = {true, false, "", "", kNow - 5'000};
+  EXPECT_NE(text_of(view).find("\nauto_failover: off, set 5s ago\n"), std::string::npos);
+}
+
 TEST(CtlStatus, NamesMoveNoCursor) {
   admin::StatusView view = healthy();
   view.wrong = {{"a\x1b[2J", "", 0, "degraded", "", "x\ny", "", 0}};

@@ -110,7 +110,7 @@ TEST_F(CtlTest, JsonHasTheColumnsAsKeys) {
   EXPECT_EQ(run({"showopstatus", "--json"}).out,
             "[\n  {\"op_id\":1000000001,\"op_type\":\"kChangeLeaderOP\",\"name\":\"flow\","
             "\"pid\":0,\"status\":\"kDone\",\"start_time\":1700000000123,\"execute_time\":200,"
-            "\"end_time\":1700000000323,\"cur_task\":null,\"db\":\"\",\"endpoint\":\"\","
+            "\"end_time\":1700000000323,\"cur_task\":null,\"db\":\"\",\"endpoint\":null,"
             "\"detail\":\"\",\"progress\":null}\n]\n");
   EXPECT_EQ(run({"--json", "confget"}).out,
             "[\n  {\"key\":\"auto_failover\",\"value\":\"true\"}\n]\n");

@@ -56,6 +56,7 @@ TEST(JournalBytes, FinishedOps) {
   op.started = boot_now() - std::chrono::hours{24 * 400};  // Before this boot.
   op.ended = boot_now();
   op.detail = "why";
+  op.replica = "A:1";
   auto back = finished_ops_from(to_bytes(finished));
   ASSERT_TRUE(back);
   ASSERT_EQ(back->ops.size(), 1u);

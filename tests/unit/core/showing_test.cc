@@ -1,0 +1,108 @@
+// What a brain shows of itself, beside what it does.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "lib/core/brain.h"
+
+namespace failoverd::core {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class ShowingTest : public ::testing::Test {
+ protected:
+  // Op ids are there, and tablets answer after a millisecond that they hold nothing.
+  void step(const Event& event) {
+    for (const Command& command : brain_.step(now_, event)) {
+      if (const auto* timer = std::get_if<SetTimer>(&command)) {
+        to_come_.emplace(timer->at, TimerFired{timer->id});
+      }
+      if (const auto* reserve = std::get_if<ReserveOpIds>(&command)) {
+        to_come_.emplace(now_, OpIdsReserved{reserve->id, true, kFirstOpId, kFirstOpId + 9'999});
+      }
+      if (const auto* call = std::get_if<CallTablet>(&command)) {
+        Answer answer;
+        answer.transport = Transport::kAnswered;
+        to_come_.emplace(now_ + milliseconds{1}, TabletAnswered{call->id, call->tablet, answer});
+      }
+    }
+  }
+  void let_pass(Duration time) {
+    const Instant end = now_ + time;
+    while (!to_come_.empty() && to_come_.begin()->first <= end) {
+      const auto [at, event] = *to_come_.begin();
+      to_come_.erase(to_come_.begin());
+      now_ = std::max(now_, at);
+      step(event);
+    }
+    now_ = end;
+  }
+  void step_at(seconds at, const Event& event) {
+    now_ = Instant{at};
+    step(event);
+  }
+  // Since when it stands back for this reason; none: it does not.
+  std::optional<Instant> since(const std::string& reason, seconds now) const {
+    for (const StandsBack& s : brain_.stands_back(Instant{now})) {
+      if (s.reason == reason) return s.since;
+    }
+    return std::nullopt;
+  }
+
+  Brain brain_{Policy{}};
+  Instant now_;
+  std::multimap<Instant, Event> to_come_;
+};
+
+TEST_F(ShowingTest, SinceWhenItStandsBack) {
+  EXPECT_EQ(since("not_read", seconds{9}), std::nullopt);  // It has heard of nothing yet.
+  step_at(seconds{10}, TablesListed{});
+  step_at(seconds{11}, NameserversListed{});
+  EXPECT_EQ(since("not_read", seconds{12}), Instant{seconds{10}});
+  step_at(seconds{12}, ClusterRead{});
+  step_at(seconds{12}, SwitchRead{true, ""});
+  step_at(seconds{13}, LockGained{1, {}, {}, {}, {}});
+  step_at(seconds{14}, ContactMade{Instant{seconds{100}}});
+  EXPECT_EQ(brain_.stands_back(now_).size(), 0u);
+  step_at(seconds{20}, NameserversListed{{"N:1"}});
+  step_at(seconds{25}, NameserversListed{{"N:2"}});
+  EXPECT_EQ(since("nameserver", seconds{30}), Instant{seconds{20}});
+  step_at(seconds{30}, NameserversListed{});
+  step_at(seconds{40}, NameserversListed{{"N:1"}});
+  EXPECT_EQ(since("nameserver", seconds{50}), Instant{seconds{40}});
+  // Contact runs out without an event, and what comes later does not move it.
+  EXPECT_EQ(since("zookeeper", seconds{110}), Instant{seconds{100}});
+  step_at(seconds{120}, ZookeeperLost{});
+  EXPECT_EQ(since("zookeeper", seconds{130}), Instant{seconds{100}});
+}
+
+TEST_F(ShowingTest, WhatItWouldDoNamesTheDatabase) {
+  TableShape table;
+  table.znode = "table/db_table_data/2";
+  table.name = "dbt";
+  table.db = "mdb";
+  table.tid = 2;
+  table.partitions = {{0, {{"A:1", false, true}, {"B:1", false, true}}, {}}};
+  TabletsListed tablets;
+  for (const char* name : {"A:1", "B:1"}) tablets.children.push_back({name, 7, false});
+  step_at(seconds{1}, tablets);
+  step(TablesListed{{table.znode}});
+  step(TableRead{table});
+  step(NameserversListed{});
+  step(SwitchRead{false, ""});
+  step(ClusterRead{});
+  step(LockGained{1, {}, {}, {}, {}});
+  step(ContactMade{Instant{seconds{100}}});
+  let_pass(seconds{5});
+  ASSERT_EQ(brain_.would_do().size(), 1u);
+  EXPECT_EQ(brain_.would_do()[0].partition, "mdb.dbt/0");
+}
+
+}  // namespace
+}  // namespace failoverd::core
