@@ -102,8 +102,7 @@ struct Followed {
 };
 
 // Follows the active daemon, whoever that is, for as long as this program runs: each time a stream
-// ends it looks anew who is active. A daemon that is restarted is back in a moment, and the reader
-// should not have to notice.
+// ends it looks anew who is active. The reader is told, and has nothing to do.
 class Follower {
  public:
   Follower(const Servers& servers, const Options& options)

@@ -64,29 +64,6 @@ TEST_F(HttpServerTest, Readiness) {
   EXPECT_EQ(ask_for("/readyz").body, "not ready: ZooKeeper has been away for 9 s\n");
 }
 
-// What has not been read is not empty, and not off.
-TEST_F(HttpServerTest, WhatIsNotKnownYetIs503) {
-  source_.status_view.ready = false;
-  source_.cluster_unread = "waits for ZooKeeper at zk:2181";
-  source_.switch_unread = "the switch has not been read";
-  served_.start();
-  for (const char* list : {"tablets", "tables", "tables/flow", "ops", "ops?name=flow"}) {
-    const auto answer = ask_for(std::string("/api/v1/") + list);
-    EXPECT_EQ(answer.status, 503) << list;
-    EXPECT_EQ(answer.body, "{\"error\":\"waits for ZooKeeper at zk:2181\"}\n") << list;
-    EXPECT_TRUE(answer.has("Failoverd-Role: active\r\n")) << list;
-  }
-  EXPECT_EQ(ask_for("/api/v1/conf").status, 503);
-  EXPECT_EQ(ask_for("/api/v1/conf").body, "{\"error\":\"the switch has not been read\"}\n");
-  for (const char* open : {"/api/v1/status", "/api/v1/events", "/metrics", "/healthz"}) {
-    EXPECT_EQ(ask_for(open).status, 200) << open;
-  }
-  EXPECT_EQ(ask_for("/api/v1/nosuch").status, 404);
-  served_.on_loop([&] { source_.cluster_unread.clear(); });
-  EXPECT_EQ(ask_for("/api/v1/tables").status, 200);
-  EXPECT_EQ(ask_for("/api/v1/conf").status, 503);
-}
-
 TEST_F(HttpServerTest, Metrics) {
   served_.start();
   const auto answer = ask_for("/metrics");
