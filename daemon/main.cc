@@ -6,7 +6,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <optional>
 
 #include "daemon/hands.h"
@@ -52,16 +51,6 @@ std::vector<std::string> op_types() {
   return names;
 }
 
-Result<std::string> read_token(const std::string& file) {
-  if (file.empty()) return {boost::system::in_place_value};
-  std::ifstream in(file);
-  std::string token;
-  if (!in || !(in >> token)) {
-    return Failure{"listen.token_file: " + file + ": cannot be read, or holds no token"};
-  }
-  return {boost::system::in_place_value, token};
-}
-
 // Everything that lives as long as the daemon runs.
 class Daemon {
  public:
@@ -97,12 +86,7 @@ class Daemon {
   bool listen() {
     if (config_.listen.http.empty()) return true;
     admin::HttpOptions options;
-    auto token = read_token(config_.listen.token_file);
-    if (!token) {
-      std::fprintf(stderr, "%s\n", token.error().text.c_str());
-      return false;
-    }
-    options.access.token = *token;
+    options.access.token = config_.listen.token;
     options.access.host_names = {host_name()};
     options.log = [this](const std::string& line) {
       log_.write(config::LogLevel::kError, "http", line);

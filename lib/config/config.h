@@ -35,6 +35,7 @@ struct Listen {
   std::string rpc;
   std::string socket;      // Absolute path of a unix socket; empty: none.
   std::string token_file;  // Absolute path; empty: loopback may change things, others may not.
+  std::string token;       // What load() found in that file: its first word.
 };
 
 struct Log {
@@ -62,7 +63,8 @@ inline constexpr std::size_t kLargestFile = std::size_t{1} << 20;
 //   failoverd.yaml:7:12: detection.silence: "3" is not a duration: write N(ms|s|m|h), such as 3s
 Result<Config> parse(std::string_view text, const std::string& filename);
 
-// parse() of a file; the Failure begins with its path also when it cannot be read.
+// parse() of a file, and of listen.token_file's; the Failure begins with its path also when it
+// cannot be read.
 Result<Config> load(const std::string& path);
 
 }  // namespace failoverd::config

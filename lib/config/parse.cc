@@ -31,6 +31,8 @@ class Reader {
   explicit Reader(const std::string& filename) : filename_(filename) {}
 
   Stop read(const YAML::Node& document);
+  // What the file of listen.token_file holds: without it the configuration cannot work.
+  Stop read_token();
 
   const Config& config() const { return config_; }
 
@@ -170,6 +172,35 @@ std::string known_in(const std::string& section) {
   return names;
 }
 
+// A file's text; the Failure does not begin with its path.
+Result<std::string> content(const std::string& path) {
+  const auto refused = [](int error) {
+    return Failure{"cannot be read: " + std::generic_category().message(error)};
+  };
+  // Without O_NONBLOCK a FIFO would stop the whole daemon.
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return refused(errno);
+  struct Closer {
+    int file;
+    ~Closer() { ::close(file); }
+  } closer{file};
+  struct stat status {};
+  if (::fstat(file, &status) != 0) return refused(errno);
+  if (S_ISDIR(status.st_mode)) return refused(EISDIR);
+  if (!S_ISREG(status.st_mode)) return Failure{"cannot be read: not a regular file"};
+  std::string text;
+  std::array<char, 16384> block{};
+  while (text.size() <= kLargestFile) {
+    const ssize_t got = ::read(file, block.data(), block.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return refused(errno);
+    if (got == 0) break;
+    text.append(block.data(), static_cast<std::size_t>(got));
+  }
+  // A string alone would do for a Failure as well.
+  return {boost::system::in_place_value, std::move(text)};
+}
+
 Failure Reader::problem(const YAML::Mark& mark, const std::string& name,
                         const std::string& what) const {
   return {at(filename_, mark) + (name.empty() ? "" : name + ": ") + what};
@@ -272,37 +303,24 @@ Stop Reader::check_together() const {
                      (says_rpc ? "listen.http" : "listen.rpc") + " too: write another port");
 }
 
-Result<std::string> content(const std::string& path) {
-  const auto refused = [&](int error) {
-    return Failure{path + ": cannot be read: " + std::generic_category().message(error)};
+Stop Reader::read_token() {
+  const std::string& file = config_.listen.token_file;
+  if (file.empty()) return std::nullopt;
+  const std::string name = "listen.token_file";
+  const auto wrong = [&](const std::string& what) {
+    return problem(seen_.at(name), name, quoted(file) + " " + what);
   };
-  // Without O_NONBLOCK a FIFO would stop the whole daemon.
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return refused(errno);
-  struct Closer {
-    int file;
-    ~Closer() { ::close(file); }
-  } closer{file};
-  struct stat status {};
-  if (::fstat(file, &status) != 0) return refused(errno);
-  if (S_ISDIR(status.st_mode)) return refused(EISDIR);
-  if (!S_ISREG(status.st_mode)) return Failure{path + ": cannot be read: not a regular file"};
-  std::string text;
-  std::array<char, 16384> block{};
-  while (text.size() <= kLargestFile) {
-    const ssize_t got = ::read(file, block.data(), block.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return refused(errno);
-    if (got == 0) break;
-    text.append(block.data(), static_cast<std::size_t>(got));
+  const Result<std::string> text = content(file);
+  if (!text) {
+    return wrong(text.error().text + ": write the path of a file with the token, or \"\" for none");
   }
-  // A string alone would do for a Failure as well.
-  return {boost::system::in_place_value, std::move(text)};
+  if (!(std::istringstream{*text} >> config_.listen.token)) {
+    return wrong("holds no token: write one word into it, or \"\" here for none");
+  }
+  return std::nullopt;
 }
 
-}  // namespace
-
-Result<Config> parse(std::string_view text, const std::string& filename) {
+Result<Config> read(std::string_view text, const std::string& filename, bool with_token) {
   if (text.size() > kLargestFile) {
     return Failure{filename + ": larger than 1 MiB: write the configuration only"};
   }
@@ -310,16 +328,23 @@ Result<Config> parse(std::string_view text, const std::string& filename) {
     if (Stop stop = check_documents(text, filename)) return *stop;
     Reader reader{filename};
     if (Stop stop = reader.read(YAML::Load(std::string{text}))) return *stop;
+    if (Stop stop = with_token ? reader.read_token() : std::nullopt) return *stop;
     return reader.config();
   } catch (const YAML::Exception& error) {
     return not_yaml(text, filename, error);
   }
 }
 
+}  // namespace
+
+Result<Config> parse(std::string_view text, const std::string& filename) {
+  return read(text, filename, false);
+}
+
 Result<Config> load(const std::string& path) {
   const Result<std::string> text = content(path);
-  if (!text) return text.error();
-  return parse(*text, path);
+  if (!text) return Failure{path + ": " + text.error().text};
+  return read(*text, path, true);
 }
 
 }  // namespace failoverd::config

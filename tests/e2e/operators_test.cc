@@ -2,6 +2,7 @@
 // metrics, exit statuses; on a real cluster with a real failover.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <boost/json.hpp>
 #include <csignal>
@@ -467,6 +468,16 @@ TEST(Operators, ExitStatusOfFailoverd) {
     EXPECT_EQ(bad.status, 78);
     EXPECT_EQ(bad.out, "");
     EXPECT_THAT(bad.err, MatchesRegex(".*failoverd0.yaml:1:14: log.level: \"loud\" [^\n]+\n"));
+  }
+  const auto token = cluster.directory() / "token";
+  ASSERT_EQ(::mkfifo(token.c_str(), 0600), 0);  // Nobody ever writes into it.
+  daemon.write_file("listen: {token_file: " + token.string() + "}\n");
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{}, std::vector<std::string>{"--check-config"}}) {
+    const auto bad = daemon.run(arguments);
+    EXPECT_EQ(bad.status, 78);
+    EXPECT_EQ(bad.out, "");
+    EXPECT_THAT(bad.err, MatchesRegex(".*failoverd0.yaml:1:22: listen.token_file: [^\n]+\n"));
   }
   EXPECT_EQ(daemon.run({"--explode"}).status, 1);
   EXPECT_EQ(daemon.run({"--version"}).status, 0);

@@ -290,6 +290,12 @@ TEST_F(SwitchTest, BadConfigurationIsRefused) {
                             HasSubstr("election.wait_for_better")));
   daemon->write_file(good);
   ASSERT_TRUE(cluster.wait_until([&] { return daemon->metric(metric) == 1; }, "it is good again"));
+  // Also what it names must be there.
+  daemon->configure({"auto_failover: false",
+                     "listen: {http: \"" + daemon->http() + "\", token_file: /nothing/there}"});
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon->metric(metric) == 0; }, "it is refused"));
+  EXPECT_THAT(daemon->log(), HasSubstr("listen.token_file: \"/nothing/there\" cannot be read"));
+  EXPECT_TRUE(is_on(*daemon));
 }
 
 }  // namespace

@@ -73,5 +73,35 @@ TEST_F(Load, AHugeFileIsRefusedUnread) {
   EXPECT_EQ(problem_of(path), path + ": larger than 1 MiB: write the configuration only");
 }
 
+// A daemon that cannot know its token cannot work: said where the configuration is read.
+TEST_F(Load, ReadsTheToken) {
+  const std::string token = directory_ + "/token";
+  std::ofstream{token} << "  secret \nnot this\n";
+  const Result<Config> config = load(write("listen: {token_file: " + token + "}\n"));
+  ASSERT_TRUE(config) << config.error().text;
+  EXPECT_EQ(config->listen.token, "secret");
+  EXPECT_EQ(load(write("listen: {token_file: \"\"}"))->listen.token, "");
+  EXPECT_EQ(parse("listen: {token_file: /not/there}", "f.yaml")->listen.token, "");
+}
+
+TEST_F(Load, ATokenFileThatHoldsNoneIsNamed) {
+  const std::string token = directory_ + "/t";
+  const std::string path = write("listen:\n  token_file: " + token + "\n");
+  const std::string begin = path + ":2:15: listen.token_file: \"" + token + "\" ";
+  const std::string form = ": write the path of a file with the token, or \"\" for none";
+  EXPECT_EQ(problem_of(path), begin + "cannot be read: No such file or directory" + form);
+  ASSERT_EQ(::mkfifo(token.c_str(), 0600), 0);
+  EXPECT_EQ(problem_of(path), begin + "cannot be read: not a regular file" + form);
+  std::filesystem::remove(token);
+  for (const char* empty : {"", " \n\t\n"}) {
+    std::ofstream{token} << empty;
+    EXPECT_EQ(problem_of(path),
+              begin + "holds no token: write one word into it, or \"\" here for none");
+  }
+  std::filesystem::remove(token);
+  std::filesystem::create_directory(token);
+  EXPECT_EQ(problem_of(path), begin + "cannot be read: Is a directory" + form);
+}
+
 }  // namespace
 }  // namespace failoverd::config
