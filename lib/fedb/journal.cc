@@ -1,5 +1,7 @@
 #include "lib/fedb/journal.h"
 
+#include <utility>
+
 #include "lib/base/boot_clock.h"
 #include "proto/journal.pb.h"
 
@@ -9,14 +11,82 @@ namespace {
 constexpr std::uint32_t kVersion = 1;
 
 template <class Message>
-Result<Message> parse(const std::string& bytes, const std::string& what) {
+Result<Message> parse(const std::string& bytes, const std::string& what, bool* newer) {
   Message m;
   if (!m.ParseFromString(bytes)) return Failure{"is no " + what + ": it does not parse"};
   if (m.version() != kVersion) {
     return Failure{"has version " + std::to_string(m.version()) + "; this failoverd reads " +
                    std::to_string(kVersion)};
   }
+  if (newer) {
+    Message known = m;
+    known.DiscardUnknownFields();
+    *newer = known.ByteSizeLong() != m.ByteSizeLong();
+  }
   return m;
+}
+
+// --- Fields that this version does not know: none of them is lost when it writes the rest anew.
+
+template <class Message>
+void keep_newer(const Message& from, Message& to) {
+  to.mutable_unknown_fields()->MergeFrom(from.unknown_fields());
+}
+
+// The same for those of a list, where `key` is the same; `more(from, to)` for what is in them.
+template <class List, class Key, class More>
+void keep_newer(const List& from, List* to, Key key, More more) {
+  std::map<decltype(key(from.Get(0))), const typename List::value_type*> known;
+  for (const auto& m : from) known[key(m)] = &m;
+  for (auto& m : *to) {
+    const auto found = known.find(key(m));
+    if (found == known.end()) continue;
+    keep_newer(*found->second, m);
+    more(*found->second, m);
+  }
+}
+
+const auto nothing_in_it = [](const auto&, auto&) {};
+const auto by_endpoint = [](const auto& m) { return m.endpoint(); };
+
+void keep_all_newer(const journal::ElectionRecord& from, journal::ElectionRecord& to) {
+  keep_newer(from, to);
+  keep_newer(
+      from.elections(), to.mutable_elections(),
+      [](const auto& m) {
+        return std::pair{m.tid(), m.pid()};
+      },
+      [](const auto& f, auto& t) {
+        keep_newer(f.may_lead(), t.mutable_may_lead(), by_endpoint, nothing_in_it);
+      });
+}
+
+void keep_all_newer(const journal::BegunOp& from, journal::BegunOp& to) {
+  if (from.id() == to.id()) keep_newer(from, to);
+}
+
+// The znodes are used again and again, each time for another group.
+void keep_all_newer(const journal::FinishedOps& from, journal::FinishedOps& to) {
+  if (from.number() != to.number()) return;
+  keep_newer(from, to);
+  keep_newer(
+      from.ops(), to.mutable_ops(), [](const auto& m) { return m.id(); }, nothing_in_it);
+}
+
+void keep_all_newer(const journal::KeptTable& from, journal::KeptTable& to) {
+  keep_newer(from, to);
+  keep_newer(
+      from.partitions(), to.mutable_partitions(), [](const auto& m) { return m.pid(); },
+      [](const auto& f, auto& t) {
+        keep_newer(f.replicas(), t.mutable_replicas(), by_endpoint, nothing_in_it);
+      });
+}
+
+template <class Message>
+std::string bytes_of(Message m, const std::string& before) {
+  Message old;
+  if (!before.empty() && old.ParseFromString(before)) keep_all_newer(old, m);
+  return m.SerializeAsString();
 }
 
 std::int64_t to_wall(Instant at) { return wall_now_ms() - (boot_now() - at).count() / 1000; }
@@ -27,7 +97,7 @@ Instant from_wall(std::int64_t ms) {
 
 }  // namespace
 
-std::string to_bytes(const core::ElectionRecord& record) {
+std::string to_bytes(const core::ElectionRecord& record, const std::string& before) {
   journal::ElectionRecord m;
   m.set_version(kVersion);
   for (const core::BegunElection& b : record.elections) {
@@ -43,11 +113,12 @@ std::string to_bytes(const core::ElectionRecord& record) {
       leader->set_offset(l.offset);
     }
   }
-  return m.SerializeAsString();
+  return bytes_of(std::move(m), before);
 }
 
-Result<core::ElectionRecord> record_from(const std::string& name, const std::string& bytes) {
-  const auto m = parse<journal::ElectionRecord>(bytes, "election record");
+Result<core::ElectionRecord> record_from(const std::string& name, const std::string& bytes,
+                                         bool* newer) {
+  const auto m = parse<journal::ElectionRecord>(bytes, "election record", newer);
   if (!m) return m.error();
   core::ElectionRecord record;
   record.name = name;
@@ -61,7 +132,7 @@ Result<core::ElectionRecord> record_from(const std::string& name, const std::str
   return record;
 }
 
-std::string to_bytes(const core::BegunOp& op) {
+std::string to_bytes(const core::BegunOp& op, const std::string& before) {
   journal::BegunOp m;
   m.set_version(kVersion);
   m.set_id(op.id);
@@ -77,11 +148,11 @@ std::string to_bytes(const core::BegunOp& op) {
   m.set_why(op.why);
   if (op.over) m.set_over(true);
   if (op.paused) m.set_paused(true);
-  return m.SerializeAsString();
+  return bytes_of(std::move(m), before);
 }
 
-Result<core::BegunOp> begun_op_from(const std::string& bytes) {
-  const auto m = parse<journal::BegunOp>(bytes, "record of an op");
+Result<core::BegunOp> begun_op_from(const std::string& bytes, bool* newer) {
+  const auto m = parse<journal::BegunOp>(bytes, "record of an op", newer);
   if (!m) return m.error();
   if (m->id() < core::kFirstOpId) {
     return Failure{"has op id " + std::to_string(m->id()) + "; ours begin at " +
@@ -107,7 +178,7 @@ Result<core::BegunOp> begun_op_from(const std::string& bytes) {
   return op;
 }
 
-std::string to_bytes(const core::FinishedOps& finished) {
+std::string to_bytes(const core::FinishedOps& finished, const std::string& before) {
   journal::FinishedOps m;
   m.set_version(kVersion);
   m.set_number(finished.number);
@@ -125,11 +196,11 @@ std::string to_bytes(const core::FinishedOps& finished) {
     to->set_detail(op.detail);
     if (!op.replica.empty()) to->set_replica(op.replica);
   }
-  return m.SerializeAsString();
+  return bytes_of(std::move(m), before);
 }
 
-Result<core::FinishedOps> finished_ops_from(const std::string& bytes) {
-  const auto m = parse<journal::FinishedOps>(bytes, "list of finished ops");
+Result<core::FinishedOps> finished_ops_from(const std::string& bytes, bool* newer) {
+  const auto m = parse<journal::FinishedOps>(bytes, "list of finished ops", newer);
   if (!m) return m.error();
   core::FinishedOps finished;
   finished.number = m->number();
@@ -150,7 +221,7 @@ Result<core::FinishedOps> finished_ops_from(const std::string& bytes) {
   return finished;
 }
 
-std::string to_bytes(const KeptTable& kept) {
+std::string to_bytes(const KeptTable& kept, const std::string& before) {
   journal::KeptTable m;
   m.set_version(kVersion);
   for (const auto& [pid, replicas] : kept) {
@@ -163,16 +234,17 @@ std::string to_bytes(const KeptTable& kept) {
       if (k.last_offset) to->set_last_offset(*k.last_offset);
     }
   }
-  return m.SerializeAsString();
+  return bytes_of(std::move(m), before);
 }
 
-Result<KeptTable> kept_table_from(const std::string& bytes) {
-  const auto m = parse<journal::KeptTable>(bytes, "record of replicas");
+Result<KeptTable> kept_table_from(const std::string& bytes, bool* newer) {
+  const auto m = parse<journal::KeptTable>(bytes, "record of replicas", newer);
   if (!m) return m.error();
   KeptTable kept;
   for (const auto& partition : m->partitions()) {
+    auto& replicas = kept[partition.pid()];
     for (const auto& r : partition.replicas()) {
-      core::Kept& to = kept[partition.pid()][r.endpoint()];
+      core::Kept& to = replicas[r.endpoint()];
       to.endpoint = r.endpoint();
       to.followed = r.followed();
       if (r.has_last_offset()) to.last_offset = r.last_offset();

@@ -13,18 +13,23 @@
 
 namespace failoverd::fedb {
 
-std::string to_bytes(const core::ElectionRecord& record);
-Result<core::ElectionRecord> record_from(const std::string& name, const std::string& bytes);
+// Reading: `newer`, if given, becomes true when there are fields that this version does not know.
+// Writing: `before` is the value that stands there if it had any: what they say of what is written
+// again is kept as it is.
 
-std::string to_bytes(const core::BegunOp& op);
-Result<core::BegunOp> begun_op_from(const std::string& bytes);
+std::string to_bytes(const core::ElectionRecord& record, const std::string& before = {});
+Result<core::ElectionRecord> record_from(const std::string& name, const std::string& bytes,
+                                         bool* newer = nullptr);
 
-std::string to_bytes(const core::FinishedOps& finished);
-Result<core::FinishedOps> finished_ops_from(const std::string& bytes);
+std::string to_bytes(const core::BegunOp& op, const std::string& before = {});
+Result<core::BegunOp> begun_op_from(const std::string& bytes, bool* newer = nullptr);
+
+std::string to_bytes(const core::FinishedOps& finished, const std::string& before = {});
+Result<core::FinishedOps> finished_ops_from(const std::string& bytes, bool* newer = nullptr);
 
 // Of one table: by pid, then by endpoint.
 using KeptTable = std::map<std::uint32_t, std::map<core::Endpoint, core::Kept>>;
-std::string to_bytes(const KeptTable& kept);
-Result<KeptTable> kept_table_from(const std::string& bytes);
+std::string to_bytes(const KeptTable& kept, const std::string& before = {});
+Result<KeptTable> kept_table_from(const std::string& bytes, bool* newer = nullptr);
 
 }  // namespace failoverd::fedb

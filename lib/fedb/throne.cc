@@ -84,6 +84,7 @@ void Throne::raise_epoch(std::uint64_t reign) {
 // What predecessors left: the children of three znodes.
 void Throne::read_records(std::uint64_t reign) {
   left_ = {};
+  left_by_newer_.clear();
   reads_open_ = 3;
   read_below(reign, paths_.elections(), &Throne::election_read);
   read_below(reign, paths_.ops(), &Throne::op_read);
@@ -110,7 +111,9 @@ void Throne::read_one(std::uint64_t reign, const std::string& parent, const std:
                                                              const Stat&) {
                  if (reign != reign_) return;
                  if (code != Code::kOk && code != Code::kNoNode) return again(++reign_);
-                 std::string wrong = code == Code::kOk ? (this->*take)(name, value) : "";
+                 bool newer = false;
+                 std::string wrong = code == Code::kOk ? (this->*take)(name, value, &newer) : "";
+                 if (newer) left_by_newer_[path] = value;
                  if (!wrong.empty()) {
                    wrong.insert(0, ": ").insert(0, path).append("; left alone");
                    complain(wrong);
@@ -119,29 +122,29 @@ void Throne::read_one(std::uint64_t reign, const std::string& parent, const std:
                }));
 }
 
-std::string Throne::election_read(const std::string& name, const std::string& value) {
-  auto record = record_from(name, value);
+std::string Throne::election_read(const std::string& name, const std::string& value, bool* newer) {
+  auto record = record_from(name, value, newer);
   if (!record) return record.error().text;
   left_.records.push_back(std::move(*record));
   return "";
 }
 
-std::string Throne::op_read(const std::string& name, const std::string& value) {
+std::string Throne::op_read(const std::string& name, const std::string& value, bool* newer) {
   if (name.starts_with("finished-")) {
-    auto finished = finished_ops_from(value);
+    auto finished = finished_ops_from(value, newer);
     if (!finished) return finished.error().text;
     left_.finished.push_back(std::move(*finished));
     return "";
   }
-  auto op = begun_op_from(value);
+  auto op = begun_op_from(value, newer);
   if (!op) return op.error().text;
   if (std::to_string(op->id) != name) return "is the record of op " + std::to_string(op->id);
   left_.begun.push_back(std::move(*op));
   return "";
 }
 
-std::string Throne::kept_read(const std::string& name, const std::string& value) {
-  auto kept = kept_table_from(value);
+std::string Throne::kept_read(const std::string& name, const std::string& value, bool* newer) {
+  auto kept = kept_table_from(value, newer);
   if (!kept) return kept.error().text;
   const auto tid = static_cast<std::uint32_t>(number_in(name));
   if (std::to_string(tid) != name) return "is no tid";
@@ -184,6 +187,11 @@ void Throne::release(std::function<void()> done) {
 }
 
 bool Throne::may_change() const { return gained_ && boot_now() < fresh_until_; }
+
+std::string Throne::left_by_newer(const std::string& path) const {
+  const auto found = left_by_newer_.find(path);
+  return found == left_by_newer_.end() ? "" : found->second;
+}
 
 Op Throne::epoch_check() const { return Op::check(paths_.epoch(), epoch_version_); }
 

@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,6 +44,9 @@ class Throne {
   bool may_change() const;
   // The first op of every multi.
   zookeeper::Op epoch_check() const;
+  // A znode's value as predecessors left it, if it has fields that this version does not know: to
+  // be kept when it is written again. Else nothing.
+  std::string left_by_newer(const std::string& path) const;
   // Value of the holder's lock znode, empty if none is known.
   const std::string& holder() const { return lock_.holder(); }
 
@@ -52,13 +56,15 @@ class Throne {
   void make_ready(std::uint64_t reign, std::size_t done);
   void raise_epoch(std::uint64_t reign);
   void read_records(std::uint64_t reign);
-  // Takes one znode's value; what is wrong with it, or nothing.
-  using Take = std::string (Throne::*)(const std::string& name, const std::string& value);
+  // Takes one znode's value; what is wrong with it, or nothing. `newer`: it has fields that this
+  // version does not know.
+  using Take = std::string (Throne::*)(const std::string& name, const std::string& value,
+                                       bool* newer);
   void read_below(std::uint64_t reign, const std::string& parent, Take take);
   void read_one(std::uint64_t reign, const std::string& parent, const std::string& name, Take take);
-  std::string election_read(const std::string& name, const std::string& value);
-  std::string op_read(const std::string& name, const std::string& value);
-  std::string kept_read(const std::string& name, const std::string& value);
+  std::string election_read(const std::string& name, const std::string& value, bool* newer);
+  std::string op_read(const std::string& name, const std::string& value, bool* newer);
+  std::string kept_read(const std::string& name, const std::string& value, bool* newer);
   void all_read(std::uint64_t reign);
   void again(std::uint64_t reign);
   void lose(const std::string& why);
@@ -86,6 +92,7 @@ class Throne {
   Instant fresh_until_;
   std::size_t reads_open_ = 0;
   core::LockGained left_;  // What has been read so far of what predecessors left.
+  std::map<std::string, std::string> left_by_newer_;  // By path.
 
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -113,8 +113,9 @@ void ZnodeMetadata::publish(const core::Publish& command) {
   }
   for (const auto& [tid, kept] : sent.kept) {
     const std::string path = paths_.replicas() + "/" + std::to_string(tid);
-    sent.ops.push_back(kept_znodes_.contains(tid) ? Op::set(path, to_bytes(kept), -1)
-                                                  : Op::create(path, to_bytes(kept)));
+    const std::string bytes = to_bytes(kept, throne_.left_by_newer(path));
+    sent.ops.push_back(kept_znodes_.contains(tid) ? Op::set(path, bytes, -1)
+                                                  : Op::create(path, bytes));
   }
   if (!sent.written.empty()) bump(sent.ops);
   auto ops = std::move(sent.ops);
@@ -293,7 +294,7 @@ void ZnodeMetadata::raised_from(const Counter& counter, bool exists, const std::
 
 void ZnodeMetadata::write_record(const core::WriteRecord& command) {
   const std::string path = paths_.elections() + "/" + command.record.name;
-  const std::string bytes = to_bytes(command.record);
+  const std::string bytes = to_bytes(command.record, throne_.left_by_newer(path));
   const auto told = [this, id = command.id](bool ok) {
     if (ok) return tell_(core::RecordWritten{id, true});
     failed_later([this, id] { tell_(core::RecordWritten{id, false}); });
@@ -322,13 +323,14 @@ void ZnodeMetadata::drop_record(const core::DropRecord& command) {
 void ZnodeMetadata::write_journal(const core::WriteJournal& command) {
   std::vector<Op> ops;
   std::vector<std::string> names;
-  const auto write = [&](const std::string& name, const std::string& bytes) {
+  const auto write = [&](const std::string& name, const auto& entry) {
     const std::string path = paths_.ops() + "/" + name;
+    const std::string bytes = to_bytes(entry, throne_.left_by_newer(path));
     ops.push_back(op_znodes_.contains(name) ? Op::set(path, bytes, -1) : Op::create(path, bytes));
     names.push_back(name);
   };
-  for (const core::BegunOp& op : command.begun) write(std::to_string(op.id), to_bytes(op));
-  for (const core::FinishedOps& f : command.finished) write(finished_name(f.number), to_bytes(f));
+  for (const core::BegunOp& op : command.begun) write(std::to_string(op.id), op);
+  for (const core::FinishedOps& f : command.finished) write(finished_name(f.number), f);
   const std::size_t written = names.size();
   for (const core::OpId id : command.ended) {
     const std::string name = std::to_string(id);

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <functional>
 
+#include "proto/journal.pb.h"
 #include "proto/table_info.pb.h"
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
@@ -325,6 +326,37 @@ TEST_F(BadZnodes, OwnZnodesAreDeletedByHand) {
   ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_alive(); }, "all is back"))
       << daemon.log();
   expect_replicas_agree({"flow"});
+}
+
+// What a newer version has added to its records is still there after this one has written them.
+TEST_F(BadZnodes, FieldsOfANewerVersionAreKept) {
+  cluster.create_table("flow", 2, 3);
+  const std::string ops = "failoverd/ops/finished-0";
+  const std::string replicas =
+      "failoverd/replicas/" + std::to_string(cluster.znodes().table("flow")->tid());
+  journal::FinishedOps finished;
+  finished.set_version(1);
+  finished.add_ops()->set_id(1'000'000'001);
+  finished.mutable_ops(0)->mutable_unknown_fields()->AddVarint(500, 1);
+  cluster.znodes().create(ops, finished.SerializeAsString());
+  journal::KeptTable kept;
+  kept.set_version(1);
+  kept.mutable_unknown_fields()->AddVarint(500, 1);
+  cluster.znodes().create(replicas, kept.SerializeAsString());
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
+  ASSERT_TRUE(cluster.wait_until(
+      [&] {
+        return finished.ParseFromString(cluster.znodes().get(ops)->bytes) &&
+               finished.ops_size() == 3;
+      },
+      "the ops' ends are written"));
+  EXPECT_EQ(finished.ops(0).unknown_fields().field_count(), 1);
+  ASSERT_TRUE(kept.ParseFromString(cluster.znodes().get(replicas)->bytes));
+  EXPECT_EQ(kept.partitions_size(), 2);
+  EXPECT_EQ(kept.unknown_fields().field_count(), 1);
 }
 
 }  // namespace

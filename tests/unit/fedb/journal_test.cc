@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "lib/base/boot_clock.h"
+#include "proto/journal.pb.h"
 
 namespace failoverd::fedb {
 namespace {
@@ -94,6 +95,112 @@ TEST(JournalBytes, WhatIsNoSuchThingIsNamed) {
   EXPECT_NE(kept_table_from("").error().text.find("has version 0"), std::string::npos);
   EXPECT_NE(finished_ops_from("garbage").error().text.find("is no list of finished ops"),
             std::string::npos);
+}
+
+// --- Fields of a newer version: kept where what they belong to is written again.
+
+template <class Message>
+void add_newer(Message& m, const std::string& what) {
+  m.mutable_unknown_fields()->AddLengthDelimited(500)->assign(what);
+}
+
+template <class Message>
+std::string newer_of(const Message& m) {
+  return m.unknown_fields().empty() ? "" : m.unknown_fields().field(0).length_delimited();
+}
+
+template <class Message>
+Message message(const std::string& bytes) {
+  Message m;
+  EXPECT_TRUE(m.ParseFromString(bytes));
+  return m;
+}
+
+TEST(NewerFields, OfABegunOpStayWhenItIsOver) {
+  core::BegunOp op;
+  op.id = core::kFirstOpId;
+  op.replica = "A:1";
+  op.leader = "B:1";
+  bool newer = true;
+  ASSERT_TRUE(begun_op_from(to_bytes(op), &newer));
+  EXPECT_FALSE(newer);
+  auto m = message<journal::BegunOp>(to_bytes(op));
+  add_newer(m, "news");
+  const std::string before = m.SerializeAsString();
+  const auto read = begun_op_from(before, &newer);
+  ASSERT_TRUE(read);
+  EXPECT_TRUE(newer);
+  core::BegunOp over = *read;
+  over.over = true;
+  const auto after = message<journal::BegunOp>(to_bytes(over, before));
+  EXPECT_EQ(newer_of(after), "news");
+  EXPECT_TRUE(after.over());
+  EXPECT_EQ(to_bytes(over, to_bytes(over, before)), to_bytes(over, before)) << "kept once";
+}
+
+TEST(NewerFields, OfElectionsThatAreNotDone) {
+  core::ElectionRecord record;
+  record.elections.push_back({{2, 5}, 11, {{"A:1", 12, 100}, {"B:1", 12, 90}}, false});
+  record.elections.push_back({{2, 6}, 11, {}, false});
+  auto m = message<journal::ElectionRecord>(to_bytes(record));
+  add_newer(m, "of all");
+  add_newer(*m.mutable_elections(0), "of 5");
+  add_newer(*m.mutable_elections(0)->mutable_may_lead(1), "of B");
+  add_newer(*m.mutable_elections(1), "of 6");
+  bool newer = false;
+  ASSERT_TRUE(record_from("3-1", m.SerializeAsString(), &newer));
+  EXPECT_TRUE(newer);
+  record.elections.pop_back();  // Published.
+  record.elections[0].may_lead.erase(record.elections[0].may_lead.begin());
+  record.elections[0].may_lead.push_back({"C:1", 13, 95});
+  const auto after = message<journal::ElectionRecord>(to_bytes(record, m.SerializeAsString()));
+  EXPECT_EQ(newer_of(after), "of all");
+  ASSERT_EQ(after.elections_size(), 1);
+  EXPECT_EQ(newer_of(after.elections(0)), "of 5");
+  EXPECT_EQ(newer_of(after.elections(0).may_lead(0)), "of B");
+  EXPECT_EQ(newer_of(after.elections(0).may_lead(1)), "");
+}
+
+TEST(NewerFields, OfFinishedOpsOfTheSameGroup) {
+  core::FinishedOps finished;
+  finished.number = 4;
+  finished.ops.resize(1);
+  finished.ops[0].id = 8;
+  auto m = message<journal::FinishedOps>(to_bytes(finished));
+  add_newer(m, "of all");
+  add_newer(*m.mutable_ops(0), "of 8");
+  bool newer = false;
+  ASSERT_TRUE(finished_ops_from(m.SerializeAsString(), &newer));
+  EXPECT_TRUE(newer);
+  finished.ops.resize(2);
+  const auto after = message<journal::FinishedOps>(to_bytes(finished, m.SerializeAsString()));
+  EXPECT_EQ(newer_of(after), "of all");
+  EXPECT_EQ(newer_of(after.ops(0)), "of 8");
+  EXPECT_EQ(newer_of(after.ops(1)), "");
+  finished.number = 104;  // The same znode's next.
+  EXPECT_EQ(to_bytes(finished, m.SerializeAsString()), to_bytes(finished));
+}
+
+TEST(NewerFields, OfKeptReplicas) {
+  KeptTable kept;
+  kept[0]["A:1"] = {"A:1", 7, 120};
+  kept[3]["A:1"] = {"A:1", 9, 0};
+  auto m = message<journal::KeptTable>(to_bytes(kept));
+  add_newer(m, "of all");
+  add_newer(*m.mutable_partitions(1), "of 3");
+  add_newer(*m.mutable_partitions(1)->mutable_replicas(0), "of A");
+  bool newer = false;
+  ASSERT_TRUE(kept_table_from(m.SerializeAsString(), &newer));
+  EXPECT_TRUE(newer);
+  kept[3]["A:1"].followed = 10;
+  kept[3]["B:1"] = {"B:1", 10, 0};
+  const auto after = message<journal::KeptTable>(to_bytes(kept, m.SerializeAsString()));
+  EXPECT_EQ(newer_of(after), "of all");
+  EXPECT_EQ(newer_of(after.partitions(0)), "");
+  EXPECT_EQ(newer_of(after.partitions(1)), "of 3");
+  EXPECT_EQ(newer_of(after.partitions(1).replicas(0)), "of A");
+  EXPECT_EQ(after.partitions(1).replicas(0).followed(), 10u);
+  EXPECT_EQ(newer_of(after.partitions(1).replicas(1)), "");
 }
 
 }  // namespace
