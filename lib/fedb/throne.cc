@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lib/base/boot_clock.h"
+#include "lib/fedb/epoch.h"
 #include "lib/fedb/journal.h"
 
 namespace failoverd::fedb {
@@ -56,7 +57,7 @@ void Throne::again(std::uint64_t reign) {
 
 void Throne::make_ready(std::uint64_t reign, std::size_t done) {
   const std::array paths{paths_.elections(), paths_.ops(), paths_.replicas(), paths_.epoch()};
-  if (done == paths.size()) return raise_epoch(reign);
+  if (done == paths.size()) return look_at_records(reign);
   session_.ensure_path(paths[done], guarded([this, reign, done](Code code) {
                          if (reign != reign_) return;
                          if (code != Code::kOk) return again(reign);
@@ -64,20 +65,42 @@ void Throne::make_ready(std::uint64_t reign, std::size_t done) {
                        }));
 }
 
+// The records' names tell of epochs that have been, whatever has happened to the znode.
+void Throne::look_at_records(std::uint64_t reign) {
+  session_.children(paths_.elections(),
+                    guarded([this, reign](Code code, const auto& names, const Stat&) {
+                      if (reign != reign_) return;
+                      if (code != Code::kOk) return again(reign);
+                      for (const std::string& name : names) {
+                        highest_epoch_ = std::max(highest_epoch_, epoch_in(name));
+                      }
+                      raise_epoch(reign);
+                    }));
+}
+
 void Throne::raise_epoch(std::uint64_t reign) {
   session_.get(paths_.epoch(),
                guarded([this, reign](Code code, const std::string& value, const Stat& stat) {
                  if (reign != reign_) return;
                  if (code != Code::kOk) return again(reign);
-                 const std::int64_t next = number_in(value) + 1;
-                 session_.set(paths_.epoch(), std::to_string(next), stat.version,
-                              guarded([this, reign, next](Code c, const Stat& s) {
-                                if (reign != reign_) return;
-                                if (c != Code::kOk) return again(reign);
-                                epoch_ = next;
-                                epoch_version_ = s.version;
-                                read_records(reign);
-                              }));
+                 NextEpoch next = next_epoch(value, highest_epoch_);
+                 const bool is_news = std::exchange(epoch_complaint_, next.wrong) != next.wrong;
+                 if (is_news && !next.wrong.empty()) {
+                   complain(paths_.epoch() + ": " + next.wrong);
+                 }
+                 if (!next.epoch) return again(reign);
+                 write_epoch(reign, *next.epoch, stat.version);
+               }));
+}
+
+void Throne::write_epoch(std::uint64_t reign, std::int64_t epoch, std::int32_t version) {
+  session_.set(paths_.epoch(), std::to_string(epoch), version,
+               guarded([this, reign, epoch](Code code, const Stat& stat) {
+                 if (reign != reign_) return;
+                 if (code != Code::kOk) return again(reign);
+                 epoch_ = highest_epoch_ = epoch;
+                 epoch_version_ = stat.version;
+                 read_records(reign);
                }));
 }
 

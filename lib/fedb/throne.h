@@ -54,7 +54,9 @@ class Throne {
   void begin();
   // `done` of the paths that must exist have been made.
   void make_ready(std::uint64_t reign, std::size_t done);
+  void look_at_records(std::uint64_t reign);
   void raise_epoch(std::uint64_t reign);
+  void write_epoch(std::uint64_t reign, std::int64_t epoch, std::int32_t version);
   void read_records(std::uint64_t reign);
   // Takes one znode's value; what is wrong with it, or nothing. `newer`: it has fields that this
   // version does not know.
@@ -89,6 +91,8 @@ class Throne {
   bool gained_ = false;
   std::int64_t epoch_ = 0;
   std::int32_t epoch_version_ = -1;
+  std::int64_t highest_epoch_ = 0;  // That is known to have been, ours or another's.
+  std::string epoch_complaint_;     // The latest: said once, not at every attempt.
   Instant fresh_until_;
   std::size_t reads_open_ = 0;
   core::LockGained left_;  // What has been read so far of what predecessors left.

@@ -185,6 +185,34 @@ TEST_F(BadZnodes, GarbageInTheTermsCounter) {
   expect_replicas_agree({"flow"});
 }
 
+// The epoch only rises: whatever stands in its znode is named, and above the highest nobody acts.
+TEST_F(BadZnodes, GarbageInTheEpoch) {
+  cluster.create_table("flow", 2, 3);
+  journal::ElectionRecord empty;
+  empty.set_version(1);
+  cluster.znodes().create("failoverd/elections/7-1", empty.SerializeAsString());
+  cluster.znodes().create("failoverd/epoch", "garbage");
+  Daemon& daemon = cluster.start_active_daemon();
+  const auto epoch = [&] { return cluster.znodes().get("failoverd/epoch")->bytes; };
+  EXPECT_EQ(epoch(), "8");
+  EXPECT_EQ(lines_with(daemon, "failoverd/epoch: \"garbage\"", "goes on with 8"), 1);
+  cluster.znodes().set("failoverd/epoch", "9223372036854775807");
+  const auto refused = [&] { return lines_with(daemon, "failoverd/epoch: \"922", "write a"); };
+  ASSERT_TRUE(cluster.wait_until([&] { return refused() > 0; }, "it is refused")) << daemon.log();
+  EXPECT_FALSE(daemon.active());
+  cluster.let_pass(seconds{1});
+  EXPECT_EQ(refused(), 1);
+  EXPECT_EQ(epoch(), "9223372036854775807");
+  cluster.znodes().remove("failoverd/epoch");
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon.active(); }, "it acts again")) << daemon.log();
+  EXPECT_EQ(epoch(), "9");
+  EXPECT_EQ(lines_with(daemon, "failoverd/epoch: \"\"", "goes on with 9"), 1);
+  cluster.start_writer();
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
+  expect_replicas_agree({"flow"});
+}
+
 // A switch that is neither on nor off from the start: nothing is done, and it is said why.
 TEST_F(BadZnodes, GarbageInTheSwitch) {
   cluster.create_table("flow", 2, 3);
