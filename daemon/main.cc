@@ -101,12 +101,12 @@ class Daemon {
   void reloaded_at_start() {
     showcase_.reload = {file_, true, "", wall_now_ms()};
     showcase_.config_success_ms = wall_now_ms();
-    for (const auto& [key, value] : {std::pair{"listen.rpc", config_.listen.rpc},
-                                     std::pair{"listen.socket", config_.listen.socket}}) {
-      if (!value.empty()) {
-        log_.write(config::LogLevel::kWarn, "config",
-                   std::string{key} + ": this version does not serve it");
-      }
+    warn_of_unused(config_);
+  }
+
+  void warn_of_unused(const config::Config& config) {
+    for (const std::string& line : config.unused) {
+      log_.write(config::LogLevel::kWarn, "config", line);
     }
   }
 
@@ -151,6 +151,7 @@ class Daemon {
                     "): " + (what.empty() ? "nothing changed" : what) +
                     (restart.empty() ? "" : "; " + restart),
                 {{"file", file_}});
+    warn_of_unused(*loaded);
     hands_.policy_changed(config_.policy);
     hands_.file_says(loaded->auto_failover);
   }
@@ -195,6 +196,7 @@ int run(int argc, char** argv) {
     return kBadConfiguration;
   }
   if (options->check_config) {
+    for (const std::string& line : config->unused) std::fprintf(stderr, "%s\n", line.c_str());
     std::printf("%s: ok\n", options->config.c_str());
     return 0;
   }

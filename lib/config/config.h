@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lib/base/result.h"
 #include "lib/base/time.h"
@@ -53,6 +54,9 @@ struct Config {
   core::Policy policy;  // detection to guards, and cluster.metadata.
   std::string state_dir = "/var/lib/failoverd";
   Log log;
+  // A line for each key that the file sets to something, while this version does not use it:
+  //   failoverd.yaml:9:17: guards.max_lost_entries: "0": this version does not use it
+  std::vector<std::string> unused;
 };
 
 // A longer file is refused unread.

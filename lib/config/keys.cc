@@ -31,6 +31,18 @@ constexpr std::array kSections{
     Section{"log", "The log, on standard error."},
 };
 
+// What this version does nothing with.
+constexpr std::array<std::string_view, 10> kUnused{"listen.rpc",
+                                                   "listen.socket",
+                                                   "detection.zookeeper_lost",
+                                                   "detection.hung_leader",
+                                                   "election.unclean_after",
+                                                   "recovery.replace_after",
+                                                   "handover.pause",
+                                                   "guards.flaps",
+                                                   "guards.max_lost_entries",
+                                                   "state_dir"};
+
 constexpr std::uint64_t kManyEntries = 1'000'000'000'000'000;
 
 // The place of each value; works on a Config that may be changed and on one that may not.
@@ -214,6 +226,7 @@ std::vector<Key> make_keys() {
   const Config defaults;
   for (Key& key : keys) {
     if (key.written.empty()) key.written = in_yaml(key, key.get(defaults));
+    key.is_unused = std::find(kUnused.begin(), kUnused.end(), key.name) != kUnused.end();
   }
   return keys;
 }
@@ -291,6 +304,7 @@ std::string default_file() {
     out += as_comment(key.doc, indent);
     out += std::string{indent} + "# " + key.type + ": " + key.range + ". Default " + key.written +
            (key.at_start ? ". At the next start.\n" : ".\n");
+    if (key.is_unused) out += as_comment("This version does not use it.", indent);
     out += std::string{indent} + name + ": " + key.written + "\n";
   }
   return out;

@@ -21,6 +21,7 @@ struct Key {
 
   bool is_list = false;      // Its value is a YAML list; set() is given nothing then.
   bool at_start = false;     // Read once: a change takes effect when failoverd is started again.
+  bool is_unused = false;    // Read and checked, and nothing comes of it in this version.
   std::string written = {};  // The default as the default file writes it, quotes included.
 
   // Takes the value from `text`; else says what is wrong with it and what would be right:

@@ -289,6 +289,10 @@ Stop Reader::read_value(const Key& key, const YAML::Mark& place, const YAML::Nod
     return problem(value.Mark(), key.name, quoted(text) + " " + *wrong);
   }
   seen_[key.name] = value.Mark();
+  if (key.is_unused && key.get(config_) != key.get(Config{})) {
+    config_.unused.push_back(
+        problem(value.Mark(), key.name, quoted(text) + ": this version does not use it").text);
+  }
   return std::nullopt;
 }
 

@@ -485,5 +485,29 @@ TEST(Operators, ExitStatusOfFailoverd) {
   EXPECT_EQ(daemon.run({}).status, 78);
 }
 
+// A key that does nothing says so: beforehand, at the start, and at a reload.
+TEST(Operators, SeeWhichKeysAreNotUsed) {
+  Cluster cluster({.tablets = 0});
+  const std::string line = ": guards.max_lost_entries: \"0\": this version does not use it\n";
+  Daemon& daemon = cluster.start_daemon({.config = {"guards: {max_lost_entries: 0}"}});
+  const auto warnings = [&] {
+    const std::string log = daemon.log();
+    int n = 0;
+    for (auto at = log.find(line); at != std::string::npos; at = log.find(line, at + 1)) ++n;
+    return n;
+  };
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon.active(); }, "it acts"));
+  EXPECT_EQ(warnings(), 1) << daemon.log();
+  const auto checked = daemon.run({"--check-config"});
+  EXPECT_EQ(checked.status, 0);
+  EXPECT_THAT(checked.err, MatchesRegex(".*failoverd0.yaml:[0-9]+:28" + line));
+  daemon.process().kill(SIGHUP);
+  EXPECT_TRUE(cluster.wait_until([&] { return warnings() == 2; }, "a reload warns again"));
+  daemon.configure({"guards: {max_lost_entries: unlimited}"});
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return daemon.log().find("0 -> unlimited") != std::string::npos; }, "another reload"));
+  EXPECT_EQ(warnings(), 2);
+}
+
 }  // namespace
 }  // namespace failoverd::e2e

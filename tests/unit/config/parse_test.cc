@@ -88,6 +88,21 @@ TEST(Parse, AnchorsAndQuotesAreYaml) {
   EXPECT_FALSE(config->policy.detection.crash);
 }
 
+TEST(Parse, WhatThisVersionDoesNotUseIsNamed) {
+  const Result<Config> config = parse(
+      "guards: {max_lost_entries: 0, flaps: 3}\n"
+      "detection:\n  hung_leader: 1s\n  zookeeper_lost: 30s\n  silence: 1s\n"
+      "election: {unclean_after: never}\n"
+      "listen: {rpc: \"\", socket: /run/s}\n",
+      "f.yaml");
+  ASSERT_TRUE(config) << config.error().text;
+  EXPECT_EQ(config->unused,
+            (std::vector<std::string>{
+                "f.yaml:1:28: guards.max_lost_entries: \"0\": this version does not use it",
+                "f.yaml:3:16: detection.hung_leader: \"1s\": this version does not use it",
+                "f.yaml:7:27: listen.socket: \"/run/s\": this version does not use it"}));
+}
+
 struct Mistake {
   std::string text;
   std::string line;  // After "f.yaml:".
