@@ -358,6 +358,7 @@ std::string Showcase::metrics() {
   now.zookeeper_connected = !hands_.zookeeper_away_since();
   now.tablets = tablet_counts();
   now.partitions = partition_counts();
+  now.tables_left_alone = brain.model().unreadable().size();
   for (const auto& [id, op] : brain.ops().running()) now.running.push_back(op_row(op));
   for (const core::StandsBack& s : brain.stands_back(boot_now())) {
     if (s.reason != "standby") now.stands_back.push_back(s.reason);

@@ -137,6 +137,9 @@ void Metrics::State::add_cluster(Page& page, const MetricsInput& now) const {
   count_states(page, kTabletStates, now.tablets);
   page.family("failoverd_partitions", "Partitions by state.", MetricType::Gauge);
   count_states(page, kPartitionStates, now.partitions);
+  page.gauge("failoverd_tables_left_alone",
+             "Tables whose znodes cannot be read: nothing is done for them.",
+             static_cast<double>(now.tables_left_alone));
   page.family("failoverd_needless_verdicts_total", "Tablets that were judged dead and were not.",
               MetricType::Counter);
   page.sample({}, static_cast<double>(now.needless_verdicts));

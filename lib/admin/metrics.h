@@ -11,6 +11,7 @@
 //                                              restarted, hung. Every state is always there.
 //   failoverd_partitions{state}                partitions: healthy, degraded, leaderless,
 //                                              recovering, held. Every state is always there.
+//   failoverd_tables_left_alone                tables whose znodes cannot be read.
 //   failoverd_ops{type,status}                 ops under way now.
 //   failoverd_op_task{op_id,type,table,pid,task}
 //                                              always 1: the task that an op under way is at, "-"
@@ -64,8 +65,9 @@ struct MetricsInput {
   std::optional<bool> auto_failover_enabled;  // None: the switch has not been read.
   bool active = false;
   bool zookeeper_connected = false;
-  std::vector<Count> tablets;            // States that are left out count 0.
-  std::vector<Count> partitions;         // The same.
+  std::vector<Count> tablets;     // States that are left out count 0.
+  std::vector<Count> partitions;  // The same.
+  std::uint64_t tables_left_alone = 0;
   std::vector<OpRow> running;            // The ops under way, the oldest first.
   std::vector<std::string> stands_back;  // The words of the reasons that hold now.
   std::uint64_t needless_verdicts = 0;   // Since the process started.
