@@ -100,7 +100,9 @@ void Switch::value_read(Code code, const std::string& value) {
       tell_(core::SwitchRead{*parsed, by_});
     } else {
       complain(paths_.auto_failover() + ": \"" + first_line(value).substr(0, 40) +
-               "\" is neither true nor false; what was read before holds");
+               "\" is neither true nor false; " +
+               (in_force_ ? "what was read before holds" : "nothing is done until it is") +
+               ": write true or false");
     }
   }
   compare_with_remembered();

@@ -223,7 +223,9 @@ TEST_F(BadZnodes, GarbageInTheSwitch) {
   cluster.kill_tablet(0);
   cluster.let_pass(seconds{2});
   EXPECT_EQ(version("table/table_data/flow"), 0);
-  EXPECT_EQ(lines_with(daemon, "failoverd/auto_failover", "neither true nor false"), 1);
+  EXPECT_EQ(lines_with(daemon, "failoverd/auto_failover: \"perhaps\" is neither true nor false",
+                       "; nothing is done until it is: write true or false"),
+            1);
   ASSERT_TRUE(status_says(daemon, "the switch auto_failover"));
   EXPECT_EQ(daemon.ctl({"confset", "auto_failover", "true"}).status, 0);
   ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();

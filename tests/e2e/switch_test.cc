@@ -264,6 +264,7 @@ TEST_F(SwitchTest, ZnodeWrittenByHand) {
   ASSERT_TRUE(cluster.wait_until(
       [&] { return daemon->log().find("neither true nor false") != std::string::npos; },
       "garbage is named"));
+  EXPECT_THAT(daemon->log(), HasSubstr("; what was read before holds: write true or false"));
   EXPECT_FALSE(is_on(*daemon));
   cluster.znodes().set("failoverd/auto_failover", "true\n");
   ASSERT_TRUE(becomes(true));
