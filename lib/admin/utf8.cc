@@ -1,38 +1,13 @@
+#include "lib/base/utf8.h"
+
 #include "lib/admin/json.h"
 
 namespace failoverd::admin {
-namespace {
-
-bool continues(std::string_view text, std::size_t at) {
-  return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
-}
-
-// The length of the well-formed sequence that begins at `at`, 0 if none does: no overlong forms, no
-// surrogates, nothing above U+10FFFF.
-std::size_t sequence_length(std::string_view text, std::size_t at) {
-  const auto first = static_cast<unsigned char>(text[at]);
-  if (first < 0x80) return 1;
-  if (first < 0xC2 || first > 0xF4 || !continues(text, at + 1)) return 0;
-  if (first < 0xE0) return 2;
-  const auto second = static_cast<unsigned char>(text[at + 1]);
-  if (!continues(text, at + 2)) return 0;
-  if (first < 0xF0) {
-    const bool overlong = first == 0xE0 && second < 0xA0;
-    const bool surrogate = first == 0xED && second > 0x9F;
-    return overlong || surrogate ? 0 : 3;
-  }
-  const bool overlong = first == 0xF0 && second < 0x90;
-  const bool too_high = first == 0xF4 && second > 0x8F;
-  return overlong || too_high || !continues(text, at + 3) ? 0 : 4;
-}
-
-}  // namespace
-
 std::string valid_utf8(std::string_view text) {
   std::string valid;
   valid.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = sequence_length(text, at);
+    const std::size_t length = utf8_sequence(text, at);
     if (length == 0) {
       valid += "\xEF\xBF\xBD";
       ++at;

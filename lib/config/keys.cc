@@ -318,7 +318,8 @@ std::string nearest_key(std::string_view wrong) {
     const std::string_view own_last = name.substr(name.rfind('.') + 1);
     // The whole path may be mistyped, or the right word stand in the wrong section.
     const std::size_t far = std::min(2 * distance(wrong, name), 2 * distance(last, own_last) + 1);
-    if (far >= best_distance || far > 2 * (own_last.size() / 3 + 1)) return;
+    // A third of a word may be wrong; a word of three letters is another when two are.
+    if (far >= best_distance || far > 2 * ((own_last.size() + 1) / 3) + 1) return;
     best = name;
     best_distance = far;
   };

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <yaml-cpp/anchor.h>
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
@@ -15,6 +16,7 @@
 #include <system_error>
 #include <utility>
 
+#include "lib/base/utf8.h"
 #include "lib/config/config.h"
 #include "lib/config/keys.h"
 #include "lib/config/quote.h"
@@ -66,6 +68,8 @@ class Beginnings : public YAML::EventHandler {
     if (!parser_.HandleNextDocument(*this)) return std::nullopt;
     return mark_;
   }
+  // Where the last list or map begins: what is nested too deeply says no place itself.
+  const YAML::Mark& opened() const { return opened_; }
 
   void OnDocumentStart(const YAML::Mark& mark) override { mark_ = mark; }
   void OnDocumentEnd() override {}
@@ -73,30 +77,40 @@ class Beginnings : public YAML::EventHandler {
   void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
   void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
                 const std::string&) override {}
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                       YAML::EmitterStyle::value) override {}
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    opened_ = mark;
+  }
   void OnSequenceEnd() override {}
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                  YAML::EmitterStyle::value) override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    opened_ = mark;
+  }
   void OnMapEnd() override {}
 
  private:
   std::istringstream text_;
   YAML::Parser parser_;
   YAML::Mark mark_;
+  YAML::Mark opened_;
 };
 
 // The text has to be one document, or none.
 Stop check_documents(std::string_view text, const std::string& filename) {
   Beginnings beginnings{text};
-  const std::optional<YAML::Mark> first = beginnings.next();
-  if (!first) return std::nullopt;
-  const std::optional<YAML::Mark> second = beginnings.next();
-  if (!second) return std::nullopt;
-  const bool is_stuck = second->pos == first->pos;
-  return Failure{at(filename, *second) +
-                 (is_stuck ? "not YAML: nothing begins like this"
-                           : "a second document begins here: write one without \"---\" in it")};
+  try {
+    const std::optional<YAML::Mark> first = beginnings.next();
+    if (!first) return std::nullopt;
+    const std::optional<YAML::Mark> second = beginnings.next();
+    if (!second) return std::nullopt;
+    const bool is_stuck = second->pos == first->pos;
+    return Failure{at(filename, *second) +
+                   (is_stuck ? "not YAML: nothing begins like this"
+                             : "a second document begins here: write one without \"---\" in it")};
+  } catch (const YAML::DeepRecursion&) {
+    return Failure{at(filename, beginnings.opened()) +
+                   "nested too deeply: write sections and their keys, two levels"};
+  }
 }
 
 std::string without_quotes(const std::string& text) { return text.substr(1, text.size() - 2); }
@@ -285,6 +299,9 @@ Stop Reader::read_value(const Key& key, const YAML::Mark& place, const YAML::Nod
     return problem(value.Mark(), key.name, "a list that is not empty: write " + key.range);
   }
   const std::string text = key.is_list ? std::string{} : value.Scalar();
+  if (!is_utf8(text)) {
+    return problem(value.Mark(), key.name, quoted(text) + " is not UTF-8: write " + key.range);
+  }
   if (const auto wrong = key.set(config_, text)) {
     return problem(value.Mark(), key.name, quoted(text) + " " + *wrong);
   }

@@ -66,6 +66,12 @@ TEST(Keys, TheNearestIsFoundOrNone) {
   EXPECT_EQ(nearest_key("full_restart_wait"), "recovery.full_restart_wait");
   EXPECT_EQ(nearest_key("guard"), "guards");
   EXPECT_EQ(nearest_key("statedir"), "state_dir");
+  EXPECT_EQ(nearest_key("logs"), "log");
+  EXPECT_EQ(nearest_key("detection.cash"), "detection.crash");
+  EXPECT_EQ(nearest_key("log.levle"), "log.level");
+  for (const char* other : {"foo", "bar", "zoo", "name", "port", "host", "servers", "mode"}) {
+    EXPECT_EQ(nearest_key(other), "") << other;
+  }
   EXPECT_EQ(nearest_key("x"), "");
   EXPECT_EQ(nearest_key(""), "");
   EXPECT_EQ(nearest_key("something.completely.different"), "");

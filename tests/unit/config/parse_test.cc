@@ -234,6 +234,19 @@ TEST(Parse, PlacesAreChecked) {
   });
 }
 
+TEST(Parse, ValuesAreUtf8) {
+  expect_lines({
+      {"cluster: {root: \"/a\xff\"}",
+       "1:17: cluster.root: \"/a\\xff\" is not UTF-8: write an absolute path without a slash at "
+       "the "
+       "end"},
+      {"state_dir: /var/\xc3",
+       "1:12: state_dir: \"/var/\\xc3\" is not UTF-8: write an absolute path"},
+  });
+  EXPECT_EQ(problem_of("cluster: {root: /\xe4\xb8\xad}  # \xff in a comment is nobody's value"),
+            "");
+}
+
 TEST(Parse, KeysThatAreNotKnownAreNamedWithTheNearest) {
   expect_lines({
       {"detection:\n  silense: 3s\n",
@@ -241,6 +254,9 @@ TEST(Parse, KeysThatAreNotKnownAreNamedWithTheNearest) {
       {"silence: 3s", "1:1: silence: unknown key: did you mean detection.silence?"},
       {"election: {silence: 3s}",
        "1:12: election.silence: unknown key: did you mean detection.silence?"},
+      {"foo: 1",
+       "1:1: foo: unknown key: known here are cluster, auto_failover, listen, detection, "
+       "election, recovery, handover, guards, hooks, state_dir, log"},
       {"detektion: {silence: 3s}", "1:1: detektion: unknown key: did you mean detection?"},
       {"autofailover: true", "1:1: autofailover: unknown key: did you mean auto_failover?"},
       {"detection.silence: 3s",
@@ -288,6 +304,8 @@ TEST(Parse, WhatIsNoYamlIsNamedWithItsPlace) {
       {"log: {level: *nowhere}", "1:14: not YAML: the referenced anchor is not defined"},
       {",a: 1", "1:1: not YAML: nothing begins like this"},
       {"log: \"unfinished", "1:17: not YAML: illegal EOF in scalar"},
+      {"log: " + std::string(1000, '['),
+       "1:255: nested too deeply: write sections and their keys, two levels"},
   });
 }
 

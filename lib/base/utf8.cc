@@ -1,0 +1,38 @@
+#include "lib/base/utf8.h"
+
+namespace failoverd {
+namespace {
+
+bool continues(std::string_view text, std::size_t at) {
+  return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
+}
+
+}  // namespace
+
+std::size_t utf8_sequence(std::string_view text, std::size_t at) {
+  const auto first = static_cast<unsigned char>(text[at]);
+  if (first < 0x80) return 1;
+  if (first < 0xC2 || first > 0xF4 || !continues(text, at + 1)) return 0;
+  if (first < 0xE0) return 2;
+  const auto second = static_cast<unsigned char>(text[at + 1]);
+  if (!continues(text, at + 2)) return 0;
+  if (first < 0xF0) {
+    const bool overlong = first == 0xE0 && second < 0xA0;
+    const bool surrogate = first == 0xED && second > 0x9F;
+    return overlong || surrogate ? 0 : 3;
+  }
+  const bool overlong = first == 0xF0 && second < 0x90;
+  const bool too_high = first == 0xF4 && second > 0x8F;
+  return overlong || too_high || !continues(text, at + 3) ? 0 : 4;
+}
+
+bool is_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = utf8_sequence(text, at);
+    if (length == 0) return false;
+    at += length;
+  }
+  return true;
+}
+
+}  // namespace failoverd
