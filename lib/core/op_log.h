@@ -12,7 +12,7 @@ namespace failoverd::core {
 
 class OpLog {
  public:
-  // How many ended ops are kept (issue: "the last 10,000 finished ops are listed").
+  // How many ended ops are kept, and listed.
   static constexpr std::size_t kKept = 10'000;
 
   OpRecord& begin(OpRecord record) {

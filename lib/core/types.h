@@ -102,7 +102,7 @@ enum class OpType : std::uint8_t {
   kReLoadTableOP,
   kUpdatePartitionStatusOP,
   kRecoverTableOP,
-  kHandoverOP = 100,  // No name in FEDB.md; ours.
+  kHandoverOP = 100,  // The nameserver has no such op; nor the next.
   kFullRestartOP,
 };
 
@@ -143,7 +143,7 @@ enum class TabletState : std::uint8_t {
   kLost,       // No znode, no answer for `silence`.
   kCutOff,     // No znode, answers.
   kRestarted,  // Answers, and no longer holds what it held.
-  kHung,       // Part 3's verdict.
+  kHung,       // Its znode is there, its leaders hang. This version gives no such verdict.
 };
 
 const char* to_text(Mode);
