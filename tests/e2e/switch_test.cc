@@ -1,5 +1,5 @@
-// The switch auto_failover, by file and by failoverctl, and the configuration's reload: as
-// INTERFACE.md has them, on a real daemon.
+// The switch auto_failover, by file and by failoverctl, and the configuration's reload, on a real
+// daemon.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

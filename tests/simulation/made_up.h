@@ -1,4 +1,4 @@
-// Three made-up tablets with one partition, for tests that hold the made-up world to FEDB.md.
+// Three made-up tablets with one partition, for tests that hold the made-up world to the real one.
 #pragma once
 
 #include <gtest/gtest.h>

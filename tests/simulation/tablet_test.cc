@@ -1,4 +1,4 @@
-// The made-up tablet's disk behaves as FEDB.md says the real one's does: loading, snapshots,
+// The made-up tablet's disk behaves as the real one's does: loading, snapshots,
 // copies, dropping, power cuts.
 #include "tests/simulation/tablet.h"
 

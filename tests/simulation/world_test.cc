@@ -1,4 +1,4 @@
-// The made-up tablet and ZooKeeper behave as FEDB.md says the real ones do: what the simulation
+// The made-up tablet and ZooKeeper behave as the real ones do: what the simulation
 // proves is worth no more than this.
 #include <string>
 #include <vector>
