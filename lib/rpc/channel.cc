@@ -25,6 +25,9 @@ namespace {
 // Among the deadlines, the connection attempt's; calls count from 1.
 constexpr std::int64_t kConnecting = 0;
 
+// So many answers in a row that nobody waits for, and the peer is no server of ours.
+constexpr std::size_t kMostStrays = 1'000;
+
 // SAFETY 15: only ECONNREFUSED and RST are evidence. Whatever is not known for sure is silence.
 Outcome outcome_of_connecting(const error_code& error) {
   if (error == asio::error::connection_refused) return Outcome::kRefused;
@@ -110,6 +113,8 @@ struct Channel::State : std::enable_shared_from_this<State> {
   void abandon_attempt();
   void establish(tcp::socket socket);
   void on_frame(Frame frame);
+  void on_stray();
+  void hang_up(std::string why);
   void on_end(const Link::End& end);
   void on_due(std::int64_t key);
   bool was_sent(std::int64_t id);
@@ -130,6 +135,9 @@ struct Channel::State : std::enable_shared_from_this<State> {
   std::optional<Deadlines::Handle> attempt_deadline;
   std::shared_ptr<Link> link;
   bool introduced = false;  // Whether the link's first frame was sent.
+  std::size_t overdue = 0;  // Calls of the link that ran into their deadline: answers may yet come.
+  std::size_t strays =
+      0;  // Answers that nobody had asked for since the last one that somebody had.
 };
 
 void Channel::State::call(Frame frame, Duration deadline, Callback done) {
@@ -233,6 +241,7 @@ void Channel::State::abandon_attempt() {
 void Channel::State::establish(tcp::socket socket) {
   link = std::make_shared<Link>(std::move(socket), std::numeric_limits<std::size_t>::max());
   introduced = false;
+  overdue = strays = 0;
   // A link that was let go of is closed, and calls nobody: these are always about `link`.
   const std::weak_ptr<State> weak = weak_from_this();
   link->on_frame = [weak](Frame frame) {
@@ -249,12 +258,15 @@ void Channel::State::establish(tcp::socket socket) {
 
 void Channel::State::on_frame(Frame frame) {
   if (frame.is_request) {
-    link->close();
-    on_end({{}, "a request where an answer belongs"});
+    hang_up("a request where an answer belongs");
     return;
   }
   auto found = calls.extract(frame.correlation_id);
-  if (found.empty()) return;  // It has run into its deadline: whoever asked knows no more of it.
+  if (found.empty()) {
+    on_stray();
+    return;
+  }
+  strays = 0;
   deadlines->unset(found.mapped().handle);
   Answer got;
   if (frame.error_code != 0) {
@@ -268,6 +280,20 @@ void Channel::State::on_frame(Frame frame) {
   }
   got.sent = true;
   found.mapped().done(std::move(got));
+}
+
+// It has run into its deadline: whoever asked knows no more of it. Or nobody has ever asked.
+void Channel::State::on_stray() {
+  if (overdue > 0) {
+    --overdue;
+  } else if (++strays == kMostStrays) {
+    hang_up(std::to_string(kMostStrays) + " answers in a row that nobody asked for");
+  }
+}
+
+void Channel::State::hang_up(std::string why) {
+  link->close();
+  on_end({{}, std::move(why)});
 }
 
 void Channel::State::on_end(const Link::End& end) {
@@ -290,6 +316,7 @@ void Channel::State::on_due(std::int64_t key) {
   Answer late =
       answer(Outcome::kTimeout, "no answer within " + std::to_string(std::llround(waited)) + " ms");
   late.sent = was_sent(key);
+  if (late.sent) ++overdue;
   found.mapped().done(std::move(late));
 }
 

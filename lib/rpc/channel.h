@@ -28,8 +28,9 @@ enum class Outcome {
   kUnreachable,  // EHOSTUNREACH, ENETUNREACH, cannot resolve, no descriptor left...: silence.
   kTimeout,      // No answer until the deadline, or no connection: if sent, it may yet be carried
                  // out. A call whose turn to be sent did not come is taken back: sent is false.
-  kMalformed,    // The peer sent what is no frame, or one above kMaxFrameBytes; connection closed.
-                 // With sent false: the request is above that limit itself.
+  kMalformed,    // The peer sent what is no frame, or one above kMaxFrameBytes, or answers without
+                 // end that nobody asked for; connection closed. With sent false: the request is
+                 // above that limit itself.
   kClosed,       // We closed the channel.
 };
 const char* to_text(Outcome);

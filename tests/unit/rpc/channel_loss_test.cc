@@ -234,6 +234,51 @@ TEST_F(ChannelLoss, ARequestIsNoAnswer) {
   EXPECT_EQ(lost_, Lost::kMalformed);
 }
 
+// A thousand answers that nobody asked for, and no other.
+void flood(RawSocket& socket, std::int64_t id) {
+  Frame stray;
+  stray.correlation_id = id;
+  std::string bytes;
+  for (int i = 0; i < 1'000; ++i) bytes += encode(stray);
+  socket.send(bytes);
+}
+
+TEST_F(ChannelLoss, AFloodOfAnswersThatNobodyAskedForIsCutOff) {
+  RawPeer peer(loop_.io);
+  flood(*connected(peer, 1), 4711);
+  expect_all(1, Outcome::kMalformed, true);
+  EXPECT_EQ(lost_, Lost::kMalformed);
+  EXPECT_THAT(answers_.of(1).error_text, HasSubstr("sent 1000 answers in a row that nobody"));
+}
+
+TEST_F(ChannelLoss, AFewStraysBetweenAnswersAreBorne) {
+  RawPeer peer(loop_.io);
+  const auto socket = connected(peer, 3);
+  for (std::size_t i = 0; i < 2; ++i) {
+    Frame stray;
+    stray.correlation_id = 4711;
+    for (int n = 0; n < 999; ++n) socket->send(stray);
+    socket->answer(socket->frames[i].correlation_id, "done");
+    ASSERT_TRUE(loop_.until(answers_.count_is(i + 1)));
+  }
+  EXPECT_TRUE(channel_->connected());
+}
+
+// A tablet that was stopped answers all that it was asked for, in vain: it is no stranger.
+TEST_F(ChannelLoss, LateAnswersAreNoFlood) {
+  RawPeer peer(loop_.io);
+  const auto socket = connected(peer, 1);
+  for (int i = 2; i <= 1'500; ++i) call(i, 1ms);
+  ASSERT_TRUE(loop_.until(answers_.count_is(1'499)));
+  ASSERT_TRUE(loop_.until([&] { return socket->frames.size() == 1'500; }));
+  for (const Frame& asked : std::vector(socket->frames.rbegin(), socket->frames.rend())) {
+    socket->answer(asked.correlation_id, "late");
+  }
+  ASSERT_TRUE(loop_.until(answers_.count_is(1'500)));
+  EXPECT_EQ(answers_.of(1).outcome, Outcome::kAnswered);
+  EXPECT_TRUE(channel_->connected());
+}
+
 // A listener whose queue is full does not answer: the kernel drops what knocks.
 class SilentListener {
  public:
