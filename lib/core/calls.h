@@ -134,8 +134,10 @@ enum class Transport : std::uint8_t {
   kAnswered,  // `code` is the method's own.
   kRefused,   // ECONNREFUSED: not carried out; evidence of a crash (SAFETY 15).
   kBroken,    // Reset or closed before the answer: may have been carried out.
+  kGarbled,   // Something else came than an answer: may have been carried out.
   kSilent,    // Deadline passed, or the host cannot be reached: may have been carried out.
   kNotSent,   // Certainly not carried out: we were not allowed to, or could not even connect.
+  kNowhere,   // The tablet's name is no endpoint: nobody can be asked.
 };
 
 struct ReplicaStatus {

@@ -15,6 +15,11 @@ bool does_not_answer(const Evidence& e) {
   return e.unanswered_since.has_value() || e.refused_first.has_value();
 }
 
+// ": sent no baidu_std frame: it begins with the bytes 48 54 54 50"
+std::string what_came(const Evidence& e) {
+  return e.came_instead.empty() ? "" : ": " + e.came_instead;
+}
+
 Verdict answering(const Evidence& e) {
   if (!e.registered) {
     return {TabletState::kCutOff, "it has no znode, but answers", {}};
@@ -22,12 +27,17 @@ Verdict answering(const Evidence& e) {
   if (e.lacks_what_it_held) {
     return {TabletState::kRestarted, "it answers, and no longer holds what it held", {}};
   }
+  if (!e.came_instead.empty()) {
+    return {TabletState::kHealthy, "it answers, but does not say what it holds" + what_came(e), {}};
+  }
   return {TabletState::kHealthy, "it answers", {}};
 }
 
 Verdict with_znode(const Evidence& e, const Detection& policy) {
   const std::string there = "its znode is there";
-  if (!e.refused_first) return {TabletState::kSuspect, there + ", it does not answer", {}};
+  if (!e.refused_first) {
+    return {TabletState::kSuspect, there + ", it does not answer" + what_came(e), {}};
+  }
   if (!policy.crash) {
     return {TabletState::kSuspect, there + ", its port refuses; detection.crash is off", {}};
   }
@@ -60,14 +70,20 @@ Verdict without_znode(const Evidence& e, const Detection& policy, Instant now) {
   const Instant since =
       e.last_answer ? std::min(*e.last_answer, *e.unanswered_since) : *e.unanswered_since;
   if (now - since >= policy.silence) {
-    return {TabletState::kLost, "its znode is gone and it is silent", {}};
+    const bool silent = e.came_instead.empty();
+    return {TabletState::kLost,
+            silent ? "its znode is gone and it is silent"
+                   : "its znode is gone and it does not answer" + what_came(e),
+            {}};
   }
-  return {TabletState::kSuspect, "its znode is gone, it does not answer", since + policy.silence};
+  return {TabletState::kSuspect, "its znode is gone, it does not answer" + what_came(e),
+          since + policy.silence};
 }
 
 }  // namespace
 
 Verdict judge(const Evidence& e, const Detection& policy, Instant now) {
+  if (e.nowhere) return {TabletState::kUnknown, "its name is no endpoint IP:PORT", {}};
   if (!does_not_answer(e)) {
     if (!e.ever_answered) return {TabletState::kUnknown, "it has not been asked yet", {}};
     return answering(e);

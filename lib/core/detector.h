@@ -31,6 +31,8 @@ struct Evidence {
   bool witnesses_asked = true;      // The followers have been asked, or there are none to ask.
   bool early_allowed = true;        // SAFETY 15: not after a wrong verdict, not in a mass loss.
   bool lacks_what_it_held = false;  // Answers, and its tables are gone.
+  std::string came_instead;         // Of an answer to the latest question, if anything did.
+  bool nowhere = false;             // Its name is no endpoint: nobody can be asked.
 };
 
 struct Verdict {

@@ -12,14 +12,29 @@ constexpr Duration kPollEvery = std::chrono::seconds{1};
 constexpr std::size_t kReplicasPerPoll = 30'000;  // More than these, and the interval grows.
 constexpr Duration kPollDeadline = std::chrono::seconds{3};
 constexpr Duration kCheckDeadline = std::chrono::seconds{1};
-constexpr Duration kWitnessDeadline = std::chrono::milliseconds{100};
 constexpr Duration kLookAgain = std::chrono::milliseconds{200};
 // A process that ends closes one socket after the other: the first question may still be accepted
 // by its port, and be reset.
 constexpr Duration kEndingTakes = std::chrono::milliseconds{2};
-constexpr std::size_t kMostWitnesses = 4;
+// It has ended by then. What goes on so is asked as often as everybody.
+constexpr int kQuickLooks = 5;
+constexpr std::size_t kMostWords = 200;  // Of what came instead of an answer.
 // A znode that is there so long after an early verdict was not waiting for its session to end.
 constexpr Duration kNoSessionIsLonger = std::chrono::seconds{60};
+
+// What to tell people: "sent no baidu_std frame: ...", "code 307: ...".
+std::string words_of(const Answer& answer, const Endpoint& from) {
+  std::string_view text = answer.text;
+  const std::string prefix = from + ": ";
+  if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
+  const std::string code = answer.answered() ? "code " + std::to_string(answer.code) + ": " : "";
+  return code + std::string{text.substr(0, kMostWords)};
+}
+
+// The same fault has the same words up to its first figure: what follows may change all the time.
+std::string kind_of(const std::string& words) {
+  return words.substr(0, words.find_first_of("0123456789"));
+}
 
 }  // namespace
 
@@ -36,6 +51,12 @@ Duration Watch::poll_interval() const {
 Watch::Asking& Watch::asking(TabletIndex i) {
   if (asking_.size() <= i) asking_.resize(i + 1);
   return asking_[i];
+}
+
+// Nobody else is a tablet of this cluster, whatever it was before: it is not asked.
+bool Watch::has_znode_or_row(TabletIndex i) const {
+  const Tablet& t = model_.tablet(i);
+  return t.evidence.registered || !t.hosts.empty();
 }
 
 void Watch::start() {
@@ -70,9 +91,7 @@ void Watch::stop() {
 void Watch::tables_changed() {
   if (!running_) return;
   for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
-    const Tablet& t = model_.tablet(i);
-    if (!t.evidence.registered && t.hosts.empty()) continue;
-    if (!asking(i).timer_set) poll(i);
+    if (has_znode_or_row(i) && !asking(i).timer_set) poll(i);
   }
 }
 
@@ -117,6 +136,7 @@ void Watch::connection_lost(const Endpoint& endpoint) {
   for (const PartitionKey key : t.hosts) {
     if (Replica* r = model_.partition(key)->on(*i)) r->word.held_since.reset();
   }
+  if (asking(*i).broken >= kQuickLooks) return;
   asking(*i).check_again = asking(*i).check_open;
   check(*i);
 }
@@ -139,7 +159,8 @@ void Watch::poll(TabletIndex i) {
     desk_.timer({Route::Owner::kWatch, i, kPollTimer, i, {}}, desk_.now + poll_interval());
   }
   Tablet& t = model_.tablet(i);
-  if (t.verdict.state == TabletState::kSuspect) check(i);  // Or is it only the connection?
+  // Or is it only the connection? One that was closed is made anew anyway.
+  if (t.verdict.state == TabletState::kSuspect && a.broken == 0) check(i);
   if (a.poll_open) return;
   a.poll_open = true;
   if (!t.evidence.unanswered_since) t.evidence.unanswered_since = desk_.now;
@@ -149,7 +170,7 @@ void Watch::poll(TabletIndex i) {
 
 void Watch::check(TabletIndex i) {
   Asking& a = asking(i);
-  if (a.check_open) return;
+  if (a.check_open || !has_znode_or_row(i)) return;
   a.check_open = true;
   Tablet& t = model_.tablet(i);
   if (!t.evidence.unanswered_since) t.evidence.unanswered_since = desk_.now;
@@ -172,7 +193,8 @@ void Watch::timer(const Route& route) {
     case kPollTimer: {
       asking(i).timer_set = false;
       const Tablet& t = model_.tablet(i);
-      if (t.evidence.registered || !t.hosts.empty()) poll(i);
+      to_judge_.insert(i);
+      if (has_znode_or_row(i)) poll(i);
       if (t.early && t.dead_since && desk_.now - *t.dead_since > kNoSessionIsLonger) {
         verdict_was_wrong(i, "its znode outlived its session");
       }
@@ -200,16 +222,54 @@ void Watch::answered(const Route& route, const Answer& answer) {
     asking(i).check_open = false;
     if (std::exchange(asking(i).check_again, false)) check(i);
   }
+  if (!has_znode_or_row(i)) return;
   if (answer.ok()) take_words(i, answer, route.asked_at);
-  const bool broken = answer.transport == Transport::kBroken;
-  const bool again = std::exchange(asking(i).broken, broken);
-  if (broken) check_later(i, again ? kSecondRefusalAfter : kEndingTakes);
+  look_at_what_came(i, answer, route.asked_at);
   // Silence on an odd tablet: keep a question open, so that its first word is heard at once.
   if (route.what == kCheck && answer.transport == Transport::kSilent) check_later(i, kLookAgain);
 }
 
+void Watch::look_at_what_came(TabletIndex i, const Answer& answer, Instant asked_at) {
+  if (answer.transport == Transport::kNotSent) return;
+  Tablet& t = model_.tablet(i);
+  Evidence& e = t.evidence;
+  Asking& a = asking(i);
+  const bool refused = answer.transport == Transport::kRefused;
+  const bool broken = answer.transport == Transport::kBroken;
+  const bool garbled = answer.transport == Transport::kGarbled;
+  if (broken || garbled) {
+    ++a.broken;
+    look_quickly(i);
+  } else if (!refused) {
+    a.broken = 0;
+  }
+  // Its port was asked after it had refused, and did not refuse.
+  if (!refused && e.refused_last && asked_at > *e.refused_last) forget_refusals(i);
+  if (!answer.ok() || !e.came_instead.empty()) to_judge_.insert(i);
+  e.nowhere = answer.transport == Transport::kNowhere;
+  const bool is_error = answer.answered() && !answer.ok();
+  e.came_instead = broken || garbled || is_error ? words_of(answer, t.endpoint) : "";
+  if (answer.ok()) a.told.clear();
+  // One that ends closes its connections, too: that is no news until it goes on.
+  if (garbled || is_error || (broken && a.broken >= kQuickLooks)) tell_what_came(i);
+}
+
+// After that it is asked when everybody is: a port that belongs to something else is left in peace.
+void Watch::look_quickly(TabletIndex i) {
+  const int times = asking(i).broken;
+  if (times < kQuickLooks) check_later(i, times == 1 ? kEndingTakes : kSecondRefusalAfter);
+}
+
+void Watch::tell_what_came(TabletIndex i) {
+  const Tablet& t = model_.tablet(i);
+  if (!asking(i).told.insert(kind_of(t.evidence.came_instead)).second) return;
+  desk_.note(Severity::kWarning, "tablet",
+             "tablet " + t.endpoint + " does not say what it holds: " + t.evidence.came_instead,
+             {{"tablet", t.endpoint}});
+}
+
 void Watch::heard(TabletIndex i, const Answer& answer) {
-  if (!running_) return;
+  if (!running_ || !has_znode_or_row(i)) return;
   if (answer.answered()) lived(i);
   if (answer.transport == Transport::kRefused) refused(i);
 }
@@ -222,12 +282,17 @@ void Watch::lived(TabletIndex i) {
   e.ever_answered = true;
   e.last_answer = desk_.now;
   e.unanswered_since.reset();
+  forget_refusals(i);
+  if (odd) to_judge_.insert(i);
+}
+
+void Watch::forget_refusals(TabletIndex i) {
+  Evidence& e = model_.tablet(i).evidence;
   e.refused_first.reset();
   e.refused_last.reset();
   e.follower_moves = false;
   e.witnesses_asked = true;
   asking(i).witnesses = {};
-  if (odd) to_judge_.insert(i);
 }
 
 void Watch::refused(TabletIndex i) {
@@ -247,67 +312,6 @@ void Watch::refused(TabletIndex i) {
   } else if (e.follower_moves) {
     check_later(i, kSecondRefusalAfter);
   }
-}
-
-// SAFETY 15: a follower whose offset still moves disproves the crash. Those whose leader is on the
-// tablet and who live elsewhere are asked, those that moved last first.
-void Watch::choose_witnesses(TabletIndex i) {
-  Witnesses w;
-  w.set = ++witness_sets_;
-  for (const PartitionKey key : model_.tablet(i).hosts) {
-    if (w.chosen.size() == kMostWitnesses) break;
-    const Partition* p = model_.partition(key);
-    const Replica* here = p ? p->on(i) : nullptr;
-    if (!here || !here->leads()) continue;
-    for (const Replica& r : p->replicas) {
-      if (r.tablet == i || !r.is_alive) continue;
-      if (model_.tablet(r.tablet).verdict.state != TabletState::kHealthy) continue;
-      w.chosen.emplace_back(key, r.tablet);
-      break;
-    }
-  }
-  w.before.resize(w.chosen.size());
-  w.after.resize(w.chosen.size());
-  model_.tablet(i).evidence.witnesses_asked = w.chosen.empty();
-  asking(i).witnesses = std::move(w);
-}
-
-void Watch::ask_witnesses(TabletIndex i) {
-  Witnesses& w = asking(i).witnesses;
-  if (w.chosen.empty() || w.open > 0) return;
-  Evidence& e = model_.tablet(i).evidence;
-  if (e.witnesses_asked && !e.follower_moves) return;  // They have said all there is.
-  ++w.round;
-  if (w.round > 2) w.before.swap(w.after);
-  for (std::uint32_t n = 0; n < w.chosen.size(); ++n) {
-    const auto& [key, follower] = w.chosen[n];
-    ++w.open;
-    const std::uint64_t to = std::uint64_t{w.set} << 32 | i;
-    desk_.call({Route::Owner::kWatch, to, kWitness, n, {}}, model_.tablet(follower).endpoint,
-               GetTermPair{key}, kWitnessDeadline);
-  }
-}
-
-void Watch::witness_answered(TabletIndex i, const Route& route, const Answer& answer) {
-  Witnesses& w = asking(i).witnesses;
-  --w.open;
-  auto& readings = w.round <= 1 ? w.before : w.after;
-  readings[route.tablet].reset();
-  if (answer.ok() && answer.has_table) readings[route.tablet] = answer.offset;
-  if (w.open > 0) return;
-  Evidence& e = model_.tablet(i).evidence;
-  to_judge_.insert(i);
-  if (w.round <= 1) {
-    const bool again = e.refused_first && *e.refused_last - *e.refused_first >= kSecondRefusalAfter;
-    if (again) ask_witnesses(i);
-    return;
-  }
-  e.witnesses_asked = true;
-  e.follower_moves = false;
-  for (std::size_t n = 0; n < w.chosen.size(); ++n) {
-    if (w.before[n] && w.after[n] && *w.after[n] > *w.before[n]) e.follower_moves = true;
-  }
-  if (e.follower_moves) check_later(i, kSecondRefusalAfter);
 }
 
 void Watch::take_words(TabletIndex i, const Answer& answer, Instant asked_at) {
@@ -396,7 +400,7 @@ bool Watch::early_allowed(const Tablet& of) const {
   int lost = 0;
   for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
     const Tablet& t = model_.tablet(i);
-    if (t.evidence.registered || !t.hosts.empty()) ++known;
+    if (has_znode_or_row(i)) ++known;
     const bool recently = t.dead_since && desk_.now - *t.dead_since <= desk_.policy.guards.window;
     if (&t == &of || (t.verdict.dead() && recently)) ++lost;
   }
@@ -413,6 +417,7 @@ void Watch::judge_all() {
 }
 
 void Watch::judge_one(TabletIndex i) {
+  if (!has_znode_or_row(i)) return let_go(i);
   Tablet& t = model_.tablet(i);
   if (!t.verdict.dead()) t.evidence.early_allowed = early_allowed(t);
   Verdict verdict = judge(t.evidence, desk_.policy.detection, desk_.now);
@@ -422,10 +427,15 @@ void Watch::judge_one(TabletIndex i) {
     a.judge_at = verdict.look_again;
     desk_.timer({Route::Owner::kWatch, i, kJudgeTimer, i, {}}, *verdict.look_again);
   }
-  // A crash that was seen stays seen until the tablet answers; only its reason may improve.
+  // A crash that was seen stays seen until the tablet answers; only its reason may improve, and its
+  // text says what is seen now.
   const TabletState was = t.verdict.state;
   const bool answers = !t.evidence.unanswered_since && !t.evidence.refused_first;
-  if (t.verdict.dead() && !verdict.dead() && !answers) return;
+  if (t.verdict.dead() && !answers && verdict.state != TabletState::kCrashed) {
+    const bool is_seen = verdict.dead() || verdict.state == TabletState::kSuspect;
+    if (is_seen) t.verdict.why = std::move(verdict.why);
+    return;
+  }
   if (verdict.state == was) {
     t.verdict = std::move(verdict);
     return;
@@ -447,6 +457,19 @@ void Watch::judge_one(TabletIndex i) {
                {{"tablet", t.endpoint}, {"state", to_text(t.verdict.state)}});
   }
   mark_partitions(i);
+}
+
+// Neither znode nor row: nothing that was seen of it counts any more, but for a crash.
+void Watch::let_go(TabletIndex i) {
+  Tablet& t = model_.tablet(i);
+  if (t.verdict.dead() || t.verdict.state == TabletState::kUnknown) return;
+  t.evidence = {};
+  t.word_fresh = false;
+  t.first_sign.reset();
+  t.verdict = {TabletState::kUnknown, "it has no znode, and no row names it", {}};
+  t.since = desk_.now;
+  desk_.note(Severity::kInfo, "tablet", "tablet " + t.endpoint + " is gone: " + t.verdict.why,
+             {{"tablet", t.endpoint}, {"state", to_text(t.verdict.state)}});
 }
 
 void Watch::verdict_was_wrong(TabletIndex i, const std::string& how) {

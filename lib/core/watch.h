@@ -59,16 +59,22 @@ class Watch {
     bool timer_set = false;
     bool check_timer_set = false;
     std::optional<Instant> judge_at;  // A timer for it is set.
-    bool broken = false;  // The last question's connection was closed before the answer.
+    int broken = 0;  // Questions in a row whose connection ended, or brought something else.
+    std::set<std::string> told;  // Kinds of what came instead of answers, since the last good one.
     Witnesses witnesses;
   };
 
   Asking& asking(TabletIndex);
+  bool has_znode_or_row(TabletIndex) const;
   void poll(TabletIndex);
   void check(TabletIndex);
   void check_later(TabletIndex, Duration);
   void refused(TabletIndex);
   void lived(TabletIndex);
+  void forget_refusals(TabletIndex);
+  void look_at_what_came(TabletIndex, const Answer&, Instant asked_at);
+  void look_quickly(TabletIndex);
+  void tell_what_came(TabletIndex);
   void choose_witnesses(TabletIndex);
   void ask_witnesses(TabletIndex);
   void witness_answered(TabletIndex, const Route&, const Answer&);
@@ -77,6 +83,7 @@ class Watch {
   bool early_allowed(const Tablet&) const;
   bool lacks_everything(const Tablet&, TabletIndex) const;
   void judge_one(TabletIndex);
+  void let_go(TabletIndex);
   void verdict_was_wrong(TabletIndex, const std::string& how);
   void mark_partitions(TabletIndex);
 

@@ -178,10 +178,14 @@ const char* to_text(Transport v) {
       return "refused";
     case Transport::kBroken:
       return "broken";
+    case Transport::kGarbled:
+      return "garbled";
     case Transport::kSilent:
       return "silent";
     case Transport::kNotSent:
       return "not-sent";
+    case Transport::kNowhere:
+      return "nowhere";
   }
   return "?";
 }

@@ -68,8 +68,8 @@ WireCall load_table(const core::LoadTable& c) {
 template <class Response>
 bool parse(const std::string& payload, Response& m, core::Answer& to) {
   if (!m.ParseFromString(payload)) {
-    to.transport = core::Transport::kSilent;
-    to.text = "the answer does not parse";
+    to.transport = core::Transport::kGarbled;
+    to.text = "sent an answer that does not parse";
     return false;
   }
   to.code = m.code();
@@ -144,8 +144,9 @@ core::Transport transport_of(const rpc::Answer& answer) {
     case rpc::Outcome::kRefused:
       return core::Transport::kRefused;
     case rpc::Outcome::kReset:
-    case rpc::Outcome::kMalformed:
       return core::Transport::kBroken;
+    case rpc::Outcome::kMalformed:
+      return core::Transport::kGarbled;
     case rpc::Outcome::kUnreachable:
     case rpc::Outcome::kTimeout:
       return core::Transport::kSilent;

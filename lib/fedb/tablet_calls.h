@@ -18,7 +18,7 @@ struct WireCall {
 // The numbering matters to LoadTable, whose TableMeta differs.
 WireCall to_wire(const core::Call& call, Numbering numbering);
 
-// What the tablet answered to that call. A payload that does not parse counts as no answer.
+// What the tablet answered to that call. A payload that does not parse is no answer.
 core::Answer from_wire(const core::Call& call, const rpc::Answer& answer);
 
 }  // namespace failoverd::fedb

@@ -1,19 +1,23 @@
 // When a tablet is asked again.
 #include "lib/core/watch.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace failoverd::core {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
 
 // Table flow on tablet A, which is registered and has answered its first question.
 class WatchTest : public ::testing::Test {
  protected:
   void SetUp() override {
     desk.now = Instant{std::chrono::seconds{10}};
-    TableShape shape;
     shape.znode = "table/table_data/flow";
     shape.version = 1;
     shape.name = "flow";
@@ -36,7 +40,7 @@ class WatchTest : public ::testing::Test {
     }
     return false;
   }
-  void answer(Transport transport) {
+  void answer(Transport transport, const std::string& text = "", int code = 0) {
     ASSERT_TRUE(asked());
     std::erase_if(desk.out, [&](const Command& command) {
       const auto* call = std::get_if<CallTablet>(&command);
@@ -44,24 +48,72 @@ class WatchTest : public ::testing::Test {
     });
     Answer a;
     a.transport = transport;
+    a.text = text;
+    a.code = code;
+    if (a.ok()) a.replicas.push_back({{2, 0}, 5, Mode::kLeader, TableState::kNormal});
     watch.heard(*model.find_tablet("A"), a);
     watch.answered(*desk.close(id), a);
+    watch.judge_all();
   }
-  // Lets the next timer fire, and tells how long it took.
-  Duration until_next_timer() {
-    for (std::size_t i = 0; i < desk.out.size(); ++i) {
-      const auto* timer = std::get_if<SetTimer>(&desk.out[i]);
-      if (!timer) continue;
-      const Duration after = timer->at - desk.now;
-      desk.now = timer->at;
-      const RequestId fired = timer->id;
-      desk.out.erase(desk.out.begin() + static_cast<std::ptrdiff_t>(i));
-      watch.timer(*desk.close(fired));
-      return after;
+  // Lets the next timer fire, if that is not after `end`.
+  bool fire_timer(Instant end) {
+    auto next = desk.out.end();
+    for (auto at = desk.out.begin(); at != desk.out.end(); ++at) {
+      const auto* timer = std::get_if<SetTimer>(&*at);
+      if (!timer || timer->at > end) continue;
+      if (next == desk.out.end() || timer->at < std::get<SetTimer>(*next).at) next = at;
     }
-    return Duration::max();
+    if (next == desk.out.end()) return false;
+    const SetTimer timer = std::get<SetTimer>(*next);
+    desk.out.erase(next);
+    desk.now = timer.at;
+    watch.timer(*desk.close(timer.id));
+    watch.judge_all();
+    return true;
+  }
+  // Lets it fire, and tells how long it took.
+  Duration until_next_timer() {
+    const Instant before = desk.now;
+    return fire_timer(Instant::max()) ? desk.now - before : Duration::max();
+  }
+  // What it answers whenever it is asked, for so long; tells how often.
+  int asked_within(Duration time, Transport transport, const std::string& text = "", int code = 0) {
+    const Instant end = desk.now + time;
+    int times = 0;
+    do {
+      for (; asked(); ++times) answer(transport, text, code);
+    } while (fire_timer(end));
+    desk.now = end;
+    return times;
+  }
+  const Verdict& verdict() { return model.tablet(*model.find_tablet("A")).verdict; }
+  // The lines for people since they were last taken.
+  std::vector<std::string> notes() {
+    std::vector<std::string> lines;
+    std::erase_if(desk.out, [&](const Command& command) {
+      const auto* note = std::get_if<Note>(&command);
+      if (note) lines.push_back(std::string{to_text(note->severity)} + ": " + note->text);
+      return note != nullptr;
+    });
+    return lines;
+  }
+  // From the beginning, with all its timers.
+  void start_polling() {
+    desk.out.clear();
+    ASSERT_EQ(model.put_table(shape, desk.now), std::nullopt);
+    watch.start();
+    watch.listed({{{"A", 7, false}}});
+    asked_within(seconds{2}, Transport::kAnswered);
+    EXPECT_EQ(verdict().state, TabletState::kHealthy);
+    notes();
+  }
+  void nobody_names_it() {
+    model.drop_table("table/table_data/flow");
+    watch.listed({});
+    watch.judge_all();
   }
 
+  TableShape shape;
   Model model;
   Desk desk;
   Watch watch{model, desk};
@@ -84,14 +136,146 @@ TEST_F(WatchTest, AResetIsLookedAtAgainInAMoment) {
   EXPECT_EQ(until_next_timer(), milliseconds{20});
 }
 
+// It was not the end of a process: it is asked when everybody is.
 TEST_F(WatchTest, APortThatGoesOnResettingIsNotAskedWithoutEnd) {
   watch.connection_lost("A");
   answer(Transport::kBroken);
   EXPECT_EQ(until_next_timer(), milliseconds{2});
+  for (int i = 2; i < 5; ++i) {
+    answer(Transport::kBroken);
+    EXPECT_EQ(until_next_timer(), milliseconds{20});
+  }
   answer(Transport::kBroken);
-  EXPECT_EQ(until_next_timer(), milliseconds{20});
-  answer(Transport::kBroken);
-  EXPECT_EQ(until_next_timer(), milliseconds{20});
+  desk.out.clear();
+  watch.connection_lost("A");
+  EXPECT_FALSE(asked());
+}
+
+TEST_F(WatchTest, WhateverGoesOnIsAskedOnceASecond) {
+  for (const Transport transport : {Transport::kBroken, Transport::kGarbled}) {
+    start_polling();
+    asked_within(seconds{2}, transport);
+    const int times = asked_within(seconds{10}, transport);
+    EXPECT_GE(times, 9);
+    EXPECT_LE(times, 11);
+  }
+}
+
+TEST_F(WatchTest, OneThatAnswersAgainIsLookedAtQuicklyAgain) {
+  start_polling();
+  asked_within(seconds{5}, Transport::kBroken);
+  asked_within(seconds{2}, Transport::kAnswered);
+  watch.connection_lost("A");
+  ASSERT_TRUE(asked());
+  answer(Transport::kRefused);
+  EXPECT_EQ(asked_within(milliseconds{20}, Transport::kRefused), 1);
+  EXPECT_EQ(verdict().state, TabletState::kCrashed);
+}
+
+TEST_F(WatchTest, WithoutZnodeAndRowNobodyIsAsked) {
+  for (const Transport transport :
+       {Transport::kAnswered, Transport::kBroken, Transport::kSilent, Transport::kRefused}) {
+    start_polling();
+    asked_within(seconds{2}, transport);
+    nobody_names_it();
+    while (asked()) answer(transport);
+    EXPECT_EQ(asked_within(seconds{100}, transport), 0) << to_text(transport);
+    watch.stalled();
+    watch.connection_lost("A");
+    EXPECT_EQ(asked_within(seconds{100}, transport), 0) << to_text(transport);
+  }
+}
+
+TEST_F(WatchTest, OneThatIsNoTabletAnyMoreIsNeitherDeadNorCutOff) {
+  start_polling();
+  nobody_names_it();
+  EXPECT_EQ(verdict().state, TabletState::kUnknown);
+  asked_within(seconds{100}, Transport::kRefused);
+  EXPECT_THAT(notes(), ElementsAre("info: tablet A is gone: it has no znode, and no row names it"));
+}
+
+constexpr const char* kHttp = "sent no baidu_std frame: it begins with the bytes 48 54 54 50";
+
+TEST_F(WatchTest, WhatCameInsteadOfAnAnswerIsSaidOnce) {
+  start_polling();
+  asked_within(seconds{10}, Transport::kGarbled, std::string{"A: "} + kHttp);
+  const std::string there = "its znode is there, it does not answer: ";
+  EXPECT_EQ(verdict().state, TabletState::kSuspect);
+  EXPECT_EQ(verdict().why, there + kHttp);
+  EXPECT_THAT(notes(),
+              ElementsAre(std::string{"warning: tablet A does not say what it holds: "} + kHttp,
+                          std::string{"info: tablet A is suspect: "} + there + kHttp));
+  // The same fault with other bytes, and another one.
+  asked_within(seconds{10}, Transport::kGarbled,
+               "sent no baidu_std frame: it begins with the bytes 00 01 02 03");
+  EXPECT_THAT(notes(), IsEmpty());
+  asked_within(seconds{10}, Transport::kGarbled, "sent a request where an answer belongs");
+  EXPECT_THAT(notes(), SizeIs(1));
+  asked_within(seconds{10}, Transport::kGarbled, kHttp);
+  EXPECT_THAT(notes(), IsEmpty());
+  // Well in between.
+  asked_within(seconds{2}, Transport::kAnswered);
+  EXPECT_EQ(verdict().why, "it answers");
+  EXPECT_THAT(notes(), ElementsAre("info: tablet A is healthy: it answers"));
+  asked_within(milliseconds{1500}, Transport::kGarbled, kHttp);
+  EXPECT_THAT(notes(),
+              ElementsAre(std::string{"warning: tablet A does not say what it holds: "} + kHttp));
+}
+
+// Every process that ends closes its connections.
+TEST_F(WatchTest, AConnectionThatIsClosedIsNoNewsUntilItGoesOn) {
+  watch.connection_lost("A");
+  for (int i = 1; i < 5; ++i) {
+    answer(Transport::kBroken, "closed the connection");
+    EXPECT_THAT(notes(), IsEmpty());
+    until_next_timer();
+  }
+  answer(Transport::kBroken, "closed the connection");
+  EXPECT_THAT(notes(), ElementsAre("warning: tablet A does not say what it holds: closed the "
+                                   "connection"));
+}
+
+TEST_F(WatchTest, AnErrorIsNoWordOfWhatItHolds) {
+  start_polling();
+  asked_within(seconds{5}, Transport::kAnswered, std::string(10'000, 'x'), 1002);
+  EXPECT_EQ(verdict().state, TabletState::kHealthy);
+  EXPECT_EQ(verdict().why,
+            "it answers, but does not say what it holds: code 1002: " + std::string(200, 'x'));
+  EXPECT_THAT(notes(), SizeIs(1));
+}
+
+// It was seen to crash, and stays so; what is said of it is what is seen now.
+TEST_F(WatchTest, ACrashStaysSeenAndItsTextFollows) {
+  start_polling();
+  watch.connection_lost("A");
+  asked_within(seconds{2}, Transport::kRefused);
+  watch.listed({});
+  asked_within(seconds{2}, Transport::kRefused);
+  EXPECT_EQ(verdict().state, TabletState::kCrashed);
+  EXPECT_EQ(verdict().why, "its znode is gone and its port refuses");
+  watch.listed({{{"A", 8, false}}});
+  asked_within(seconds{5}, Transport::kGarbled, kHttp);
+  EXPECT_EQ(verdict().state, TabletState::kCrashed);
+  EXPECT_EQ(verdict().why, std::string{"its znode is there, it does not answer: "} + kHttp);
+  watch.listed({});
+  asked_within(seconds{10}, Transport::kSilent);
+  EXPECT_EQ(verdict().state, TabletState::kCrashed);
+  EXPECT_EQ(verdict().why, "its znode is gone and it is silent");
+  watch.stalled();  // Nothing is known for a moment: that is no answer.
+  watch.judge_all();
+  EXPECT_EQ(verdict().why, "its znode is gone and it is silent");
+  asked_within(seconds{2}, Transport::kAnswered);
+  EXPECT_EQ(verdict().state, TabletState::kCutOff);
+}
+
+TEST_F(WatchTest, ANameThatIsNoEndpointIsUnknown) {
+  start_polling();
+  watch.start();
+  watch.listed({});
+  asked_within(seconds{100}, Transport::kNowhere);
+  EXPECT_EQ(verdict().state, TabletState::kUnknown);
+  EXPECT_EQ(verdict().why, "its name is no endpoint IP:PORT");
+  EXPECT_THAT(notes(), IsEmpty());
 }
 
 }  // namespace
