@@ -67,6 +67,9 @@ Hands::Hands(boost::asio::io_context& io, const config::Config& config, std::str
   const auto complain = [this](const std::string& line) {
     note(core::Severity::kError, "znode", line);
   };
+  view_.complain = [this](const std::string& line) {
+    note(core::Severity::kWarning, "znode", line);
+  };
   throne_.complain = complain;
   metadata_.complain = complain;
   switch_.complain = complain;

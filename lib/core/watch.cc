@@ -469,7 +469,7 @@ void Watch::let_go(TabletIndex i) {
   t.verdict = {TabletState::kUnknown, "it has no znode, and no row names it", {}};
   t.since = desk_.now;
   desk_.note(Severity::kInfo, "tablet", "tablet " + t.endpoint + " is gone: " + t.verdict.why,
-             {{"tablet", t.endpoint}, {"state", to_text(t.verdict.state)}});
+             {{"tablet", t.endpoint}});
 }
 
 void Watch::verdict_was_wrong(TabletIndex i, const std::string& how) {

@@ -4,6 +4,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <utility>
 
+#include "lib/rpc/endpoint.h"
+
 namespace failoverd::fedb {
 namespace {
 
@@ -121,14 +123,21 @@ void ClusterView::tablets_listed(const std::vector<std::string>& names) {
   const std::uint64_t round = ++tablet_round_;
   tablets_found_.clear();
   tablets_open_ = 1;
+  std::erase_if(complained_, [&](const auto& c) {
+    return !std::binary_search(names.begin(), names.end(), c.first);
+  });
   for (const std::string& name : names) {
     if (name.starts_with("NLTABLET_")) continue;
+    if (!rpc::may_be_connected_to(name)) {
+      complain_once(name, "is no endpoint IP:PORT (or name:PORT); it is ignored");
+      continue;
+    }
     ++tablets_open_;
     session_.get(paths_.nodes() + "/" + name,
                  guarded([this, round, name](Code code, const std::string& value, const Stat& s) {
                    if (round != tablet_round_) return;
                    if (code == Code::kOk) {
-                     tablets_found_.push_back({name, s.czxid, value.starts_with(kStartup)});
+                     tablet_read(name, value, s);
                    } else if (code != Code::kNoNode) {
                      ++tablet_round_;  // Half a list is worse than an old one.
                      read_later([this] { read_list(*nodes_); });
@@ -138,6 +147,25 @@ void ClusterView::tablets_listed(const std::vector<std::string>& names) {
                  }));
   }
   tablets_read(round);
+}
+
+void ClusterView::tablet_read(const std::string& name, const std::string& value, const Stat& stat) {
+  const bool startup = value.starts_with(kStartup);
+  tablets_found_.push_back({name, stat.czxid, startup});
+  if (value == name || value == kStartup + name) {
+    complained_.erase(name);
+    return;
+  }
+  complain_once(name, std::string{"its value is neither its name nor startup_ with its name; "} +
+                          "taken as that of a process that " +
+                          (startup ? "has just started" : "was registered before"));
+}
+
+void ClusterView::complain_once(const std::string& name, const std::string& line) {
+  constexpr std::size_t kMostOfName = 100;
+  if (std::exchange(complained_[name], line) == line) return;
+  const bool cut = name.size() > kMostOfName;
+  complain("nodes/" + name.substr(0, kMostOfName) + (cut ? "..." : "") + ": " + line);
 }
 
 void ClusterView::tablets_read(std::uint64_t round) {

@@ -36,6 +36,10 @@ class ClusterView {
   ClusterView(const ClusterView&) = delete;
   ClusterView& operator=(const ClusterView&) = delete;
 
+  // Called with a line for the log about a child of nodes/ that is not as it should be: once, and
+  // again when it has been away or is another one.
+  std::function<void(const std::string&)> complain = [](const std::string&) {};
+
   // Call from Session::on_state at every kConnected: reads what is not known to be watched.
   void connected(bool new_session);
 
@@ -62,6 +66,8 @@ class ClusterView {
   void read_later(std::function<void()> what);
   void tablets_listed(const std::vector<std::string>& names);
   void tablets_read(std::uint64_t round);
+  void tablet_read(const std::string& name, const std::string& value, const zookeeper::Stat&);
+  void complain_once(const std::string& name, const std::string& line);
   void nameservers_listed(const std::vector<std::string>& names);
   void nameservers_read(std::uint64_t round);
   void tables_listed();
@@ -93,6 +99,7 @@ class ClusterView {
   std::uint64_t tablet_round_ = 0;
   std::size_t tablets_open_ = 0;
   std::vector<core::TabletsListed::Child> tablets_found_;
+  std::map<std::string, std::string> complained_;  // By child of nodes/.
   std::uint64_t nameserver_round_ = 0;
   std::size_t nameservers_open_ = 0;
   std::map<std::string, std::string> nameservers_found_;  // By sequence.

@@ -5,6 +5,7 @@
 
 #include "lib/base/boot_clock.h"
 #include "lib/fedb/tablet_calls.h"
+#include "lib/rpc/endpoint.h"
 
 namespace failoverd::fedb {
 namespace {
@@ -13,6 +14,8 @@ namespace {
 constexpr const char* kService = "TabletServer";
 
 constexpr const char* kNotAllowed = "no lock or no fresh contact with ZooKeeper";
+
+constexpr const char* kNoEndpoint = "its name is no endpoint IP:PORT";
 
 // A shorter call that was not answered in time says nothing about its connection.
 constexpr Duration kLongEnough = std::chrono::seconds{1};
@@ -39,6 +42,11 @@ Tablets::Line& Tablets::line(const core::Endpoint& endpoint) {
 }
 
 void Tablets::call(const core::CallTablet& command) {
+  if (!rpc::may_be_connected_to(command.tablet)) {
+    const bool asks = !core::changes(command.call);
+    refuse(command, asks ? core::Transport::kNowhere : core::Transport::kNotSent, kNoEndpoint);
+    return;
+  }
   if (command.fresh) {
     call_fresh(command);
     return;

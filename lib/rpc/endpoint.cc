@@ -27,6 +27,15 @@ Result<HostPort> parse_endpoint(std::string_view endpoint) {
   return parsed;
 }
 
+bool may_be_connected_to(std::string_view endpoint) {
+  constexpr std::size_t kLongestName = 253;
+  constexpr std::string_view kInNames =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:%";
+  const auto parsed = parse_endpoint(endpoint);
+  return parsed && parsed->port != 0 && parsed->host.size() <= kLongestName &&
+         parsed->host.find_first_not_of(kInNames) == std::string::npos;
+}
+
 std::string to_text(const HostPort& endpoint) {
   const bool v6 = endpoint.host.find(':') != std::string::npos;
   return (v6 ? "[" + endpoint.host + "]" : endpoint.host) + ":" + std::to_string(endpoint.port);

@@ -17,6 +17,10 @@ struct HostPort {
 // The port is decimal, 0 to 65535; what is before the last colon is the host, not empty.
 Result<HostPort> parse_endpoint(std::string_view endpoint);
 
+// Whether somebody could listen there: a host that is an address or could be a name, and a port
+// that is not 0.
+bool may_be_connected_to(std::string_view endpoint);
+
 // The reverse: a host with a colon in it gets its brackets.
 std::string to_text(const HostPort& endpoint);
 

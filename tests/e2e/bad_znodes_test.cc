@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
 #include <fstream>
 #include <functional>
 
@@ -11,11 +14,13 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
 #include "tests/e2e/soundness.h"
+#include "tests/harness/ports.h"
 #include "tests/harness/tcp_proxy.h"
 
 namespace failoverd::e2e {
 namespace {
 
+using boost::asio::ip::tcp;
 using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -36,6 +41,38 @@ int lines_with(const Daemon& daemon, const std::string& one, const std::string& 
   }
   return n;
 }
+
+// Answers everybody alike, closes, and counts.
+class WebServer {
+ public:
+  explicit WebServer(boost::asio::io_context& io)
+      : acceptor_(io, {boost::asio::ip::address_v4::loopback(), harness::free_port()}) {
+    accept();
+  }
+  std::string endpoint() const {
+    return "127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port());
+  }
+  int asked = 0;
+
+ private:
+  void accept() {
+    acceptor_.async_accept([this](boost::system::error_code error, tcp::socket socket) {
+      if (error) return;
+      ++asked;
+      answer(std::make_shared<tcp::socket>(std::move(socket)));
+      accept();
+    });
+  }
+  void answer(const std::shared_ptr<tcp::socket>& to) {
+    to->async_read_some(
+        boost::asio::buffer(request_), [to](boost::system::error_code, std::size_t) {
+          boost::system::error_code gone;
+          boost::asio::write(*to, boost::asio::buffer("HTTP/1.1 400 Bad Request\r\n\r\n"), gone);
+        });
+  }
+  tcp::acceptor acceptor_;
+  std::array<char, 4096> request_{};
+};
 
 class BadZnodes : public testing::Test {
  protected:
@@ -236,20 +273,25 @@ TEST_F(BadZnodes, GarbageInTheSwitch) {
 TEST_F(BadZnodes, UnknownEndpoints) {
   cluster.create_table("flow", 2, 3);
   cluster.create_table("odd", 2, 3);
-  cluster.znodes().create("nodes/nonsense", "nonsense");
+  const std::string endless(3'000, 'e');
+  for (const std::string& name : {std::string{"nonsense"}, std::string{"1.2.3.4:99999"}, endless}) {
+    cluster.znodes().create("nodes/" + name, name);
+  }
   cluster.znodes().create("nodes/NLTABLET_127.0.0.1:1", "x");
-  cluster.znodes().create("nodes/127.0.0.1:1", "startup_127.0.0.1:1");
+  cluster.znodes().create("nodes/127.0.0.1:1", "whatever");
   edit("odd", [](fedb::TableInfo& table) {
     auto& row = *table.mutable_table_partition(0)->add_partition_meta();
     row.set_endpoint("nowhere");
     row.set_is_leader(false);
     row.set_is_alive(false);
+    table.mutable_table_partition(1)->add_partition_meta()->CopyFrom(row);
+    table.mutable_table_partition(1)->mutable_partition_meta(3)->set_endpoint("nonsense");
   });
   Daemon& daemon = cluster.start_daemon();
   ASSERT_TRUE(cluster.wait_until(
       [&] {
         return daemon.active() && daemon.metric("failoverd_tablets{state=\"healthy\"}") == 3 &&
-               daemon.metric("failoverd_tablets{state=\"suspect\"}") >= 2;
+               daemon.metric("failoverd_tablets{state=\"suspect\"}") == 3;
       },
       "it knows its tablets"))
       << daemon.status();
@@ -257,10 +299,56 @@ TEST_F(BadZnodes, UnknownEndpoints) {
   cluster.kill_tablet(0);
   ASSERT_TRUE(is_led_again({"flow", "odd"})) << daemon.log();
   cluster.let_pass(seconds{1});
-  EXPECT_LE(lines_with(daemon, "tablet nonsense", ""), 1) << daemon.log();
+  EXPECT_THAT(daemon.ctl({"--json", "showtablet"}).out,
+              HasSubstr("its name is no endpoint IP:PORT"));
+  // Others come and go in nodes/: nothing is said twice, and what was no tablet is not lost.
+  for (const std::string& name : {std::string{"nonsense"}, std::string{"1.2.3.4:99999"}, endless}) {
+    EXPECT_EQ(lines_with(daemon, "nodes/" + name.substr(0, 50), "is no endpoint IP:PORT"), 1)
+        << daemon.log();
+    cluster.znodes().remove("nodes/" + name);
+  }
+  cluster.let_pass(seconds{1});
+  EXPECT_EQ(lines_with(daemon, "tablet nonsense", ""), 0) << daemon.log();
+  EXPECT_EQ(lines_with(daemon, "tablet nowhere", ""), 0) << daemon.log();
+  EXPECT_EQ(lines_with(daemon, "tablet eeee", ""), 0) << daemon.log();
+  EXPECT_EQ(lines_with(daemon, "nodes/127.0.0.1:1", "its value is neither"), 1) << daemon.log();
   EXPECT_LE(lines_with(daemon, "tablet 127.0.0.1:1 ", ""), 1) << daemon.log();
   EXPECT_THAT(daemon.status(), Not(HasSubstr("NLTABLET")));
   expect_replicas_agree({"flow", "odd"});
+}
+
+// A web server on the port of a former tablet: it is asked now and then, and what it says is told;
+// once nothing names it any more it is left in peace.
+TEST_F(BadZnodes, SomethingElseListensOnATabletsPort) {
+  cluster.create_table("flow", 2, 3);
+  WebServer web(cluster.io());
+  const std::string znode = "nodes/" + web.endpoint();
+  cluster.znodes().create(znode, web.endpoint());
+  Daemon& daemon = cluster.start_daemon();
+  const std::string what = "sent no baidu_std frame: it begins with the bytes 48 54 54 50";
+  const std::string there = "its znode is there, it does not answer: ";
+  ASSERT_TRUE(cluster.wait_until(
+      [&] {
+        const std::string shown = daemon.ctl({"--json", "showtablet"}).out;
+        return shown.find(there + what) != std::string::npos;
+      },
+      "showtablet says what it sends"))
+      << daemon.log();
+  web.asked = 0;
+  cluster.let_pass(seconds{5});
+  EXPECT_GE(web.asked, 3);
+  EXPECT_LE(web.asked, 8);
+  EXPECT_EQ(lines_with(daemon, "warning tablet: tablet " + web.endpoint(), what), 1)
+      << daemon.log();
+  cluster.znodes().remove(znode);
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return lines_with(daemon, "tablet " + web.endpoint(), "is gone") == 1; },
+      "it is gone"));
+  cluster.let_pass(seconds{2});
+  web.asked = 0;
+  cluster.let_pass(seconds{3});
+  EXPECT_EQ(web.asked, 0);
+  EXPECT_EQ(lines_with(daemon, "error tablet: ", ""), 0) << daemon.log();
 }
 
 // SAFETY 16: what contradicts itself is left alone, partition by partition.

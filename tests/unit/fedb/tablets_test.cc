@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "lib/rpc/endpoint.h"
 #include "lib/rpc/server.h"
 
 namespace failoverd::fedb {
@@ -21,7 +22,7 @@ class TabletsTest : public ::testing::Test {
       : server_(io_,
                 [this](rpc::Request request, rpc::Server::Reply reply) {
                   asked_.push_back(request.method);
-                  reply({});
+                  reply({0, {}, answer_, {}});
                 }),
         tablets_(io_, Numbering::kFedb, [this](const core::Event& event) {
           if (const auto* answer = std::get_if<core::TabletAnswered>(&event)) {
@@ -55,6 +56,7 @@ class TabletsTest : public ::testing::Test {
   Tablets tablets_;
   std::string endpoint_;
   bool allowed_ = true;
+  std::string answer_;              // Of the tablet, to whatever it is asked.
   std::vector<std::string> asked_;  // Methods that arrived at the tablet.
   std::vector<core::TabletAnswered> answers_;
 };
@@ -90,6 +92,32 @@ TEST_F(TabletsTest, IsNotSentAfterAllWasDropped) {
   call(2, core::GetTableStatus{});
   EXPECT_EQ(transport(2), Transport::kAnswered);
   EXPECT_FALSE(was_asked("ChangeRole"));
+}
+
+// A name is no endpoint: nobody is asked, and that says nothing about a process.
+TEST_F(TabletsTest, NamesThatAreNoEndpoints) {
+  const std::string longest(253, 'a');
+  core::RequestId id = 0;
+  for (const std::string& name :
+       {std::string{"tablet1"}, std::string{"1.2.3.4:99999"}, std::string{"1.2.3.4:0"},
+        std::string{"a b:9520"}, longest + "a:9520", std::string(3'000, 'a')}) {
+    endpoint_ = name;
+    call(++id, core::GetTableStatus{});
+    EXPECT_EQ(transport(id), Transport::kNowhere) << name;
+    call(++id, core::Demote{{2, 0}});
+    EXPECT_EQ(transport(id), Transport::kNotSent) << name;
+  }
+  for (const char* name : {"1.2.3.4:9520", "[::1]:9520", "tablet-1.example:9520"}) {
+    EXPECT_TRUE(rpc::may_be_connected_to(name)) << name;
+  }
+  EXPECT_TRUE(rpc::may_be_connected_to(longest + ":9520"));
+}
+
+TEST_F(TabletsTest, AnAnswerThatDoesNotParseIsGarbled) {
+  answer_ = "\xff";
+  call(1, core::GetTableStatus{});
+  EXPECT_EQ(transport(1), Transport::kGarbled);
+  EXPECT_EQ(answers_.front().answer.text, "sent an answer that does not parse");
 }
 
 // Nobody listens there: that is evidence, whatever the call was (SAFETY 15).
