@@ -35,7 +35,8 @@ NextEpoch next_epoch(const std::string& value, std::int64_t known) {
   }
   NextEpoch next{std::max(now, known) + 1, ""};
   const std::string goes_on = "; goes on with " + std::to_string(*next.epoch);
-  if (!is_number && !(value.empty() && known == 0)) {
+  const bool is_new = value.empty() && known == 0;
+  if (!is_number && !is_new) {
     next.wrong = shown + "is not a decimal number, as the epoch " + std::to_string(known) +
                  ", the highest known, would be" + goes_on;
   } else if (now < known) {
