@@ -338,7 +338,7 @@ Service::State Showcase::service_state() {
   std::string line;
   if (ready.active) {
     line = "active, epoch " + std::to_string(brain.epoch()) +
-           (off ? "; auto_failover is off: changes nothing" : "");
+           (off ? "; auto_failover is off: begins nothing" : "");
   } else {
     const admin::HolderView acts = holder();
     line = acts.name.empty() ? "standby: nobody acts yet" : "standby: " + acts.name + " acts";
