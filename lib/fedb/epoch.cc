@@ -48,7 +48,9 @@ NextEpoch next_epoch(const std::string& value, std::int64_t known) {
 
 std::int64_t epoch_in(const std::string& record_name) {
   const std::string_view epoch = std::string_view{record_name}.substr(0, record_name.find('-'));
-  return is_digits(epoch) && epoch.size() < record_name.size() ? number_of(epoch) : 0;
+  if (!is_digits(epoch) || epoch.size() == record_name.size()) return 0;
+  const std::int64_t n = number_of(epoch);
+  return n < kHighest / 2 ? n : 0;  // No name of ours: garbage must not use up all epochs.
 }
 
 }  // namespace failoverd::fedb

@@ -50,8 +50,8 @@ TEST(Epoch, NothingComesAfterTheHighest) {
 
 TEST(Epoch, IsInARecordsName) {
   EXPECT_EQ(epoch_in("7-12"), 7);
-  EXPECT_EQ(epoch_in("18446744073709551615-1"), 9223372036854775807);
-  for (const char* other : {"", "-", "-1", "7", "x-1", "7x-1"}) EXPECT_EQ(epoch_in(other), 0);
+  const auto others = {"", "-", "-1", "7", "x-1", "7x-1", "18446744073709551615-1"};
+  for (const char* other : others) EXPECT_EQ(epoch_in(other), 0);
 }
 
 }  // namespace
