@@ -110,11 +110,11 @@ std::optional<Instant> Elections::wait_for_restart(Election& e, Offset best) {
     const Candidate* c = candidate(e, r.tablet);
     if (!r.is_alive || (c && (c->heard == Heard::kOffset || c->heard == Heard::kEmpty))) continue;
     const Tablet& t = model_.tablet(r.tablet);
-    const auto answered = e.answered_at.find(r.tablet);  // And fell silent since (SAFETY 2).
-    const bool silent = answered != e.answered_at.end() && !t.verdict.dead();
-    const Instant limit =
-        silent ? std::max(restart, answered->second + desk_.policy.election.wait_for_better)
-               : restart;
+    // Nobody knows that it is dead: it is waited for as in every election, too (SAFETY 2).
+    const auto answered = e.answered_at.find(r.tablet);
+    const Instant since = answered == e.answered_at.end() ? e.began : answered->second;
+    const Instant better = since + desk_.policy.election.wait_for_better;
+    const Instant limit = t.verdict.dead() ? restart : std::max(restart, better);
     if (t.evidence.registered) {
       says(e, "waits for " + t.endpoint + ", which is registered and has not loaded it yet");
       until = std::max(until.value_or(Instant{}), desk_.now + kTryAgain);

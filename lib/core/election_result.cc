@@ -28,7 +28,7 @@ void Elections::promote(Election& e, TabletIndex winner) {
     if (c.tablet != winner && follows(e, c)) promote.replicas.push_back(name(c.tablet));
   }
   ++model_.tablet(winner).leaders;
-  records_.may_lead(e.at, {name(winner), e.lead_term, e.winner_offset});
+  records_.may_lead(e.at, {name(winner), e.lead_term, known_before(e)});
   call(e, kPromote, winner, std::move(promote));
 }
 
@@ -60,7 +60,7 @@ void Elections::promote_answered(Election& e, const Answer& answer) {
   ++e.refused_to_lead[e.winner];
   if (Replica* r = replica(e, e.winner)) {
     r->may_lead_term = e.lead_term;
-    r->may_lead_offset = e.winner_offset;
+    r->may_lead_offset = known_before(e);
   }
   desk_.note(Severity::kWarning, "failover",
              name(e.winner) + " was told to lead " + model_.name_of(e.at) + " with term " +
@@ -149,6 +149,15 @@ bool Elections::agrees_with_winner(const Election& e, const Candidate& c) const 
     }
   }
   return true;
+}
+
+// Up to where others' logs are known to agree with the winner's; nowhere, where it may have led
+// before with a term that nobody recorded (SAFETY 8).
+Offset Elections::known_before(const Election& e) {
+  const bool unsure = std::any_of(e.candidates.begin(), e.candidates.end(), [&](const auto& c) {
+    return c.tablet == e.winner && may_have_led(e, c);
+  });
+  return unsure ? 0 : e.winner_offset;
 }
 
 // SAFETY 2: it has answered, and its log is a prefix of the winner's.

@@ -187,6 +187,7 @@ class Elections : public Publishing {
   void promotion_is_done(Election&);
   static bool may_lead_yet(const Election&, TabletIndex);
   static bool may_have_led(const Election&, const Candidate&);
+  static Offset known_before(const Election&);
   static std::optional<bool> has_term(const Election&, TabletIndex, Term);
   bool agrees_with_winner(const Election&, const Candidate&) const;
   bool follows(const Election&, const Candidate&) const;
