@@ -118,6 +118,8 @@ class Follower {
       begun = true;
       if (followed.came) failed = 0;
       if (failed == kTriesUntold) tell(followed.failure.text + "; goes on trying");
+      // There is nothing else to do meanwhile, and without a pause a daemon that is away, or ends
+      // every stream at once, would be asked without end.
       std::this_thread::sleep_for(kBetweenTries);
     }
   }

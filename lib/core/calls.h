@@ -159,6 +159,9 @@ struct RegisteredTask {
   OpId op = 0;
   Task task{};
   OpStatus status{};
+
+  // Or waits for its turn there.
+  bool runs() const { return status == OpStatus::kInited || status == OpStatus::kDoing; }
 };
 
 // One struct for all answers; which fields are set depends on the call.

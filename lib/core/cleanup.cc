@@ -50,6 +50,11 @@ void Cleanup::journaled(OpId op) {
   clean(left->second);
 }
 
+void Cleanup::ask(OpId op, What what, TabletIndex tablet, Call call) {
+  desk_.call({Route::Owner::kCleanup, op, what, tablet, {}}, model_.tablet(tablet).endpoint,
+             std::move(call), kAtMost);
+}
+
 void Cleanup::clean(Left& left) {
   const OpId op = left.op.id;
   const std::vector<Item> items(left.items.begin(), left.items.end());
@@ -69,12 +74,10 @@ void Cleanup::clean(Left& left) {
       continue;
     }
     if (!left.asked.insert({what, tablet}).second) continue;
-    const Route route{Route::Owner::kCleanup, op, what, tablet, {}};
     if (what == kForgetTasks) {
-      const Route look{Route::Owner::kCleanup, op, kLookForTasks, tablet, {}};
-      desk_.call(look, model_.tablet(tablet).endpoint, GetTaskStatus{}, kAtMost);
+      ask(op, kLookForTasks, tablet, GetTaskStatus{});
     } else {
-      desk_.call(route, model_.tablet(tablet).endpoint, RecoverSnapshot{left.op.at}, kAtMost);
+      ask(op, what, tablet, RecoverSnapshot{left.op.at});
     }
   }
 }
@@ -107,15 +110,13 @@ void Cleanup::looked_for_tasks(Left& left, TabletIndex tablet, const Answer& ans
   const Endpoint& endpoint = model_.tablet(tablet).endpoint;
   const bool known = std::any_of(answer.tasks.begin(), answer.tasks.end(),
                                  [&](const RegisteredTask& t) { return t.op == op; });
-  const bool runs = std::any_of(answer.tasks.begin(), answer.tasks.end(), [&](const auto& t) {
-    return t.op == op && (t.status == OpStatus::kInited || t.status == OpStatus::kDoing);
-  });
+  const bool runs = std::any_of(answer.tasks.begin(), answer.tasks.end(),
+                                [&](const RegisteredTask& t) { return t.op == op && t.runs(); });
   const bool may_arrive = !known && left.may_arrive_until && desk_.now < *left.may_arrive_until &&
                           endpoint == left.op.replica &&
                           model_.tablet(tablet).incarnation == left.op.incarnation;
   if (answer.ok() && !runs && !may_arrive) {
-    desk_.call({Route::Owner::kCleanup, op, kForgetTasks, tablet, {}}, endpoint, DeleteOpTask{op},
-               kAtMost);
+    ask(op, kForgetTasks, tablet, DeleteOpTask{op});
     return;
   }
   if (runs && !std::exchange(left.waits, true)) {
@@ -164,10 +165,8 @@ void Cleanup::done(Left& left, Item item) {
 
 void Cleanup::look_around() {
   for (TabletIndex i = turn_; i < model_.tablet_count(); i += kTurns) {
-    const Tablet& t = model_.tablet(i);
-    if (t.verdict.state != TabletState::kHealthy) continue;
-    desk_.call({Route::Owner::kCleanup, kNoOp, kLookThrough, i, {}}, t.endpoint, GetTaskStatus{},
-               kAtMost);
+    if (model_.tablet(i).verdict.state != TabletState::kHealthy) continue;
+    ask(kNoOp, kLookThrough, i, GetTaskStatus{});
   }
   turn_ = (turn_ + 1) % kTurns;
   desk_.timer({Route::Owner::kCleanup, kNoOp, 0, 0, {}}, desk_.now + kTurn);
@@ -180,8 +179,7 @@ void Cleanup::looked_through(TabletIndex tablet, const Answer& answer) {
   std::set<OpId> running;
   for (const RegisteredTask& t : answer.tasks) {
     if (t.op < kFirstOpId || journal_.has(t.op)) continue;
-    const bool runs = t.status == OpStatus::kInited || t.status == OpStatus::kDoing;
-    (runs ? running : strays).insert(t.op);
+    (t.runs() ? running : strays).insert(t.op);
   }
   for (const OpId op : strays) {
     if (running.contains(op)) continue;
@@ -190,8 +188,7 @@ void Cleanup::looked_through(TabletIndex tablet, const Answer& answer) {
                endpoint + " carried out a task of op " + std::to_string(op) +
                    " after that had ended; it is told to forget it",
                {{"op_id", std::to_string(op)}, {"tablet", endpoint}});
-    desk_.call({Route::Owner::kCleanup, kNoOp, kForgetStrays, tablet, {}}, endpoint,
-               DeleteOpTask{op}, kAtMost);
+    ask(kNoOp, kForgetStrays, tablet, DeleteOpTask{op});
   }
 }
 

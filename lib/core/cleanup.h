@@ -61,6 +61,7 @@ class Cleanup {
   };
 
   Left& take(const BegunOp& over);
+  void ask(OpId, What, TabletIndex, Call);
   void clean(Left&);
   void looked_for_tasks(Left&, TabletIndex, const Answer&);
   void again(Left&);

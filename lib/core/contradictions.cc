@@ -45,11 +45,12 @@ void Brain::Rooms::look_for_contradictions(PartitionKey at, Partition& p) {
   const OpRecord* op = p.op == 0 ? nullptr : ops.find(p.op);
   const bool elects = op && is_election(op->type);  // It sees to its own.
   for (Replica& r : p.replicas) {
-    if (r.asked_about || op || !is_left_paused(at, p, r)) continue;
-    look_into(at, r, kEndItsPause, r.tablet, RecoverSnapshot{at}, kAtMost);
-  }
-  for (Replica& r : p.replicas) {
-    if (&r == leader || r.asked_about) continue;
+    if (r.asked_about) continue;
+    if (!op && is_left_paused(at, p, r)) {
+      look_into(at, r, kEndItsPause, r.tablet, RecoverSnapshot{at}, kAtMost);
+      continue;
+    }
+    if (&r == leader) continue;
     if (r.is_alive && r.strayed && operations.sets_dead(at, r.tablet)) continue;
     if (auto_failover && !elects && pretends(r)) {
       const bool ask_first = r.is_alive && !r.may_lead_term;

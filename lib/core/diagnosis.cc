@@ -10,7 +10,8 @@ std::string who(const Model& model, const Replica& r) {
   std::string text = t.endpoint + " (" + to_text(t.verdict.state);
   if (standing(model, r) == Standing::kGone && !t.verdict.dead()) text += ", does not hold it";
   if (r.failures > 0) {
-    text += "; failed " + std::to_string(r.failures) + " times, the last: " + r.failed_why;
+    const std::string times = std::to_string(r.failures) + " times, the last";
+    text += "; failed " + (r.failures == 1 ? "once" : times) + ": " + r.failed_why;
   }
   return text + ")";
 }

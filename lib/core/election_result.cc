@@ -123,14 +123,16 @@ bool Elections::may_have_led(const Election& e, const Candidate& c) {
   return e.unrecorded && c.loaded;
 }
 
+bool Elections::winner_may_have_led(const Election& e) {
+  return std::any_of(e.candidates.begin(), e.candidates.end(), [&](const Candidate& c) {
+    return c.tablet == e.winner && may_have_led(e, c);
+  });
+}
+
 // Whether its log holds entries of this term, which is not published. None: it had to be loaded,
 // and does not know whom it followed before.
 std::optional<bool> Elections::has_term(const Election& e, TabletIndex tablet, Term term) {
-  const auto led = e.led.find(tablet);
-  if (led != e.led.end() && std::any_of(led->second.begin(), led->second.end(),
-                                        [&](const Led& l) { return l.term == term; })) {
-    return true;
-  }
+  if (has_led(e, tablet, term)) return true;
   const auto said = e.said.find(tablet);
   if (said == e.said.end()) return false;
   if (said->second == 0) return std::nullopt;
@@ -154,10 +156,7 @@ bool Elections::agrees_with_winner(const Election& e, const Candidate& c) const 
 // Up to where others' logs are known to agree with the winner's; nowhere, where it may have led
 // before with a term that nobody recorded (SAFETY 8).
 Offset Elections::known_before(const Election& e) {
-  const bool unsure = std::any_of(e.candidates.begin(), e.candidates.end(), [&](const auto& c) {
-    return c.tablet == e.winner && may_have_led(e, c);
-  });
-  return unsure ? 0 : e.winner_offset;
+  return winner_may_have_led(e) ? 0 : e.winner_offset;
 }
 
 // SAFETY 2: it has answered, and its log is a prefix of the winner's.
@@ -167,10 +166,8 @@ bool Elections::follows(const Election& e, const Candidate& c) const {
 }
 
 std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Partition& p) const {
-  for (const Candidate& c : e.candidates) {
-    // SAFETY 8: its log may hold a term of which nobody knows where it began.
-    if (c.tablet == e.winner && may_have_led(e, c)) return {{e.lead_term, 0}};
-  }
+  // SAFETY 8: its log may hold a term of which nobody knows where it began.
+  if (winner_may_have_led(e)) return {{e.lead_term, 0}};
   // Terms that others led and nobody published: the winner may have followed them.
   std::vector<Led> unpublished;
   for (const auto& [tablet, leds] : e.led) {

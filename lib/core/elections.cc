@@ -344,6 +344,16 @@ void Elections::probe_refused(Election& e, Candidate& c, const Answer& answer) {
   }
 }
 
+bool Elections::has_led(const Election& e, TabletIndex tablet, Term term) {
+  const auto led = e.led.find(tablet);
+  return led != e.led.end() && std::any_of(led->second.begin(), led->second.end(),
+                                           [&](const Led& l) { return l.term == term; });
+}
+
+void Elections::note_led(Election& e, TabletIndex tablet, const Led& led) {
+  if (!has_led(e, tablet, led.term)) e.led[tablet].push_back(led);
+}
+
 void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answer) {
   if (!answer.ok()) {
     if (answer.answered() && answer.code == kTableIsNotExist) c.heard = Heard::kEmpty;
@@ -366,14 +376,10 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
   if (answer.is_leader) {
     const bool published = std::any_of(p.terms.begin(), p.terms.end(),
                                        [&](const TermPair& t) { return t.term == answer.term; });
-    auto& led = e.led[c.tablet];
-    const bool noted =
-        std::any_of(led.begin(), led.end(), [&](const Led& l) { return l.term == answer.term; });
     const Replica* r = replica(e, c.tablet);
     const bool told = r && r->may_lead_term == answer.term;
-    if (!published && !noted) {
-      led.push_back({answer.term, told ? std::optional{r->may_lead_offset} : std::nullopt, true});
-    }
+    const auto before = told ? std::optional{r->may_lead_offset} : std::nullopt;
+    if (!published) note_led(e, c.tablet, {answer.term, before, true});
     e.served.insert(c.tablet);
     c.asked = true;
     call(e, kDemote, c.tablet, Demote{e.at});
@@ -412,10 +418,7 @@ void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer)
   }
   Replica* r = replica(e, c.tablet);
   if (r && r->may_lead_term) {
-    auto& led = e.led[c.tablet];
-    const bool noted = std::any_of(led.begin(), led.end(),
-                                   [&](const Led& l) { return l.term == *r->may_lead_term; });
-    if (!noted) led.push_back({*r->may_lead_term, r->may_lead_offset, false});
+    note_led(e, c.tablet, {*r->may_lead_term, r->may_lead_offset, false});
     r->may_lead_term.reset();
   }
   if (empty) {  // Another process than the one that was told to lead; its log may hold that term.

@@ -187,7 +187,10 @@ class Elections : public Publishing {
   void promotion_is_done(Election&);
   static bool may_lead_yet(const Election&, TabletIndex);
   static bool may_have_led(const Election&, const Candidate&);
+  static bool winner_may_have_led(const Election&);
   static Offset known_before(const Election&);
+  static bool has_led(const Election&, TabletIndex, Term);
+  static void note_led(Election&, TabletIndex, const Led&);
   static std::optional<bool> has_term(const Election&, TabletIndex, Term);
   bool agrees_with_winner(const Election&, const Candidate&) const;
   bool follows(const Election&, const Candidate&) const;

@@ -19,38 +19,37 @@
 
 namespace failoverd::core {
 
-// Writes what a partition's replicas were last heard to hold when its last tablet is gone (SAFETY
-// 6): who comes back first must know whom to wait for. And takes it back when it is led again.
-class LastOffsets : public Publishing {
+// What is published of a partition without an op of its own; nobody waits for it.
+class WithoutOp : public Publishing {
  public:
-  explicit LastOffsets(const Model& model) : model_(model) {}
-  bool lost_every_tablet(const Partition&) const;  // Every alive row's.
-  bool are_old(PartitionKey, const Partition&) const;
-  // No op's, but the partition's.
-  static OpId id(PartitionKey at) { return ~packed(at); }
-
-  std::optional<PartitionEdit> edit(OpId, const Partition&) override;
+  explicit WithoutOp(const Model& model) : model_(model) {}
   void published(OpId) override {}
   void gone(OpId, const std::string&) override {}
 
- private:
+ protected:
   const Model& model_;
+};
+
+// Writes what a partition's replicas were last heard to hold when its last tablet is gone (SAFETY
+// 6): who comes back first must know whom to wait for. And takes it back when it is led again.
+class LastOffsets : public WithoutOp {
+ public:
+  using WithoutOp::WithoutOp;
+  bool lost_every_tablet(const Partition&) const;  // Every alive row's.
+  bool are_old(PartitionKey, const Partition&) const;
+  static OpId id(PartitionKey at) { return ~packed(at); }
+
+  std::optional<PartitionEdit> edit(OpId, const Partition&) override;
 };
 
 // Sets dead the rows of followers that are lost while an op works on their partition: no copy of
 // another replica is worth an alive row that does not follow (SAFETY 1).
-class LostRows : public Publishing {
+class LostRows : public WithoutOp {
  public:
-  explicit LostRows(const Model& model) : model_(model) {}
-  // No op's, but the partition's.
+  using WithoutOp::WithoutOp;
   static OpId id(PartitionKey at) { return ~packed(at) ^ (OpId{1} << 62); }
 
   std::optional<PartitionEdit> edit(OpId, const Partition&) override;
-  void published(OpId) override {}
-  void gone(OpId, const std::string&) override {}
-
- private:
-  const Model& model_;
 };
 
 struct Brain::Rooms {

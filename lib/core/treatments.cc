@@ -335,9 +335,6 @@ void Brain::Rooms::set_lost_rows_dead(PartitionKey at, const Partition& p) {
     lost_rows_wanted_.erase(at);
     return;
   }
-  for (const Replica& r : p.replicas) {
-    if (is_lost_follower(model, r) && operations.sets_dead(at, r.tablet)) return;
-  }
   if (!lost_rows_wanted_.insert(at).second) return;
   desk.note(Severity::kWarning, "failover",
             "a row of " + model.name_of(at) + " is set dead beside op " + std::to_string(p.op) +

@@ -78,10 +78,10 @@ class Bare {
     while (!co_await has_caught_up(leader, pid)) co_await pause();
   }
 
-  // A tablet tells nothing by itself: how far it is it has to be asked, again and again. Asked
-  // without a pause, one that works is asked more than it works; at failoverd's own first interval
-  // the floor waits no longer than failoverd would.
   static asio::awaitable<void> pause() {
+    // A tablet tells nothing by itself: how far it is it has to be asked, again and again. Asked
+    // without a pause, one that works is asked more than it works; at failoverd's own first
+    // interval the floor waits no longer than failoverd would.
     return minitablet::sleep_for(std::chrono::milliseconds{5});
   }
 

@@ -1,48 +1,16 @@
 // What a brain shows of itself, beside what it does.
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <map>
 #include <optional>
 #include <string>
-#include <variant>
 
-#include "lib/core/brain.h"
+#include "tests/unit/core/brain_test_rig.h"
 
 namespace failoverd::core {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-class ShowingTest : public ::testing::Test {
+class ShowingTest : public BrainTest {
  protected:
-  // Op ids are there, and tablets answer after a millisecond that they hold nothing.
-  void step(const Event& event) {
-    for (const Command& command : brain_.step(now_, event)) {
-      if (const auto* timer = std::get_if<SetTimer>(&command)) {
-        to_come_.emplace(timer->at, TimerFired{timer->id});
-      }
-      if (const auto* reserve = std::get_if<ReserveOpIds>(&command)) {
-        to_come_.emplace(now_, OpIdsReserved{reserve->id, true, kFirstOpId, kFirstOpId + 9'999});
-      }
-      if (const auto* call = std::get_if<CallTablet>(&command)) {
-        Answer answer;
-        answer.transport = Transport::kAnswered;
-        to_come_.emplace(now_ + milliseconds{1}, TabletAnswered{call->id, call->tablet, answer});
-      }
-    }
-  }
-  void let_pass(Duration time) {
-    const Instant end = now_ + time;
-    while (!to_come_.empty() && to_come_.begin()->first <= end) {
-      const auto [at, event] = *to_come_.begin();
-      to_come_.erase(to_come_.begin());
-      now_ = std::max(now_, at);
-      step(event);
-    }
-    now_ = end;
-  }
   void step_at(seconds at, const Event& event) {
     now_ = Instant{at};
     step(event);
@@ -54,10 +22,6 @@ class ShowingTest : public ::testing::Test {
     }
     return std::nullopt;
   }
-
-  Brain brain_{Policy{}};
-  Instant now_;
-  std::multimap<Instant, Event> to_come_;
 };
 
 TEST_F(ShowingTest, SinceWhenItStandsBack) {

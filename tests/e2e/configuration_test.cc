@@ -1,0 +1,78 @@
+// What failoverd makes of its file and its flags before and when it starts: exit statuses, the line
+// that names what is wrong, and keys that do nothing yet. Reloads that change the switch:
+// switch_test.cc.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "tests/e2e/cluster.h"
+#include "tests/e2e/daemon.h"
+
+namespace failoverd::e2e {
+namespace {
+
+using testing::HasSubstr;
+using testing::MatchesRegex;
+
+// Started, or asked beforehand: it ends with one line about this place of its file.
+void expect_refused(Daemon& daemon, const std::string& place) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{}, std::vector<std::string>{"--check-config"}}) {
+    const auto bad = daemon.run(arguments);
+    EXPECT_EQ(bad.status, 78);
+    EXPECT_EQ(bad.out, "");
+    EXPECT_THAT(bad.err, MatchesRegex(".*failoverd0.yaml:" + place + "[^\n]+\n"));
+  }
+}
+
+TEST(Configuration, ExitStatusOfFailoverd) {
+  Cluster cluster({.tablets = 0});
+  Daemon& daemon = cluster.start_daemon();
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon.active(); }, "it acts"));
+  const auto ok = daemon.run({"--check-config"});
+  EXPECT_EQ(ok.status, 0);
+  EXPECT_EQ(ok.out, daemon.file().string() + ": ok\n");
+  EXPECT_EQ(daemon.run({}).status, 1);  // Its address is taken.
+  EXPECT_THAT(daemon.run({}).err, HasSubstr(daemon.http()));
+  EXPECT_EQ(daemon.stop(), 0);
+  daemon.write_file("log: {level: loud}\n");
+  expect_refused(daemon, "1:14: log.level: \"loud\" ");
+  const auto token = cluster.directory() / "token";
+  ASSERT_EQ(::mkfifo(token.c_str(), 0600), 0);  // Nobody ever writes into it.
+  daemon.write_file("listen: {token_file: " + token.string() + "}\n");
+  expect_refused(daemon, "1:22: listen.token_file: ");
+  EXPECT_EQ(daemon.run({"--explode"}).status, 1);
+  EXPECT_EQ(daemon.run({"--version"}).status, 0);
+  std::filesystem::remove(daemon.file());
+  EXPECT_EQ(daemon.run({}).status, 78);
+}
+
+// A key that does nothing says so: beforehand, at the start, and at a reload.
+TEST(Configuration, SeeWhichKeysAreNotUsed) {
+  Cluster cluster({.tablets = 0});
+  const std::string line = ": guards.max_lost_entries: \"0\": this version does not use it\n";
+  Daemon& daemon = cluster.start_daemon({.config = {"guards: {max_lost_entries: 0}"}});
+  const auto warnings = [&] {
+    const std::string log = daemon.log();
+    int n = 0;
+    for (auto at = log.find(line); at != std::string::npos; at = log.find(line, at + 1)) ++n;
+    return n;
+  };
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon.active(); }, "it acts"));
+  EXPECT_EQ(warnings(), 1) << daemon.log();
+  const auto checked = daemon.run({"--check-config"});
+  EXPECT_EQ(checked.status, 0);
+  EXPECT_THAT(checked.err, MatchesRegex(".*failoverd0.yaml:[0-9]+:28" + line));
+  daemon.process().kill(SIGHUP);
+  EXPECT_TRUE(cluster.wait_until([&] { return warnings() == 2; }, "a reload warns again"));
+  daemon.configure({"guards: {max_lost_entries: unlimited}"});
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return daemon.log().find("0 -> unlimited") != std::string::npos; }, "another reload"));
+  EXPECT_EQ(warnings(), 2);
+}
+
+}  // namespace
+}  // namespace failoverd::e2e
