@@ -4,9 +4,10 @@
 #
 #   ./test.sh            all that belongs to every change
 #   ./test.sh --full     that, clang-tidy, and a sanitizer build with its tests
-#   ./test.sh NAME...    parts: checks (format, rooms, words, shell, bite, units, prometheus),
-#                        unit, scenarios, simulation, tablet, nameserver, e2e, bench, tidy,
-#                        sanitizers; any other name is a regular expression of test names
+#   ./test.sh NAME...    parts: checks (format, layering, lengths, words, shell, bite, units,
+#                        prometheus), unit, scenarios, simulation, tablet, nameserver, e2e, bench,
+#                        tidy, sanitizers; a scenario by its file's name; any other name is a
+#                        regular expression of test names. Only what NAME needs is built.
 #   ./test.sh --list     the names of all tests
 #
 # JOBS (default: the number of processors) says how much is done at a time. Packages that are
@@ -20,7 +21,7 @@ exec </dev/null
 export JOBS=${JOBS:-$(nproc)}
 # What was compiled in one clone is not compiled again in another.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
-readonly CHECKS=(format rooms words shell bite units prometheus)
+readonly CHECKS=(format layering lengths words shell bite units prometheus)
 readonly STOREYS=(unit scenarios simulation tablet nameserver e2e bench)
 # What runs in the sanitizers' build: everything but benchmarks and what only drives processes.
 readonly SANITIZED=(unit scenarios simulation e2e)
@@ -71,15 +72,14 @@ run_ctest() {
   ((left <= total - bad)) || left=$((total - bad))
   passed=$((passed + total - bad - left)) failed=$((failed + bad)) skipped=$((skipped + left))
   mapfile -t -O ${#failures[@]} failures < <(
-    grep -E '<testcase .*status="fail"' "$report" 2>/dev/null | sed -E "s/.*<testcase name=\"([^\"]*)\".*/$name: \\1/")
+    grep -E '<testcase .*status="fail"' "$report" 2>/dev/null | sed -E "s#.*<testcase name=\"([^\"]*)\".*#$name: \\1#")
   echo "$name: $((total - bad - left)) passed, $bad failed, $left skipped ($((SECONDS - began)) s)"
 }
 
-# build DIRECTORY TARGET [CMAKE_ARGS...]
-build() {
-  local directory=$1 target=$2 began=$SECONDS
-  shift 2
-  title "build ($directory)"
+# configure DIRECTORY [CMAKE_ARGS...]
+configure() {
+  local directory=$1
+  shift
   # A directory that was configured for another place cannot be used here.
   if [[ -e $directory/CMakeCache.txt ]] &&
     ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$directory/CMakeCache.txt"; then
@@ -91,10 +91,51 @@ build() {
     cat "$directory/configure.log"
     return 1
   fi
-  local quiet=(--quiet)
+}
+
+# build DIRECTORY TARGET...: configured before.
+build() {
+  local directory=$1 began=$SECONDS quiet=(--quiet)
+  shift
+  title "build ($directory: $*)"
   if [[ -t 1 ]]; then quiet=(); fi
-  ninja -C "$directory" -j "$JOBS" "${quiet[@]}" "$target" || return 1
+  ninja -C "$directory" -j "$JOBS" "${quiet[@]}" "$@" || return 1
   echo "built in $((SECONDS - began)) s"
+}
+
+# The names of the tests in source files, each in a line. Those with parameters have more around
+# theirs; a scenario is named after its file.
+test_names() {
+  local label=$1 source file
+  shift
+  for source in "$@"; do
+    sed -nE "s/^TEST(_F|_P)?\\(([A-Za-z0-9_]+), ?([A-Za-z0-9_]+)\\).*/$label.\\2.\\3/p" "$source"
+    grep -q '^TEST_P(' "$source" || continue
+    for file in "${source%/*}"/*.txt; do
+      file=${file##*/} file=${file%.txt}
+      echo "$label.File/Scenarios.ComeOutAsWritten/${file//-/_}"
+    done
+  done
+}
+
+# programs_with REGEX: the test programs that have such tests, each in a line.
+programs_with() {
+  local program label sources
+  while read -r program label sources; do
+    # shellcheck disable=SC2086  # One path a word.
+    if test_names "$label" $sources | grep -qE -- "$1"; then echo "$program"; fi
+  done <build/tests.txt
+}
+
+# targets_of PART: what has to be built for it, each in a line.
+targets_of() {
+  if is_in "$1" "${STOREYS[@]}"; then
+    echo "tests_$1"
+  elif [[ $1 == tidy ]]; then
+    echo all # It asks the build which headers a file includes.
+  else
+    programs_with "$1" | grep . || echo all
+  fi
 }
 
 has_tests() { [[ -e tests/$1/CMakeLists.txt ]]; }
@@ -116,8 +157,8 @@ run_storey() {
 
 run_sanitizers() {
   # Warnings are the other build's business: gcc's sanitizers bring false ones.
-  if ! build build-asan all -DFAILOVERD_SANITIZE=address,undefined -DFAILOVERD_WERROR=OFF \
-    -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1"; then
+  if ! configure build-asan -DFAILOVERD_SANITIZE=address,undefined -DFAILOVERD_WERROR=OFF \
+    -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1" || ! build build-asan all; then
     count_check "build with sanitizers" false
     return
   fi
@@ -149,6 +190,12 @@ finish() {
   exit
 }
 
+# A scenario may be named as its file is: its test has _ for every -.
+scenario_or_name() {
+  local name=${1#tests/scenarios/} && name=${name%.txt}
+  if [[ -e tests/scenarios/$name.txt ]]; then echo "/${name//-/_}( |\$)"; else echo "$1"; fi
+}
+
 is_in() {
   local word=$1
   shift
@@ -156,7 +203,7 @@ is_in() {
 }
 
 main() {
-  local full=0 list=0 parts=() part needs_build=0 target="" groups=(build run test)
+  local full=0 list=0 parts=() part needs_build=0 targets=() groups=(build run test)
   for part in "$@"; do
     case $part in
       --full) full=1 ;;
@@ -164,7 +211,7 @@ main() {
       -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}" && exit 0 ;;
       -*) echo "test.sh: $part is not known; see ./test.sh --help" >&2 && exit 2 ;;
       checks) add_checks ;;
-      *) parts+=("$part") ;;
+      *) parts+=("$(scenario_or_name "$part")") ;;
     esac
   done
   if ((${#parts[@]} == 0)); then
@@ -174,7 +221,7 @@ main() {
     done
     ((full)) && parts+=(tidy sanitizers)
   fi
-  # What the parts need: packages, and which targets.
+  # What the parts need: packages, and a build.
   for part in "${parts[@]}"; do
     case $part in
       tidy) groups+=(full) ;;
@@ -182,23 +229,25 @@ main() {
     esac
     if is_in "$part" "${CHECKS[@]}" sanitizers; then continue; fi
     needs_build=1
-    case $part in
-      unit | scenarios) [[ $target =~ ^(|tests_$part)$ ]] && target=tests_$part || target=all ;;
-      *) target=all ;;
-    esac
   done
   if ! install_missing "${groups[@]}"; then
     count_check "packages" false
     finish
   fi
   if ((list)); then
-    build build all && ctest --test-dir build -N
+    configure build && build build all && ctest --test-dir build -N
     exit
   fi
 
-  if ((needs_build)) && ! build build "$target"; then
-    count_check "build" false
-    needs_build=-1
+  if ((needs_build)); then
+    configure build && for part in "${parts[@]}"; do
+      if is_in "$part" "${CHECKS[@]}" sanitizers; then continue; fi
+      mapfile -t -O ${#targets[@]} targets < <(targets_of "$part")
+    done
+    if ((${#targets[@]} == 0)) || ! build build "${targets[@]}"; then
+      count_check "build" false
+      needs_build=-1
+    fi
   fi
   for part in "${parts[@]}"; do
     if is_in "$part" "${CHECKS[@]}"; then
