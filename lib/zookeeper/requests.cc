@@ -10,9 +10,6 @@
 namespace failoverd::zookeeper {
 namespace {
 
-// A server closes the connection on a longer packet (its jute.maxbuffer), and with it everything
-// else that is under way: such a request is refused here.
-constexpr std::size_t kLongestPacket = 0xfffff;
 // What a request takes besides its path and value: length, header, type, flags, ACL, version.
 constexpr std::size_t kOverhead = 96;
 
@@ -70,6 +67,25 @@ void on_exists(int rc, const ::Stat* stat, const void* data) {
   const auto call = take<Session::Exists>(data);
   keep_watch(*call, Watches::Of::kData, rc == ZOK || rc == ZNONODE);
   call->core->answer(std::move(call->done), to_code(rc), to_stat(stat));
+}
+
+void on_acl(int rc, ::ACL_vector* entries, ::Stat*, const void* data) {
+  const auto call = take<Session::Acls>(data);
+  std::vector<Acl> list;
+  for (int i = 0; rc == ZOK && i < entries->count; ++i) {
+    const ::ACL& entry = entries->data[i];
+    std::string letters;
+    for (const auto& [permission, letter] : {std::pair{ZOO_PERM_CREATE, 'c'},
+                                             {ZOO_PERM_DELETE, 'd'},
+                                             {ZOO_PERM_READ, 'r'},
+                                             {ZOO_PERM_WRITE, 'w'},
+                                             {ZOO_PERM_ADMIN, 'a'}}) {
+      if ((entry.perms & permission) != 0) letters += letter;
+    }
+    const bool write = (entry.perms & ZOO_PERM_WRITE) != 0;
+    list.push_back({entry.id.scheme, entry.id.id, write, letters});
+  }
+  call->core->answer(std::move(call->done), to_code(rc), std::move(list));
 }
 
 void on_set(int rc, const ::Stat* stat, const void* data) {
@@ -163,6 +179,7 @@ std::vector<OpResult> results_of(const MultiCall& call, Code whole) {
     } else {
       const bool failed = error != ZOK && error != ZRUNTIMEINCONSISTENCY;
       result.code = failed ? to_code(error) : Code::kNotApplied;
+      if (failed) result.word = word_of(error);
     }
   }
   return results;
@@ -187,9 +204,9 @@ std::optional<Code> SessionCore::refusal(const std::string& path, bool sequentia
     note("ZooKeeper: \"" + path + "\" is not a valid path; the request was not sent");
     return Code::kOther;
   }
-  if (bytes > kLongestPacket) {
+  if (bytes > longest_request_) {
     note("ZooKeeper: a request for " + path + " of " + std::to_string(bytes) +
-         " bytes is longer than servers take (" + std::to_string(kLongestPacket) +
+         " bytes is longer than servers take (" + std::to_string(longest_request_) +
          "); it was not sent");
     return Code::kOther;
   }
@@ -239,6 +256,11 @@ void SessionCore::exists(const std::string& path, Session::Exists done, Session:
          [&](zhandle_t* zh, void* call) {
            return zoo_awexists(zh, path.c_str(), watcher, handle_.get(), &on_exists, call);
          });
+}
+
+void SessionCore::acl(const std::string& path, Session::Acls done) {
+  submit(path, false, bytes_of(path), std::move(done), nullptr,
+         [&](zhandle_t* zh, void* call) { return zoo_aget_acl(zh, path.c_str(), &on_acl, call); });
 }
 
 void SessionCore::create(const std::string& path, std::string value, bool ephemeral,

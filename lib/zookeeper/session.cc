@@ -46,6 +46,8 @@ const char* to_text(SessionState state) {
   return "?";
 }
 
+std::string to_text(const Acl& acl) { return acl.scheme + ":" + acl.id + ":" + acl.letters; }
+
 Op Op::create(std::string path, std::string value) {
   return {.kind = Kind::kCreate, .path = std::move(path), .value = std::move(value)};
 }
@@ -80,6 +82,9 @@ Session::~Session() {
 void Session::start() { state_->start(); }
 void Session::close() { state_->close(); }
 
+void Session::send_up_to(std::size_t bytes) { state_->send_up_to(bytes); }
+std::size_t Session::longest_request() const { return state_->longest_request(); }
+
 SessionState Session::state() const { return state_->state(); }
 Duration Session::negotiated_timeout() const { return state_->negotiated_timeout(); }
 std::int64_t Session::session_id() const { return state_->session_id(); }
@@ -95,6 +100,8 @@ void Session::children(const std::string& path, Children done, Watch watch) {
 void Session::exists(const std::string& path, Exists done, Watch watch) {
   state_->exists(path, std::move(done), std::move(watch));
 }
+
+void Session::acl(const std::string& path, Acls done) { state_->acl(path, std::move(done)); }
 
 void Session::create(const std::string& path, std::string value, bool ephemeral, bool sequential,
                      Created done) {

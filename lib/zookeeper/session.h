@@ -31,8 +31,8 @@ enum class Code {
                 // may have happened or may yet.
   kExpired,     // The session is gone; this write did not happen and will not.
   kNotApplied,  // In a multi: rolled back, or not reached, because another op of it failed.
-  kOther,       // Did not happen: invalid path, longer than servers take (Session::on_note says
-                // which), child of an ephemeral znode, ...
+  kOther,       // Did not happen: invalid path, longer than is sent (Session::on_note says which),
+                // child of an ephemeral znode, a quota, ...
 };
 const char* to_text(Code);
 
@@ -70,7 +70,17 @@ struct OpResult {
   Code code = Code::kUnknown;
   std::string created_path;  // kCreate.
   Stat stat;                 // kSet.
+  std::string word = {};  // ZooKeeper's own for a code of its answer: "no auth", "bad arguments".
 };
+
+// One entry of a znode's access control list: what `id` of `scheme` may do.
+struct Acl {
+  std::string scheme;  // "world", "ip", "digest", "sasl", ...
+  std::string id;
+  bool write = false;   // May set its value.
+  std::string letters;  // All that it may, as ZooKeeper's tools write it: "cdrwa".
+};
+std::string to_text(const Acl&);  // "world:anyone:r"
 
 enum class SessionState {
   kConnecting,  // Not connected; the session may still live at the servers.
@@ -79,8 +89,9 @@ enum class SessionState {
 };
 const char* to_text(SessionState);
 
-// ZooKeeper refuses packets of more than 1 MiB (jute.maxbuffer); callers split multis by this.
-inline constexpr std::size_t kMaxMultiBytes = 900u << 10;
+// A server closes the connection on a longer request (its jute.maxbuffer; this is what it is where
+// nobody has set another), and with it ends everything else that is under way.
+inline constexpr std::size_t kLongestRequest = 0xfffff;
 
 class Session {
  public:
@@ -89,6 +100,8 @@ class Session {
     Duration timeout = std::chrono::seconds{2};  // Asked for; the server may answer with another.
     std::string digest_auth = {};  // "user:password" or a zk_cert; empty: none. Then our znodes
                                    // are created with creator-all ACLs.
+    // Requests that are longer, in bytes, are answered kOther and not sent.
+    std::size_t longest_request = kLongestRequest;
   };
 
   Session(boost::asio::io_context& io, Options options);
@@ -113,6 +126,10 @@ class Session {
   // One line for the log, without a full stop: connected, lost, expired, what was not sent and why.
   std::function<void(const std::string& line)> on_note;
 
+  // These servers are known to take longer requests than Options say.
+  void send_up_to(std::size_t bytes);
+  std::size_t longest_request() const;
+
   SessionState state() const;
   Duration negotiated_timeout() const;  // Zero before the first connection.
   std::int64_t session_id() const;      // Zero before the first connection.
@@ -127,6 +144,7 @@ class Session {
   using Children = std::function<void(Code, std::vector<std::string> names, Stat)>;
   using Exists = std::function<void(Code, Stat)>;
   using Created = std::function<void(Code, std::string path)>;
+  using Acls = std::function<void(Code, std::vector<Acl>)>;
   using Done = std::function<void(Code)>;
   using SetDone = std::function<void(Code, Stat)>;
   using MultiDone = std::function<void(Code, std::vector<OpResult>)>;
@@ -134,6 +152,8 @@ class Session {
   void get(const std::string& path, Get done, Watch watch = nullptr);
   void children(const std::string& path, Children done, Watch watch = nullptr);
   void exists(const std::string& path, Exists done, Watch watch = nullptr);
+  // No watch tells that it changed.
+  void acl(const std::string& path, Acls done);
   // With sequential the server appends ten digits to the path; `done` is told the whole path.
   void create(const std::string& path, std::string value, bool ephemeral, bool sequential,
               Created done);

@@ -57,14 +57,30 @@ Code to_code(int zoo_error) {
     case ZNOTREADONLY:
     case ZEPHEMERALONLOCALSESSION:
       return Code::kOther;
-    default:  // Connection loss, time-out, closing, throttled, moved: it may have happened.
+    case ZCLOSING:
+    case ZNOTHING:
+    case ZSESSIONMOVED:
+    case ZTHROTTLEDOP:
       return Code::kUnknown;
+    default:  // What is below is a server's answer, and a no: a quota, say. What is above is not
+              // (connection loss, time-out): it may have happened.
+      return zoo_error < ZAPIERROR ? Code::kOther : Code::kUnknown;
   }
+}
+
+std::string word_of(int zoo_error) {
+  constexpr int kQuotaExceeded = -125;  // The C client does not know it yet.
+  if (zoo_error == kQuotaExceeded) return "quota exceeded";
+  const Code code = to_code(zoo_error);
+  if (code != Code::kOther && code != Code::kUnknown) return to_text(code);
+  const std::string known = zerror(zoo_error);
+  return known == "unknown error" ? "error " + std::to_string(zoo_error) : known;
 }
 
 SessionCore::SessionCore(boost::asio::io_context& io, Session::Options options, Session* owner)
     : io_(io),
       options_(std::move(options)),
+      longest_request_(options_.longest_request),
       owner_(owner),
       lookup_(io),
       lookup_timer_(io),

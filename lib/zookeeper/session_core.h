@@ -3,6 +3,7 @@
 // by what it has posted, so that a Session can be destroyed from one of its own callbacks.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -28,6 +29,8 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   void close();
   void disown() { owner_ = nullptr; }  // The Session is gone: nobody to tell states.
 
+  void send_up_to(std::size_t bytes) { longest_request_ = std::max(longest_request_, bytes); }
+  std::size_t longest_request() const { return longest_request_; }
   SessionState state() const { return state_; }
   Duration negotiated_timeout() const { return negotiated_; }
   std::int64_t session_id() const { return session_id_; }
@@ -35,6 +38,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   void get(const std::string& path, Session::Get done, Session::Watch watch);
   void children(const std::string& path, Session::Children done, Session::Watch watch);
   void exists(const std::string& path, Session::Exists done, Session::Watch watch);
+  void acl(const std::string& path, Session::Acls done);
   void create(const std::string& path, std::string value, bool ephemeral, bool sequential,
               Session::Created done);
   void set(const std::string& path, std::string value, std::int32_t version, Session::SetDone done);
@@ -81,6 +85,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   boost::asio::io_context& io_;
   const Session::Options options_;
   std::vector<Host> hosts_;  // As configured; names or addresses.
+  std::size_t longest_request_;
 
   Session* owner_;  // Null when the Session is gone.
   SessionState state_ = SessionState::kConnecting;
@@ -103,5 +108,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
 // ZooKeeper's own codes (ZOK, ...) in our words. What is not known to have been refused is
 // kUnknown.
 Code to_code(int zoo_error);
+// ZooKeeper's own word for it: "no auth", "bad arguments", "quota exceeded".
+std::string word_of(int zoo_error);
 
 }  // namespace failoverd::zookeeper

@@ -26,11 +26,12 @@ std::int64_t in_ms(Duration d) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
 }
 
-std::vector<std::string> command_line(const std::filesystem::path& directory) {
+std::vector<std::string> command_line(const std::filesystem::path& directory,
+                                      const std::vector<std::string>& properties) {
   if (!std::filesystem::exists(kJar)) {
     throw std::runtime_error(std::string{kJar} + ": not there; install the package `zookeeper`");
   }
-  return {
+  std::vector<std::string> line = {
       "java",
       "-Xmx128m",
       "-Xshare:auto",
@@ -45,9 +46,11 @@ std::vector<std::string> command_line(const std::filesystem::path& directory) {
       "-Djava.io.tmpdir=" + directory.string(),
       "-cp",
       std::string{kJar} + ":" + kLogJar,
-      "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-      (directory / "zoo.cfg").string(),
   };
+  for (const std::string& property : properties) line.push_back("-D" + property);
+  line.emplace_back("org.apache.zookeeper.server.quorum.QuorumPeerMain");
+  line.push_back((directory / "zoo.cfg").string());
+  return line;
 }
 
 // Asks with a four-letter word; empty if there is no answer within a moment.
@@ -102,9 +105,10 @@ ZooKeeperServer::ZooKeeperServer(ZooKeeperOptions options, std::uint16_t port,
 }
 
 void ZooKeeperServer::launch() {
-  process_.emplace(Process::Options{.arguments = command_line(directory_->path()),
-                                    .log_file = directory_->path() / "log",
-                                    .working_directory = directory_->path()});
+  process_.emplace(
+      Process::Options{.arguments = command_line(directory_->path(), options_.properties),
+                       .log_file = directory_->path() / "log",
+                       .working_directory = directory_->path()});
 }
 
 void ZooKeeperServer::wait_until_it_serves() {
@@ -151,6 +155,24 @@ std::string ZooKeeperServer::mode() const {
 }
 
 std::string ZooKeeperServer::log() const { return process_->log(); }
+
+std::string ZooKeeperServer::shell(const std::vector<std::string>& line) const {
+  TemporaryDirectory directory;
+  std::vector<std::string> arguments = {"java",
+                                        "-Xshare:auto",
+                                        "-XX:TieredStopAtLevel=1",
+                                        "-cp",
+                                        std::string{kJar} + ":" + kLogJar,
+                                        "org.apache.zookeeper.ZooKeeperMain",
+                                        "-server",
+                                        hosts()};
+  arguments.insert(arguments.end(), line.begin(), line.end());
+  Process shell{Process::Options{.arguments = std::move(arguments),
+                                 .log_file = directory.path() / "log",
+                                 .working_directory = directory.path()}};
+  CHECK(shell.wait(std::chrono::seconds{60}).has_value());
+  return shell.log();
+}
 
 ZooKeeperEnsemble::ZooKeeperEnsemble(int members, ZooKeeperOptions options) {
   std::string quorum = "quorumListenOnAllIPs=false\n";

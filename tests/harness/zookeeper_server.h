@@ -20,6 +20,7 @@ namespace failoverd::harness {
 struct ZooKeeperOptions {
   Duration tick = std::chrono::milliseconds{200};
   Duration start_deadline = std::chrono::seconds{30};
+  std::vector<std::string> properties = {};  // Java's: "jute.maxbuffer=200000".
 };
 
 class ZooKeeperServer {
@@ -43,6 +44,9 @@ class ZooKeeperServer {
   // "standalone", "leader" or "follower"; empty while it does not serve.
   std::string mode() const;
   std::string log() const;
+  // Runs one line of ZooKeeper's own shell against it, to its end ("setAcl /a world:anyone:r"), and
+  // returns all that it printed. Takes a second.
+  std::string shell(const std::vector<std::string>& line) const;
 
  private:
   friend class ZooKeeperEnsemble;
