@@ -101,6 +101,8 @@ struct Brain::Rooms {
   void tablet_answered(const TabletAnswered&);
   void timer_fired(const TimerFired&);
   void routed(const Route&, const TabletAnswered&);
+
+  // takeover.cc
   void recall();
   bool remember(Partition&, const BegunElection&);
 
