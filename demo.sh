@@ -41,6 +41,25 @@ shown() {
 
 # --- Built ----------------------------------------------------------------------------------------
 
+# Where nobody sees ninja's own line: how far it is, every ten seconds, and the rest into build.log.
+build_into_log() {
+  local line next=$((SECONDS + 10)) status
+  exec 3< <(NINJA_STATUS='[%f/%t] ' exec ninja -C "$BUILD" "${PROGRAMS[@]}" 2>&1)
+  foreground=$!
+  while IFS= read -r line <&3; do
+    printf '%s\n' "$line"
+    if [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] && ((SECONDS >= next)); then
+      say "  ${BASH_REMATCH[1]} of ${BASH_REMATCH[2]} steps built" >&2
+      next=$((SECONDS + 10))
+    fi
+  done >"$BUILD/build.log"
+  exec 3<&-
+  wait "$foreground"
+  status=$?
+  foreground=""
+  return $status
+}
+
 build() {
   local began=$SECONDS
   # What was compiled in one clone is not compiled again in another.
@@ -62,7 +81,7 @@ build() {
   if [[ -t 1 ]]; then
     NINJA_STATUS='[%f/%t] ' wait_for_command ninja -C "$BUILD" "${PROGRAMS[@]}" ||
       die "it cannot be built"
-  elif ! wait_for_command ninja -C "$BUILD" "${PROGRAMS[@]}" >"$BUILD/build.log" 2>&1; then
+  elif ! build_into_log; then
     tail -n 40 "$BUILD/build.log"
     die "it cannot be built"
   fi
