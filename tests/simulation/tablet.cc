@@ -174,8 +174,8 @@ core::Answer Tablet::status(const core::GetTableStatus& c) const {
   core::Answer a = answer(core::kOk);
   for (const auto& [key, h] : memory) {
     if (c.at && *c.at != key) continue;
-    const core::Offset offset = h.loaded() ? log(key).offset() : 0;
-    a.replicas.push_back({key, offset, h.mode, h.state, offset, offset * 100});
+    const core::Offset last = offset(key, h);
+    a.replicas.push_back({key, last, h.mode, h.state, last, last * 100});
   }
   return a;
 }
@@ -186,7 +186,7 @@ core::Answer Tablet::term_pair(core::PartitionKey at) const {
     a.has_table = true;
     a.is_leader = h->mode == core::Mode::kLeader;
     a.term = h->term;
-    a.offset = h->loaded() ? log(at).offset() : 0;
+    a.offset = offset(at, *h);
   } else if (const auto d = disk.find(at); d != disk.end()) {
     a.term = d->second.snapshot_term;  // The binlog behind it does not count.
     a.offset = d->second.snapshot;
@@ -255,7 +255,7 @@ core::Answer Tablet::followers(core::PartitionKey at) const {
   if (!h) return no_table();
   if (h->mode != core::Mode::kLeader) return answer(kTableIsFollower, "table is follower");
   core::Answer a = answer(core::kOk);
-  a.offset = h->loaded() ? log(at).offset() : 0;
+  a.offset = offset(at, *h);
   for (const Follower& f : h->followers)
     a.followers.push_back({f.endpoint, f.position.value_or(0)});
   return a;
@@ -302,6 +302,10 @@ const Log& Tablet::log(core::PartitionKey at) const {
   static const Log kEmpty;
   const auto found = disk.find(at);
   return found == disk.end() ? kEmpty : found->second.log;
+}
+
+core::Offset Tablet::offset(core::PartitionKey at, const Held& h) const {
+  return h.loaded() ? log(at).offset() : h.in_new_file;
 }
 
 void Tablet::create(core::PartitionKey at, core::Mode mode, core::Term term,

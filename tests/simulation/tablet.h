@@ -59,8 +59,10 @@ class Tablet {
     std::vector<Follower> followers;
     bool from_disk = false;  // LoadTable made it, and no leader has sent to it since.
     Instant loaded_at;       // When it became kTableNormal.
+    // What was appended while it waited to be loaded: a new binlog file that begins at offset 0.
+    core::Offset in_new_file = 0;
 
-    // Until then it answers offset 0.
+    // Until then it answers the offset of what was appended since LoadTable, else 0.
     bool loaded() const {
       return state != core::TableState::kUndefined && state != core::TableState::kLoading;
     }
@@ -144,6 +146,7 @@ class Tablet {
   const std::string& endpoint() const { return endpoint_; }
   const Held* held(core::PartitionKey) const;
   const Log& log(core::PartitionKey) const;  // On its disk; empty where there is no directory.
+  core::Offset offset(core::PartitionKey, const Held&) const;  // As it answers it.
   bool leads(core::PartitionKey) const;
   // The table is made, as the nameserver's CreateTable does.
   void create(core::PartitionKey, core::Mode, core::Term,
@@ -188,12 +191,15 @@ class Tablet {
   bool register_task(core::OpId, core::Task);
   void end_task(core::OpId, core::Task, bool done);
   void failed_before(const core::Call&);
-  void run_task(Work);  // On one of its few task threads.
+  void queue_task(Work);  // On one of its few task threads, when its turn comes.
+  void run_task(Work);
   void task_thread_free();
   bool is(core::PartitionKey, std::uint64_t instance) const;  // Still in memory.
   void loading_ends(core::PartitionKey, std::uint64_t instance);
   void drop(core::PartitionKey);
   void about_to_write(Directory&);
+  // While the partition waits to be loaded.
+  void write_to_new_file(Directory&, Held&, const Entry&);
   void forget_memory();
 
   // --- Copies: tablet_send.cc

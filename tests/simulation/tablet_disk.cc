@@ -47,6 +47,12 @@ core::Answer Tablet::delete_op_task(core::OpId op) {
   return answer(core::kOk, "ok");
 }
 
+void Tablet::queue_task(Work work) {
+  if (!world_.dice.chance(world_.timing.queued)) return run_task(std::move(work));
+  after(world_.dice.in(world_.timing.queue),
+        [this, work = std::move(work)]() mutable { run_task(std::move(work)); });
+}
+
 void Tablet::run_task(Work work) {
   if (busy_task_threads_ == kTaskThreads) {
     waiting_tasks_.push_back(std::move(work));
@@ -79,12 +85,12 @@ core::Answer Tablet::load_table(const core::LoadTable& c) {
   Held& h = memory[c.at];
   h.mode = c.mode;
   h.term = c.mode == core::Mode::kLeader ? c.term : 0;
-  // Until its task begins it is there with offset 0, and not even kTableLoading.
+  // Until its task begins it is there with offset 0, and not even kTableLoading (SAFETY 19).
   h.state = core::TableState::kUndefined;
   h.instance = ++last_run_;
   h.from_disk = true;
   set_followers(c.at, h, {});
-  run_task([this, at = c.at, instance = h.instance] {
+  queue_task([this, at = c.at, instance = h.instance] {
     if (!is(at, instance)) return task_thread_free();
     memory.at(at).state = core::TableState::kLoading;
     after(world_.dice.in(world_.timing.load), [this, at, instance] { loading_ends(at, instance); });
@@ -113,7 +119,7 @@ core::Answer Tablet::drop_table(const core::DropTable& c) {
     end_task(c.op, core::Task::kDropTable, false);
     return h ? answer(core::kTableIsMakingSnapshot, "table status is kMakingSnapshot") : no_table();
   }
-  run_task([this, c, instance = h->instance] {
+  queue_task([this, c, instance = h->instance] {
     after(world_.dice.in(world_.timing.drop), [this, c, instance] {
       if (is(c.at, instance)) drop(c.at);
       end_task(c.op, core::Task::kDropTable, true);
@@ -220,6 +226,19 @@ void Tablet::about_to_write(Directory& d) {
   if (now < d.next_sync) return;
   d.synced = d.log.offset();
   d.next_sync = now + world_.timing.binlog_sync;
+}
+
+// The loader reads the snapshot and then this file, whatever the files before it hold: with its
+// first entry they are lost, and of this one what the snapshot covers is.
+void Tablet::write_to_new_file(Directory& d, Held& h, const Entry& entry) {
+  about_to_write(d);
+  if (h.in_new_file == 0) {
+    d.log.cut(d.snapshot);
+    d.binlog_from = d.snapshot;
+    d.synced = std::min(d.synced, d.log.offset());
+  }
+  h.in_new_file = entry.index;
+  if (entry.index > d.log.offset()) d.log.add(entry);
 }
 
 void Tablet::forget_memory() {

@@ -19,11 +19,19 @@ std::optional<Entry> Tablet::put(core::PartitionKey at, Payload payload, int& co
     return std::nullopt;
   }
   Held& h = found->second;
+  const bool waits = h.state == core::TableState::kUndefined;
+  const bool refuses =
+      h.state == core::TableState::kLoading || (waits && !world_.timing.puts_in_queue);
   code = h.mode != core::Mode::kLeader ? kTableIsFollower
-         : !h.loaded()                 ? core::kTableIsLoading
+         : refuses                     ? core::kTableIsLoading
                                        : core::kOk;
   if (code != core::kOk) return std::nullopt;
   Directory& d = disk.at(at);
+  if (waits) {
+    const Entry entry{h.term, h.in_new_file + 1, payload, 0};
+    write_to_new_file(d, h, entry);
+    return entry;
+  }
   about_to_write(d);
   const Entry entry = d.log.append(h.term, payload);
   for (Follower& f : h.followers) {
@@ -38,7 +46,7 @@ Tablet::Appended Tablet::append(const Append& request) {
   Held& h = found->second;
   Directory& d = disk.at(request.at);
   const auto say = [&](int code) {
-    return Appended{code, h.loaded() ? d.log.offset() : 0, h.term, process_};
+    return Appended{code, offset(request.at, h), h.term, process_};
   };
   if (h.mode == core::Mode::kLeader) return say(core::kTableIsLeader);
   if (h.state == core::TableState::kLoading) return say(core::kTableIsLoading);
@@ -46,12 +54,17 @@ Tablet::Appended Tablet::append(const Append& request) {
   if (request.by_leader) h.from_disk = false;
   if (request.probe) h.term = request.term;  // Only the empty probe raises it.
   // A gap is refused. Before its load has begun it knows of no entry yet.
-  if (!request.probe && (!h.loaded() || request.pre > d.log.offset())) {
+  if (!request.probe && request.pre > offset(request.at, h)) {
     return say(core::kFailToAppendEntries);
   }
-  if (!request.entries.empty()) about_to_write(d);
+  if (h.loaded() && !request.entries.empty()) about_to_write(d);
   for (const Entry& entry : request.entries) {
-    if (entry.index > d.log.offset()) d.log.add(entry);  // What it has is skipped, and that is ok.
+    if (entry.index <= offset(request.at, h)) continue;  // What it has is skipped, and that is ok.
+    if (h.loaded()) {
+      d.log.add(entry);
+    } else {
+      write_to_new_file(d, h, entry);
+    }
   }
   return say(core::kOk);
 }

@@ -24,6 +24,18 @@ class MadeUpDisk : public MadeUp {
     world_.tablet(tablet).make_snapshot(kAt);
     world_.run_for(seconds{1});
   }
+  // LoadTable was answered; its task waits for a second.
+  void load_queued(const std::string& tablet, core::Mode mode, core::Term term = 0) {
+    world_.timing.queued = 1;
+    world_.timing.queue = {seconds{1}, seconds{1}};
+    ASSERT_TRUE(call(tablet, load(mode, term)).ok());
+    ASSERT_EQ(state(tablet), core::TableState::kUndefined);
+  }
+  int put(const std::string& tablet) {
+    int code = -1;
+    world_.tablet(tablet).put(kAt, world_.next_payload(), code);
+    return code;
+  }
   core::TableState state(const std::string& tablet) {
     return call(tablet, core::GetTableStatus{kAt}).replicas.at(0).state;
   }
@@ -73,6 +85,69 @@ TEST_F(MadeUpDisk, ALoadedFollowersTermIsZeroALeadersTheRequests) {
             kTableMetaIsInvalid);
   EXPECT_EQ(call("B:1", core::LoadTable{{9, 0}, "x", "", core::Mode::kFollower, 0}).code,
             core::kTableDirIsNotExist);
+}
+
+// SAFETY 19: a leader that waits to be loaded takes puts, and they cost what was there before.
+TEST_F(MadeUpDisk, PutsToALeaderInTheQueueCostEveryOlderRow) {
+  write(5);
+  restart("B:1");
+  const Log before = world_.tablet("B:1").log(kAt);
+  load_queued("B:1", core::Mode::kLeader, 9);
+  EXPECT_EQ(put("B:1"), core::kOk);
+  EXPECT_EQ(put("B:1"), core::kOk);
+  EXPECT_EQ(call("B:1", core::GetTermPair{kAt}).offset, 2u);
+  world_.run_for(milliseconds{1010});
+  EXPECT_EQ(state("B:1"), core::TableState::kLoading);
+  EXPECT_EQ(put("B:1"), core::kTableIsLoading);
+  world_.run_for(seconds{1});
+  EXPECT_EQ(state("B:1"), core::TableState::kNormal);
+  EXPECT_EQ(call("B:1", core::GetTermPair{kAt}).offset, 2u);
+  EXPECT_EQ(world_.tablet("B:1").log(kAt).common_with(before), 0u);
+  restart("B:1");
+  EXPECT_EQ(offset("B:1"), 2u);  // Lost for good.
+}
+
+// SAFETY 19: loaded as follower and then told to lead, nothing is lost.
+TEST_F(MadeUpDisk, AFollowerInTheQueueRefusesPuts) {
+  write(5);
+  restart("B:1");
+  load_queued("B:1", core::Mode::kFollower);
+  EXPECT_EQ(put("B:1"), kTableIsFollower);
+  EXPECT_EQ(call("B:1", core::Promote{kAt, 9, {}}).code, core::kTableStatusIsNotNormal);
+  world_.run_for(seconds{3});
+  EXPECT_EQ(call("B:1", core::GetTermPair{kAt}).offset, 5u);
+  ASSERT_TRUE(call("B:1", core::Promote{kAt, 9, {}}).ok());
+  EXPECT_EQ(put("B:1"), core::kOk);
+  EXPECT_EQ(offset("B:1"), 6u);
+}
+
+// SAFETY 19: of the new file only what is above the snapshot counts.
+TEST_F(MadeUpDisk, WhatTheSnapshotCoversOutlivesPutsInTheQueue) {
+  write(5);
+  make_snapshot("B:1");
+  write(5);
+  restart("B:1");
+  const Log before = world_.tablet("B:1").log(kAt);
+  load_queued("B:1", core::Mode::kLeader, 9);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(put("B:1"), core::kOk);
+  world_.run_for(seconds{3});
+  EXPECT_EQ(offset("B:1"), 6u);
+  EXPECT_EQ(world_.tablet("B:1").log(kAt).common_with(before), 5u);
+}
+
+// SAFETY 10, 19: a leader that still sends finds a follower at offset 0 and sends all it has.
+TEST_F(MadeUpDisk, AFollowerInTheQueueTakesEntriesFromTheBeginning) {
+  write(5);
+  restart("B:1");
+  load_queued("B:1", core::Mode::kFollower);
+  const Entry first{1, 1, world_.next_payload(), 0};
+  const Entry last{1, 6, world_.next_payload(), 0};
+  EXPECT_EQ(world_.tablet("B:1").append({kAt, 1, false, true, 5, {last}}).code,
+            core::kFailToAppendEntries);
+  EXPECT_EQ(world_.tablet("B:1").append({kAt, 1, false, true, 0, {first}}).code, core::kOk);
+  EXPECT_EQ(call("B:1", core::GetTermPair{kAt}).offset, 1u);
+  world_.run_for(seconds{3});
+  EXPECT_EQ(offset("B:1"), 1u);
 }
 
 TEST_F(MadeUpDisk, AFailedLoadCostsTheDirectory) {

@@ -33,6 +33,11 @@ struct Timing {
 
   // A binlog reaches the disk itself so often: what is younger does not survive a power cut.
   Duration binlog_sync = std::chrono::seconds{5};
+  // A LoadTable, DropTable or SendSnapshot waits in the queue for a task thread, so often and so
+  // long: a table that waits to be loaded is kTableUndefined, and as leader takes puts (SAFETY 19).
+  double queued = 0;
+  Range queue{std::chrono::milliseconds{1}, std::chrono::seconds{3}};
+  bool puts_in_queue = true;  // false: such a leader refuses them, which no real one does.
   // A task thread takes up its task; loads, drops, sends a file and waits after it, tries again.
   Range task_begins{Duration{0}, std::chrono::milliseconds{3}};
   Range load{std::chrono::milliseconds{10}, std::chrono::milliseconds{1500}};

@@ -33,6 +33,19 @@ std::vector<fs::path> Binlog::files_in(const fs::path& directory) {
   return found;
 }
 
+std::vector<fs::path> Binlog::files_behind(const fs::path& directory, std::uint64_t offset) {
+  std::vector<fs::path> found = files_in(directory);
+  auto first = found.begin();
+  for (auto at = found.begin(); at != found.end(); ++at) {
+    RecordReader reader{*at};
+    Record record;
+    if (!reader.is_open() || reader.next(record) != RecordReader::Next::kRecord) continue;
+    if (record.index <= offset + 1) first = at;
+  }
+  found.erase(found.begin(), first);
+  return found;
+}
+
 Result<void> Binlog::open() {
   std::error_code error;
   fs::create_directories(directory_, error);

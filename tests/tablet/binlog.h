@@ -32,11 +32,17 @@ class Binlog {
   // Oldest first.
   const std::vector<File>& files() const { return files_; }
   std::filesystem::path path_of(const File& file) const;
+  // Begun since open(), and what append() writes to.
+  bool writes_to(const File& file) const { return writer_ && file.number == files_.back().number; }
   // Cuts off what is behind the last whole record; for loading.
   void truncate(std::size_t which, std::uint64_t bytes);
 
   // The files below a binlog directory, oldest first, whoever owns it.
   static std::vector<std::filesystem::path> files_in(const std::filesystem::path& directory);
+  // Those that loading reads behind a snapshot at `offset`: the newest that begins at or below it
+  // and all after that one; all if none does.
+  static std::vector<std::filesystem::path> files_behind(const std::filesystem::path& directory,
+                                                         std::uint64_t offset);
 
   // `offset`: the log's last index before these frames, which a new file is filed under. False if
   // they could not be written; then nothing was.

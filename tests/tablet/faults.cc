@@ -45,6 +45,8 @@ bool parse(std::istringstream rule, control::HangRequest& hang) {
     hang.set_stage(control::kInside);
   } else if (stage == "after") {
     hang.set_stage(control::kAfter);
+  } else if (stage == "queued") {
+    hang.set_stage(control::kQueued);
   } else {
     return false;
   }
@@ -67,7 +69,9 @@ Result<std::vector<control::HangRequest>> parse_hangs(const std::string& text) {
   std::istringstream rules{text};
   for (std::string rule; std::getline(rules, rule, ',');) {
     if (!parse(std::istringstream{rule}, hangs.emplace_back())) {
-      return Failure{"--hang=" + text + ": METHOD:before|inside|after[:PID[:SKIP]],... is wanted"};
+      return Failure{"--hang=" + text +
+                     ": METHOD:before|inside|after|queued[:PID[:SKIP]],... "
+                     "is wanted"};
     }
   }
   return hangs;

@@ -45,8 +45,9 @@ constexpr const char* kUsage =
     "To one tablet:\n"
     "  dump ENDPOINT TID PID [--from-disk]\n"
     "  status ENDPOINT\n"
-    "  control ENDPOINT hang METHOD|'*' [--stage=before|inside|after] [--ms=N] [--calls=N]\n"
+    "  control ENDPOINT hang METHOD|'*' [--stage=before|inside|after|queued] [--ms=N] [--calls=N]\n"
     "                                   [--tid=N] [--pid=N]\n"
+    "        queued: a LoadTable, SendSnapshot or DropTable waits for a task thread\n"
     "  control ENDPOINT fail METHOD|'*' --code=N|--error-code=N|--drop [--calls=N] [--tid=N] "
     "[--pid=N]\n"
     "  control ENDPOINT release [METHOD]\n"
@@ -251,8 +252,12 @@ bool hang(Client& client, const Arguments& arguments) {
   control::HangRequest request;
   *request.mutable_match() = match_of(arguments);
   const std::string stage = arguments.get("stage", "before");
-  if (stage == "inside") request.set_stage(control::kInside);
-  if (stage == "after") request.set_stage(control::kAfter);
+  static const std::map<std::string, control::Stage> kStages = {{"before", control::kBefore},
+                                                                {"inside", control::kInside},
+                                                                {"after", control::kAfter},
+                                                                {"queued", control::kQueued}};
+  if (!kStages.contains(stage)) throw Usage("--stage=" + stage + " is no stage of a call");
+  request.set_stage(kStages.at(stage));
   request.set_milliseconds(number(arguments.get("ms", "0")));
   request.set_calls(number(arguments.get("calls", "0")));
   return client.control("Hang", request);

@@ -36,6 +36,24 @@ class Load : public Rig {
     return which;
   }
   bool is_normal(std::size_t which) { return state(which) == fedb::kTableNormal; }
+  // LoadTable was answered, and no task thread takes the table up until release().
+  void load_queued(std::size_t which, fedb::TableMode mode, std::uint64_t term = 0) {
+    hang(which, "LoadTable", control::kQueued);
+    ASSERT_EQ(load(which, mode, task(1, fedb::kLoadTable), term), 0);
+    ASSERT_TRUE(status(which).has_tid());
+    ASSERT_EQ(state(which), fedb::kTableUndefined);
+    ASSERT_EQ(task_status(which, 1), fedb::kDoing);
+  }
+  void loads_now(std::size_t which) {
+    release(which);
+    ASSERT_TRUE(soon([&] { return is_normal(which); }, "it is loaded"));
+  }
+  void load_again(std::size_t which) {
+    end(which);
+    begin_again(which);
+    ASSERT_EQ(load(which, fedb::kTableFollower), 0);
+    ASSERT_TRUE(soon([&] { return is_normal(which); }, "it is loaded"));
+  }
 };
 
 TEST_F(Load, CreateRefusals) {
@@ -163,6 +181,103 @@ TEST_F(Load, BeforeItsTaskBeginsAProbePassesWithOffsetZero) {
   release(tablet);
   ASSERT_TRUE(soon([&] { return is_normal(tablet); }, "it is loaded"));
   EXPECT_EQ(term_pair(tablet).offset(), 3u);
+}
+
+// SAFETY 19: a leader that waits to be loaded takes puts, and they cost what was there before.
+TEST_F(Load, PutsToALeaderInTheQueueCostEveryOlderRow) {
+  const auto tablet = restarted_with_rows(5);
+  load_queued(tablet, fedb::kTableLeader, 9);
+  EXPECT_TRUE(term_pair(tablet).is_leader());
+  EXPECT_EQ(put(tablet, "meanwhile"), 0);
+  EXPECT_EQ(put(tablet, "later"), 0);
+  EXPECT_EQ(term_pair(tablet).offset(), 2u);
+  EXPECT_EQ(Binlog::files_in(partition(tablet) / "binlog").size(), 2u);
+  loads_now(tablet);
+  EXPECT_EQ(offset(tablet), 2u);
+  EXPECT_EQ(get(tablet, "k0"), "");
+  EXPECT_EQ(get(tablet, "meanwhile"), "v");
+  EXPECT_EQ(dump(tablet).row_count(), 2u);
+  EXPECT_EQ(dump(tablet, true).digest(), dump(tablet).digest());
+  ASSERT_EQ(put(tablet, "after"), 0);
+  load_again(tablet);
+  EXPECT_EQ(offset(tablet), 3u);
+  EXPECT_EQ(get(tablet, "k0"), "");
+  EXPECT_EQ(get(tablet, "after"), "v");
+}
+
+// SAFETY 19: loaded as follower and then told to lead, nothing is lost.
+TEST_F(Load, AFollowerInTheQueueRefusesPuts) {
+  const auto tablet = restarted_with_rows(5);
+  load_queued(tablet, fedb::kTableFollower);
+  EXPECT_EQ(put(tablet, "meanwhile"), kTableIsFollower);
+  EXPECT_EQ(lead(tablet, 9), kStateIsNotNormal);
+  EXPECT_EQ(term_pair(tablet).offset(), 0u);
+  loads_now(tablet);
+  EXPECT_EQ(lead(tablet, 9), 0);
+  EXPECT_EQ(offset(tablet), 5u);
+  EXPECT_EQ(put(tablet, "after"), 0);
+  EXPECT_EQ(dump(tablet).row_count(), 6u);
+}
+
+// SAFETY 19: the snapshot is read first; of the new file only what is above it counts.
+TEST_F(Load, WhatTheSnapshotCoversOutlivesPutsInTheQueue) {
+  const auto tablet = restarted_with_rows(5);
+  ASSERT_EQ(load(tablet, fedb::kTableLeader, std::nullopt, 5), 0);
+  ASSERT_TRUE(soon([&] { return is_normal(tablet); }, "it is loaded"));
+  ASSERT_EQ(general("MakeSnapshot", tablet, task(2, fedb::kMakeSnapshot)), 0);
+  ASSERT_TRUE(soon([&] { return manifest_offset(tablet) == 5; }, "the snapshot is there"));
+  for (int i = 5; i < 9; ++i) ASSERT_EQ(put(tablet, "k" + std::to_string(i)), 0);
+  end(tablet);
+  begin_again(tablet);
+  load_queued(tablet, fedb::kTableLeader, 9);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(put(tablet, "m" + std::to_string(i)), 0);
+  loads_now(tablet);
+  EXPECT_EQ(offset(tablet), 6u);
+  EXPECT_EQ(get(tablet, "k4"), "v");
+  EXPECT_EQ(get(tablet, "k5"), "");
+  load_again(tablet);
+  EXPECT_EQ(offset(tablet), 6u);
+  EXPECT_EQ(dump(tablet).row_count(), 6u);
+  EXPECT_EQ(get(tablet, "m4"), "");
+  EXPECT_EQ(get(tablet, "m5"), "v");
+}
+
+// SAFETY 10, 19: a leader that still sends finds a follower at offset 0, and sends all it has.
+TEST_F(Load, AFollowerInTheQueueTakesEntriesFromTheBeginning) {
+  const auto tablet = restarted_with_rows(5);
+  load_queued(tablet, fedb::kTableFollower);
+  EXPECT_EQ(append(tablet, 4, 5, {6}), kAppendEntriesFailed);
+  EXPECT_EQ(append(tablet, 4, 0, {1, 2}), 0);
+  EXPECT_EQ(term_pair(tablet).offset(), 2u);
+  loads_now(tablet);
+  EXPECT_EQ(offset(tablet), 2u);
+  EXPECT_EQ(get(tablet, "k0"), "");
+  EXPECT_EQ(get(tablet, "appended2"), "v");
+  EXPECT_EQ(append(tablet, 4, 2, {3}), 0);
+  load_again(tablet);
+  EXPECT_EQ(offset(tablet), 3u);
+}
+
+TEST_F(Load, ATableThatWaitsCanBeDropped) {
+  const auto tablet = restarted_with_rows(2);
+  load_queued(tablet, fedb::kTableFollower);
+  ASSERT_EQ(drop(tablet, task(2, fedb::kDropTable)), 0);
+  ASSERT_TRUE(soon([&] { return task_status(tablet, 2) == fedb::kDone; }, "it is dropped"));
+  release(tablet);
+  ASSERT_TRUE(soon([&] { return task_status(tablet, 1) == fedb::kFailed; }, "its load fails"));
+  EXPECT_FALSE(status(tablet).has_tid());
+}
+
+TEST_F(Load, ALongQueueIsAnOption) {
+  const auto queued =
+      restarted_with_rows(1, [](Options& options) { options.task_queue = std::chrono::hours{1}; });
+  ASSERT_EQ(load(queued, fedb::kTableFollower), 0);
+  const auto soon_free =
+      restarted_with_rows(1, [](Options& options) { options.task_queue = Millis{5}; });
+  ASSERT_EQ(load(soon_free, fedb::kTableFollower), 0);
+  ASSERT_TRUE(soon([&] { return is_normal(soon_free); }, "it is loaded"));
+  EXPECT_TRUE(status(queued).has_tid());
+  EXPECT_EQ(state(queued), fedb::kTableUndefined);
 }
 
 TEST_F(Load, ThreeTasksAtOnce) {

@@ -92,6 +92,9 @@ const std::vector<Flag>& flags() {
              "MakeSnapshot with fewer new entries writes nothing"),
       number("task_pool_size", &O::task_pool_size,
              "tasks at once of SendSnapshot, LoadTable and DropTable"),
+      millis("task_queue_ms", &O::task_queue,
+             "ms that each of those waits before a task thread takes it up, as behind a queue of "
+             "others; a table that waits to be loaded is kTableUndefined (minitablet's own)"),
       number("stream_block_size", &O::stream_block_size, "bytes in one SendData"),
       number("stream_bandwidth_limit", &O::stream_bandwidth_limit,
              "bytes a second of one SendSnapshot, 0: no limit"),
@@ -105,7 +108,7 @@ const std::vector<Flag>& flags() {
       number("get_concurrency_limit", &O::get_concurrency_limit, "Gets at once"),
       number("scan_concurrency_limit", &O::scan_concurrency_limit, "Scans at once"),
       text("hang", &O::hang,
-           "calls that hang from the start: METHOD:before|inside|after[:PID[:SKIP]],... "
+           "calls that hang from the start: METHOD:before|inside|after|queued[:PID[:SKIP]],... "
            "(minitablet's own)"),
   };
   return all;

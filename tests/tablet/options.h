@@ -35,6 +35,7 @@ struct Options {
 
   std::uint64_t make_snapshot_threshold_offset = 100000;
   std::uint32_t task_pool_size = 3;  // Shared by SendSnapshot, LoadTable and DropTable.
+  Millis task_queue{0};  // How long each of their tasks waits before it comes to a thread.
   std::uint32_t stream_block_size = 1u << 20;
   std::uint32_t stream_bandwidth_limit = 12u << 20;  // Bytes a second; 0: none.
   Millis send_file_sleep{1000};                      // After each sent file.
@@ -44,7 +45,8 @@ struct Options {
   std::uint32_t get_concurrency_limit = 8;
   std::uint32_t scan_concurrency_limit = 8;
 
-  // Calls that hang from the start, until released: METHOD:before|inside|after[:PID[:SKIP]],...
+  // Calls that hang from the start, until released: METHOD:STAGE[:PID[:SKIP]],... with
+  // before, inside, after or queued as STAGE (control.proto).
   std::string hang;
 
   // No flag: the full name under which tablets call each other.

@@ -168,10 +168,14 @@ class Tablet : public std::enable_shared_from_this<Tablet> {
   void drop_table(P<fedb::DropTableRequest, fedb::GeneralResponse> call);
   void delete_binlog(GeneralCall call);
   Result<PartitionPtr> make_partition(const fedb::TableMeta& meta);
+  // A task of `method` waits for a task thread: as long as a fault at kQueued and task_queue say,
+  // then for its turn.
+  void queue_task(const char* method, const PartitionPtr& partition, TaskPool::Work work);
   boost::asio::awaitable<void> load_table_task(PartitionPtr partition, TaskPtr task);
   boost::asio::awaitable<bool> load(PartitionPtr partition);
+  // The rows above `offset`, which then says how far they go; those up to `in_memory` are there.
   boost::asio::awaitable<bool> load_file(PartitionPtr partition, RecordReader& reader,
-                                         std::uint64_t& offset);
+                                         std::uint64_t in_memory, std::uint64_t& offset);
   boost::asio::awaitable<void> drop_table_task(PartitionPtr partition, TaskPtr task);
   void delete_old_binlogs();
   void schedule_delete();

@@ -136,7 +136,7 @@ void Tablet::control_dump(P<control::DumpRequest, control::DumpResponse> call) {
     if (manifest.value()) {
       apply_file(RecordReader{sent_file_path(directory, manifest.value()->name())}, table, offset);
     }
-    for (const auto& file : Binlog::files_in(directory / "binlog")) {
+    for (const auto& file : Binlog::files_behind(directory / "binlog", offset)) {
       apply_file(RecordReader{file}, table, offset);
     }
     fill(table, request, call->response);

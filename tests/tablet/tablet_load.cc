@@ -94,11 +94,27 @@ void Tablet::load_table(P<fedb::LoadTableRequest, fedb::GeneralResponse> call) {
   }
   const auto partition = make_partition(meta);
   if (!partition) return refuse(kCreateTableFailed, partition.error().text.c_str());
-  // Until its task begins the table is there, at offset 0 and not even kTableLoading.
-  task_pool_->add([self = shared_from_this(), partition = partition.value(), task] {
-    return self->load_table_task(partition, task);
-  });
+  // Until its task begins the table is there, at offset 0 and not even kTableLoading. What is
+  // appended to it meanwhile begins a new binlog file at offset 0 (SAFETY 19).
+  queue_task("LoadTable", partition.value(),
+             [self = shared_from_this(), partition = partition.value(), task] {
+               return self->load_table_task(partition, task);
+             });
   call->ok();
+}
+
+void Tablet::queue_task(const char* method, const PartitionPtr& partition, TaskPool::Work work) {
+  const Faults::Where where{method, partition->tid(), partition->pid()};
+  faults_.pass(where, control::kQueued, [this, work = std::move(work)] {
+    if (options_.task_queue == Millis{0}) return task_pool_->add(work);
+    asio::co_spawn(
+        io_,
+        [wait = options_.task_queue, pool = task_pool_, work]() -> asio::awaitable<void> {
+          co_await sleep_for(wait);
+          pool->add(work);
+        },
+        asio::detached);
+  });
 }
 
 asio::awaitable<void> Tablet::load_table_task(PartitionPtr partition, TaskPtr task) {
@@ -125,16 +141,22 @@ asio::awaitable<bool> Tablet::load(PartitionPtr partition) {
   if (manifest.value()) {
     RecordReader reader{sent_file_path(partition->directory, manifest.value()->name())};
     if (!reader.is_open()) co_return false;
-    const bool whole = co_await load_file(partition, reader, offset);
+    const bool whole = co_await load_file(partition, reader, 0, offset);
     if (!whole) co_return false;
     offset = manifest.value()->offset();
     partition->snapshot_offset = offset;
   }
+  // Reads from the newest file on that begins at or below the snapshot. A file that was begun while
+  // the table waited to be loaded begins at 0: what is in the files before it is lost.
   const std::vector<Binlog::File> files = partition->binlog.files();
+  const std::int64_t first = partition->binlog.file_behind(offset);
+  const std::uint64_t appended = partition->offset;
   for (std::size_t i = 0; i < files.size(); ++i) {
+    if (files[i].number < first) continue;
     RecordReader reader{partition->binlog.path_of(files[i])};
     if (!reader.is_open()) co_return false;
-    const bool whole = co_await load_file(partition, reader, offset);
+    const bool begun_now = partition->binlog.writes_to(files[i]);
+    const bool whole = co_await load_file(partition, reader, begun_now ? appended : 0, offset);
     if (!whole && i + 1 < files.size()) co_return false;
     // The tablet died while it wrote the last record: it was never acknowledged.
     if (!whole) partition->binlog.truncate(i, reader.good_bytes());
@@ -145,7 +167,7 @@ asio::awaitable<bool> Tablet::load(PartitionPtr partition) {
 }
 
 asio::awaitable<bool> Tablet::load_file(PartitionPtr partition, RecordReader& reader,
-                                        std::uint64_t& offset) {
+                                        std::uint64_t in_memory, std::uint64_t& offset) {
   Record record;
   fedb::LogEntry entry;
   for (std::uint64_t n = 1;; ++n) {
@@ -160,7 +182,7 @@ asio::awaitable<bool> Tablet::load_file(PartitionPtr partition, RecordReader& re
     }
     if (record.index <= offset) continue;
     if (!entry.ParseFromString(record.entry)) co_return false;
-    partition->table.apply(entry);
+    if (record.index > in_memory) partition->table.apply(entry);
     offset = record.index;
   }
 }
@@ -175,10 +197,11 @@ void Tablet::drop_table(P<fedb::DropTableRequest, fedb::GeneralResponse> call) {
     if (!partition) return call->end(kTableIsNotExist, "table is not exist");
     return call->end(kStateIsMakingSnapshot, "table status is kMakingSnapshot");
   }
-  task_pool_->add([self = shared_from_this(), partition, task]() -> asio::awaitable<void> {
-    co_await self->pass_inside("DropTable", partition);
-    co_await self->drop_table_task(partition, task);
-  });
+  queue_task("DropTable", partition,
+             [self = shared_from_this(), partition, task]() -> asio::awaitable<void> {
+               co_await self->pass_inside("DropTable", partition);
+               co_await self->drop_table_task(partition, task);
+             });
   call->ok();
 }
 

@@ -50,9 +50,10 @@ void Tablet::send_snapshot(P<fedb::SendSnapshotRequest, fedb::GeneralResponse> c
     return refuse(kStateIsNotPaused, "table status is not kSnapshotPaused");
   }
   sending_.insert(key);
-  task_pool_->add([self = shared_from_this(), partition, task, endpoint = request.endpoint()] {
-    return self->send_snapshot_task(partition, endpoint, task);
-  });
+  queue_task("SendSnapshot", partition,
+             [self = shared_from_this(), partition, task, endpoint = request.endpoint()] {
+               return self->send_snapshot_task(partition, endpoint, task);
+             });
   call->ok();
 }
 

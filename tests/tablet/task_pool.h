@@ -22,6 +22,7 @@ class TaskPool : public std::enable_shared_from_this<TaskPool> {
   TaskPool(asio::io_context& io, std::size_t places) : io_{io}, free_{places} {}
 
   void add(Work work) {
+    if (stopped_) return;
     waiting_.push_back(std::move(work));
     if (free_ == 0) return;
     --free_;
