@@ -127,13 +127,9 @@ void Showcase::list_wrong(admin::StatusView& view) const {
       row.pid = pid;
       row.state = state;
       row.diagnosis = diagnosis_word(p.diagnosis.condition);
-      row.text = p.diagnosis.why;
+      row.text = p.diagnosis.what;
+      row.waits_for = p.diagnosis.waits_for;
       row.since_ms = wall(p.since);
-      // "its leader is on A; waits for A": what is wrong, and what it waits for.
-      if (const auto semicolon = row.text.find("; waits for "); semicolon != std::string::npos) {
-        row.waits_for = row.text.substr(semicolon + 12);
-        row.text.resize(semicolon);
-      }
       view.wrong.push_back(std::move(row));
     }
   }

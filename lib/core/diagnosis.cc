@@ -16,17 +16,18 @@ std::string who(const Model& model, const Replica& r) {
   return text + ")";
 }
 
-// The alive rows of a partition that nobody can lead, and what would lift it.
-std::string waits_for(const Model& model, const Partition& p) {
+// Nobody can lead it: the alive rows, and what would lift it.
+Diagnosis no_candidate(const Model& model, const Partition& p) {
   std::string alive;
+  std::string all;
   for (const Replica& r : p.replicas) {
     if (r.is_alive) alive += (alive.empty() ? "" : ", ") + who(model, r);
+    all += (all.empty() ? "" : ", ") + who(model, r);
   }
   if (alive.empty()) {
-    for (const Replica& r : p.replicas) alive += (alive.empty() ? "" : ", ") + who(model, r);
-    return "no replica is alive: " + alive + "; waits for one to be recovered";
+    return {Condition::kNoCandidate, "no replica is alive: " + all, "one to be recovered"};
   }
-  return "only these may lead, and none can: " + alive + "; waits for one of them";
+  return {Condition::kNoCandidate, "only these may lead, and none can: " + alive, "one of them"};
 }
 
 bool answers_freshly(const Model& model, const Replica& r) {
@@ -54,7 +55,7 @@ Diagnosis nobody_serves(const Model& model, const Partition& p) {
       return {Condition::kAllDown, "no replica serves; to be loaded on " + who(model, r)};
     }
   }
-  return {Condition::kNoCandidate, waits_for(model, p)};
+  return no_candidate(model, p);
 }
 
 Diagnosis single_lost(const Model& model, const Partition& p, const Replica& leader) {
@@ -75,6 +76,59 @@ Diagnosis leader_lost(const Model& model, const Partition& p, const Replica& lea
   return nobody_serves(model, p);
 }
 
+bool says_it_leads(const Replica& r) {
+  return r.word.held && r.word.mode == Mode::kLeader && r.word.asked_at &&
+         *r.word.asked_at > r.row_seen_at;
+}
+
+Condition condition_of(FollowerState worst) {
+  switch (worst) {
+    case FollowerState::kFollows:
+      return Condition::kHealthy;
+    case FollowerState::kUnclear:
+      return Condition::kUncertain;
+    case FollowerState::kDead:
+      return Condition::kDegraded;
+    case FollowerState::kStalled:
+      return Condition::kStuck;
+    case FollowerState::kReturned:
+      return Condition::kReturned;
+    case FollowerState::kRival:
+      return Condition::kPretender;
+    case FollowerState::kNotReplicated:
+    case FollowerState::kDiverged:
+    case FollowerState::kLost:
+      break;
+  }
+  return Condition::kFollowerLost;
+}
+
+// `first` is the first row in that state, `all` names all of them.
+std::string text_of(const Model& model, FollowerState worst, const Replica& leader,
+                    const Replica& first, const std::string& all) {
+  switch (worst) {
+    case FollowerState::kFollows:
+      return "";
+    case FollowerState::kUnclear:
+      return "not sure of " + all;
+    case FollowerState::kDead:
+      return "not alive: " + all;
+    case FollowerState::kStalled:
+      return "behind its leader and not moving: " + all;
+    case FollowerState::kReturned:
+      return "back, and not alive yet: " + all;
+    case FollowerState::kRival:
+      return model.tablet(first.tablet).endpoint +
+             (says_it_leads(first) ? " says that it leads" : " may lead") + " beside " +
+             model.tablet(leader.tablet).endpoint;
+    case FollowerState::kNotReplicated:
+    case FollowerState::kDiverged:
+    case FollowerState::kLost:
+      break;
+  }
+  return text_of_lost(model, worst, first);
+}
+
 Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
   const Word& word = leader.word;
   if (word.held && word.mode == Mode::kFollower && word.asked_at &&
@@ -82,42 +136,21 @@ Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
     return {Condition::kLeaderLost,
             model.tablet(leader.tablet).endpoint + " should lead it and says that it follows"};
   }
-  std::string unclear;
-  std::string dead;
-  std::string returned;
-  std::string stuck;
+  auto worst = FollowerState::kFollows;
+  const Replica* first = &leader;
+  std::string all;
   for (const Replica& r : p.replicas) {
-    if (&r == &leader) continue;
-    if (!r.is_alive) {
-      std::string& list = has_returned(model, p, r) ? returned : dead;
-      list += (list.empty() ? "" : ", ") + who(model, r);
-      continue;
+    const FollowerState state =
+        &r == &leader ? FollowerState::kFollows : follower_state(model, p, leader, r);
+    if (state < worst || state == FollowerState::kFollows) continue;
+    if (state > worst) {
+      worst = state;
+      first = &r;
+      all.clear();
     }
-    const Standing s = standing(model, r);
-    if (s == Standing::kGone) {
-      return {Condition::kFollowerLost, "a follower is on " + who(model, r)};
-    }
-    if (r.strayed || r.unsent) {
-      return {Condition::kFollowerLost,
-              who(model, r) +
-                  (r.strayed ? " led beside its leader, or is ahead of it: its log may be its own"
-                             : " is not sent to by its leader")};
-    }
-    const bool leads = r.word.held && r.word.mode == Mode::kLeader && r.word.asked_at &&
-                       *r.word.asked_at > r.row_seen_at;
-    if (leads || r.may_lead_term) {
-      return {Condition::kPretender, model.tablet(r.tablet).endpoint +
-                                         (leads ? " says that it leads" : " may lead") +
-                                         " beside " + model.tablet(leader.tablet).endpoint};
-    }
-    if (stands_still(leader, r)) stuck += (stuck.empty() ? "" : ", ") + who(model, r);
-    if (s == Standing::kUnclear) unclear += (unclear.empty() ? "" : ", ") + who(model, r);
+    all += (all.empty() ? "" : ", ") + who(model, r);
   }
-  if (!returned.empty()) return {Condition::kReturned, "back, and not alive yet: " + returned};
-  if (!stuck.empty()) return {Condition::kStuck, "behind its leader and not moving: " + stuck};
-  if (!dead.empty()) return {Condition::kDegraded, "not alive: " + dead};
-  if (!unclear.empty()) return {Condition::kUncertain, "not sure of " + unclear};
-  return {Condition::kHealthy, ""};
+  return {condition_of(worst), text_of(model, worst, leader, *first, all)};
 }
 
 }  // namespace
@@ -151,6 +184,32 @@ Standing standing(const Model& model, const Replica& r) {
     return is_loaded(r.word.state) ? Standing::kServes : Standing::kUnclear;
   }
   return *r.word.asked_at > r.row_seen_at ? Standing::kGone : Standing::kUnclear;
+}
+
+FollowerState follower_state(const Model& model, const Partition& p, const Replica& leader,
+                             const Replica& r) {
+  if (!r.is_alive) {
+    return has_returned(model, p, r) ? FollowerState::kReturned : FollowerState::kDead;
+  }
+  const Standing s = standing(model, r);
+  if (s == Standing::kGone) return FollowerState::kLost;
+  if (r.strayed) return FollowerState::kDiverged;
+  if (r.unsent) return FollowerState::kNotReplicated;
+  if (says_it_leads(r) || r.may_lead_term) return FollowerState::kRival;
+  if (stands_still(leader, r)) return FollowerState::kStalled;
+  return s == Standing::kUnclear ? FollowerState::kUnclear : FollowerState::kFollows;
+}
+
+std::string text_of_lost(const Model& model, FollowerState state, const Replica& follower) {
+  switch (state) {
+    case FollowerState::kNotReplicated:
+      return who(model, follower) + " is not sent to by its leader";
+    case FollowerState::kDiverged:
+      return who(model, follower) +
+             " led beside its leader, or is ahead of it: its log may be its own";
+    default:
+      return "a follower is on " + who(model, follower);
+  }
 }
 
 bool has_returned(const Model& model, const Partition& p, const Replica& r) {

@@ -16,6 +16,28 @@ enum class Standing : std::uint8_t {
 
 Standing standing(const Model&, const Replica&);
 
+// How another row than its leader's stands in a partition that is served. Written in order, the
+// best first: a partition is diagnosed by its worst replica, wherever its row stands.
+enum class FollowerState : std::uint8_t {
+  kFollows,        // Alive, and nothing speaks against it.
+  kUnclear,        // Alive; its tablet's word does not count now.
+  kDead,           // Its row is dead, and cannot be recovered now.
+  kStalled,        // Alive, behind its leader, and does not move.
+  kReturned,       // Its row is dead, and it can be recovered.
+  kRival,          // Alive, and leads beside its leader, or may.
+  kNotReplicated,  // Alive, and its leader does not send to it.
+  kDiverged,       // Alive, and led, or is ahead of its leader: its log may be its own.
+  kLost,           // Alive, and its tablet is dead or does not hold it.
+};
+FollowerState follower_state(const Model&, const Partition&, const Replica& leader,
+                             const Replica& follower);
+
+// Whether the row says alive of a replica that does not follow: it is set dead.
+constexpr bool is_to_be_set_dead(FollowerState s) { return s >= FollowerState::kNotReplicated; }
+
+// Half a sentence about a follower whose row is to be set dead: "a follower is on A:1 (crashed)".
+std::string text_of_lost(const Model&, FollowerState, const Replica& follower);
+
 // Whether a follower's offset has not moved for seconds while its leader's did: as when an election
 // that nobody remembers has fenced the leader (SAFETY 3).
 bool stands_still(const Replica& leader, const Replica& follower);

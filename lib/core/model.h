@@ -84,7 +84,10 @@ const char* to_text(Condition);
 
 struct Diagnosis {
   Condition condition = Condition::kHealthy;
-  std::string why;  // One sentence: what, and what would lift it.
+  std::string what;  // Half a sentence: what is wrong, and where. Healthy: empty.
+  std::string waits_for =
+      {};  // What would lift it, where all there is to do is to wait; else empty.
+  std::string text() const { return waits_for.empty() ? what : what + "; waits for " + waits_for; }
   bool operator==(const Diagnosis&) const = default;
 };
 

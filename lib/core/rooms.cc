@@ -450,7 +450,7 @@ void Brain::Rooms::diagnose_again(PartitionKey at) {
     troubled_.insert(at);
   }
   if (!active) return;
-  if (p->op != 0 && elects(diagnosis.condition)) operations.give_way(at, diagnosis.why);
+  if (p->op != 0 && elects(diagnosis.condition)) operations.give_way(at, diagnosis.text());
   keep_last_offsets(at, *p);
   if (p->op == 0) treat(at, *p);
   set_lost_rows_dead(at, *p);

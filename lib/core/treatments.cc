@@ -26,11 +26,6 @@ const char* would(Condition c) {
   }
 }
 
-bool is_lost_follower(const Model& model, const Replica& r) {
-  return r.is_alive && !r.is_leader &&
-         (standing(model, r) == Standing::kGone || r.strayed || r.unsent);
-}
-
 int live_replicas(const Partition& p) {
   return static_cast<int>(std::count_if(p.replicas.begin(), p.replicas.end(),
                                         [](const Replica& r) { return r.is_alive; }));
@@ -70,12 +65,17 @@ void Brain::Rooms::elect(PartitionKey at, Partition& p) {
   }
   const OpType type = p.diagnosis.condition == Condition::kAllDown ? OpType::kFullRestartOP
                                                                    : OpType::kChangeLeaderOP;
-  if (const OpId op = open(type, at, p, p.diagnosis.why, std::nullopt))
+  if (const OpId op = open(type, at, p, p.diagnosis.text(), std::nullopt))
     elections.begin(op, type, at, detect);
 }
 
 void Brain::Rooms::begin(PartitionKey at, Partition& p, const Treatment& treatment) {
-  const std::string& why = treatment.why.empty() ? p.diagnosis.why : treatment.why;
+  std::string why = treatment.why.empty() ? p.diagnosis.text() : treatment.why;
+  const Replica* leader = p.leader();
+  const Replica* r = p.on(treatment.replica);
+  if (treatment.type == OpType::kOfflineReplicaOP && leader && r) {  // It may not be the worst.
+    why = text_of_lost(model, follower_state(model, p, *leader, *r), *r);
+  }
   if (const OpId op = open(treatment.type, at, p, why, treatment.replica))
     operations.begin(op, at, treatment);
 }
@@ -90,11 +90,18 @@ std::optional<Treatment> Brain::Rooms::treatment_of_lost(const Partition& p) con
     if (in_back_off(only)) return std::nullopt;
     return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, only.tablet, false, 0, ""};
   }
+  const Replica* leader = p.leader();
+  const Replica* worst = nullptr;
+  auto is = FollowerState::kFollows;
   for (const Replica& r : p.replicas) {
-    if (!is_lost_follower(model, r) || in_back_off(r)) continue;
-    return Treatment{OpType::kOfflineReplicaOP, kOfflineReplica, r.tablet, false, 0, ""};
+    if (&r == leader || !leader || in_back_off(r)) continue;
+    const FollowerState state = follower_state(model, p, *leader, r);
+    if (!is_to_be_set_dead(state) || state <= is) continue;
+    is = state;
+    worst = &r;
   }
-  return std::nullopt;
+  if (!worst) return std::nullopt;
+  return Treatment{OpType::kOfflineReplicaOP, kOfflineReplica, worst->tablet, false, 0, ""};
 }
 
 std::optional<Treatment> Brain::Rooms::treatment_of_returned(PartitionKey at,
@@ -315,7 +322,7 @@ std::optional<PartitionEdit> LostRows::edit(OpId, const Partition& p) {
   if (!leader || standing(model_, *leader) != Standing::kServes) return std::nullopt;
   PartitionEdit edit;
   for (const Replica& r : p.replicas) {
-    if (&r == leader || !is_lost_follower(model_, r)) continue;
+    if (&r == leader || !is_to_be_set_dead(follower_state(model_, p, *leader, r))) continue;
     edit.rows.push_back({model_.tablet(r.tablet).endpoint, r.is_leader, false});
     edit.kept.push_back(model_.what_to_keep(p, r));
   }
@@ -338,7 +345,7 @@ void Brain::Rooms::set_lost_rows_dead(PartitionKey at, const Partition& p) {
   if (!lost_rows_wanted_.insert(at).second) return;
   desk.note(Severity::kWarning, "failover",
             "a row of " + model.name_of(at) + " is set dead beside op " + std::to_string(p.op) +
-                ": " + p.diagnosis.why,
+                ": " + p.diagnosis.text(),
             {{"op_id", std::to_string(p.op)}, {"partition", model.name_of(at)}});
   publisher.want(LostRows::id(at), at, lost_rows, Publisher::Urgency::kNobodyWaits);
 }
@@ -352,7 +359,7 @@ void Brain::Rooms::would_treat(PartitionKey at, Partition& p) {
   const Table& table = *model.table(at.tid);
   desk.note(Severity::kWarning, "would",
             "auto_failover is false: would " + std::string{what} + " of " + model.name_of(at) +
-                ": " + p.diagnosis.why,
+                ": " + p.diagnosis.text(),
             {{"table", table.shape.name}, {"pid", std::to_string(at.pid)}});
 }
 
@@ -363,7 +370,7 @@ std::vector<WouldDo> Brain::Rooms::would_do() const {
     const Partition* p = model.partition(at);
     const char* what = p ? would(p->diagnosis.condition) : nullptr;
     if (!what || !p->would_note) continue;
-    all.push_back({at, model.name_of(at), std::string{what} + ": " + p->diagnosis.why});
+    all.push_back({at, model.name_of(at), std::string{what} + ": " + p->diagnosis.text()});
   }
   return all;
 }

@@ -292,9 +292,9 @@ void Scenario::show_table(const core::TableShape& table) {
     printer_.line(words);
     const Daemon* d = world_.active();
     const auto* known = d ? d->brain().model().partition(at) : nullptr;
-    if (known && !known->diagnosis.why.empty()) {
+    if (known && !known->diagnosis.what.empty()) {
       printer_.line(std::string{"  "} + to_text(known->diagnosis.condition) + ": " +
-                    known->diagnosis.why);
+                    known->diagnosis.text());
     }
   }
 }

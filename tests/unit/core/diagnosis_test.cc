@@ -94,8 +94,8 @@ TEST_F(DiagnosisTest, OnlyDeadRowsAreLeftIsNoCandidate) {
   dies("A");
   const Diagnosis d = diagnose(model, partition());
   EXPECT_EQ(d.condition, Condition::kNoCandidate);
-  EXPECT_NE(d.why.find("waits for"), std::string::npos) << d.why;
-  EXPECT_NE(d.why.find("A"), std::string::npos) << d.why;
+  EXPECT_EQ(d.waits_for, "one of them");
+  EXPECT_NE(d.what.find("A"), std::string::npos) << d.what;
 }
 
 TEST_F(DiagnosisTest, DeadLeaderRowAndAliveFollowersIsNoLeader) {
@@ -150,6 +150,71 @@ TEST_F(DiagnosisTest, ADeadRowBesideALeaderIsDegraded) {
 TEST_F(DiagnosisTest, ADeadRowWhoseTabletIsBackHasReturned) {
   take({{"A", true, true}, {"B", false, false}, {"C", false, true}});
   EXPECT_EQ(condition(), Condition::kReturned);
+}
+
+// A follower in each state, and whether its row is alive.
+struct FollowerCase {
+  FollowerState state;
+  bool is_alive;
+};
+constexpr FollowerCase kFollowerCases[] = {
+    {FollowerState::kFollows, true},       {FollowerState::kUnclear, true},
+    {FollowerState::kDead, false},         {FollowerState::kStalled, true},
+    {FollowerState::kReturned, false},     {FollowerState::kRival, true},
+    {FollowerState::kNotReplicated, true}, {FollowerState::kDiverged, true},
+    {FollowerState::kLost, true},
+};
+
+class RowOrderTest : public DiagnosisTest {
+ protected:
+  void put(const char* name, FollowerState state) {
+    Replica& r = *partition().on(index(name));
+    Tablet& t = tablet(name);
+    const bool silent = state == FollowerState::kUnclear || state == FollowerState::kDead;
+    t.verdict.state = silent ? TabletState::kSuspect : TabletState::kHealthy;
+    if (state == FollowerState::kLost) t.verdict.state = TabletState::kCrashed;
+    r.word.mode = state == FollowerState::kRival ? Mode::kLeader : Mode::kFollower;
+    r.word.offset = state == FollowerState::kStalled ? 1 : 9;
+    r.word.moved_at = kRead;
+    r.unsent = state == FollowerState::kNotReplicated;
+    r.strayed = state == FollowerState::kDiverged;
+  }
+  Diagnosis with(const std::vector<std::string>& order, FollowerCase b, FollowerCase c) {
+    std::vector<Row> rows;
+    for (const std::string& name : order) {
+      rows.push_back({name, name == "A", name == "A" || (name == "B" ? b : c).is_alive});
+    }
+    take(rows);
+    partition().on(index("A"))->word.offset = 9;
+    put("B", b.state);
+    put("C", c.state);
+    const Replica& leader = *partition().leader();
+    EXPECT_EQ(follower_state(model, partition(), leader, *partition().on(index("B"))), b.state);
+    EXPECT_EQ(follower_state(model, partition(), leader, *partition().on(index("C"))), c.state);
+    return diagnose(model, partition());
+  }
+};
+
+// A partition is diagnosed by its worst replica, wherever its row stands.
+TEST_F(RowOrderTest, DecidesNothing) {
+  for (const FollowerCase& b : kFollowerCases) {
+    for (const FollowerCase& c : kFollowerCases) {
+      const Condition first = with({"A", "B", "C"}, b, c).condition;
+      const std::string both = std::to_string(static_cast<int>(b.state)) + " and " +
+                               std::to_string(static_cast<int>(c.state));
+      EXPECT_EQ(with({"C", "B", "A"}, b, c).condition, first) << both;
+      EXPECT_EQ(with({"B", "A", "C"}, b, c).condition, first) << both;
+      const FollowerCase& worst = b.state > c.state ? b : c;
+      EXPECT_EQ(with({"A", "B", "C"}, worst, kFollowerCases[0]).condition, first) << both;
+    }
+  }
+}
+
+TEST_F(RowOrderTest, ALostFollowerIsWorseThanARival) {
+  const FollowerCase rival{FollowerState::kRival, true};
+  const FollowerCase lost{FollowerState::kLost, true};
+  EXPECT_EQ(with({"A", "B", "C"}, rival, lost).condition, Condition::kFollowerLost);
+  EXPECT_EQ(with({"A", "B", "C"}, lost, rival).condition, Condition::kFollowerLost);
 }
 
 }  // namespace
