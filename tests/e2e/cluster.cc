@@ -43,11 +43,10 @@ void Cluster::kill_tablets(const std::vector<int>& all) {
   for (const int i : all) kill_tablet(i);
 }
 
-void Cluster::start_tablet(int i) {
-  const std::string& endpoint = tablet(i);
+harness::Process::Options Cluster::tablet_process(int i) {
   harness::Process::Options options;
   options.arguments = {std::string{FAILOVERD_BIN_DIR} + "/minitablet",
-                       "--endpoint=" + endpoint,
+                       "--endpoint=" + tablet(i),
                        "--zk_cluster=" + zookeeper_.hosts(),
                        "--zk_root_path=/rtidb_cluster",
                        "--zk_session_timeout=" + std::to_string(options_.tablet_session.count()),
@@ -59,6 +58,16 @@ void Cluster::start_tablet(int i) {
   if (const auto hangs = hangs_at_start_.extract(i)) {
     options.arguments.push_back("--hang=" + hangs.mapped());
   }
+  return options;
+}
+
+void Cluster::launch_tablet(int i) {
+  tablets_.at(static_cast<std::size_t>(i)) = std::make_unique<harness::Process>(tablet_process(i));
+}
+
+void Cluster::start_tablet(int i) {
+  const std::string& endpoint = tablet(i);
+  const harness::Process::Options options = tablet_process(i);
   auto& slot = tablets_.at(static_cast<std::size_t>(i));
   const auto before = znodes_->get("nodes/" + endpoint);
   const std::int64_t old_owner = before ? before->ephemeral_owner : 0;
@@ -266,8 +275,12 @@ bool Cluster::everything_is_alive() {
 
 void Cluster::start_writer(double rate) {
   testkit::Writer::Options options;
-  options.zookeeper = zookeeper_.hosts();
   options.rate = rate;
+  start_writer(std::move(options));
+}
+
+void Cluster::start_writer(testkit::Writer::Options options) {
+  options.zookeeper = zookeeper_.hosts();
   writer_ = std::make_unique<testkit::Writer>(io_, options);
   writer_->start();
   wait_until([&] { return writer_->summary().acks > 0; }, "the writer writes");

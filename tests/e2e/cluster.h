@@ -54,7 +54,9 @@ class Cluster {
   void kill_tablet(int i);                         // SIGKILL.
   void kill_tablets(const std::vector<int>& all);  // In the same moment.
   void start_tablet(int i);                        // Waits until its znode is there.
-  void pause_tablet(int i);                        // SIGSTOP.
+  // Starts its process, no more: where its last znode is there still, it will exit.
+  void launch_tablet(int i);
+  void pause_tablet(int i);  // SIGSTOP.
   void resume_tablet(int i);
   // It runs, and is not paused.
   bool lives(int i);
@@ -106,6 +108,8 @@ class Cluster {
   // Every row of every partition is alive, and one of them leads.
   bool everything_is_alive();
   void start_writer(double rate = 50);
+  // With its own ZooKeeper's address filled in.
+  void start_writer(testkit::Writer::Options options);
   testkit::Writer& writer() { return *writer_; }
   // Ends the writer and compares the rows of every alive replica. With `acked`, every acknowledged
   // row is looked for too.
@@ -138,6 +142,7 @@ class Cluster {
  private:
   void stop_writer();
   minitablet::control::CountersResponse counters(int i);
+  harness::Process::Options tablet_process(int i);
 
   boost::asio::io_context io_;
   const ClusterOptions options_;

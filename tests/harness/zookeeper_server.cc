@@ -133,9 +133,13 @@ void ZooKeeperServer::stop() { process_->stop(); }
 void ZooKeeperServer::pause() { process_->pause(); }
 void ZooKeeperServer::resume() { process_->resume(); }
 
-void ZooKeeperServer::start() {
+void ZooKeeperServer::start_without_waiting() {
   CHECK(!process_->running());
   launch();
+}
+
+void ZooKeeperServer::start() {
+  start_without_waiting();
   wait_until_it_serves();
 }
 

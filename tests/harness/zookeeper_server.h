@@ -39,7 +39,8 @@ class ZooKeeperServer {
   void resume();  // SIGCONT.
   // After kill() or stop(): the same data on the same port, and returns when it answers.
   void start();
-  void restart();  // kill() and start().
+  void start_without_waiting();  // Returns before it answers.
+  void restart();                // kill() and start().
 
   // "standalone", "leader" or "follower"; empty while it does not serve.
   std::string mode() const;

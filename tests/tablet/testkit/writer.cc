@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "lib/base/boot_clock.h"
 #include "lib/rpc/channel.h"
 #include "lib/zookeeper/session.h"
 #include "proto/table_info.pb.h"
@@ -60,6 +61,7 @@ struct Stream {
 
   Writer::Partition about;
   std::string leader;         // Empty: none is known.
+  std::uint64_t term = 0;     // The last one of the partition's history.
   std::uint64_t routing = 0;  // Grows when the leader changes.
   bool under_way = false;     // To the present leader.
   std::uint64_t next_row = 0;
@@ -155,6 +157,9 @@ void Writer::State::take(const fedb::TableInfo& info) {
     for (const fedb::PartitionMeta& row : partition.partition_meta()) {
       if (row.is_leader() && row.is_alive()) leader = row.endpoint();
     }
+    if (partition.term_offset_size() > 0) {
+      stream->term = partition.term_offset(partition.term_offset_size() - 1).term();
+    }
     if (leader == stream->leader) continue;
     stream->leader = leader;
     ++stream->routing;
@@ -186,6 +191,9 @@ void Writer::State::put(Stream& stream) {
   row.ts = row_number;
   row.value = std::to_string(row_number);
   row.value.resize(std::max(row.value.size(), options.value_bytes), '.');
+  row.tablet = stream.leader;
+  row.term = stream.term;
+  row.sent = boot_now();
   fedb::PutRequest request;
   request.set_pk(row.key);
   request.set_time(static_cast<std::int64_t>(row.ts));
@@ -214,6 +222,7 @@ void Writer::State::answered(Stream& stream, std::uint64_t routing, AckedRow row
     note_gap(stream, now);
     stream.last_ack = now;
     write_down(row);
+    row.acked = boot_now();
     if (options.keep_acked) acked.push_back(std::move(row));
   } else {
     ++stream.about.errors;

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "lib/base/time.h"
+
 namespace failoverd::testkit {
 
 // A row that a tablet has acknowledged.
@@ -22,6 +24,12 @@ struct AckedRow {
   std::string key;
   std::uint64_t ts = 0;
   std::string value;
+  // Who acknowledged it, the last term that the metadata named then, and when it was sent and
+  // acknowledged. Not in acked_file.
+  std::string tablet = {};
+  std::uint64_t term = 0;
+  Instant sent{};
+  Instant acked{};
 };
 
 class Writer {
