@@ -3,10 +3,11 @@
 # status is 0 only if something ran and nothing failed.
 #
 #   ./test.sh            all that belongs to every change
-#   ./test.sh --full     that, clang-tidy, and a sanitizer build with its tests
+#   ./test.sh --full     that, three minutes of chaos, clang-tidy, and a sanitizer build with its
+#                        tests
 #   ./test.sh NAME...    parts: checks (format, layering, lengths, words, shell, bite, units,
 #                        prometheus), unit, scenarios, simulation, tablet, nameserver, e2e, bench,
-#                        tidy, sanitizers; a scenario by its file's name; any other name is a
+#                        chaos, tidy, sanitizers; a scenario by its file's name; any other name is a
 #                        regular expression of test names. Only what NAME needs is built.
 #   ./test.sh --list     the names of all tests
 #
@@ -22,7 +23,7 @@ export JOBS=${JOBS:-$(nproc)}
 # What was compiled in one clone is not compiled again in another.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 readonly CHECKS=(format layering lengths words shell bite units prometheus)
-readonly STOREYS=(unit scenarios simulation tablet nameserver e2e bench)
+readonly STOREYS=(unit scenarios simulation tablet nameserver e2e bench chaos)
 # What runs in the sanitizers' build: everything but benchmarks and what only drives processes.
 readonly SANITIZED=(unit scenarios simulation e2e)
 
@@ -148,10 +149,10 @@ has_matter() {
   esac
 }
 
-# run_storey NAME BUILD LABEL. Benchmarks want the machine for themselves.
+# run_storey NAME BUILD LABEL. Benchmarks and chaos want the machine for themselves.
 run_storey() {
   local jobs=$JOBS
-  if [[ $3 == bench ]]; then jobs=1; fi
+  if [[ $3 == bench || $3 == chaos ]]; then jobs=1; fi
   run_ctest "$1" "$2" -j "$jobs" -L "^$3\$"
 }
 
@@ -217,6 +218,7 @@ main() {
   if ((${#parts[@]} == 0)); then
     add_checks
     for part in "${STOREYS[@]}"; do
+      if [[ $part == chaos ]] && ((!full)); then continue; fi
       if has_tests "$part"; then parts+=("$part"); fi
     done
     ((full)) && parts+=(tidy sanitizers)
