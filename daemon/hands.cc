@@ -1,5 +1,6 @@
 #include "daemon/hands.h"
 
+#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "lib/admin/holder.h"
@@ -126,6 +127,19 @@ void Hands::policy_changed(const core::Policy& policy) { tell(core::PolicyChange
 
 void Hands::file_says(std::optional<bool> auto_failover) { switch_.file_says(auto_failover); }
 
+void Hands::ask_status(std::vector<std::uint32_t> tids, std::function<void()> done) {
+  const core::RequestId id = ++last_status_question_;
+  status_questions_.emplace(id, std::move(done));
+  tell(core::StatusAsked{id, std::move(tids)});
+}
+
+void Hands::show_status(core::RequestId id) {
+  const auto found = status_questions_.find(id);
+  if (found == status_questions_.end()) return;
+  boost::asio::post(heart_.get_executor(), std::move(found->second));
+  status_questions_.erase(found);
+}
+
 // All that happens comes in here; all we do goes out here, and is answered by another event.
 void Hands::tell(core::Event event) {
   waiting_.push_back(std::move(event));
@@ -162,6 +176,7 @@ void Hands::carry_out(core::Command command) {
                  [&](const core::WriteJournal& c) { metadata_.write_journal(c); },
                  [&](const core::SetTimer& c) { timers_.set(c.id, c.at); },
                  [&](const core::ReadTable& c) { view_.read_again(c.znode); },
+                 [&](const core::ShowStatus& c) { show_status(c.id); },
                  [&](core::Note& c) {
                    note(c.severity, std::move(c.kind), std::move(c.text), std::move(c.fields));
                  },

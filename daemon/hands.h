@@ -8,9 +8,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "daemon/log.h"
 #include "daemon/timers.h"
@@ -43,6 +45,10 @@ class Hands {
   void policy_changed(const core::Policy& policy);
   void file_says(std::optional<bool> auto_failover);
 
+  // Has the tablets that hold these tables asked what they hold now. `done` is called once, later,
+  // after at most core::kShowAtMost: then the brain's model shows it. A standby asks nobody.
+  void ask_status(std::vector<std::uint32_t> tids, std::function<void()> done);
+
   // An entry of the event log that is not the brain's.
   void note(core::Severity severity, std::string kind, std::string text,
             std::vector<std::pair<std::string, std::string>> fields = {});
@@ -62,6 +68,7 @@ class Hands {
   void carry_out(core::Command command);
   void session_changed(zookeeper::SessionState state, bool new_session);
   void beat();
+  void show_status(core::RequestId id);
 
   const std::string name_;
   Log& log_;
@@ -82,6 +89,8 @@ class Hands {
   bool thinking_ = false;
   Instant last_turn_;
   std::optional<Instant> away_since_;
+  core::RequestId last_status_question_ = 0;
+  std::map<core::RequestId, std::function<void()>> status_questions_;
 };
 
 }  // namespace failoverd

@@ -21,9 +21,12 @@ std::string hex(std::int64_t id) {
   return text;
 }
 
-std::uint64_t age(Instant since) {
-  return static_cast<std::uint64_t>(std::max<std::int64_t>((boot_now() - since).count(), 0) / 1000);
+// 0 for what lies in the future.
+std::uint64_t to_ms(Duration d) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(d.count(), 0) / 1000);
 }
+
+std::uint64_t age(Instant since) { return to_ms(boot_now() - since); }
 
 std::string diagnosis_word(Condition c) {
   std::string word = core::to_text(c);
@@ -223,11 +226,24 @@ std::vector<admin::TabletRow> Showcase::tablets() {
   return rows;
 }
 
-std::vector<admin::ReplicaRow> Showcase::tables(const std::optional<std::string>& name) {
+void Showcase::tables(const admin::TableFilter& filter,
+                      std::function<void(std::vector<admin::ReplicaRow>)> done) {
+  std::vector<std::uint32_t> tids;
+  for (const auto& [tid, table] : hands_.brain().model().tables()) {
+    if (filter.matches(table.shape.name, table.shape.db)) tids.push_back(tid);
+  }
+  const Instant asked_at = boot_now();
+  hands_.ask_status(std::move(tids), [this, filter, asked_at, done = std::move(done)] {
+    done(replica_rows(filter, hands_.brain().active() ? asked_at : boot_now()));
+  });
+}
+
+std::vector<admin::ReplicaRow> Showcase::replica_rows(const admin::TableFilter& filter,
+                                                      Instant asked_at) const {
   const core::Model& model = hands_.brain().model();
   std::vector<admin::ReplicaRow> rows;
   for (const auto& [tid, table] : model.tables()) {
-    if (name && table.shape.name != *name) continue;
+    if (!filter.matches(table.shape.name, table.shape.db)) continue;
     const fedb::TableValue* value = hands_.view().table(table.shape.znode);
     for (const auto& [pid, p] : table.partitions) {
       for (const core::Replica& r : p.replicas) {
@@ -248,7 +264,7 @@ std::vector<admin::ReplicaRow> Showcase::tables(const std::optional<std::string>
           row.offset = r.word.offset;
           row.record_cnt = r.word.record_cnt;
           row.memused = r.word.record_bytes;
-          row.offset_age_ms = age(*r.word.asked_at);
+          row.offset_age_ms = to_ms(asked_at - r.word.heard_at.value_or(*r.word.asked_at));
         }
         rows.push_back(std::move(row));
       }

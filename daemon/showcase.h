@@ -30,7 +30,8 @@ class Showcase : public admin::Source {
 
   admin::StatusView status() override;
   std::vector<admin::TabletRow> tablets() override;
-  std::vector<admin::ReplicaRow> tables(const std::optional<std::string>& name) override;
+  void tables(const admin::TableFilter& filter,
+              std::function<void(std::vector<admin::ReplicaRow>)> done) override;
   std::vector<admin::OpRow> ops(const std::optional<std::string>& name,
                                 std::optional<std::uint32_t> pid) override;
   std::vector<admin::ConfRow> conf() override;
@@ -43,6 +44,8 @@ class Showcase : public admin::Source {
 
  private:
   std::int64_t wall(Instant at) const;
+  std::vector<admin::ReplicaRow> replica_rows(const admin::TableFilter& filter,
+                                              Instant asked_at) const;
   std::vector<admin::Count> tablet_counts() const;
   std::vector<admin::Count> partition_counts() const;
   std::string partition_state(const core::Partition& partition) const;

@@ -176,8 +176,10 @@ Action Api::list(const Target& target) const {
   if (auto refusal = not_known_yet(path)) return std::move(*refusal);
   if (path == "/api/v1/tablets") return with_role(json_response(to_json(source_.tablets())));
   if (path == "/api/v1/conf") return with_role(json_response(to_json(source_.conf())));
-  if (path == "/api/v1/tables") return tables(target, std::nullopt);
-  if (path.starts_with(kTable)) return tables(target, path.substr(kTable.size()));
+  if (path == "/api/v1/tables") return ShowTables{{std::nullopt, target.find("db")}};
+  if (path.starts_with(kTable)) {
+    return ShowTables{{path.substr(kTable.size()), target.find("db")}};
+  }
   if (path == "/api/v1/ops") return ops(target);
   return error_response(404,
                         path.starts_with(kApi)
@@ -196,11 +198,8 @@ std::optional<HttpResponse> Api::not_known_yet(const std::string& path) const {
   return with_role(error_response(503, why));
 }
 
-Action Api::tables(const Target& target, const std::optional<std::string>& name) const {
-  std::vector<ReplicaRow> rows = source_.tables(name);
-  if (const auto db = target.find("db")) {
-    std::erase_if(rows, [&](const ReplicaRow& row) { return row.db != *db; });
-  }
+HttpResponse Api::to_response(const ShowTables& asked, const std::vector<ReplicaRow>& rows) const {
+  const auto& name = asked.filter.name;
   if (!name || !rows.empty()) return with_role(json_response(to_json(rows)));
   for (const UnreadableTable& table : source_.status().unreadable) {
     if (table.name == *name) {

@@ -54,7 +54,12 @@ struct RunCommand {
   CommandRequest request;
 };
 
-using Action = std::variant<HttpResponse, EventStream, RunCommand>;
+// Give it to Source::tables and answer with to_response.
+struct ShowTables {
+  TableFilter filter;
+};
+
+using Action = std::variant<HttpResponse, EventStream, RunCommand, ShowTables>;
 
 class Api {
  public:
@@ -65,6 +70,7 @@ class Api {
   // refuse() has let it pass.
   Action route(const HttpRequest& request) const;
   HttpResponse to_response(const CommandResult& result) const;
+  HttpResponse to_response(const ShowTables& asked, const std::vector<ReplicaRow>& rows) const;
   // The headers that say who answers.
   std::vector<Field> role() const;
 
@@ -74,7 +80,6 @@ class Api {
   Action post(const HttpRequest& request, const Target& target) const;
   Action list(const Target& target) const;
   std::optional<HttpResponse> not_known_yet(const std::string& path) const;
-  Action tables(const Target& target, const std::optional<std::string>& name) const;
   Action ops(const Target& target) const;
   Action events(const Target& target) const;
   HttpResponse ready() const;

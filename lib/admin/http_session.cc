@@ -28,6 +28,7 @@ using Protocol = asio::generic::stream_protocol;
 using Parser = http::request_parser<http::string_body>;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kMiB = 1024 * 1024;
+constexpr std::string_view kFailedInside = "failed inside, see the log of failoverd";
 // How soon a stream sees that its daemon's standing has changed without an event.
 constexpr Duration kLookAgain = std::chrono::seconds(1);
 
@@ -84,11 +85,12 @@ std::optional<HttpResponse> answer_to(const error_code& error, const HttpOptions
   return {};
 }
 
-// Waits for a command's answer.
-struct PendingCommand {
-  explicit PendingCommand(const asio::any_io_executor& executor) : wake(executor) {}
-  std::optional<CommandResult> result;
-  asio::steady_timer wake;
+// Waits for what the source answers later.
+template <class T>
+struct Pending {
+  explicit Pending(std::shared_ptr<asio::steady_timer> timer) : wake(std::move(timer)) {}
+  std::optional<T> result;
+  std::shared_ptr<asio::steady_timer> wake;
 };
 
 // An event stream's place in the source's log.
@@ -115,7 +117,7 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   void close() override {
     stream_.close();
     if (cursor_) cursor_->wake.cancel();
-    if (pending_) pending_->wake.cancel();
+    if (pending_) pending_->cancel();
   }
   std::optional<Instant> idle_since() const override { return idle_since_; }
 
@@ -126,6 +128,9 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   asio::awaitable<bool> read_body(Parser& parser);
   asio::awaitable<bool> refuse_unreadable(error_code error);
   asio::awaitable<HttpResponse> run_command(CommandRequest request);
+  asio::awaitable<HttpResponse> show_tables(ShowTables asked);
+  template <class T, class Begin>
+  asio::awaitable<std::shared_ptr<Pending<T>>> answer_of(Begin begin);
   asio::awaitable<bool> send(HttpResponse response, bool head, unsigned version, bool keep_alive);
   template <class Body>
   asio::awaitable<bool> write(http::response<Body> message, std::size_t size);
@@ -148,8 +153,8 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   beast::flat_buffer buffer_;
   bool first_ = true;
   std::optional<Instant> idle_since_;
-  std::shared_ptr<StreamCursor> cursor_;     // While it is an event stream.
-  std::shared_ptr<PendingCommand> pending_;  // While a command is carried out.
+  std::shared_ptr<StreamCursor> cursor_;         // While it is an event stream.
+  std::shared_ptr<asio::steady_timer> pending_;  // While the source has not answered.
 };
 
 // Runs what calls into the daemon. An exception there is a bug, which one answer shows and the log
@@ -200,13 +205,15 @@ asio::awaitable<bool> Session::serve_one() {
   request.body = std::move(parser.get().body());
 
   auto action = guarded([&] { return shared_->api.route(request); });
-  if (!action) action = error_response(500, "failed inside, see the log of failoverd");
+  if (!action) action = error_response(500, kFailedInside);
   if (auto* stream = std::get_if<EventStream>(&*action)) {
     if (shared_->streams < options().max_streams) co_return co_await send_events(*stream);
     action = error_response(503, "too many event streams");
   }
   if (auto* command = std::get_if<RunCommand>(&*action)) {
     action = co_await run_command(std::move(command->request));
+  } else if (auto* tables = std::get_if<ShowTables>(&*action)) {
+    action = co_await show_tables(std::move(*tables));
   }
   co_return co_await send(std::move(std::get<HttpResponse>(*action)), head, version, keep_alive);
 }
@@ -241,30 +248,52 @@ asio::awaitable<bool> Session::refuse_unreadable(error_code error) {
   co_return false;
 }
 
-asio::awaitable<HttpResponse> Session::run_command(CommandRequest request) {
-  const auto pending = std::make_shared<PendingCommand>(stream_.get_executor());
-  const auto done = [waiting = std::weak_ptr(pending)](CommandResult result) {
-    const auto command = waiting.lock();  // Gone: the answer is late or the caller left.
-    if (!command || command->result) return;
-    command->result = std::move(result);
-    command->wake.cancel();
+// What the source tells a callback, now or later: begin(callback). Null: it threw; without a
+// result: it has not answered in time.
+template <class T, class Begin>
+asio::awaitable<std::shared_ptr<Pending<T>>> Session::answer_of(Begin begin) {
+  const auto wake = std::make_shared<asio::steady_timer>(stream_.get_executor());
+  const auto pending = std::make_shared<Pending<T>>(wake);
+  const auto done = [waiting = std::weak_ptr(pending)](T result) {
+    const auto asked = waiting.lock();  // Gone: the answer is late or the caller left.
+    if (!asked || asked->result) return;
+    asked->result = std::move(result);
+    asked->wake->cancel();
   };
-  const std::string name = request.name;
   const auto begun = guarded([&] {
-    shared_->source.command(std::move(request), done);
+    begin(done);
     return true;
   });
-  if (!begun) co_return error_response(500, name + " failed inside, see the log of failoverd");
+  if (!begun) co_return nullptr;
   if (!pending->result) {
-    pending_ = pending;
-    pending->wake.expires_after(options().command_timeout);
-    co_await pending->wake.async_wait(kTuple);
+    pending_ = wake;
+    wake->expires_after(options().command_timeout);
+    co_await wake->async_wait(kTuple);
     pending_.reset();
   }
-  if (!pending->result || !shared_->open) {
+  co_return pending;
+}
+
+asio::awaitable<HttpResponse> Session::run_command(CommandRequest request) {
+  const std::string name = request.name;
+  const auto answer = co_await answer_of<CommandResult>(
+      [&](auto done) { shared_->source.command(std::move(request), std::move(done)); });
+  if (!answer) co_return error_response(500, name + " failed inside, see the log of failoverd");
+  if (!answer->result || !shared_->open) {
     co_return error_response(504, name + " has not answered in time; it may still be carried out");
   }
-  co_return shared_->api.to_response(*pending->result);
+  co_return shared_->api.to_response(*answer->result);
+}
+
+asio::awaitable<HttpResponse> Session::show_tables(ShowTables asked) {
+  const auto answer = co_await answer_of<std::vector<ReplicaRow>>(
+      [&](auto done) { shared_->source.tables(asked.filter, std::move(done)); });
+  if (!answer) co_return error_response(500, kFailedInside);
+  if (!answer->result || !shared_->open) {
+    co_return error_response(504, "the tables have not been shown in time");
+  }
+  auto response = guarded([&] { return shared_->api.to_response(asked, *answer->result); });
+  co_return response ? std::move(*response) : error_response(500, kFailedInside);
 }
 
 asio::awaitable<bool> Session::send(HttpResponse response, bool head, unsigned version,

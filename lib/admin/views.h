@@ -56,7 +56,18 @@ struct ReplicaRow {
   std::optional<std::uint64_t> offset;
   std::optional<std::uint64_t> record_cnt;
   std::optional<std::uint64_t> memused;  // Bytes.
+  // How much older than the question for these rows `offset` is; 0: the tablet answered it. Only
+  // the active daemon asks tablets: elsewhere it is the age.
   std::optional<std::uint64_t> offset_age_ms;
+};
+
+// Which tables are asked for; what is not said matches all.
+struct TableFilter {
+  std::optional<std::string> name;
+  std::optional<std::string> db;
+  bool matches(const std::string& its_name, const std::string& its_db) const {
+    return (!name || *name == its_name) && (!db || *db == its_db);
+  }
 };
 
 struct OpRow {
@@ -218,8 +229,11 @@ class Source {
 
   virtual StatusView status() = 0;
   virtual std::vector<TabletRow> tablets() = 0;
-  // Rows by name, pid, endpoint. With a name only that table's; empty when there is none.
-  virtual std::vector<ReplicaRow> tables(const std::optional<std::string>& name) = 0;
+  // Rows by name, pid, endpoint. The tablets that hold them are asked first; what those that do not
+  // answer within 300 ms said last is shown with its age. `done` is called exactly once, now or
+  // later, on the loop's thread.
+  virtual void tables(const TableFilter& filter,
+                      std::function<void(std::vector<ReplicaRow>)> done) = 0;
   // By op_id, running and finished ones.
   virtual std::vector<OpRow> ops(const std::optional<std::string>& name,
                                  std::optional<std::uint32_t> pid) = 0;

@@ -1,7 +1,8 @@
 // The brain: decides everything, does nothing. It is told facts and answers with commands; it has
 // no clock, no I/O, no log and no thread, so that the same facts always give the same decisions.
 // Its rooms:
-//   Watch       what each tablet is worth: evidence, verdicts, its words
+//   Watch       what each tablet is worth: evidence, verdicts, its words; StatusQuestions: the same
+//               asked anew when somebody wants to see it
 //   diagnose()  what is wrong with a partition
 //   Elections   kChangeLeaderOP; Operations: the ops that are lists of tasks
 //   Publisher   metadata changes that are ready, in as few multis as possible

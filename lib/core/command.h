@@ -111,6 +111,11 @@ struct ReadTable {
   std::string znode;
 };
 
+// Show whoever asked with StatusAsked what is known now. Comes once for each, at most 300 ms later.
+struct ShowStatus {
+  RequestId id = 0;
+};
+
 enum class Severity : std::uint8_t { kInfo, kWarning, kError };
 
 // An entry of the event log: a decision, and why.
@@ -147,9 +152,9 @@ struct EntriesLost {
   std::uint64_t count = 0;
 };
 
-using Command =
-    std::variant<CallTablet, Publish, ReserveTerms, ReserveOpIds, WriteRecord, DropRecord,
-                 WriteJournal, SetTimer, ReadTable, Note, Measure, OpEnded, EntriesLost>;
+using Command = std::variant<CallTablet, Publish, ReserveTerms, ReserveOpIds, WriteRecord,
+                             DropRecord, WriteJournal, SetTimer, ReadTable, ShowStatus, Note,
+                             Measure, OpEnded, EntriesLost>;
 
 const char* to_text(Severity);
 // One stable line.

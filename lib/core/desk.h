@@ -26,6 +26,7 @@ struct Route {
     kJournal,
     kCleanup,         // key: op; tablet.
     kContradictions,  // key: packed(partition); tablet.
+    kStatus,          // key: tablet, or who asked; tablet.
     kBrain,
   };
   Owner owner = Owner::kBrain;

@@ -145,6 +145,13 @@ struct LoopStalled {
   Duration duration{};
 };
 
+// Somebody wants to see what the tablets that hold these tables say now. The id is the asker's own.
+// Answered by ShowStatus.
+struct StatusAsked {
+  RequestId id = 0;
+  std::vector<std::uint32_t> tids;
+};
+
 struct PolicyChanged {
   Policy policy;
 };
@@ -153,7 +160,7 @@ using Event = std::variant<TabletsListed, TablesListed, TableRead, TableUnreadab
                            NameserversListed, SwitchRead, ClusterRead, LockGained, LockLost,
                            ContactMade, ZookeeperLost, ZookeeperConnected, TabletAnswered,
                            Published, TermsReserved, OpIdsReserved, RecordWritten, JournalWritten,
-                           ConnectionLost, TimerFired, LoopStalled, PolicyChanged>;
+                           ConnectionLost, TimerFired, LoopStalled, StatusAsked, PolicyChanged>;
 
 // One stable line, without a time.
 std::string to_text(const Event&);

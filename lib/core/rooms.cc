@@ -65,6 +65,7 @@ void Brain::Rooms::take(const Event& event) {
                    watch.stalled();
                    elections.stalled(e.duration);
                  },
+                 [&](const StatusAsked& e) { status_questions.asked(e); },
                  [&](const PolicyChanged& e) {
                    desk.policy = e.policy;
                    look_at_all_troubled();
@@ -195,6 +196,7 @@ void Brain::Rooms::lock_gained(const LockGained& e) {
   }
   recall();
   watch.start();
+  status_questions.start();
   cleanup.start();
   for (const auto& [tid, table] : model.tables()) {
     for (const auto& [pid, p] : table.partitions) dirty_.insert({tid, pid});
@@ -220,6 +222,7 @@ void Brain::Rooms::lock_lost(const LockLost& e) {
   offsets_wanted_.clear();
   lost_rows_wanted_.clear();
   watch.stop();
+  status_questions.stop();
   terms.void_all();
   op_ids.void_all();
   const auto running = ops.running();
@@ -270,6 +273,9 @@ void Brain::Rooms::routed(const Route& route, const TabletAnswered& e) {
     case Route::Owner::kContradictions:
       contradiction_answered(route, e.answer);
       break;
+    case Route::Owner::kStatus:
+      status_questions.answered(route, e.answer);
+      break;
     default:
       break;
   }
@@ -293,6 +299,9 @@ void Brain::Rooms::timer_fired(const TimerFired& e) {
       break;
     case Route::Owner::kPublisher:
       publisher.timer();
+      break;
+    case Route::Owner::kStatus:
+      status_questions.timer(*route);
       break;
     case Route::Owner::kBrain:
       dirty_.insert(unpacked(route->key));
@@ -389,31 +398,6 @@ void Brain::Rooms::note_stands_back() {
   } else {
     desk.note(Severity::kWarning, "stands_back", "changes nothing: " + all, {{"reason", reason}});
   }
-}
-
-void Brain::Rooms::reserve_blocks() {
-  if (!active || desk.now >= fresh_until || !stands_back(desk.now).empty()) return;
-  if (desk.now < reserve_not_before_) return;
-  if (terms.due() && (auto_failover || elections.any())) {  // Off: the cluster's znodes stay.
-    std::size_t partitions = 0;
-    for (const auto& [tid, table] : model.tables()) partitions += table.partitions.size();
-    terms.want_size(4 * partitions);
-    op_ids.want_size(2 * partitions);
-    terms.asked();
-    const RequestId id = desk.open({Route::Owner::kTerms, 0, 0, 0, {}});
-    desk.out.emplace_back(ReserveTerms{id, terms.above(), terms.size()});
-  }
-  if (op_ids.due()) {
-    op_ids.asked();
-    const RequestId id = desk.open({Route::Owner::kOpIds, 0, 0, 0, {}});
-    desk.out.emplace_back(ReserveOpIds{id, op_ids.size()});
-  }
-}
-
-// Asked again at once, a connection that is down would be asked without end. The timer's step asks.
-void Brain::Rooms::reserve_later() {
-  reserve_not_before_ = desk.now + std::chrono::milliseconds{100};
-  desk.timer({Route::Owner::kTerms, 0, 0, 0, {}}, reserve_not_before_);
 }
 
 void Brain::Rooms::look_at_all_troubled() { dirty_.insert(troubled_.begin(), troubled_.end()); }

@@ -15,6 +15,7 @@
 #include "lib/core/operations.h"
 #include "lib/core/publisher.h"
 #include "lib/core/records.h"
+#include "lib/core/status_questions.h"
 #include "lib/core/watch.h"
 
 namespace failoverd::core {
@@ -72,6 +73,7 @@ struct Brain::Rooms {
   Journal journal{desk};
   Publisher publisher{model, desk};
   Watch watch{model, desk};
+  StatusQuestions status_questions{model, desk, watch};
   Elections elections{model, desk, ops, publisher, records, terms, journal};
   Cleanup cleanup{model, desk, journal};
   Operations operations{model, desk, ops, publisher, journal, cleanup};

@@ -57,6 +57,25 @@ std::string edit_text(const TableEdit& table) {
   return text + "}";
 }
 
+std::string gained_text(const LockGained& e) {
+  std::string text = "lock-gained epoch=" + std::to_string(e.epoch);
+  for (const ElectionRecord& r : e.records) text += " " + to_text(r);
+  for (const BegunOp& op : e.begun) text += " begun " + begun_text(op);
+  for (const KeptPartition& p : e.kept) {
+    for (const Kept& k : p.replicas) text += " " + to_text(p.at) + " " + kept_text(k);
+  }
+  for (const FinishedOps& f : e.finished) {
+    text += " finished-" + number(f.number) + "*" + number(f.ops.size());
+  }
+  return text;
+}
+
+std::string asked_text(const StatusAsked& e) {
+  std::string text = "status-asked id=" + number(e.id) + " tids=";
+  for (const std::uint32_t tid : e.tids) text += (text.back() == '=' ? "" : ",") + number(tid);
+  return text;
+}
+
 const char* outcome_text(Published::Outcome o) {
   switch (o) {
     case Published::Outcome::kDone:
@@ -182,18 +201,7 @@ std::string to_text(const Event& event) {
                    e.by;
           },
           [](const ClusterRead&) { return std::string{"cluster-read"}; },
-          [](const LockGained& e) {
-            std::string text = "lock-gained epoch=" + std::to_string(e.epoch);
-            for (const ElectionRecord& r : e.records) text += " " + to_text(r);
-            for (const BegunOp& op : e.begun) text += " begun " + begun_text(op);
-            for (const KeptPartition& p : e.kept) {
-              for (const Kept& k : p.replicas) text += " " + to_text(p.at) + " " + kept_text(k);
-            }
-            for (const FinishedOps& f : e.finished) {
-              text += " finished-" + number(f.number) + "*" + number(f.ops.size());
-            }
-            return text;
-          },
+          [](const LockGained& e) { return gained_text(e); },
           [](const LockLost& e) { return "lock-lost " + e.why; },
           [](const ContactMade& e) {
             return "contact-made until=" + std::to_string(e.fresh_until.time_since_epoch().count());
@@ -225,6 +233,7 @@ std::string to_text(const Event& event) {
           [](const ConnectionLost& e) { return "connection-lost " + e.tablet; },
           [](const TimerFired& e) { return "timer-fired id=" + number(e.id); },
           [](const LoopStalled& e) { return "loop-stalled " + milliseconds_text(e.duration); },
+          [](const StatusAsked& e) { return asked_text(e); },
           [](const PolicyChanged&) { return std::string{"policy-changed"}; },
       },
       event);
@@ -267,6 +276,7 @@ std::string to_text(const Command& command) {
                    " at=" + std::to_string(c.at.time_since_epoch().count());
           },
           [](const ReadTable& c) { return "read-table " + c.znode; },
+          [](const ShowStatus& c) { return "show-status id=" + number(c.id); },
           [](const Note& c) {
             return std::string{"note "} + to_text(c.severity) + " " + c.kind + ": " + c.text;
           },

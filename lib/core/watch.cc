@@ -13,28 +13,8 @@ constexpr std::size_t kReplicasPerPoll = 30'000;  // More than these, and the in
 constexpr Duration kPollDeadline = std::chrono::seconds{3};
 constexpr Duration kCheckDeadline = std::chrono::seconds{1};
 constexpr Duration kLookAgain = std::chrono::milliseconds{200};
-// A process that ends closes one socket after the other: the first question may still be accepted
-// by its port, and be reset.
-constexpr Duration kEndingTakes = std::chrono::milliseconds{2};
-// It has ended by then. What goes on so is asked as often as everybody.
-constexpr int kQuickLooks = 5;
-constexpr std::size_t kMostWords = 200;  // Of what came instead of an answer.
 // A znode that is there so long after an early verdict was not waiting for its session to end.
 constexpr Duration kNoSessionIsLonger = std::chrono::seconds{60};
-
-// What to tell people: "sent no baidu_std frame: ...", "code 307: ...".
-std::string words_of(const Answer& answer, const Endpoint& from) {
-  std::string_view text = answer.text;
-  const std::string prefix = from + ": ";
-  if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
-  const std::string code = answer.answered() ? "code " + std::to_string(answer.code) + ": " : "";
-  return code + std::string{text.substr(0, kMostWords)};
-}
-
-// The same fault has the same words up to its first figure: what follows may change all the time.
-std::string kind_of(const std::string& words) {
-  return words.substr(0, words.find_first_of("0123456789"));
-}
 
 }  // namespace
 
@@ -163,8 +143,13 @@ void Watch::poll(TabletIndex i) {
   if (t.verdict.state == TabletState::kSuspect && a.broken == 0) check(i);
   if (a.poll_open) return;
   a.poll_open = true;
-  if (!t.evidence.unanswered_since) t.evidence.unanswered_since = desk_.now;
+  is_asked(i);
   desk_.call({Route::Owner::kWatch, i, kPoll, i, {}}, t.endpoint, GetTableStatus{}, kPollDeadline);
+}
+
+void Watch::is_asked(TabletIndex i) {
+  Evidence& e = model_.tablet(i).evidence;
+  if (!e.unanswered_since) e.unanswered_since = desk_.now;
   to_judge_.insert(i);
 }
 
@@ -172,11 +157,9 @@ void Watch::check(TabletIndex i) {
   Asking& a = asking(i);
   if (a.check_open || !has_znode_or_row(i)) return;
   a.check_open = true;
-  Tablet& t = model_.tablet(i);
-  if (!t.evidence.unanswered_since) t.evidence.unanswered_since = desk_.now;
-  desk_.call({Route::Owner::kWatch, i, kCheck, i, {}}, t.endpoint, GetTableStatus{}, kCheckDeadline,
-             /*fresh=*/true);
-  to_judge_.insert(i);
+  is_asked(i);
+  desk_.call({Route::Owner::kWatch, i, kCheck, i, {}}, model_.tablet(i).endpoint, GetTableStatus{},
+             kCheckDeadline, /*fresh=*/true);
 }
 
 void Watch::check_later(TabletIndex i, Duration after) {
@@ -222,50 +205,15 @@ void Watch::answered(const Route& route, const Answer& answer) {
     asking(i).check_open = false;
     if (std::exchange(asking(i).check_again, false)) check(i);
   }
-  if (!has_znode_or_row(i)) return;
-  if (answer.ok()) take_words(i, answer, route.asked_at);
-  look_at_what_came(i, answer, route.asked_at);
+  said(i, answer, route.asked_at);
   // Silence on an odd tablet: keep a question open, so that its first word is heard at once.
   if (route.what == kCheck && answer.transport == Transport::kSilent) check_later(i, kLookAgain);
 }
 
-void Watch::look_at_what_came(TabletIndex i, const Answer& answer, Instant asked_at) {
-  if (answer.transport == Transport::kNotSent) return;
-  Tablet& t = model_.tablet(i);
-  Evidence& e = t.evidence;
-  Asking& a = asking(i);
-  const bool refused = answer.transport == Transport::kRefused;
-  const bool broken = answer.transport == Transport::kBroken;
-  const bool garbled = answer.transport == Transport::kGarbled;
-  if (broken || garbled) {
-    ++a.broken;
-    look_quickly(i);
-  } else if (!refused) {
-    a.broken = 0;
-  }
-  // Its port was asked after it had refused, and did not refuse.
-  if (!refused && e.refused_last && asked_at > *e.refused_last) forget_refusals(i);
-  if (!answer.ok() || !e.came_instead.empty()) to_judge_.insert(i);
-  e.nowhere = answer.transport == Transport::kNowhere;
-  const bool is_error = answer.answered() && !answer.ok();
-  e.came_instead = broken || garbled || is_error ? words_of(answer, t.endpoint) : "";
-  if (answer.ok()) a.told.clear();
-  // One that ends closes its connections, too: that is no news until it goes on.
-  if (garbled || is_error || (broken && a.broken >= kQuickLooks)) tell_what_came(i);
-}
-
-// After that it is asked when everybody is: a port that belongs to something else is left in peace.
-void Watch::look_quickly(TabletIndex i) {
-  const int times = asking(i).broken;
-  if (times < kQuickLooks) check_later(i, times == 1 ? kEndingTakes : kSecondRefusalAfter);
-}
-
-void Watch::tell_what_came(TabletIndex i) {
-  const Tablet& t = model_.tablet(i);
-  if (!asking(i).told.insert(kind_of(t.evidence.came_instead)).second) return;
-  desk_.note(Severity::kWarning, "tablet",
-             "tablet " + t.endpoint + " does not say what it holds: " + t.evidence.came_instead,
-             {{"tablet", t.endpoint}});
+void Watch::said(TabletIndex i, const Answer& answer, Instant asked_at) {
+  if (!running_ || !has_znode_or_row(i)) return;
+  if (answer.ok()) take_words(i, answer, asked_at);
+  look_at_what_came(i, answer, asked_at);
 }
 
 void Watch::heard(TabletIndex i, const Answer& answer) {

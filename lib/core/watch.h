@@ -26,6 +26,9 @@ class Watch {
   void stalled();  // Our own silence: start counting anew.
   // Any answer of a tablet, whoever asked: it lives, or refuses.
   void heard(TabletIndex, const Answer&);
+  // Somebody else asks it what it holds, and what it said to that (GetTableStatus).
+  void is_asked(TabletIndex);
+  void said(TabletIndex, const Answer&, Instant asked_at);
   // Answers to our own questions.
   void answered(const Route&, const Answer&);
   void timer(const Route&);
@@ -41,6 +44,10 @@ class Watch {
   Duration poll_interval() const;
 
  private:
+  // So many broken connections in a row, and it is not a process that ends: from then on it is
+  // polled at the normal rate.
+  static constexpr int kQuickLooks = 5;
+
   enum What : std::uint32_t { kPoll, kCheck, kPollTimer, kCheckTimer, kJudgeTimer, kWitness };
 
   // What followers of the tablet's partitions said after the first refusal, and after the second.

@@ -47,7 +47,7 @@ std::string to_text(const std::vector<ShownOp>& ops);
 std::vector<std::string> put_unreplicated(Cluster& cluster, const std::string& table,
                                           std::uint32_t pid, int rows);
 
-// The daemon has heard that the leader is at this offset: offsets are at most 2 s old.
+// The daemon has heard that the leader is at this offset: it asks when it is asked.
 bool knows_offset(Cluster& cluster, Daemon& daemon, int tablet, const std::string& table,
                   std::uint32_t pid, std::uint64_t offset);
 

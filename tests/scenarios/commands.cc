@@ -31,6 +31,12 @@ void Scenario::learn_cluster() {
     const Duration every = duration(w.at(1));
     world_.add_writer(partition_named(w.at(0)), {every, every}).start();
   };
+  // showtable flow: somebody asks the active daemon; what it shows comes when it has it.
+  commands_["showtable"] = [this](const Words& w) {
+    Daemon* d = world_.active();
+    if (!d) return printer_.line("nobody is active");
+    d->tell(core::StatusAsked{++last_question_, {table_named(w.at(0)).tid}});
+  };
   commands_["run"] = [this](const Words& w) { world_.run_for(duration(w.at(0))); };
   // write flow/0 10: to whom the metadata says leads.
   commands_["write"] = [this](const Words& w) {

@@ -34,6 +34,9 @@ void Printer::before_step(const Daemon& d, const core::Event& event) {
   if (const auto* e = std::get_if<core::Published>(&event)) {
     if (e->outcome != core::Published::Outcome::kDone) timed(d.name() + " < " + to_text(event));
   }
+  if (const auto* e = std::get_if<core::StatusAsked>(&event)) {
+    asked_[e->id] = {world_.schedule.now(), e->tids};
+  }
   if (std::holds_alternative<core::LoopStalled>(event) ||
       std::holds_alternative<core::ZookeeperLost>(event)) {
     timed(d.name() + " < " + to_text(event));
@@ -46,6 +49,30 @@ void Printer::commanded(const Daemon& d, const core::Command& command) {
   } else if (const auto* op = std::get_if<core::OpEnded>(&command)) {
     timed(d.name() + " op " + std::to_string(op->id) + ' ' + to_text(op->type) + ' ' +
           to_text(op->status));
+  } else if (const auto* show = std::get_if<core::ShowStatus>(&command)) {
+    show_tables(d, show->id);
+  }
+}
+
+// As the daemon shows it to people: an offset that is older than the question comes with its age.
+void Printer::show_tables(const Daemon& d, core::RequestId id) {
+  const auto& [asked_at, tids] = asked_.at(id);
+  const core::Model& model = d.brain().model();
+  for (const std::uint32_t tid : tids) {
+    const core::Table* table = model.table(tid);
+    if (!table) continue;
+    for (const auto& [pid, p] : table->partitions) {
+      std::string text;
+      for (const core::Replica& r : p.replicas) {
+        text += (text.empty() ? ": " : " | ") + model.tablet(r.tablet).endpoint + " offset " +
+                std::to_string(r.word.offset);
+        const Instant heard = r.word.heard_at.value_or(asked_at);
+        if (heard >= asked_at) continue;
+        text += " of " + std::to_string(static_cast<int>(milliseconds(asked_at - heard))) +
+                " ms before";
+      }
+      timed(d.name() + " shows " + model.name_of({tid, pid}) + text);
+    }
   }
 }
 

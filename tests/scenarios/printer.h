@@ -3,7 +3,9 @@
 // out.
 #pragma once
 
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/simulation/observer.h"
@@ -30,11 +32,13 @@ class Printer : public simulation::Observer {
 
  private:
   void timed(const std::string& text);
+  void show_tables(const simulation::Daemon&, core::RequestId);
   std::string call_text(const core::Call&) const;
 
   simulation::World& world_;
   Instant since_{std::chrono::seconds{1000}};
   std::vector<std::string> lines_;
+  std::map<core::RequestId, std::pair<Instant, std::vector<std::uint32_t>>> asked_;
 };
 
 }  // namespace failoverd::scenarios

@@ -54,6 +54,7 @@ class Scenario {
   Printer printer_;
   simulation::Ledger ledger_;
   simulation::Checkers checkers_;
+  core::RequestId last_question_ = 0;
   std::map<std::string, std::function<void(const Words&)>> commands_;
 };
 

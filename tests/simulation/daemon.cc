@@ -127,6 +127,7 @@ void Daemon::carry_out(const core::Command& command) {
                                       guarded([this, id = c.id] { tell(core::TimerFired{id}); }));
                  },
                  [&](const core::ReadTable& c) { read(Keeper::kTable + c.znode); },
+                 [](const core::ShowStatus&) {},
                  [](const core::Note&) {},
                  [](const core::Measure&) {},
                  [](const core::OpEnded&) {},

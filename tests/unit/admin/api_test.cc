@@ -14,7 +14,15 @@ HttpResponse ask(FakeSource& source, const std::string& path) {
   HttpRequest request;
   request.method = "GET";
   request.target = path;
-  return std::get<HttpResponse>(Api(source, {}).route(request));
+  const Api api(source, {});
+  Action action = api.route(request);
+  const auto* tables = std::get_if<ShowTables>(&action);
+  if (!tables) return std::get<HttpResponse>(action);
+  HttpResponse shown;
+  source.tables(tables->filter, [&](const std::vector<ReplicaRow>& rows) {
+    shown = api.to_response(*tables, rows);
+  });
+  return shown;
 }
 
 // What has not been read is not empty, and not off.

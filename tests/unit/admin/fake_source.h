@@ -24,16 +24,17 @@ namespace failoverd::admin {
 class FakeSource : public Source {
  public:
   using Done = std::function<void(CommandResult)>;
+  using ShowRows = std::function<void(std::vector<ReplicaRow>)>;
 
   StatusView status() override {
     if (broken) throw std::runtime_error("status is broken");
     return status_view;
   }
   std::vector<TabletRow> tablets() override { return tablet_rows; }
-  std::vector<ReplicaRow> tables(const std::optional<std::string>& name) override {
+  void tables(const TableFilter& filter, ShowRows show) override {
     auto rows = replica_rows;
-    std::erase_if(rows, [&](const ReplicaRow& row) { return name && row.name != *name; });
-    return rows;
+    std::erase_if(rows, [&](const ReplicaRow& row) { return !filter.matches(row.name, row.db); });
+    on_tables(std::move(rows), std::move(show));
   }
   std::vector<OpRow> ops(const std::optional<std::string>& name,
                          std::optional<std::uint32_t> pid) override {
@@ -82,6 +83,8 @@ class FakeSource : public Source {
   std::function<void(CommandRequest, Done)> on_command = [](CommandRequest request, Done done) {
     done({CommandResult::Kind::kOk, {}, request.name + " ok", 0, "", "", {}});
   };
+  std::function<void(std::vector<ReplicaRow>, ShowRows)> on_tables =
+      [](std::vector<ReplicaRow> rows, ShowRows show) { show(std::move(rows)); };
   std::string process;
   std::string cluster_unread;
   std::string switch_unread;
