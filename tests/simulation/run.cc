@@ -15,8 +15,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::uint64_t kLeastSteps = 2'500;
-// SAFETY 19. Off while kReLoadTableOP loads a single replica as leader: every put into a table that
-// waits to be loaded costs that partition's older rows.
+// SAFETY 19. Off while kReLoadTableOP loads a single replica as leader: whatever is appended to a
+// table that waits to be loaded costs that replica's older rows.
 constexpr bool kQueues = false;
 constexpr double kRunsWithQueues = 0.5;  // Their tablets let what is to be loaded wait ...
 constexpr double kQueued = 0.3;          // ... so often.
@@ -207,7 +207,7 @@ std::vector<Violation> not_equal(World& world) {
 RunResult run(const RunOptions& options) {
   World world{options.seed, Timing{}};
   draw_policy(world);
-  world.timing.puts_in_queue = kQueues;
+  world.timing.appends_in_queue = kQueues;
   if (kQueues && world.dice.chance(kRunsWithQueues)) world.timing.queued = kQueued;
   Ledger ledger{world};
   world.watch(ledger);

@@ -59,7 +59,9 @@ class Tablet {
     std::vector<Follower> followers;
     bool from_disk = false;  // LoadTable made it, and no leader has sent to it since.
     Instant loaded_at;       // When it became kTableNormal.
-    // What was appended while it waited to be loaded: a new binlog file that begins at offset 0.
+    // While it waits to be loaded, what is appended goes into a new binlog file that begins at
+    // offset 0.
+    bool new_file = false;
     core::Offset in_new_file = 0;
 
     // Until then it answers the offset of what was appended since LoadTable, else 0.
@@ -198,7 +200,8 @@ class Tablet {
   void loading_ends(core::PartitionKey, std::uint64_t instance);
   void drop(core::PartitionKey);
   void about_to_write(Directory&);
-  // While the partition waits to be loaded.
+  // While the partition waits to be loaded (SAFETY 19).
+  void begin_new_file(Directory&, Held&);
   void write_to_new_file(Directory&, Held&, const Entry&);
   void forget_memory();
 

@@ -228,15 +228,19 @@ void Tablet::about_to_write(Directory& d) {
   d.next_sync = now + world_.timing.binlog_sync;
 }
 
-// The loader reads the snapshot and then this file, whatever the files before it hold: with its
-// first entry they are lost, and of this one what the snapshot covers is.
+// The loader reads the snapshot and then this file, whatever the files before it hold: they are
+// lost. (With a real tablet they come back at the next load if nothing was written to this one.)
+void Tablet::begin_new_file(Directory& d, Held& h) {
+  if (std::exchange(h.new_file, true)) return;
+  d.log.cut(d.snapshot);
+  d.binlog_from = d.snapshot;
+  d.synced = std::min(d.synced, d.log.offset());
+}
+
+// Of this file what the snapshot covers is lost, too.
 void Tablet::write_to_new_file(Directory& d, Held& h, const Entry& entry) {
   about_to_write(d);
-  if (h.in_new_file == 0) {
-    d.log.cut(d.snapshot);
-    d.binlog_from = d.snapshot;
-    d.synced = std::min(d.synced, d.log.offset());
-  }
+  begin_new_file(d, h);
   h.in_new_file = entry.index;
   if (entry.index > d.log.offset()) d.log.add(entry);
 }

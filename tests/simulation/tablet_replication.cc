@@ -21,7 +21,7 @@ std::optional<Entry> Tablet::put(core::PartitionKey at, Payload payload, int& co
   Held& h = found->second;
   const bool waits = h.state == core::TableState::kUndefined;
   const bool refuses =
-      h.state == core::TableState::kLoading || (waits && !world_.timing.puts_in_queue);
+      h.state == core::TableState::kLoading || (waits && !world_.timing.appends_in_queue);
   code = h.mode != core::Mode::kLeader ? kTableIsFollower
          : refuses                     ? core::kTableIsLoading
                                        : core::kOk;
@@ -53,8 +53,11 @@ Tablet::Appended Tablet::append(const Append& request) {
   if (request.term < h.term) return say(core::kFailToAppendEntries);
   if (request.by_leader) h.from_disk = false;
   if (request.probe) h.term = request.term;  // Only the empty probe raises it.
-  // A gap is refused. Before its load has begun it knows of no entry yet.
-  if (!request.probe && request.pre > offset(request.at, h)) {
+  // A gap is refused. Before its load has begun it knows of no entry yet, and begins a file first.
+  const bool waits = !h.loaded() && !request.probe;
+  if (waits && world_.timing.appends_in_queue) begin_new_file(d, h);
+  const bool refuses = waits && !world_.timing.appends_in_queue;
+  if (!request.probe && (refuses || request.pre > offset(request.at, h))) {
     return say(core::kFailToAppendEntries);
   }
   if (h.loaded() && !request.entries.empty()) about_to_write(d);

@@ -144,6 +144,7 @@ TEST_F(MadeUpDisk, AFollowerInTheQueueTakesEntriesFromTheBeginning) {
   const Entry last{1, 6, world_.next_payload(), 0};
   EXPECT_EQ(world_.tablet("B:1").append({kAt, 1, false, true, 5, {last}}).code,
             core::kFailToAppendEntries);
+  EXPECT_EQ(offset("B:1"), 0u);  // That alone has begun the file.
   EXPECT_EQ(world_.tablet("B:1").append({kAt, 1, false, true, 0, {first}}).code, core::kOk);
   EXPECT_EQ(call("B:1", core::GetTermPair{kAt}).offset, 1u);
   world_.run_for(seconds{3});

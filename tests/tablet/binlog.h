@@ -44,6 +44,8 @@ class Binlog {
   static std::vector<std::filesystem::path> files_behind(const std::filesystem::path& directory,
                                                          std::uint64_t offset);
 
+  // Begins the first file since open(), unless append() has; false if it could not.
+  bool begin(std::uint64_t offset) { return writer_ || roll(offset); }
   // `offset`: the log's last index before these frames, which a new file is filed under. False if
   // they could not be written; then nothing was.
   bool append(const std::string& frames, std::uint64_t offset);

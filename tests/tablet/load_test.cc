@@ -258,6 +258,19 @@ TEST_F(Load, AFollowerInTheQueueTakesEntriesFromTheBeginning) {
   EXPECT_EQ(offset(tablet), 3u);
 }
 
+// SAFETY 10, 19: the file is begun before the gap is seen, and the load reads only from there. As
+// nothing was written to it the next load finds what was there before.
+TEST_F(Load, EntriesThatAFollowerInTheQueueRefusesCostItsRows) {
+  const auto tablet = restarted_with_rows(5);
+  load_queued(tablet, fedb::kTableFollower);
+  EXPECT_EQ(append(tablet, 4, 5, {6}), kAppendEntriesFailed);
+  loads_now(tablet);
+  EXPECT_EQ(offset(tablet), 0u);
+  EXPECT_EQ(get(tablet, "k0"), "");
+  load_again(tablet);
+  EXPECT_EQ(offset(tablet), 5u);
+}
+
 TEST_F(Load, ATableThatWaitsCanBeDropped) {
   const auto tablet = restarted_with_rows(2);
   load_queued(tablet, fedb::kTableFollower);

@@ -35,6 +35,9 @@ bool Partition::append_entries(const fedb::AppendEntriesRequest& request,
     response.set_log_offset(offset);
     return true;
   }
+  // As in the original the file comes before the check: while the table waits to be loaded, entries
+  // that are refused cost its rows, too.
+  if (!binlog.begin(offset)) return false;
   if (request.pre_log_index() > offset) return false;
   std::string frames;
   std::uint64_t last = offset;
