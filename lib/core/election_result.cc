@@ -327,7 +327,10 @@ void Elections::note_leader(const Election& e, const Measure& took) {
 void Elections::gone(OpId op, const std::string& why) {
   const Election* e = find(op);
   if (!e) return;
-  records_.done(e->at);
+  const Partition* p = model_.partition(e->at);
+  // SAFETY 3: what a predecessor began is still to be finished, here or by a successor.
+  const bool unfinished = p && p->begun_term && p->replicas.size() > 1;
+  if (!unfinished) records_.done(e->at);
   end(op, OpStatus::kCanceled, why);
 }
 

@@ -96,10 +96,11 @@ void Elections::put_aside(std::uint32_t tid) {
   }
 }
 
-void Elections::call_off(const std::string& why) {
+void Elections::call_off(const std::string& why, bool all) {
   std::vector<OpId> not_begun;
   for (const auto& [op, e] : elections_) {
-    if (!e.begun) not_begun.push_back(op);
+    const Partition* p = model_.partition(e.at);
+    if (!e.begun && (all || !p || !p->begun_term)) not_begun.push_back(op);
   }
   for (const OpId op : not_begun) gone(op, why);
 }

@@ -37,8 +37,9 @@ class Elections : public Publishing {
   // be loaded first.
   void begin(OpId op, OpType type, PartitionKey at, Duration detect);
   void stop();  // The lock is lost: forget all; records tell the successor.
-  // Ends those that have changed nothing yet.
-  void call_off(const std::string& why);
+  // Ends those that have changed nothing yet. `all`: also where they finish what a predecessor
+  // began; that stays unfinished, and its record stays (SAFETY 3).
+  void call_off(const std::string& why, bool all);
   // Before the model puts the table aside: ends its elections, and leaves with the partitions what
   // has to be finished when it can be read again (SAFETY 3, 5).
   void put_aside(std::uint32_t tid);

@@ -145,7 +145,7 @@ void Brain::Rooms::nameservers_listed(const NameserversListed& e) {
   // What has not touched the cluster yet is called off; an election whose probes are out goes on to
   // its end, because a probe cannot be taken back (SAFETY 3).
   const std::string why = "nameserver " + nameservers.front() + " has come up";
-  elections.call_off(why);
+  elections.call_off(why, /*all=*/true);
   operations.call_off(why, /*all=*/true);
   drop_waiting(why);
 }
@@ -168,7 +168,7 @@ void Brain::Rooms::switch_was_read(const SwitchRead& e) {
                   (e.by.empty() ? "" : ", set by " + e.by),
               std::move(fields));
     if (!auto_failover) {
-      elections.call_off("auto_failover is off");
+      elections.call_off("auto_failover is off", /*all=*/false);
       operations.call_off("auto_failover is off", /*all=*/false);
       drop_waiting("auto_failover is off");
     }
