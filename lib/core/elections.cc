@@ -282,6 +282,12 @@ void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) 
     probe_refused(e, c, answer);
     return;
   }
+  // It was probed before its tablet was taken for dead. What was known of it then, above all that
+  // it had to be loaded, is looked at again before its offset counts (SAFETY 6).
+  if (!c.continuous && !c.checked) {
+    ask(e, c);
+    return;
+  }
   const Replica* r = replica(e, c.tablet);
   if (r && r->word.asked_at && answer.offset < r->word.offset && !c.loaded) {
     // It is not the replica that we knew: while loading a probe passes with offset 0 (FEDB.md 3.2).
@@ -391,7 +397,7 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
           "says term " + std::to_string(answer.term) + ", which no election has ever reached");
     return;
   }
-  if (answer.term >= e.probe_term) {
+  if (answer.term > e.probe_term) {
     new_round(e);
     return;
   }
