@@ -252,6 +252,9 @@ void Elections::answered(const Route& route, const Answer& answer) {
   Candidate* c = candidate(*e, route.tablet);
   if (!c || e->phase != Phase::kProbing) return;
   c->asked = false;
+  if ((what == kProbe || what == kTermPair) && answer.ok()) {
+    model_.heard_offset(e->at, route.tablet, answer.offset, route.asked_at);
+  }
   switch (what) {
     case kProbe:
       probe_answered(*e, *c, answer);
@@ -282,6 +285,7 @@ void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) 
     probe_refused(e, c, answer);
     return;
   }
+  e.answered_at[c.tablet] = desk_.now;
   // It was probed before its tablet was taken for dead. What was known of it then, above all that
   // it had to be loaded, is looked at again before its offset counts (SAFETY 6).
   if (!c.continuous && !c.checked) {
@@ -312,7 +316,6 @@ void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) 
   }
   c.heard = Heard::kOffset;
   c.offset = answer.offset;
-  e.answered_at[c.tablet] = desk_.now;
 }
 
 // It may not lead, by what it says. What was known of it may be older than that: asked again.

@@ -222,6 +222,16 @@ void Model::remember_offset(PartitionKey at, TabletIndex tablet, const ReplicaSt
   r->word.said_at.reset();
 }
 
+void Model::heard_offset(PartitionKey at, TabletIndex tablet, Offset offset, Instant asked_at) {
+  Partition* p = partition(at);
+  Replica* r = p ? p->on(tablet) : nullptr;
+  if (!r || offset <= r->word.offset) return;
+  r->word.moved_at = asked_at;
+  r->word.offset = offset;
+  r->word.heard_at = asked_at;
+  r->word.said_at.reset();
+}
+
 LoadTable Model::load_as_follower(PartitionKey at) const {
   const TableShape& shape = table(at.tid)->shape;
   return {at, shape.name, shape.db, Mode::kFollower, 0};

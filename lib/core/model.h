@@ -174,6 +174,8 @@ class Model {
 
   // Whatever it was asked for: so much it had, should that tablet be the next to go (SAFETY 2, 6).
   void remember_offset(PartitionKey, TabletIndex, const ReplicaStatus&, Instant asked_at);
+  // The same of one that says only its offset, where that is higher than what was known.
+  void heard_offset(PartitionKey, TabletIndex, Offset, Instant asked_at);
   // LoadTable for a partition that is known.
   LoadTable load_as_follower(PartitionKey) const;
 
