@@ -122,6 +122,7 @@ struct Brain::Rooms {
   bool in_back_off(const Replica&) const;
   void op_ended(const Operations::Ended&);
   void resume_ops();
+  void leave_to_cleanup(const BegunOp&);
   void keep_last_offsets(PartitionKey, const Partition&);
   void set_lost_rows_dead(PartitionKey, const Partition&);
   void would_treat(PartitionKey, Partition&);

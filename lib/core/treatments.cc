@@ -178,10 +178,23 @@ void Brain::Rooms::resume_ops() {
     } else {
       ops.end(begun.id, OpStatus::kCanceled, desk.now, "the partition is gone");
       journal.finished(ops.ended().back());
-      journal.drop(begun.id);
+      leave_to_cleanup(begun);
     }
     return true;
   });
+}
+
+// Nobody can say how far it came.
+void Brain::Rooms::leave_to_cleanup(const BegunOp& begun) {
+  const std::span<const TaskRow> table = table_of(begun.type);
+  BegunOp over = begun;
+  over.over = true;
+  over.paused = has(table, Task::kPauseSnapshot);
+  if (over.paused || copies(table)) {
+    cleanup.begin(over, /*drop_unanswered=*/false);
+  } else {
+    journal.drop(begun.id);
+  }
 }
 
 // --- Copies --------------------------------------------------------------------------------------

@@ -167,6 +167,9 @@ void Scenario::learn_network() {
   commands_["somebody-writes"] = [this](const Words& w) {
     world_.keeper.write_table(table_named(w.at(0)), "somebody");
   };
+  commands_["drop-table"] = [this](const Words& w) {  // Its znode; the tablets keep what they hold.
+    world_.keeper.drop_table(table_named(w.at(0)).znode);
+  };
   commands_["poison"] = [this](const Words& w) { poison(w); };
   commands_["show"] = [this](const Words& w) { show(w); };
 }
