@@ -117,11 +117,20 @@ void Brain::Rooms::table_read(const TableRead& e) {
       p.begun_restart = false;
       if (p.op == 0) records.done({shape.tid, pid});
     }
+    forget_what_was_published(p);
     dirty_.insert({shape.tid, pid});
   }
   watch.tables_changed();
   leaders_counted_ = false;
   if (!recalled_.empty()) recall();
+}
+
+// A publish whose answer was lost was written after all: whoever is named there was told to lead,
+// and need not be told to follow first (SAFETY 5).
+void Brain::Rooms::forget_what_was_published(Partition& p) {
+  for (Replica& r : p.replicas) {
+    if (r.leads() && r.may_lead_term == p.published_term()) r.may_lead_term.reset();
+  }
 }
 
 void Brain::Rooms::table_unreadable(const TableUnreadable& e) {

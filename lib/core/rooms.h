@@ -110,6 +110,7 @@ struct Brain::Rooms {
 
   // Decisions.
   bool may_change() const;
+  static void forget_what_was_published(Partition&);
   void diagnose_again(PartitionKey);
   static void mark_strays(Partition&);
 

@@ -171,6 +171,9 @@ void Scenario::learn_network() {
     world_.keeper.drop_table(table_named(w.at(0)).znode);
   };
   commands_["poison"] = [this](const Words& w) { poison(w); };
+  commands_["cure"] = [this](const Words& w) {  // cure flow: its znode can be read again.
+    world_.keeper.poison(table_named(w.at(0)).znode, std::nullopt);
+  };
   commands_["show"] = [this](const Words& w) { show(w); };
 }
 
