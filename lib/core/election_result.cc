@@ -129,13 +129,12 @@ bool Elections::winner_may_have_led(const Election& e) {
   });
 }
 
-// Whether its log holds entries of this term, which is not published. None: it had to be loaded,
-// and does not know whom it followed before.
+// Whether its log holds entries of this term, which is not published. None: it was not asked whom
+// it followed before it was probed, or it had to be loaded and does not know.
 std::optional<bool> Elections::has_term(const Election& e, TabletIndex tablet, Term term) {
   if (has_led(e, tablet, term)) return true;
   const auto said = e.said.find(tablet);
-  if (said == e.said.end()) return false;
-  if (said->second == 0) return std::nullopt;
+  if (said == e.said.end() || said->second == 0) return std::nullopt;
   return said->second == term;
 }
 
@@ -201,6 +200,7 @@ Kept Elections::what_to_keep(const Election& e, const Partition& p, const Replic
   const bool alone = led != e.led.end() && !led->second.empty();
   const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
                               [&](const Candidate& k) { return k.tablet == r.tablet; });
+  kept.or_later = may_have_followed_unpublished(e, r.tablet);
   // One that nobody loaded may still have led, and restarted since.
   const bool unsure = e.unrecorded && (c == e.candidates.end() || !c->continuous);
   if (term_is_there || alone || unsure) {
@@ -211,6 +211,28 @@ Kept Elections::what_to_keep(const Election& e, const Partition& p, const Replic
     kept.followed = said->second;  // It is published together with this.
   }
   return kept;
+}
+
+// Whether its log may hold entries of a term that somebody led and nobody published before, and is
+// not known to: it did not answer, or does not know whom it followed.
+bool Elections::may_have_followed_unpublished(const Election& e, TabletIndex tablet) const {
+  const Partition& p = *model_.partition(e.at);
+  const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
+                              [&](const Candidate& k) { return k.tablet == tablet; });
+  const auto may_hold = [&](Term term, Offset before) {
+    const std::optional<bool> its = has_term(e, tablet, term);
+    if (term <= p.published_term() || its == true) return false;
+    // What it said once, and has not said again, is not the last that was sent to it.
+    const bool answered = c != e.candidates.end() && c->heard == Heard::kOffset;
+    return !answered || (!its && c->offset > before);
+  };
+  const bool led = std::any_of(e.led.begin(), e.led.end(), [&](const auto& leads) {
+    return std::any_of(leads.second.begin(), leads.second.end(),
+                       [&](const Led& l) { return may_hold(l.term, l.before.value_or(0)); });
+  });
+  return led || std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
+           return r.may_lead_term && may_hold(*r.may_lead_term, r.may_lead_offset);
+         });
 }
 
 // Whether the winner's log holds this term, which somebody led from a known offset on and nobody
@@ -255,7 +277,7 @@ std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
     }
     const Kept* kept = row.is_alive ? model_.kept(e.at, row.endpoint) : nullptr;
     if (kept)
-      edit.kept.push_back({row.endpoint, e.lead_term, {}});  // From here on it follows that.
+      edit.kept.push_back({row.endpoint, e.lead_term, {}, false});  // From here on it follows that.
     if (row.is_leader != r.is_leader || row.is_alive != r.is_alive) edit.rows.push_back(row);
   }
   if (!there) edit.terms = terms_to_publish(e, p);

@@ -217,7 +217,7 @@ void Elections::ask(Election& e, Candidate& c) {
     call(e, kDemote, c.tablet, Demote{e.at});
   } else if (e.loads && !c.continuous && !c.loaded) {
     call(e, kStatus, c.tablet, GetTableStatus{e.at});
-  } else if (!c.continuous && !c.checked) {
+  } else if (!c.checked && (!c.continuous || somebody_may_have_led(e))) {
     call(e, kTermPair, c.tablet, GetTermPair{e.at});
   } else if (e.loads && !records_.is_written(e.at)) {
     // A successor that finds it probed must know that it had to be loaded. Nothing is lost by
@@ -360,6 +360,21 @@ bool Elections::has_led(const Election& e, TabletIndex tablet, Term term) {
                                            [&](const Led& l) { return l.term == term; });
 }
 
+// Somebody led with this term, or was told to, and nobody has published it.
+bool Elections::may_have_been_led(const Election& e, Term term) const {
+  const Partition& p = *model_.partition(e.at);
+  return std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
+    return r.may_lead_term == term || has_led(e, r.tablet, term);
+  });
+}
+
+bool Elections::somebody_may_have_led(const Election& e) const {
+  const Partition& p = *model_.partition(e.at);
+  return p.begun_term || !e.led.empty() ||
+         std::any_of(p.replicas.begin(), p.replicas.end(),
+                     [](const Replica& r) { return r.may_lead_term; });
+}
+
 void Elections::note_led(Election& e, TabletIndex tablet, const Led& led) {
   if (!has_led(e, tablet, led.term)) e.led[tablet].push_back(led);
 }
@@ -382,7 +397,9 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
     return;
   }
   p.saw(answer.term);
-  e.said.try_emplace(c.tablet, answer.term);
+  // Probes have terms of their own: that of a leader it has from the leader's entries.
+  const auto [said, first] = e.said.try_emplace(c.tablet, answer.term);
+  if (!first && may_have_been_led(e, answer.term)) said->second = answer.term;
   if (answer.is_leader) {
     const bool published = std::any_of(p.terms.begin(), p.terms.end(),
                                        [&](const TermPair& t) { return t.term == answer.term; });

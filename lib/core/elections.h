@@ -191,12 +191,15 @@ class Elections : public Publishing {
   static bool winner_may_have_led(const Election&);
   static Offset known_before(const Election&);
   static bool has_led(const Election&, TabletIndex, Term);
+  bool may_have_been_led(const Election&, Term) const;
+  bool somebody_may_have_led(const Election&) const;
   static void note_led(Election&, TabletIndex, const Led&);
   static std::optional<bool> has_term(const Election&, TabletIndex, Term);
   bool agrees_with_winner(const Election&, const Candidate&) const;
   bool follows(const Election&, const Candidate&) const;
   std::vector<TermPair> terms_to_publish(const Election&, const Partition&) const;
   Kept what_to_keep(const Election&, const Partition&, const Replica&, bool term_is_there) const;
+  bool may_have_followed_unpublished(const Election&, TabletIndex) const;
   bool winner_has(const Election&, Term) const;
   static std::optional<std::uint64_t> possible_loss(const Election&);
   std::string loss_text(const Election&) const;

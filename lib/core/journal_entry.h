@@ -20,6 +20,9 @@ struct Kept {
   // the partition's. 0: not known, or it may have led another.
   Term followed = 0;
   std::optional<Offset> last_offset;  // The last that was heard of it.
+  // It may have followed a later leader, too, whose term was published only after that: of what it
+  // holds beyond the end of `followed` nobody knows whether the partition has it.
+  bool or_later = false;
   bool operator==(const Kept&) const = default;
 };
 

@@ -118,7 +118,10 @@ void Operations::decide(Operation& o) {
   const Partition* p = model_.partition(o.at);
   if (!p) return gone(o.op, "the partition is gone");
   Findings& f = o.findings;
-  if (const Kept* kept = model_.kept(o.at, replica(o))) f.followed = kept->followed;
+  if (const Kept* kept = model_.kept(o.at, replica(o))) {
+    f.followed = kept->followed;
+    f.or_later = kept->or_later;
+  }
   o.plan = choose_recovery(f, p->terms);
   if (o.plan->type == OpType::kReAddReplicaOP && !f.nothing_on_disk && f.offset > 0) {
     // To the letter (FEDB.md 4.3) it would be sent over, and a leader without a snapshot leaves the

@@ -241,7 +241,7 @@ bool Operations::sets_dead(PartitionKey at, TabletIndex replica) const {
 // none any more.
 void Operations::keep_and_act(Operation& o) {
   const Kept* kept = model_.kept(o.at, replica(o));
-  if (kept && kept->followed == o.leader_term) {
+  if (kept && kept->followed == o.leader_term && !kept->or_later) {
     after_keeping(o);
     return;
   }
@@ -269,7 +269,7 @@ std::optional<PartitionEdit> Operations::edit(OpId op, const Partition& p) {
   if (!r) return std::nullopt;
   PartitionEdit edit;
   if (o.keeping) {
-    edit.kept.push_back({replica(o), o.leader_term, r->word.offset});
+    edit.kept.push_back({replica(o), o.leader_term, r->word.offset, false});
     return edit;
   }
   if (r->is_alive == o.what.alive) return std::nullopt;
@@ -278,7 +278,8 @@ std::optional<PartitionEdit> Operations::edit(OpId op, const Partition& p) {
     if (!single && !leader_leads(o)) return std::nullopt;
     edit.rows.push_back({replica(o), single, true});
     const Kept* kept = model_.kept(o.at, replica(o));
-    if (kept && kept->last_offset) edit.kept.push_back({replica(o), kept->followed, {}});
+    if (kept && kept->last_offset)
+      edit.kept.push_back({replica(o), kept->followed, {}, kept->or_later});
     return edit;
   }
   const Replica* leader = p.leader();

@@ -67,6 +67,11 @@ RecoveryPlan choose_recovery(const Findings& f, const std::vector<TermPair>& his
       return {OpType::kReAddReplicaWithDropOP, std::nullopt,
               until + "nobody knows where the next term began: everything is copied"};
     }
+    if (f.or_later) {
+      return {OpType::kReAddReplicaWithDropOP, std::nullopt,
+              until + "the next term began at " + text(end) +
+                  ", unpublished, and it may have followed that: everything is copied"};
+    }
     const std::uint64_t lost = f.offset - (end - 1);
     return {OpType::kReAddReplicaWithDropOP, lost,
             until + "the next term began at " + text(end) + ": its log holds " + text(lost) +

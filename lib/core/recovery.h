@@ -24,6 +24,7 @@ struct Findings {
   // Kept when its row died. 0: it may have led by itself; none: nothing is kept, its row died
   // before failoverd came.
   std::optional<Term> followed;
+  bool or_later = false;  // Or a later leader, whose term was published only after that.
   Offset leader_offset = 0;
   Offset manifest_offset = 0;  // The leader's snapshot: its binlog holds what is above.
 };
@@ -31,7 +32,7 @@ struct Findings {
 struct RecoveryPlan {
   OpType type{};
   // With kReAddReplicaWithDropOP: what its log holds beyond the partition's history; none: its
-  // history is not known, and so neither is this.
+  // history, or its end, is not known, and so neither is this.
   std::optional<std::uint64_t> lost_entries;
   std::string why;  // One sentence.
   bool operator==(const RecoveryPlan&) const = default;

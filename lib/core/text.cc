@@ -32,7 +32,7 @@ std::string partition_text(const PartitionShape& p) {
 }
 
 std::string kept_text(const Kept& k) {
-  return "kept " + k.endpoint + " followed=" + number(k.followed) +
+  return "kept " + k.endpoint + " followed=" + number(k.followed) + (k.or_later ? "+" : "") +
          (k.last_offset ? " offset=" + number(*k.last_offset) : "");
 }
 

@@ -288,7 +288,7 @@ std::optional<PartitionEdit> LastOffsets::edit(OpId op, const Partition& p) {
     const Kept* known = model_.kept(at, endpoint);
     if (!lost && !(known && known->last_offset)) continue;
     const std::optional<Offset> last = lost ? std::optional{r.word.offset} : std::nullopt;
-    const Kept now{endpoint, known ? known->followed : 0, last};
+    const Kept now{endpoint, known ? known->followed : 0, last, known && known->or_later};
     if (!known || *known != now) edit.kept.push_back(now);
   }
   if (edit.kept.empty()) return std::nullopt;

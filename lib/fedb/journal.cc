@@ -232,6 +232,7 @@ std::string to_bytes(const KeptTable& kept, const std::string& before) {
       to->set_endpoint(endpoint);
       to->set_followed(k.followed);
       if (k.last_offset) to->set_last_offset(*k.last_offset);
+      if (k.or_later) to->set_or_later(true);
     }
   }
   return bytes_of(std::move(m), before);
@@ -248,6 +249,7 @@ Result<KeptTable> kept_table_from(const std::string& bytes, bool* newer) {
       to.endpoint = r.endpoint();
       to.followed = r.followed();
       if (r.has_last_offset()) to.last_offset = r.last_offset();
+      to.or_later = r.or_later();
     }
   }
   return kept;

@@ -56,6 +56,16 @@ TEST(ChooseRecovery, NobodyKnowsWhomItFollowed) {
   EXPECT_EQ(plan.lost_entries, std::nullopt);
 }
 
+// Its log may go on with term 5's entries, which it got before that term was published.
+TEST(ChooseRecovery, WhatItMayHaveFromAnUnpublishedLeaderIsNotCounted) {
+  Findings f = loaded(3, 120);
+  f.or_later = true;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaWithDropOP);
+  EXPECT_EQ(choose_recovery(f, kHistory).lost_entries, std::nullopt);
+  f.offset = 99;  // It has nothing of it.
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaNoSendOP);
+}
+
 // A replica's own term is its leader's as soon as it was fenced once: only what was kept counts.
 TEST(ChooseRecovery, WhatIsInMemoryIsJudgedByWhatWasKept) {
   Findings f = loaded(3, 150);

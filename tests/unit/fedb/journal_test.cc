@@ -73,6 +73,7 @@ TEST(JournalBytes, KeptTable) {
   kept[0]["A:1"] = {"A:1", 7, 120};
   kept[0]["B:1"] = {"B:1", 0, std::nullopt};
   kept[3]["A:1"] = {"A:1", 9, 0};
+  kept[3]["B:1"] = {"B:1", 9, 120, true};
   const auto back = kept_table_from(to_bytes(kept));
   ASSERT_TRUE(back);
   EXPECT_EQ(*back, kept);
@@ -185,6 +186,7 @@ TEST(NewerFields, OfKeptReplicas) {
   KeptTable kept;
   kept[0]["A:1"] = {"A:1", 7, 120};
   kept[3]["A:1"] = {"A:1", 9, 0};
+  kept[3]["B:1"] = {"B:1", 9, 120, true};
   auto m = message<journal::KeptTable>(to_bytes(kept));
   add_newer(m, "of all");
   add_newer(*m.mutable_partitions(1), "of 3");
