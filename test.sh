@@ -5,10 +5,10 @@
 #   ./test.sh            all that belongs to every change
 #   ./test.sh --full     that, three minutes of chaos, clang-tidy, and a sanitizer build with its
 #                        tests
-#   ./test.sh NAME...    parts: checks (format, layering, lengths, words, shell, bite, units,
-#                        prometheus), unit, scenarios, simulation, tablet, nameserver, e2e, bench,
-#                        chaos, tidy, sanitizers; a scenario by its file's name; any other name is a
-#                        regular expression of test names. Only what NAME needs is built.
+#   ./test.sh NAME...    parts: checks (format, layering, lengths, words, pages, shell, bite,
+#                        units, prometheus), unit, scenarios, simulation, tablet, nameserver, e2e,
+#                        bench, chaos, tidy, sanitizers; a scenario by its file's name; any other
+#                        name is a regular expression of test names. Only what NAME needs is built.
 #   ./test.sh --list     the names of all tests
 #
 # JOBS (default: the number of processors) says how much is done at a time. Packages that are
@@ -22,7 +22,7 @@ exec </dev/null
 export JOBS=${JOBS:-$(nproc)}
 # What was compiled in one clone is not compiled again in another.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
-readonly CHECKS=(format layering lengths words shell bite units prometheus)
+readonly CHECKS=(format layering lengths words pages shell bite units prometheus)
 readonly STOREYS=(unit scenarios simulation tablet nameserver e2e bench chaos)
 # What runs in the sanitizers' build: everything but benchmarks and what only drives processes.
 readonly SANITIZED=(unit scenarios simulation e2e)
