@@ -6,17 +6,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
-#include <map>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "lib/base/boot_clock.h"
-#include "tests/chaos/held_rows.h"
+#include "tests/chaos/judge.h"
 #include "tests/chaos/ledger.h"
-#include "tests/chaos/log_excerpt.h"
 #include "tests/chaos/result.h"
 #include "tests/chaos/schedule.h"
 #include "tests/chaos/supervisor.h"
+#include "tests/chaos/tables.h"
+#include "tests/chaos/writers.h"
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
 #include "tests/e2e/recovery.h"
@@ -30,30 +31,22 @@ using std::chrono::seconds;
 
 constexpr int kTablets = 4;
 constexpr int kDaemons = 2;
-// As clusters are run; shorter ones expire where the machine is busy.
-constexpr milliseconds kTabletSession{2000};
-constexpr double kRowsPerSecond = 20;  // For each partition.
-constexpr std::size_t kValueBytes = 12;
 // Every row is alive so long after the last fault.
 constexpr Duration kCalm = seconds{60};
 constexpr milliseconds kLookAgain{100};
-constexpr std::size_t kShownIncidents = 5;
-// Of a daemon's log, around a lost row.
-constexpr Duration kLogBefore = seconds{3};
-constexpr Duration kLogAfter = seconds{5};
-constexpr std::size_t kLogLines = 20;
-
-struct Table {
-  const char* name;
-  std::uint32_t partitions;
-  std::uint32_t replicas;
-};
-constexpr Table kTables[] = {{"three", 4, 3}, {"two", 4, 2}, {"one", 8, 1}};
 
 e2e::ClusterOptions cluster_options() {
   e2e::ClusterOptions options;
   options.tablets = kTablets;
-  options.tablet_session = kTabletSession;
+  // As clusters are run; shorter ones expire where the machine is busy.
+  options.tablet_session = milliseconds{2000};
+  options.tablet_flags = {
+      // Snapshots are made of few rows, and the binlog behind them goes: replicas that were away
+      // for long must be copied.
+      "--make_snapshot_threshold_offset=100",
+      "--binlog_single_file_max_bytes=16384",
+      "--binlog_delete_interval=2000",
+  };
   return options;
 }
 
@@ -75,23 +68,21 @@ class Run {
   void say(const std::string& text) const;
   void inject();
   void act(const Step& step);
+  void make_snapshots();
   void calm_down();
   std::vector<std::string> not_calm();
-  bool all_partitions_take_rows();
-  void judge_replicas();
-  void judge_rows();
-  void show(const Incident& incident, const TableResult& table);
+  void judge();
   void count_ops();
   e2e::Daemon& active_daemon();
-  void wrong(std::string line) { result_.wrong.push_back(std::move(line)); }
   // Looks after the processes until then; false if it never came true, or if we are to end.
   bool wait(Duration deadline, const std::function<bool()>& predicate);
 
   const RunOptions options_;
   e2e::Cluster cluster_;
   Ledger ledger_;
-  std::optional<Supervisor> supervisor_;
   std::vector<e2e::Daemon*> daemons_;
+  std::optional<Supervisor> supervisor_;
+  std::optional<Writers> writers_;
   boost::asio::signal_set signals_;
   bool ended_ = false;   // By a signal.
   bool judged_ = false;  // Whether all holds is known.
@@ -110,6 +101,7 @@ Run::Run(const RunOptions& options)
   daemons_.push_back(&cluster_.start_active_daemon(daemon_options()));
   for (int i = 1; i < kDaemons; ++i) daemons_.push_back(&cluster_.start_daemon(daemon_options()));
   supervisor_.emplace(cluster_, daemons_, ledger_);
+  writers_.emplace(cluster_.io(), cluster_.zookeeper().hosts());
 }
 
 Run::~Run() {
@@ -135,30 +127,22 @@ bool Run::wait(Duration deadline, const std::function<bool()>& predicate) {
 }
 
 bool Run::run() {
-  testkit::Writer::Options writer;
-  writer.rate = kRowsPerSecond;
-  writer.value_bytes = kValueBytes;
-  cluster_.start_writer(writer);
-  began_ = boot_now();
-  if (!wait(seconds{20}, [this] { return all_partitions_take_rows(); })) {
-    throw std::runtime_error("not every partition takes rows before the first fault");
+  if (!wait(seconds{20}, [this] { return writers_->without_new_rows().empty(); }) && !ended_) {
+    throw std::runtime_error("no rows before the first fault: " + writers_->without_new_rows());
   }
-  cluster_.writer().forget_gaps();
   began_ = boot_now();
   wall_began_ms_ = wall_now_ms();
-  inject();
-  if (!ended_) calm_down();
-  if (!ended_) judge_replicas();
-  if (!ended_) judge_rows();
-  if (!ended_) count_ops();
+  writers_->begin();
+  for (const auto& phase : {&Run::inject, &Run::calm_down, &Run::judge}) {
+    if (!ended_) (this->*phase)();
+  }
   if (ended_) return false;
-  for (const std::string& line : supervisor_->surprises()) wrong(line);
-  result_.starts = supervisor_->starts();
   judged_ = true;
   std::printf("\n%s", to_text(result_).c_str());
   if (options_.keep || !result_.holds()) {
-    std::printf("logs: %s\n", cluster_.directory().c_str());
+    std::printf("logs and data: %s\n", cluster_.directory().c_str());
   }
+  std::fflush(stdout);  // Before what our directories say on stderr.
   return result_.holds();
 }
 
@@ -187,6 +171,8 @@ void Run::act(const Step& step) {
       return supervisor_->stop_tablet(step.who);
     case Act::kContinueTablet:
       return supervisor_->continue_tablet(step.who);
+    case Act::kMakeSnapshots:
+      return make_snapshots();
     case Act::kKillDaemon:
       return supervisor_->kill_daemon(step.who, step.down);
     case Act::kStopDaemon:
@@ -204,13 +190,18 @@ void Run::act(const Step& step) {
   }
 }
 
-bool Run::all_partitions_take_rows() {
-  std::uint32_t wanted = 0;
-  for (const Table& table : kTables) wanted += table.partitions;
-  const auto summary = cluster_.writer().summary();
-  std::uint32_t take = 0;
-  for (const auto& partition : summary.partitions) take += partition.acks > 0 ? 1 : 0;
-  return take == wanted;
+// On every replica, as tablets do by themselves once a day. Who is down or busy makes none.
+void Run::make_snapshots() {
+  for (const fedb::TableInfo& table : cluster_.znodes().tables()) {
+    for (const fedb::TablePartition& partition : table.table_partition()) {
+      for (int i = 0; i < kTablets; ++i) {
+        fedb::GeneralRequest request;
+        request.set_tid(static_cast<std::int32_t>(table.tid()));
+        request.set_pid(static_cast<std::int32_t>(partition.pid()));
+        cluster_.client(i).ask_async<fedb::GeneralResponse>("MakeSnapshot", request, [](auto) {});
+      }
+    }
+  }
 }
 
 // What is left to be done before the cluster is whole again; empty: nothing.
@@ -221,7 +212,7 @@ std::vector<std::string> Run::not_calm() {
     for (std::uint32_t pid = 0; pid < table.partitions; ++pid) {
       const std::string rows = cluster_.rows(table.name, pid);
       if (cluster_.leader(table.name, pid) < 0 || rows.find('-') != std::string::npos) {
-        lines.push_back(std::string{table.name} + " " + std::to_string(pid) + ": " + rows);
+        lines.push_back(std::string{table.name} + "/" + std::to_string(pid) + ": " + rows);
       }
     }
   }
@@ -242,89 +233,28 @@ void Run::calm_down() {
     next = boot_now() + kLookAgain;
     return left.empty();
   };
-  if (!wait(kCalm, is_calm)) {
-    wrong("after " + std::to_string(kCalm / seconds{1}) + " s of calm:");
-    for (const std::string& line : left) wrong("  " + line);
-    wrong(active_daemon().ctl({"status"}).out);
-    return;
+  const bool is_whole = wait(kCalm, is_calm);
+  if (ended_) return;
+  if (is_whole) {
+    result_.calm = boot_now() - last_fault_;
+  } else {
+    result_.wrong.push_back("after " + std::to_string(kCalm / seconds{1}) + " s of calm:");
+    for (const std::string& line : left) result_.wrong.push_back("  " + line);
+    result_.wrong.push_back(active_daemon().ctl({"status"}).out);
   }
-  result_.calm = boot_now() - last_fault_;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> before;
-  for (const auto& p : cluster_.writer().summary().partitions) before[{p.tid, p.pid}] = p.acks;
-  std::string quiet;
-  const auto all_written = [&] {
-    quiet.clear();
-    for (const auto& p : cluster_.writer().summary().partitions) {
-      if (p.acks > before[{p.tid, p.pid}]) continue;
-      quiet += " " + p.table + " " + std::to_string(p.pid) + " (" + p.last_error + ")";
-    }
-    return quiet.empty();
-  };
-  if (!wait(seconds{10}, all_written)) wrong("take no rows although they are led:" + quiet);
+  writers_->expect_new_rows();
+  if (!wait(seconds{10}, [this] { return writers_->without_new_rows().empty(); }) && !ended_) {
+    result_.wrong.push_back("take no rows in the end: " + writers_->without_new_rows());
+  }
 }
 
-// Every replica holds the same rows, by index and term.
-void Run::judge_replicas() {
-  const testkit::Comparison comparison = cluster_.compare(/*acked=*/false);
-  if (!comparison.equal()) wrong("the replicas differ:\n" + comparison.to_text());
-}
-
-void Run::judge_rows() {
-  const HeldRows held = read_held_rows(cluster_);
-  const auto& acked = cluster_.writer().acked();
-  std::map<std::uint32_t, std::size_t> index;  // By tid.
-  for (const Table& table : kTables) {
-    index[cluster_.znodes().table(table.name).value().tid()] = result_.tables.size();
-    TableResult& mine = result_.tables.emplace_back();
-    mine.name = table.name;
-    mine.replicas = table.replicas;
-    mine.longest_gap.resize(table.partitions);
-  }
-  for (const auto& p : cluster_.writer().summary().partitions) {
-    TableResult& table = result_.tables.at(index.at(p.tid));
-    table.acknowledged += p.acks;
-    table.longest_gap.at(p.pid) = p.longest_gap;
-  }
-  std::vector<testkit::AckedRow> unexplained;
-  for (const testkit::AckedRow& row : lost_rows(acked, held)) {
-    TableResult& table = result_.tables.at(index.at(row.tid));
-    ++table.lost;
-    if (ledger_.explain(row, table.replicas)) {
-      ++table.explained;
-    } else {
-      unexplained.push_back(row);
-    }
-  }
-  const std::vector<Incident> incidents = incidents_of(unexplained);
-  for (std::size_t i = 0; i < std::min(incidents.size(), kShownIncidents); ++i) {
-    show(incidents[i], result_.tables.at(index.at(incidents[i].first.tid)));
-  }
-  if (unexplained.empty()) return;
-  wrong(std::to_string(unexplained.size()) + " acknowledged rows are gone, in " +
-        std::to_string(incidents.size()) + " incidents, and nothing explains it");
-}
-
-// What is known of it, and what the daemons logged around it.
-void Run::show(const Incident& incident, const TableResult& table) {
-  const testkit::AckedRow& first = incident.first;
-  char when[64];
-  std::snprintf(when, sizeof when, "%.3f s to %.3f s", failoverd::seconds(first.acked - began_),
-                failoverd::seconds(incident.last.acked - began_));
-  const std::string partition = table.name + "/" + std::to_string(first.pid);
-  wrong(partition + ": " + std::to_string(incident.rows) + " rows are gone, " + first.key + " to " +
-        incident.last.key + ", which " + first.tablet + " acknowledged from " + when + " in term " +
-        std::to_string(first.term) + "; from the last of them, that tablet was " +
-        ledger_.around(first.tablet, incident.last.acked));
-  const auto wall_ms = [this](Instant at) {
-    return wall_began_ms_ + (at - began_) / milliseconds{1};
-  };
-  const LogWish wish{.from_ms = wall_ms(first.acked - kLogBefore),
-                     .to_ms = wall_ms(incident.last.acked + kLogAfter),
-                     .words = {partition, first.tablet},
-                     .at_most = kLogLines};
-  for (const e2e::Daemon* daemon : daemons_) {
-    for (const std::string& line : excerpt(daemon->log(), wish)) wrong("    " + line);
-  }
+void Run::judge() {
+  writers_->stop();
+  wait(seconds{20}, [this] { return writers_->idle(); });
+  judge_rows(cluster_, {*writers_, ledger_, daemons_, began_, wall_began_ms_}, result_);
+  count_ops();
+  for (const std::string& line : supervisor_->surprises()) result_.wrong.push_back(line);
+  result_.starts = supervisor_->starts();
 }
 
 void Run::count_ops() {

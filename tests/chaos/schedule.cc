@@ -133,6 +133,8 @@ class Drawing {
       case FaultKind::kKillZooKeeper:
         return {kind, pause(at, Act::kKillZooKeeper, Act::kStartZooKeeper, 0,
                             {milliseconds{100}, kLongestOutage})};
+      case FaultKind::kMakeSnapshots:
+        return {kind, {{at, Act::kMakeSnapshots, 0, {}}}};
       case FaultKind::kSwitchOff:
         return {kind, switch_off(at)};
     }
@@ -187,6 +189,8 @@ const char* to_text(FaultKind kind) {
       return "kill all daemons and a tablet";
     case FaultKind::kKillZooKeeper:
       return "kill ZooKeeper";
+    case FaultKind::kMakeSnapshots:
+      return "all make snapshots";
     case FaultKind::kSwitchOff:
       return "auto_failover off and on";
   }

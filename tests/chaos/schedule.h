@@ -24,12 +24,15 @@ enum class FaultKind {
   kStopDaemon,
   kKillDaemonsAndTablet,  // Every daemon and one tablet in the same moment.
   kKillZooKeeper,         // Down at most kLongestOutage.
+  kMakeSnapshots,         // No fault, but what tablets do once a day, all at the same time.
   kSwitchOff,             // auto_failover off and on, with a tablet killed in between or not.
 };
 inline constexpr std::array kAllFaults = {
-    FaultKind::kKillOneTablet, FaultKind::kKillTwoTablets,       FaultKind::kKillAllTablets,
-    FaultKind::kRestartThrice, FaultKind::kStopTablet,           FaultKind::kKillDaemon,
-    FaultKind::kStopDaemon,    FaultKind::kKillDaemonsAndTablet, FaultKind::kKillZooKeeper,
+    FaultKind::kKillOneTablet,  FaultKind::kKillTwoTablets,
+    FaultKind::kKillAllTablets, FaultKind::kRestartThrice,
+    FaultKind::kStopTablet,     FaultKind::kKillDaemon,
+    FaultKind::kStopDaemon,     FaultKind::kKillDaemonsAndTablet,
+    FaultKind::kKillZooKeeper,  FaultKind::kMakeSnapshots,
     FaultKind::kSwitchOff,
 };
 inline constexpr Duration kLongestStop = std::chrono::seconds{9};
@@ -43,6 +46,7 @@ enum class Act {
   kKillTablet,
   kStopTablet,
   kContinueTablet,
+  kMakeSnapshots,
   kKillDaemon,
   kStopDaemon,
   kContinueDaemon,

@@ -275,12 +275,8 @@ bool Cluster::everything_is_alive() {
 
 void Cluster::start_writer(double rate) {
   testkit::Writer::Options options;
-  options.rate = rate;
-  start_writer(std::move(options));
-}
-
-void Cluster::start_writer(testkit::Writer::Options options) {
   options.zookeeper = zookeeper_.hosts();
+  options.rate = rate;
   writer_ = std::make_unique<testkit::Writer>(io_, options);
   writer_->start();
   wait_until([&] { return writer_->summary().acks > 0; }, "the writer writes");

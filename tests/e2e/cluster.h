@@ -108,8 +108,6 @@ class Cluster {
   // Every row of every partition is alive, and one of them leads.
   bool everything_is_alive();
   void start_writer(double rate = 50);
-  // With its own ZooKeeper's address filled in.
-  void start_writer(testkit::Writer::Options options);
   testkit::Writer& writer() { return *writer_; }
   // Ends the writer and compares the rows of every alive replica. With `acked`, every acknowledged
   // row is looked for too.
