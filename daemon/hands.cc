@@ -191,6 +191,7 @@ void Hands::carry_out(core::Command command) {
                    metrics_.op_finished(core::to_text(c.type), core::to_text(c.status), c.took);
                  },
                  [&](const core::EntriesLost& c) { metrics_.entries_lost(c.count); },
+                 [&](const core::EntriesGivenUp& c) { metrics_.entries_given_up(c.count); },
              },
              command);
 }

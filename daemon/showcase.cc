@@ -14,6 +14,7 @@ using core::Condition;
 using core::TabletState;
 
 constexpr std::size_t kMostWrong = 200;  // Partitions named in `status`; the rest is counted.
+constexpr std::size_t kMostHolds = 200;  // The same.
 
 std::string hex(std::int64_t id) {
   char text[24];
@@ -120,6 +121,8 @@ std::vector<admin::Count> Showcase::partition_counts() const {
 }
 
 void Showcase::list_wrong(admin::StatusView& view) const {
+  std::map<core::PartitionKey, std::vector<core::Hold::Lost>> holds;
+  for (const core::Hold& h : hands_.brain().holds()) holds[h.at] = h.waits_for;
   for (const auto& [tid, table] : hands_.brain().model().tables()) {
     for (const auto& [pid, p] : table.partitions) {
       const std::string state = partition_state(p);
@@ -133,6 +136,9 @@ void Showcase::list_wrong(admin::StatusView& view) const {
       row.text = p.diagnosis.what;
       row.waits_for = p.diagnosis.waits_for;
       row.since_ms = wall(p.since);
+      if (const auto held = holds.find({tid, pid}); held != holds.end()) {
+        row.waits_for = core::to_text(held->second);
+      }
       view.wrong.push_back(std::move(row));
     }
   }
@@ -141,6 +147,30 @@ void Showcase::list_wrong(admin::StatusView& view) const {
     return badness(a.state) < badness(b.state);
   });
   if (view.wrong.size() > kMostWrong) view.wrong.resize(kMostWrong);
+}
+
+void Showcase::list_holds(admin::StatusView& view) const {
+  const std::vector<core::Hold> holds = hands_.brain().holds();
+  view.holds_total = holds.size();
+  for (const core::Hold& h : holds) {
+    if (view.holds.size() == kMostHolds) return;
+    const core::Table* table = hands_.brain().model().table(h.at.tid);
+    admin::HoldRow row;
+    row.word = h.reason;
+    row.text = h.text;
+    row.since_ms = wall(h.since);
+    if (h.until) row.until_ms = wall(*h.until);
+    row.lifted_by = h.lifted_by;
+    if (table) {
+      row.name = table->shape.name;
+      row.db = table->shape.db;
+    }
+    row.pid = h.at.pid;
+    for (const core::Hold::Lost& l : h.waits_for) {
+      row.waits_for.push_back({l.tablet, l.entries, l.loads});
+    }
+    view.holds.push_back(std::move(row));
+  }
 }
 
 // Who set it is one text in the znode: "ann from 127.0.0.1:5000", "the file of db1:9650".
@@ -184,6 +214,7 @@ admin::StatusView Showcase::status() {
   view.partitions = partition_counts();
   view.tables = brain.model().tables().size();
   list_wrong(view);
+  list_holds(view);
   for (const auto& [znode, why] : brain.model().unreadable()) {
     view.unreadable.push_back(
         {znode.substr(znode.rfind('/') + 1), config_.cluster.root + "/" + znode, why});
@@ -375,6 +406,9 @@ std::string Showcase::metrics() {
   for (const core::StandsBack& s : brain.stands_back(boot_now())) {
     if (s.reason != "standby") now.stands_back.push_back(s.reason);
   }
+  std::map<std::string, std::uint64_t> holds;
+  for (const core::Hold& h : brain.holds()) ++holds[h.reason];
+  now.holds = counts_of(holds);
   now.needless_verdicts = brain.needless_verdicts();
   now.config_ok = reload.ok;
   now.config_success_ms = config_success_ms;

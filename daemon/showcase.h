@@ -49,6 +49,7 @@ class Showcase : public admin::Source {
   std::vector<admin::Count> tablet_counts() const;
   std::vector<admin::Count> partition_counts() const;
   std::string partition_state(const core::Partition& partition) const;
+  void list_holds(admin::StatusView&) const;
   void list_wrong(admin::StatusView& view) const;
   admin::OpRow op_row(const core::OpRecord& op) const;
   admin::HolderView holder() const;

@@ -1,5 +1,6 @@
 #include "daemon/ctl/status_text.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <string_view>
 
@@ -44,9 +45,9 @@ class StatusText {
 
   std::string text() {
     headline();
-    reasons("stands_back", "changes nothing");
+    stands_back();
     wrong();
-    reasons("holds", "held");
+    holds();
     unreadable();
     would_do();
     running();
@@ -60,6 +61,12 @@ class StatusText {
     if (since.is_null()) return "";
     const auto now = status_.at("now").to_number<std::int64_t>();
     return "for " + short_duration(now - since.to_number<std::int64_t>());
+  }
+  // "17s"; empty where there is no end to tell.
+  std::string still(const json::value& until) const {
+    if (until.is_null()) return "";
+    const auto now = status_.at("now").to_number<std::int64_t>();
+    return short_duration(std::max<std::int64_t>(until.to_number<std::int64_t>() - now, 0));
   }
   std::string ago(const json::value& at) const {
     if (at.is_null()) return "";
@@ -95,13 +102,37 @@ class StatusText {
     line(words);
   }
 
-  void reasons(const char* key, const char* title) {
-    for (const json::value& each : status_.at(key).as_array()) {
+  void stands_back() {
+    for (const json::value& each : status_.at("stands_back").as_array()) {
       const json::object& reason = each.as_object();
       const std::string since = lasting(reason.at("since"));
-      line(std::string(title) + (since.empty() ? "" : " " + since) + ": " +
+      line("changes nothing" + (since.empty() ? "" : " " + since) + ": " +
            ctl::text(reason, "text"));
     }
+  }
+
+  // "held for 3s, 17s more at most: flow 0: waits for ...; lifted by ...".
+  void holds() {
+    const json::array& rows = status_.at("holds").as_array();
+    for (const json::value& each : rows) {
+      const json::object& hold = each.as_object();
+      const std::string since = lasting(hold.at("since"));
+      const std::string left = still(hold.at("until"));
+      const std::string lifted_by = ctl::text(hold, "lifted_by");
+      line("held" + (since.empty() ? "" : " " + since) +
+           (left.empty() ? "" : ", " + left + " more at most") + ": " + partition_of(hold) +
+           ctl::text(hold, "text") + (lifted_by.empty() ? "" : "; lifted by " + lifted_by));
+    }
+    const std::uint64_t all = number(status_, "holds_total");
+    if (all > rows.size()) line("... and " + std::to_string(all - rows.size()) + " more holds");
+  }
+
+  // "db.flow 0: "; empty where it is about no single partition.
+  static std::string partition_of(const json::object& hold) {
+    if (hold.at("pid").is_null()) return "";
+    const std::string db = ctl::text(hold, "db");
+    return (db.empty() ? "" : db + ".") + ctl::text(hold, "name") + " " +
+           std::to_string(number(hold, "pid")) + ": ";
   }
 
   void wrong() {

@@ -101,6 +101,22 @@ json::object reason(const Reason& row) {
       {"reason", text(row.word)}, {"text", text(row.text)}, {"since", time_or_null(row.since_ms)}};
 }
 
+json::object lost(const HoldRow::Lost& row) {
+  return {{"endpoint", text(row.endpoint)}, {"entries", row.entries}, {"loads", row.loads}};
+}
+
+json::object hold(const HoldRow& row) {
+  return {{"reason", text(row.word)},
+          {"text", text(row.text)},
+          {"since", time_or_null(row.since_ms)},
+          {"until", time_or_null(row.until_ms)},
+          {"lifted_by", text(row.lifted_by)},
+          {"name", text_or_null(row.name)},
+          {"db", text(row.db)},
+          {"pid", row.pid ? json::value(*row.pid) : json::value(nullptr)},
+          {"waits_for", list(row.waits_for, lost)}};
+}
+
 json::object partition(const PartitionRow& row) {
   return {{"name", text(row.name)},
           {"pid", row.pid},
@@ -172,7 +188,8 @@ std::string to_json(const StatusView& status, std::int64_t now_ms) {
        {"started", time_or_null(status.started_ms)},
        {"auto_failover", auto_failover(status.auto_failover)},
        {"stands_back", list(status.stands_back, reason)},
-       {"holds", list(status.holds, reason)},
+       {"holds_total", status.holds_total},
+       {"holds", list(status.holds, hold)},
        {"partitions", counts(status.partitions)},
        {"wrong_total", status.wrong_total},
        {"wrong", list(status.wrong, partition)},

@@ -22,6 +22,7 @@ using prometheus::MetricType;
 constexpr std::array kTabletStates = {"healthy", "suspect",   "crashed", "lost",
                                       "cut_off", "restarted", "hung"};
 constexpr std::array kPartitionStates = {"healthy", "degraded", "leaderless", "recovering", "held"};
+constexpr std::array kHolds = {"known_loss"};
 constexpr std::array kPhases = {"detect", "elect", "publish", "total"};
 constexpr std::array kFinalStatus = {"kDone", "kFailed", "kCanceled"};
 
@@ -87,12 +88,12 @@ class Page {
 
 template <std::size_t N>
 void count_states(Page& page, const std::array<const char*, N>& states,
-                  const std::vector<Count>& counts) {
+                  const std::vector<Count>& counts, const char* label = "state") {
   std::map<std::string, std::uint64_t> by_state;
   for (const char* state : states) by_state[state] = 0;
   for (const Count& count : counts) by_state[count.word] += count.count;
   for (const auto& [state, count] : by_state) {
-    page.sample({{"state", state}}, static_cast<double>(count));
+    page.sample({{label, state}}, static_cast<double>(count));
   }
 }
 
@@ -119,6 +120,7 @@ struct Metrics::State {
   std::array<std::unique_ptr<prometheus::Histogram>, kPhases.size()> failovers;
   prometheus::Histogram possible_loss{entries_buckets()};
   std::uint64_t lost_entries = 0;
+  std::uint64_t given_up_entries = 0;
   // A reason that was shown once stays, as 0: a series that vanishes looks like one not scraped.
   std::set<std::string> reasons_seen;
 
@@ -137,6 +139,9 @@ void Metrics::State::add_cluster(Page& page, const MetricsInput& now) const {
   count_states(page, kTabletStates, now.tablets);
   page.family("failoverd_partitions", "Partitions by state.", MetricType::Gauge);
   count_states(page, kPartitionStates, now.partitions);
+  page.family("failoverd_holds", "Partitions that are left waiting on purpose, by reason.",
+              MetricType::Gauge);
+  count_states(page, kHolds, now.holds, "reason");
   page.gauge("failoverd_tables_left_alone",
              "Tables whose znodes cannot be read: nothing is done for them.",
              static_cast<double>(now.tables_left_alone));
@@ -156,6 +161,11 @@ void Metrics::State::add_losses(Page& page) const {
   page.counter("failoverd_lost_entries_total",
                "Entries of replicas beyond their partition's history, dropped by a full copy.",
                static_cast<double>(lost_entries));
+  page.counter(
+      "failoverd_given_up_entries_total",
+      "Entries, at least, that a lost replica was known to hold and its partition's leader "
+      "was elected without.",
+      static_cast<double>(given_up_entries));
   page.family("failoverd_possible_loss_entries",
               "Acknowledged entries that may be gone at most, one observation per leader change.",
               MetricType::Histogram);
@@ -259,6 +269,8 @@ void Metrics::op_finished(const std::string& type, const std::string& status, Du
 }
 
 void Metrics::entries_lost(std::uint64_t count) { state_->lost_entries += count; }
+
+void Metrics::entries_given_up(std::uint64_t count) { state_->given_up_entries += count; }
 
 void Metrics::possible_loss(std::uint64_t entries) {
   state_->possible_loss.Observe(static_cast<double>(entries));

@@ -24,6 +24,9 @@
 //                                              the oldest ops.
 //   failoverd_stands_back{reason}              1 while failoverd changes nothing for this reason;
 //                                              0 afterwards.
+//   failoverd_holds{reason}                    partitions that are left waiting on purpose;
+//                                              known_loss: for a lost tablet whose replica is
+//                                              known to hold what nobody else does (SAFETY 20).
 //   failoverd_config_last_reload_successful    0: the file on disk is refused, the old one holds.
 //   failoverd_config_last_reload_success_timestamp_seconds
 //                                              when the configuration in force was read.
@@ -38,6 +41,9 @@
 //   failoverd_lost_entries_total               counter: entries that a replica held beyond its
 //                                              partition's history and that a full copy dropped;
 //                                              they lie in that tablet's recycle bin.
+//   failoverd_given_up_entries_total           counter: entries, at least, that a lost replica was
+//                                              last known to hold and the leader that was elected
+//                                              without it does not (SAFETY 20).
 //   failoverd_possible_loss_entries            histogram, one observation per leader change: at
 //                                              most so many acknowledged entries may be gone, by
 //                                              the dead leader's last known offset.
@@ -70,6 +76,7 @@ struct MetricsInput {
   std::uint64_t tables_left_alone = 0;
   std::vector<OpRow> running;            // The ops under way, the oldest first.
   std::vector<std::string> stands_back;  // The words of the reasons that hold now.
+  std::vector<Count> holds;              // By reason; those that are left out count 0.
   std::uint64_t needless_verdicts = 0;   // Since the process started.
   bool config_ok = true;
   std::int64_t config_success_ms = 0;  // Unix milliseconds of the last load that took effect.
@@ -90,6 +97,8 @@ class Metrics {
   void op_finished(const std::string& type, const std::string& status, Duration took);
   // Entries that a replica held beyond its partition's history, and that were dropped.
   void entries_lost(std::uint64_t count);
+  // Entries that a lost replica was known to hold, and that are given up with an election.
+  void entries_given_up(std::uint64_t count);
   // One leader change: at most so many acknowledged entries may be gone.
   void possible_loss(std::uint64_t entries);
   void failover_took(FailoverPhase phase, Duration duration);

@@ -115,9 +115,28 @@ struct PartitionRow {
 
 // Why failoverd changes nothing, or not this: shown until it no longer holds.
 struct Reason {
-  std::string word;  // Label of failoverd_stands_back{reason} or failoverd_holds{reason}.
+  std::string word;  // Label of failoverd_stands_back{reason}.
   std::string text;  // One sentence: what, and what lifts it.
   std::int64_t since_ms = 0;
+};
+
+// Something is left waiting on purpose: until when, and what lifts it.
+struct HoldRow {
+  struct Lost {
+    std::string endpoint;       // The tablet that is waited for.
+    std::uint64_t entries = 0;  // So many, at least, its replica is known to hold that are missing.
+    bool loads = false;         // It is back, and loads.
+  };
+  std::string word;  // Label of failoverd_holds{reason}: known_loss.
+  std::string text;  // One sentence: what is held, and why.
+  std::int64_t since_ms = 0;
+  std::int64_t until_ms = 0;  // 0: as long as it takes.
+  std::string lifted_by;
+  // The partition; without a pid: it is no single one.
+  std::string name;
+  std::string db;
+  std::optional<std::uint32_t> pid;
+  std::vector<Lost> waits_for;
 };
 
 // A znode with metadata that failoverd leaves alone because it cannot read it.
@@ -162,7 +181,8 @@ struct StatusView {
   std::string cluster_root;
   SwitchView auto_failover;
   std::vector<Reason> stands_back;
-  std::vector<Reason> holds;
+  std::vector<HoldRow> holds;  // The daemon may bound it; holds_total is all.
+  std::uint64_t holds_total = 0;
   std::vector<Count> tablets;     // By TabletRow::state; states with none may be left out.
   std::vector<Count> partitions;  // By state, healthy included.
   std::uint64_t tables = 0;

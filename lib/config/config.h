@@ -55,7 +55,7 @@ struct Config {
   std::string state_dir = "/var/lib/failoverd";
   Log log;
   // A line for each key that the file sets to something, while this version does not use it:
-  //   failoverd.yaml:9:17: guards.max_lost_entries: "0": this version does not use it
+  //   failoverd.yaml:9:17: guards.flaps: "5": this version does not use it
   std::vector<std::string> unused;
 };
 

@@ -32,16 +32,14 @@ constexpr std::array kSections{
 };
 
 // What this version does nothing with.
-constexpr std::array<std::string_view, 10> kUnused{"listen.rpc",
-                                                   "listen.socket",
-                                                   "detection.zookeeper_lost",
-                                                   "detection.hung_leader",
-                                                   "election.unclean_after",
-                                                   "recovery.replace_after",
-                                                   "handover.pause",
-                                                   "guards.flaps",
-                                                   "guards.max_lost_entries",
-                                                   "state_dir"};
+constexpr std::array<std::string_view, 8> kUnused{"listen.rpc",
+                                                  "listen.socket",
+                                                  "detection.zookeeper_lost",
+                                                  "detection.hung_leader",
+                                                  "recovery.replace_after",
+                                                  "handover.pause",
+                                                  "guards.flaps",
+                                                  "state_dir"};
 
 constexpr std::uint64_t kManyEntries = 1'000'000'000'000'000;
 
@@ -133,9 +131,15 @@ void add_election(std::vector<Key>& keys) {
                "How long to wait for a replica that was known to have more than the best that\n"
                "answered."));
   keys.push_back(duration_or_never(
+      "election.wait_for_lost", PLACE(policy.election.wait_for_lost), {Duration{0}, hours{24}},
+      "How long to wait for a tablet that is gone and whose replica is known to hold more than\n"
+      "guards.max_lost_entries that nobody else has. A load that is under way by then is waited\n"
+      "for. never: until it is back."));
+  keys.push_back(duration_or_never(
       "election.unclean_after", PLACE(policy.election.unclean_after), {seconds{1}, hours{720}},
-      "After how long without a leader one may be elected that lacks acknowledged entries.\n"
-      "Anything but never gives them up for good."));
+      "After so long without a leader nobody is waited for any more who is not there, whatever\n"
+      "wait_for_lost and recovery.full_restart_wait say: what only they hold is given up. Rows\n"
+      "that are not alive are not elected even then."));
 }
 
 void add_recovery(std::vector<Key>& keys) {
@@ -177,7 +181,8 @@ void add_handover_and_guards(std::vector<Key>& keys) {
   keys.push_back(number_or_word(
       "guards.max_lost_entries", PLACE(policy.guards.max_lost_entries),
       {0, kManyEntries, "unlimited"},
-      "A failover is held when the best candidate is known to lack more entries than these."));
+      "Where the best replica that is there is known to lack more entries than these, those\n"
+      "that hold them are waited for (election.wait_for_lost)."));
 }
 
 void add_rest(std::vector<Key>& keys) {

@@ -42,5 +42,6 @@ std::uint64_t Brain::needless_verdicts() const { return rooms_->watch.needless_v
 std::vector<StandsBack> Brain::stands_back(Instant now) const { return rooms_->stands_back(now); }
 
 std::vector<WouldDo> Brain::would_do() const { return rooms_->would_do(); }
+std::vector<Hold> Brain::holds() const { return rooms_->elections.holds(); }
 
 }  // namespace failoverd::core

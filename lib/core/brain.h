@@ -18,6 +18,7 @@
 
 #include "lib/core/command.h"
 #include "lib/core/event.h"
+#include "lib/core/hold.h"
 #include "lib/core/model.h"
 #include "lib/core/op_log.h"
 
@@ -58,6 +59,7 @@ class Brain {
   bool cluster_read() const;
   std::vector<StandsBack> stands_back(Instant now) const;
   std::vector<WouldDo> would_do() const;
+  std::vector<Hold> holds() const;
   // Verdicts that turned out wrong (SAFETY 15).
   std::uint64_t needless_verdicts() const;
 

@@ -152,9 +152,17 @@ struct EntriesLost {
   std::uint64_t count = 0;
 };
 
+// A leader was elected that lacks at least so many entries which a lost replica was last known to
+// hold (SAFETY 20); for the counter. Those that come back on that replica and are dropped then are
+// told as EntriesLost, too.
+struct EntriesGivenUp {
+  PartitionKey at;
+  std::uint64_t count = 0;
+};
+
 using Command = std::variant<CallTablet, Publish, ReserveTerms, ReserveOpIds, WriteRecord,
                              DropRecord, WriteJournal, SetTimer, ReadTable, ShowStatus, Note,
-                             Measure, OpEnded, EntriesLost>;
+                             Measure, OpEnded, EntriesLost, EntriesGivenUp>;
 
 const char* to_text(Severity);
 // One stable line.

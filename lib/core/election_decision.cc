@@ -21,7 +21,7 @@ void Elections::look_again(PartitionKey at) {
   const auto op = of_partition_.find(at);
   if (op == of_partition_.end()) return;
   Election* e = find(op->second);
-  if (e && e->phase == Phase::kProbing) decide(*e);
+  if (e && (e->phase == Phase::kProbing || e->phase == Phase::kReading)) decide(*e);
 }
 
 void Elections::again_at(Election& e, Instant at) {
@@ -41,7 +41,8 @@ void Elections::timer(const Route& route) {
     }
     new_round(*e);
   }
-  if (e = find(route.key); !e || e->phase != Phase::kProbing) return;
+  e = find(route.key);
+  if (!e || (e->phase != Phase::kProbing && e->phase != Phase::kReading)) return;
   const bool nobody = std::none_of(e->candidates.begin(), e->candidates.end(),
                                    [](const auto& c) { return c.heard == Heard::kOffset; });
   for (Candidate& c : e->candidates) {
@@ -66,7 +67,11 @@ void Elections::decide(Election& e) {
     gone(e.op, "the partition is gone");
     return;
   }
-  if (!p->terms.empty() && p->terms.back().term >= e.probe_term) {
+  const bool reads = e.phase == Phase::kReading;
+  if (reads && leads_again(*p)) {
+    return gone(e.op, name(p->leader()->tablet) + " leads it again");
+  }
+  if (!reads && !p->terms.empty() && p->terms.back().term >= e.probe_term) {
     new_round(e);  // Somebody else has named a leader meanwhile: above its term.
     return;
   }
@@ -81,6 +86,7 @@ void Elections::decide(Election& e) {
     if (dead) {
       c.heard = Heard::kNothing;
       c.reading.reset();
+      c.read.reset();
       c.loaded = c.checked = false;
       e.served.erase(c.tablet);
       e.load_told.erase(c.tablet);
@@ -89,7 +95,9 @@ void Elections::decide(Election& e) {
     if (c.dead && !dead) ask(e, c);
     c.dead = dead;
     if (c.heard == Heard::kOffset) best = std::max(best.value_or(0), c.offset);
+    if (c.read) best = std::max(best.value_or(0), *c.read);
   }
+  if (reads) return decide_by_reading(e, best);
   const bool only_is_empty = p->replicas.size() == 1 && e.candidates.size() == 1 &&
                              e.candidates.front().heard == Heard::kEmpty;
   if (only_is_empty) {
@@ -112,10 +120,12 @@ void Elections::decide(Election& e) {
     }
     return;
   }
-  if (const auto until = wait_for_others(e, *best)) {
-    again_at(e, std::min(*until, desk_.now + kAskAgain));
-    return;
-  }
+  const auto others = wait_for_others(e, *best);
+  if (others) again_at(e, std::min(*others, desk_.now + kAskAgain));
+  // Where everything restarts the one wait goes on beside the other.
+  const auto lost = others && !e.loads ? std::nullopt : wait_for_lost(e, *best);
+  if (lost) again_at(e, *lost);
+  if (others || lost) return;
   // It has been on its way since the first probe. Without it a successor could not tell whose log
   // holds the new term when the winner restarts before the publish.
   if (!records_.is_written(e.at)) return;  // record_written() decides again.

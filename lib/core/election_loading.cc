@@ -56,6 +56,12 @@ void Elections::status_answered(Election& e, Candidate& c, const Answer& answer)
   switch (next_load_step(status, told_at, desk_.now)) {
     case LoadStep::kLoaded:
       model_.remember_offset(e.at, c.tablet, *status, desk_.now);
+      if (e.lost.contains(c.tablet)) e.answered_at[c.tablet] = desk_.now;
+      if (e.phase == Phase::kReading) {
+        c.read = status->offset;
+        if (e.loads && !e.first_loaded) e.first_loaded = desk_.now;
+        return;
+      }
       c.loaded = true;
       c.asked = true;
       call(e, kTermPair, c.tablet, GetTermPair{e.at});
@@ -65,12 +71,13 @@ void Elections::status_answered(Election& e, Candidate& c, const Answer& answer)
       again_at(e, *c.not_before);
       return;
     case LoadStep::kTell:
-      if (e.unloadable.contains(c.tablet)) {
+      if (e.unloadable.contains(c.tablet) || (!e.loads && !e.lost.contains(c.tablet))) {
         c.heard = Heard::kEmpty;
         return;
       }
       c.asked = true;
       e.had_to_load.insert(c.tablet);
+      if (!e.loads && e.phase == Phase::kProbing) records_.begun(e.at, e.probe_term, true);
       call(e, kLoad, c.tablet, model_.load_as_follower(e.at));
   }
 }
@@ -120,10 +127,8 @@ std::optional<Instant> Elections::wait_for_restart(Election& e, Offset best) {
       until = std::max(until.value_or(Instant{}), desk_.now + kTryAgain);
       continue;
     }
-    const Kept* kept = model_.kept(e.at, t.endpoint);
-    std::optional<Offset> known = kept ? kept->last_offset : std::nullopt;
-    if (r.word.heard_at) known = std::max(known.value_or(0), r.word.offset);
-    if ((known && *known <= best) || desk_.now >= limit) continue;
+    const std::optional<Offset> known = model_.known_offset(e.at, r);
+    if ((known && *known <= best) || desk_.now >= limit || overruled(e)) continue;
     says(e, "waits for " + t.endpoint + ", which is not registered and " +
                 (known ? "had offset " + std::to_string(*known) : "may hold more") +
                 "; the best that was loaded has " + std::to_string(best) + "; at most " +

@@ -15,6 +15,12 @@ std::string in_milliseconds(Duration d) {
   return std::to_string(us / 1000) + "." + std::to_string(us % 1000 + 1000).substr(1);
 }
 
+// Of whom the most is lost. What the others held of it is a part of that.
+auto most_of(const std::vector<Hold::Lost>& lost) {
+  return std::max_element(lost.begin(), lost.end(),
+                          [](const auto& a, const auto& b) { return a.entries < b.entries; });
+}
+
 }  // namespace
 
 void Elections::promote(Election& e, TabletIndex winner) {
@@ -297,6 +303,9 @@ void Elections::published(OpId op) {
   const Duration total = e->detect + elect + publish;
   const Measure took{e->at, e->detect, elect, publish, total, possible_loss(*e)};
   desk_.out.emplace_back(took);
+  if (!e->given_up.empty()) {
+    desk_.out.emplace_back(EntriesGivenUp{e->at, most_of(e->given_up)->entries});
+  }
   note_leader(*e, took);
   if (Partition* p = model_.partition(e->at)) {
     p->begun_term.reset();
@@ -320,6 +329,11 @@ std::optional<std::uint64_t> Elections::possible_loss(const Election& e) {
 }
 
 std::string Elections::loss_text(const Election& e) const {
+  if (!e.given_up.empty()) {
+    const Hold::Lost& most = *most_of(e.given_up);
+    return "; may have lost at least " + std::to_string(most.entries) + " entries, which " +
+           most.tablet + " was last known to hold";
+  }
   const auto loss = possible_loss(e);
   if (!loss) return "; the old leader was never heard";
   const Duration age = e.began - e.leader_asked_at;

@@ -62,13 +62,14 @@ void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect) {
   e.began = desk_.now;
   e.detect = detect;
   of_partition_[at] = op;
-  new_round(e);
+  loss_is_possible(e) ? read_first(e) : new_round(e);
 }
 
 void Elections::stop() {
   elections_.clear();
   of_partition_.clear();
   ended.clear();
+  holds_changed.clear();
   promoting_ = 0;
 }
 
@@ -109,6 +110,7 @@ void Elections::stalled(Duration duration) {
   for (auto& [op, e] : elections_) {
     e.round_began += duration;
     e.began += duration;
+    for (auto& [tablet, since] : e.lost) since += duration;
     for (auto& [tablet, answered_at] : e.answered_at) answered_at += duration;
   }
 }
@@ -148,7 +150,7 @@ void Elections::new_round(Election& e) {
   e.lead_term = *term + 1;
   e.round_began = desk_.now;
   phase(e, Phase::kProbing, Task::kSelectLeader);
-  records_.begun(e.at, e.probe_term, e.loads);
+  records_.begun(e.at, e.probe_term, e.loads || !e.had_to_load.empty());
   choose_candidates(e);
   decide(e);
 }
@@ -172,7 +174,7 @@ void Elections::record_written() {
     Election* e = find(op);
     if (!e || e->phase != Phase::kProbing) continue;
     for (Candidate& c : e->candidates) {
-      if (e->loads && c.heard == Heard::kNothing && !c.dead) ask(*e, c);
+      if ((e->loads || c.loaded) && c.heard == Heard::kNothing && !c.dead) ask(*e, c);
     }
     decide(*e);
   }
@@ -188,8 +190,9 @@ void Elections::choose_candidates(Election& e) {
 // SAFETY 1: only rows that are alive.
 bool Elections::add_candidate(Election& e, const Replica& r) {
   if (!r.is_alive || candidate(e, r.tablet)) return false;
+  const bool may_load = e.loads || e.lost.contains(r.tablet);
   const bool gone =
-      e.loads ? model_.tablet(r.tablet).verdict.dead() : standing(model_, r) == Standing::kGone;
+      may_load ? model_.tablet(r.tablet).verdict.dead() : standing(model_, r) == Standing::kGone;
   if (gone) return false;
   Candidate c;
   c.tablet = r.tablet;
@@ -205,7 +208,7 @@ bool Elections::add_candidate(Election& e, const Replica& r) {
 }
 
 void Elections::ask(Election& e, Candidate& c) {
-  if (c.asked) return;
+  if (c.asked || c.read) return;
   if (c.not_before && desk_.now < *c.not_before) {
     again_at(e, *c.not_before);
     return;
@@ -213,13 +216,14 @@ void Elections::ask(Election& e, Candidate& c) {
   const Replica* r = replica(e, c.tablet);
   if (!r) return;
   c.asked = true;
+  const bool may_load = e.loads || e.lost.contains(c.tablet);
   if (r->may_lead_term) {  // SAFETY 5: before anything else.
     call(e, kDemote, c.tablet, Demote{e.at});
-  } else if (e.loads && !c.continuous && !c.loaded) {
+  } else if (e.phase == Phase::kReading || (may_load && !c.continuous && !c.loaded)) {
     call(e, kStatus, c.tablet, GetTableStatus{e.at});
   } else if (!c.checked && (!c.continuous || somebody_may_have_led(e))) {
     call(e, kTermPair, c.tablet, GetTermPair{e.at});
-  } else if (e.loads && !records_.is_written(e.at)) {
+  } else if ((e.loads || c.loaded) && !records_.is_written(e.at)) {
     // A successor that finds it probed must know that it had to be loaded. Nothing is lost by
     // waiting: nobody has served for as long as loading took.
     c.asked = false;  // record_written() asks again.
@@ -250,7 +254,7 @@ void Elections::answered(const Route& route, const Answer& answer) {
       break;
   }
   Candidate* c = candidate(*e, route.tablet);
-  if (!c || e->phase != Phase::kProbing) return;
+  if (!c || (e->phase != Phase::kProbing && e->phase != Phase::kReading)) return;
   c->asked = false;
   if ((what == kProbe || what == kTermPair) && answer.ok()) {
     model_.heard_offset(e->at, route.tablet, answer.offset, route.asked_at);
@@ -277,7 +281,8 @@ void Elections::answered(const Route& route, const Answer& answer) {
     default:
       break;
   }
-  if (e = find(route.key); e && e->phase == Phase::kProbing) decide(*e);
+  e = find(route.key);
+  if (e && (e->phase == Phase::kProbing || e->phase == Phase::kReading)) decide(*e);
 }
 
 void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) {

@@ -12,6 +12,7 @@
 
 #include "lib/core/blocks.h"
 #include "lib/core/desk.h"
+#include "lib/core/hold.h"
 #include "lib/core/journal.h"
 #include "lib/core/model.h"
 #include "lib/core/op_log.h"
@@ -53,18 +54,32 @@ class Elections : public Publishing {
   void terms_came();
   // Those that wait for their record decide again.
   void record_written();
+  // Somebody answers for what is lost there: its election goes on with those that are there. `by`:
+  // who, for the event. False: no election waits for a known loss there.
+  bool accept_loss(PartitionKey at, const std::string& by);
 
   bool promoting() const { return promoting_ > 0; }
   bool any() const { return !elections_.empty(); }
-  // Partitions whose election ended; the brain takes them.
+  // It waits for a known loss (SAFETY 20).
+  bool holds(PartitionKey at) const;
+  std::vector<Hold> holds() const;
+  // Partitions whose election ended, or began to wait for a known loss, or no longer does; the
+  // brain takes them.
   std::vector<PartitionKey> ended;
+  std::vector<PartitionKey> holds_changed;
 
   std::optional<PartitionEdit> edit(OpId, const Partition&) override;
   void published(OpId) override;
   void gone(OpId, const std::string& why) override;
 
  private:
-  enum class Phase : std::uint8_t { kWaitingForTerms, kProbing, kPromoting, kPublishing };
+  enum class Phase : std::uint8_t {
+    kReading,  // Nobody is probed before it is known what would be lost (SAFETY 3, 20).
+    kWaitingForTerms,
+    kProbing,
+    kPromoting,
+    kPublishing,
+  };
   enum class Heard : std::uint8_t {
     kNothing,  // Asked, no answer yet, or an answer that counts as none.
     kOffset,   // Answered the probe of this round.
@@ -81,9 +96,10 @@ class Elections : public Publishing {
     std::optional<Offset> reading;  // Of its latest probe; it counts when it reads the same again.
     Instant read_at;
     std::optional<Instant> not_before;  // Is not asked again until then.
-    bool continuous = false;  // It has followed without a restart since its leader was seen.
-    bool checked = false;     // GetTermPair has said that it follows.
-    bool loaded = false;      // It had to be loaded, and is.
+    bool continuous = false;     // It has followed without a restart since its leader was seen.
+    bool checked = false;        // GetTermPair has said that it follows.
+    bool loaded = false;         // It had to be loaded, and is.
+    std::optional<Offset> read;  // Before any probe: what it says that it holds.
   };
   // A candidate that led, or may have led, with a term that is not published.
   struct Led {
@@ -130,6 +146,13 @@ class Elections : public Publishing {
     std::optional<Offset> leader_offset;
     Instant leader_asked_at;
     std::map<TabletIndex, int> refused_to_lead;  // Code 105, or no answer; over all rounds.
+    // SAFETY 20, over all rounds: whose replica was known to hold what nobody else does, and since
+    // when it is waited for: once, however often it comes and goes.
+    std::map<TabletIndex, Instant> lost;
+    std::string loss_accepted_by;  // Who said that it may be lost.
+    std::optional<Hold> hold;
+    // Whom it went on without, for the end of the story.
+    std::vector<Hold::Lost> given_up;
     // For the measure.
     Duration detect{};
     Instant began;
@@ -172,6 +195,22 @@ class Elections : public Publishing {
   void load_answered(Election&, Candidate&, const Answer&);
   void cannot_load(Election&, Candidate&);
   std::optional<Instant> wait_for_restart(Election&, Offset best);
+
+  // What would be lost: election_lost.cc
+  bool loss_is_possible(const Election&) const;
+  void read_first(Election&);
+  void decide_by_reading(Election&, std::optional<Offset> best);
+  bool leads_again(const Partition&) const;
+  std::optional<std::uint64_t> lost_without(const Election&, const Replica&, Offset best) const;
+  bool loads_what_was_lost(const Election&, TabletIndex) const;
+  std::optional<Instant> wait_for_lost(Election&, Offset best);
+  std::optional<Instant> lost_deadline(const Election&, TabletIndex) const;
+  std::optional<Instant> unclean_at(const Election&) const;
+  bool overruled(const Election&) const;
+  void ask_lost(Election&);
+  void hold(Election&, Hold, Offset best);
+  void end_hold(Election&);
+  void give_up(Election&, std::vector<Hold::Lost>);
 
   // Deciding.
   void decide(Election&);

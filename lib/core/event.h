@@ -156,11 +156,20 @@ struct PolicyChanged {
   Policy policy;
 };
 
-using Event = std::variant<TabletsListed, TablesListed, TableRead, TableUnreadable,
-                           NameserversListed, SwitchRead, ClusterRead, LockGained, LockLost,
-                           ContactMade, ZookeeperLost, ZookeeperConnected, TabletAnswered,
-                           Published, TermsReserved, OpIdsReserved, RecordWritten, JournalWritten,
-                           ConnectionLost, TimerFired, LoopStalled, StatusAsked, PolicyChanged>;
+// An operator says that a partition's election is to go on with the replicas that are there, though
+// others are known, or may be thought, to hold more. It ends the waits of the election that is
+// under way for tablets that are not there (SAFETY 6, 20), and nothing else.
+struct LossAccepted {
+  PartitionKey at;
+  std::string by;  // Who said so.
+};
+
+using Event =
+    std::variant<TabletsListed, TablesListed, TableRead, TableUnreadable, NameserversListed,
+                 SwitchRead, ClusterRead, LockGained, LockLost, ContactMade, ZookeeperLost,
+                 ZookeeperConnected, TabletAnswered, Published, TermsReserved, OpIdsReserved,
+                 RecordWritten, JournalWritten, ConnectionLost, TimerFired, LoopStalled,
+                 StatusAsked, PolicyChanged, LossAccepted>;
 
 // One stable line, without a time.
 std::string to_text(const Event&);

@@ -201,6 +201,13 @@ const Kept* Model::kept(PartitionKey at, const Endpoint& endpoint) const {
 
 void Model::keep(PartitionKey at, const Kept& kept) { kept_[at][kept.endpoint] = kept; }
 
+std::optional<Offset> Model::known_offset(PartitionKey at, const Replica& r) const {
+  const Kept* of = kept(at, tablet(r.tablet).endpoint);
+  std::optional<Offset> known = of ? of->last_offset : std::nullopt;
+  if (r.word.heard_at) known = std::max(known.value_or(0), r.word.offset);
+  return known;
+}
+
 // An alive row has followed the published leader, or been it; one that may have led otherwise has a
 // history of its own.
 Kept Model::what_to_keep(const Partition& p, const Replica& r) const {

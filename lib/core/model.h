@@ -169,6 +169,9 @@ class Model {
   const Kept* kept(PartitionKey, const Endpoint&) const;
   void keep(PartitionKey, const Kept&);
   void forget_kept() { kept_.clear(); }
+  // What a replica with an alive row was last known to hold: as its tablet said, or as it is kept
+  // since its tablet was lost. It may hold more (SAFETY 6, 20).
+  std::optional<Offset> known_offset(PartitionKey, const Replica&) const;
   // Its row dies: what a successor must know when it comes back.
   Kept what_to_keep(const Partition&, const Replica&) const;
 

@@ -21,6 +21,9 @@ struct Detection {
 struct Election {
   // How long to wait for a replica whose last known offset is above the best that answered.
   Duration wait_for_better = std::chrono::seconds{3};
+  // How long to wait for a tablet whose replica is known to hold more than guards.max_lost_entries
+  // beyond the best that is there.
+  std::optional<Duration> wait_for_lost = std::chrono::seconds{20};
   std::optional<Duration> unclean_after = std::nullopt;
   bool operator==(const Election&) const = default;
 };
@@ -43,7 +46,7 @@ struct Guards {
   std::optional<int> max_lost_tablets = std::nullopt;  // auto: half of those known, at least 2.
   Duration window = std::chrono::seconds{10};
   int flaps = 3;
-  std::optional<std::uint64_t> max_lost_entries = std::nullopt;  // unlimited.
+  std::optional<std::uint64_t> max_lost_entries = 1000;  // None: unlimited.
   bool operator==(const Guards&) const = default;
 };
 

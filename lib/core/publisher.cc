@@ -125,7 +125,7 @@ void Publisher::answered(const Route& route, const Published& result) {
       }
       break;
     case Outcome::kUnknown:
-      keep(flight);  // It is true, whether it was written or not.
+      keep(flight, /*all=*/false);
       for (const TableEdit& edit : flight.tables) {
         if (Table* t = model_.table_of(edit.znode)) t->stale = true;
       }
@@ -138,9 +138,12 @@ void Publisher::answered(const Route& route, const Published& result) {
   }
 }
 
-void Publisher::keep(const Flight& flight) {
+// Not `all`: only what goes with rows. It is true, whether it was written or not; what is kept by
+// itself is written once more.
+void Publisher::keep(const Flight& flight, bool all) {
   for (const TableEdit& edit : flight.tables) {
     for (const PartitionEdit& p : edit.partitions) {
+      if (!all && !p.changes_table()) continue;
       for (const Kept& k : p.kept) model_.keep({edit.tid, p.pid}, k);
     }
   }
@@ -148,7 +151,7 @@ void Publisher::keep(const Flight& flight) {
 
 // Our own rows become what was just written, so that nobody waits for the watch to tell us.
 void Publisher::apply(const Flight& flight) {
-  keep(flight);
+  keep(flight, /*all=*/true);
   for (const TableEdit& edit : flight.tables) {
     Table* table = edit.changes_table() ? model_.table_of(edit.znode) : nullptr;
     if (!table || table->shape.version != edit.version) continue;  // Read again meanwhile.

@@ -35,6 +35,7 @@ class Publisher {
   enum class Urgency : std::uint8_t { kClientsWait, kNobodyWaits };
   void want(OpId op, PartitionKey at, Publishing& by, Urgency urgency);
   void forget(OpId op) { wishes_.erase(op); }
+  bool wants(OpId op) const { return wishes_.contains(op); }  // It is not published yet.
   // How far elections are that will add to what is ready.
   enum class Elections : std::uint8_t { kNone, kUnderWay, kAboutToEnd };
   // Sends what is ready, or waits for elections, a little: for those that are about to end so that
@@ -69,7 +70,7 @@ class Publisher {
   bool collect(OpId, Wish&, Load&);
   void send();
   void apply(const Flight&);
-  void keep(const Flight&);
+  void keep(const Flight&, bool all);
   void land(const std::vector<OpId>&);
 
   Model& model_;

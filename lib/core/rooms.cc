@@ -70,8 +70,17 @@ void Brain::Rooms::take(const Event& event) {
                    desk.policy = e.policy;
                    look_at_all_troubled();
                  },
+                 [&](const LossAccepted& e) { loss_accepted(e); },
              },
              event);
+}
+
+void Brain::Rooms::loss_accepted(const LossAccepted& e) {
+  if (elections.accept_loss(e.at, e.by)) return;
+  desk.note(Severity::kInfo, "hold",
+            "nothing waits for lost entries of " + model.name_of(e.at) + "; " + e.by +
+                " would accept the loss",
+            {{"partition", model.name_of(e.at)}});
 }
 
 void Brain::Rooms::tables_listed(const TablesListed& list) {
@@ -228,7 +237,6 @@ void Brain::Rooms::lock_lost(const LockLost& e) {
   recalled_.clear();
   begun_ops_.clear();
   waiting_.clear();
-  offsets_wanted_.clear();
   lost_rows_wanted_.clear();
   watch.stop();
   status_questions.stop();
@@ -335,6 +343,7 @@ void Brain::Rooms::settle() {
     dirty_.merge(std::exchange(publisher.changed, {}));
     dirty_.merge(std::exchange(cleanup.changed, {}));
     for (const PartitionKey at : std::exchange(elections.ended, {})) dirty_.insert(at);
+    for (const PartitionKey at : std::exchange(elections.holds_changed, {})) dirty_.insert(at);
     for (const Operations::Ended& ended : std::exchange(operations.ended, {})) op_ended(ended);
     if (!dirty_.empty()) {
       for (const PartitionKey at : std::exchange(dirty_, {})) diagnose_again(at);
@@ -344,7 +353,7 @@ void Brain::Rooms::settle() {
                     : elections.any()     ? Publisher::Elections::kUnderWay
                                           : Publisher::Elections::kNone);
     if (dirty_.empty() && watch.changed.empty() && publisher.changed.empty() &&
-        elections.ended.empty() && operations.ended.empty()) {
+        elections.ended.empty() && elections.holds_changed.empty() && operations.ended.empty()) {
       break;
     }
   }

@@ -31,8 +31,9 @@ class WithoutOp : public Publishing {
   const Model& model_;
 };
 
-// Writes what a partition's replicas were last heard to hold when its last tablet is gone (SAFETY
-// 6): who comes back first must know whom to wait for. And takes it back when it is led again.
+// Writes what a partition's replicas on dead tablets were last heard to hold when its last tablet
+// is gone (SAFETY 6), or an election waits for one of them (SAFETY 20): a successor must know whom
+// to wait for. And takes it back when it is led again.
 class LastOffsets : public WithoutOp {
  public:
   using WithoutOp::WithoutOp;
@@ -98,6 +99,7 @@ struct Brain::Rooms {
   void table_unreadable(const TableUnreadable&);
   void nameservers_listed(const NameserversListed&);
   void switch_was_read(const SwitchRead&);
+  void loss_accepted(const LossAccepted&);
   void lock_gained(const LockGained&);
   void lock_lost(const LockLost&);
   void tablet_answered(const TabletAnswered&);
@@ -169,8 +171,6 @@ struct Brain::Rooms {
   std::vector<BegunElection> recalled_;  // Of predecessors, not yet looked at.
   std::vector<BegunOp> begun_ops_;       // The same.
   std::map<CopyKey, WaitingCopy> waiting_;
-  // Partitions whose last tablet is gone (true), or has come back: what is being written.
-  std::map<PartitionKey, bool> offsets_wanted_;
   std::set<PartitionKey> lost_rows_wanted_;
   std::set<PartitionKey> dirty_;
   std::set<PartitionKey> troubled_;  // Not healthy: looked at again when we may change things.

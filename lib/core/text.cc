@@ -4,6 +4,7 @@
 #include "lib/base/overload.h"
 #include "lib/core/command.h"
 #include "lib/core/event.h"
+#include "lib/core/hold.h"
 
 namespace failoverd::core {
 namespace {
@@ -76,6 +77,13 @@ std::string asked_text(const StatusAsked& e) {
   return text;
 }
 
+// Of terms or op ids.
+template <class Reserved>
+std::string reserved_text(const Reserved& e) {
+  return "reserved id=" + number(e.id) + (e.ok ? " ok " : " failed ") + number(e.first) + "-" +
+         number(e.last);
+}
+
 const char* outcome_text(Published::Outcome o) {
   switch (o) {
     case Published::Outcome::kDone:
@@ -106,6 +114,15 @@ std::string to_text(const ElectionRecord& record) {
     }
   }
   return text + "}";
+}
+
+std::string to_text(const std::vector<Hold::Lost>& lost) {
+  std::string text;
+  for (const Hold::Lost& l : lost) {
+    text += (text.empty() ? "" : ", ") + l.tablet + " (" + number(l.entries) +
+            (l.entries == 1 ? " entry" : " entries") + (l.loads ? "; is back and loads)" : ")");
+  }
+  return text;
 }
 
 std::string to_text(const Call& call) {
@@ -216,14 +233,8 @@ std::string to_text(const Event& event) {
             for (const std::string& znode : e.conflicts) text += " " + znode;
             return text + (e.why.empty() ? "" : " \"" + e.why + "\"");
           },
-          [](const TermsReserved& e) {
-            return "terms-reserved id=" + number(e.id) + (e.ok ? " ok " : " failed ") +
-                   number(e.first) + "-" + number(e.last);
-          },
-          [](const OpIdsReserved& e) {
-            return "op-ids-reserved id=" + number(e.id) + (e.ok ? " ok " : " failed ") +
-                   number(e.first) + "-" + number(e.last);
-          },
+          [](const TermsReserved& e) { return "terms-" + reserved_text(e); },
+          [](const OpIdsReserved& e) { return "op-ids-" + reserved_text(e); },
           [](const RecordWritten& e) {
             return "record-written id=" + number(e.id) + (e.ok ? " ok" : " failed");
           },
@@ -235,6 +246,7 @@ std::string to_text(const Event& event) {
           [](const LoopStalled& e) { return "loop-stalled " + milliseconds_text(e.duration); },
           [](const StatusAsked& e) { return asked_text(e); },
           [](const PolicyChanged&) { return std::string{"policy-changed"}; },
+          [](const LossAccepted& e) { return "loss-accepted" + at_text(e.at) + " by=" + e.by; },
       },
       event);
 }
@@ -289,6 +301,9 @@ std::string to_text(const Command& command) {
           },
           [](const EntriesLost& c) {
             return "entries-lost " + to_text(c.at) + " " + number(c.count);
+          },
+          [](const EntriesGivenUp& c) {
+            return "entries-given-up " + to_text(c.at) + " " + number(c.count);
           },
           [](const OpEnded& c) {
             return "op-ended " + number(c.id) + " " + to_text(c.type) + " " + to_text(c.status) +

@@ -279,17 +279,15 @@ void Brain::Rooms::drop_waiting(const std::string& why) {
 
 std::optional<PartitionEdit> LastOffsets::edit(OpId op, const Partition& p) {
   const PartitionKey at = unpacked(~op);
-  const bool lost = lost_every_tablet(p);
-  if (!lost && !are_old(at, p)) return std::nullopt;
+  const bool old = are_old(at, p);
   PartitionEdit edit;
   for (const Replica& r : p.replicas) {
-    if (!r.is_alive || (lost && !r.word.heard_at)) continue;
-    const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
-    const Kept* known = model_.kept(at, endpoint);
-    if (!lost && !(known && known->last_offset)) continue;
-    const std::optional<Offset> last = lost ? std::optional{r.word.offset} : std::nullopt;
-    const Kept now{endpoint, known ? known->followed : 0, last, known && known->or_later};
-    if (!known || *known != now) edit.kept.push_back(now);
+    const Tablet& t = model_.tablet(r.tablet);
+    if (!r.is_alive || (!old && !t.verdict.dead())) continue;
+    const Kept* kept = model_.kept(at, t.endpoint);
+    const auto last = old ? std::nullopt : model_.known_offset(at, r);
+    if (last == (kept ? kept->last_offset : std::nullopt)) continue;
+    edit.kept.push_back({t.endpoint, kept ? kept->followed : 0, last, kept && kept->or_later});
   }
   if (edit.kept.empty()) return std::nullopt;
   return edit;
@@ -317,15 +315,14 @@ bool LastOffsets::are_old(PartitionKey at, const Partition& p) const {
 
 void Brain::Rooms::keep_last_offsets(PartitionKey at, const Partition& p) {
   if (p.replicas.size() == 1) return;
-  const bool lost = last_offsets.lost_every_tablet(p);
+  const OpId id = LastOffsets::id(at);
+  const bool lost = last_offsets.lost_every_tablet(p) || elections.holds(at);
   if (!lost && !last_offsets.are_old(at, p)) {
-    offsets_wanted_.erase(at);
+    publisher.forget(id);
     return;
   }
-  if (!may_change()) return;
-  const auto [wanted, news] = offsets_wanted_.emplace(at, lost);
-  if (!news && std::exchange(wanted->second, lost) == lost) return;
-  publisher.want(LastOffsets::id(at), at, last_offsets, Publisher::Urgency::kNobodyWaits);
+  if (!may_change() || publisher.wants(id) || !last_offsets.edit(id, p)) return;
+  publisher.want(id, at, last_offsets, Publisher::Urgency::kNobodyWaits);
 }
 
 // --- Followers that are lost beside an op --------------------------------------------------------

@@ -53,8 +53,8 @@ TEST(Configuration, ExitStatusOfFailoverd) {
 // A key that does nothing says so: beforehand, at the start, and at a reload.
 TEST(Configuration, SeeWhichKeysAreNotUsed) {
   Cluster cluster({.tablets = 0});
-  const std::string line = ": guards.max_lost_entries: \"0\": this version does not use it\n";
-  Daemon& daemon = cluster.start_daemon({.config = {"guards: {max_lost_entries: 0}"}});
+  const std::string line = ": guards.flaps: \"5\": this version does not use it\n";
+  Daemon& daemon = cluster.start_daemon({.config = {"guards: {flaps: 5}"}});
   const auto warnings = [&] {
     const std::string log = daemon.log();
     int n = 0;
@@ -65,12 +65,12 @@ TEST(Configuration, SeeWhichKeysAreNotUsed) {
   EXPECT_EQ(warnings(), 1) << daemon.log();
   const auto checked = daemon.run({"--check-config"});
   EXPECT_EQ(checked.status, 0);
-  EXPECT_THAT(checked.err, MatchesRegex(".*failoverd0.yaml:[0-9]+:28" + line));
+  EXPECT_THAT(checked.err, MatchesRegex(".*failoverd0.yaml:[0-9]+:17" + line));
   daemon.process().kill(SIGHUP);
   EXPECT_TRUE(cluster.wait_until([&] { return warnings() == 2; }, "a reload warns again"));
-  daemon.configure({"guards: {max_lost_entries: unlimited}"});
-  ASSERT_TRUE(cluster.wait_until(
-      [&] { return daemon.log().find("0 -> unlimited") != std::string::npos; }, "another reload"));
+  daemon.configure({"guards: {flaps: 3}"});
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon.log().find("5 -> 3") != std::string::npos; },
+                                 "another reload"));
   EXPECT_EQ(warnings(), 2);
 }
 

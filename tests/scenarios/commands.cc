@@ -160,6 +160,14 @@ void Scenario::learn_network() {
   commands_["switch"] = [this](const Words& w) {
     world_.keeper.set_auto_failover(w.at(0) == "on", "operator");
   };
+  // accept-loss flow/0: an operator does.
+  commands_["accept-loss"] = [this](const Words& w) {
+    if (Daemon* d = world_.active()) d->tell(core::LossAccepted{partition_named(w.at(0)), "ann"});
+  };
+  // reload d1: what `policy` said since it started.
+  commands_["reload"] = [this](const Words& w) {
+    daemon_named(w.at(0)).tell(core::PolicyChanged{world_.policy});
+  };
   commands_["nameserver"] = [this](const Words& w) {
     world_.keeper.set_nameservers(w.at(0) == "comes" ? std::vector<std::string>{"ns:1"}
                                                      : std::vector<std::string>{});
@@ -209,6 +217,14 @@ void Scenario::change_policy(const Words& w) {
     p.detection.silence = duration(w.at(1));
   } else if (key == "election.wait_for_better") {
     p.election.wait_for_better = duration(w.at(1));
+  } else if (key == "election.wait_for_lost") {
+    p.election.wait_for_lost.reset();
+    if (w.at(1) != "never") p.election.wait_for_lost = duration(w.at(1));
+  } else if (key == "election.unclean_after") {
+    p.election.unclean_after = duration(w.at(1));
+  } else if (key == "guards.max_lost_entries") {
+    p.guards.max_lost_entries.reset();
+    if (w.at(1) != "unlimited") p.guards.max_lost_entries = std::stoull(w.at(1));
   } else if (key == "guards.max_lost_tablets") {
     p.guards.max_lost_tablets = std::stoi(w.at(1));
   } else if (key == "recovery.full_restart_wait") {
@@ -261,6 +277,8 @@ void Scenario::poison(const Words& w) {
 
 void Scenario::show(const Words& w) {
   if (w.at(0) == "ops") return show_ops(w);
+  if (w.at(0) == "holds") return show_holds();
+  if (w.at(0) == "kept") return show_kept(partition_named(w.at(1)));
   if (w.at(0) == "records") {
     for (const auto& [name, record] : world_.keeper.records()) printer_.line(to_text(record));
     if (world_.keeper.records().empty()) printer_.line("no records are left");
@@ -279,6 +297,33 @@ void Scenario::show_ops(const Words&) {
   };
   for (const core::OpRecord& op : d->brain().ops().ended()) print(op);
   for (const auto& [id, op] : d->brain().ops().running()) print(op);
+}
+
+void Scenario::show_holds() {
+  const Daemon* d = world_.active();
+  const auto holds = d ? d->brain().holds() : std::vector<core::Hold>{};
+  for (const core::Hold& h : holds) {
+    const auto lasts = (world_.schedule.now() - h.since) / std::chrono::milliseconds{1};
+    std::string line =
+        h.reason + ' ' + world_.name_of(h.at) + " for " + std::to_string(lasts) + " ms";
+    if (h.until) {
+      const auto left = (*h.until - world_.schedule.now()) / std::chrono::milliseconds{1};
+      line += ", " + std::to_string(left) + " ms more at most";
+    }
+    printer_.line(line + ": " + h.text + "; lifted by " + h.lifted_by);
+  }
+  if (holds.empty()) printer_.line("nothing is held");
+}
+
+// What ZooKeeper has of its replicas' offsets.
+void Scenario::show_kept(core::PartitionKey at) {
+  std::string line;
+  for (const auto& [endpoint, tablet] : world_.tablets()) {
+    const core::Kept* kept = world_.keeper.kept(at, endpoint);
+    if (!kept || !kept->last_offset) continue;
+    line += (line.empty() ? "" : ", ") + endpoint + " had " + std::to_string(*kept->last_offset);
+  }
+  printer_.line(line.empty() ? "no offset is kept" : line);
 }
 
 void Scenario::show_table(const core::TableShape& table) {

@@ -13,6 +13,7 @@ Scenario::Scenario() : world_(1, fixed_timing()), printer_(world_), ledger_(worl
   add_publish_checkers(world_, ledger_, checkers_);
   add_act_checkers(world_, ledger_, checkers_);
   add_row_checkers(world_, ledger_, checkers_);
+  add_loss_checkers(world_, ledger_, checkers_);
   world_.watch(ledger_);
   world_.watch(printer_);
   for (const auto& checker : checkers_) world_.watch(*checker);

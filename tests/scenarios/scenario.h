@@ -40,6 +40,8 @@ class Scenario {
   void poison(const Words&);
   void show(const Words&);
   void show_ops(const Words&);
+  void show_holds();
+  void show_kept(core::PartitionKey);
   void show_table(const core::TableShape&);
 
   // Words of a script.

@@ -236,6 +236,32 @@ TEST(Broken, DoesNotWaitAfterARestart) {
       500);
 }
 
+// SAFETY 20: it gives up at once what a lost replica is known to hold.
+TEST(Broken, DoesNotWaitForAKnownLoss) {
+  expect_found(
+      "SAFETY 20: a known loss waits for who has it",
+      [](World& world) {
+        world.policy.guards.max_lost_entries = 2;
+        world.policy.election.wait_for_lost = std::chrono::seconds{20};
+        world.tamper.policy = [](core::Policy& p) { p.election.wait_for_lost = Duration{0}; };
+      },
+      500);
+}
+
+// SAFETY 20: what it waits for dies with it.
+TEST(Broken, ForgetsAKnownLoss) {
+  expect_found(
+      "SAFETY 20: a known loss waits for who has it",
+      [](World& world) {
+        world.policy.guards.max_lost_entries = 2;
+        world.policy.election.wait_for_lost = std::chrono::seconds{20};
+        change_publishes(world, [](core::PartitionEdit& p) {
+          if (p.rows.empty()) p.kept.clear();
+        });
+      },
+      2'000);
+}
+
 void drop_instead_of_loading(World& world, core::Mode mode) {
   world.tamper.command = [mode](Daemon&, core::Command& command) {
     auto* c = std::get_if<core::CallTablet>(&command);

@@ -60,5 +60,7 @@ void add_row_checkers(World&, const Ledger&, Checkers&);
 void add_recovery_checkers(World&, const Ledger&, Checkers&);
 // When everything went down: check_restart.cc.
 void add_restart_checkers(World&, const Ledger&, Checkers&);
+// Known losses: check_lost.cc.
+void add_loss_checkers(World&, const Ledger&, Checkers&);
 
 }  // namespace failoverd::simulation

@@ -132,6 +132,7 @@ void Daemon::carry_out(const core::Command& command) {
                  [](const core::Measure&) {},
                  [](const core::OpEnded&) {},
                  [](const core::EntriesLost&) {},
+                 [](const core::EntriesGivenUp&) {},
              },
              command);
 }

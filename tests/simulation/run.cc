@@ -54,6 +54,15 @@ void draw_policy(World& world) {
   if (dice.chance(0.9)) p.recovery.full_restart_wait = dice.in({seconds{1}, seconds{40}});
 }
 
+// What may be lost, with dice of its own: what a seed draws beside it stays what it was.
+void draw_losses(World& world, std::uint64_t seed) {
+  Dice dice{~seed};
+  core::Policy& p = world.policy;
+  if (!dice.chance(0.4)) return;
+  p.guards.max_lost_entries = dice.below(6);
+  p.election.wait_for_lost = dice.in({milliseconds{200}, seconds{25}});
+}
+
 void draw_cluster(World& world) {
   const std::size_t tablets = 3 + world.dice.below(4);
   for (std::size_t i = 0; i < tablets; ++i) {
@@ -209,6 +218,7 @@ RunResult run(const RunOptions& options) {
   draw_policy(world);
   world.timing.appends_in_queue = kQueues;
   if (kQueues && world.dice.chance(kRunsWithQueues)) world.timing.queued = kQueued;
+  draw_losses(world, options.seed);
   Ledger ledger{world};
   world.watch(ledger);
   Checkers checkers;
@@ -217,6 +227,7 @@ RunResult run(const RunOptions& options) {
   add_row_checkers(world, ledger, checkers);
   add_recovery_checkers(world, ledger, checkers);
   add_restart_checkers(world, ledger, checkers);
+  add_loss_checkers(world, ledger, checkers);
   std::unique_ptr<Trace> trace;
   if (options.trace) {
     trace = std::make_unique<Trace>(world, *options.trace);
@@ -239,7 +250,9 @@ RunResult run(const RunOptions& options) {
   // A small cluster that writes little suffers longer.
   while (world.schedule.steps() < kLeastSteps && !world.violation()) world.run_for(seconds{1});
   if (!world.violation()) chaos.calm();
-  const Duration within = options.well_within + world.policy.recovery.full_restart_wait;
+  // Each of two lost replicas is waited for once.
+  const Duration within = options.well_within + world.policy.recovery.full_restart_wait +
+                          2 * *world.policy.election.wait_for_lost;
   if (!world.violation()) must_get_well(world, within);
   return {world.violation(), world.schedule.steps()};
 }

@@ -19,7 +19,8 @@ struct RunOptions {
   // Breaks the daemon on purpose, before it starts.
   std::function<void(World&)> tamper;
   std::string only;  // Only this rule is looked at; empty: all.
-  // How long a cluster that is left alone may take, beside recovery.full_restart_wait. The longest
+  // How long a cluster that is left alone may take, beside recovery.full_restart_wait and
+  // election.wait_for_lost. The longest
   // honest waits are back-off (a minute) and a follower that stands still (half a minute), and some
   // replicas come back one after the other.
   Duration well_within = std::chrono::seconds{240};

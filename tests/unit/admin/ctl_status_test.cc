@@ -57,7 +57,11 @@ TEST(CtlStatus, WhatIsWrongComesFirst) {
                  "its leader 127.0.0.1:9720 has crashed", "auto_failover is off", kNow - 3000},
                 {"flow", "db", 1, "degraded", "follower_lost", "1 of 3 replicas is dead", "", 0}};
   view.wrong_total = 3;
-  view.holds = {{"mass_loss", "3 of 4 tablets were lost within 10 s", kNow - 1000}};
+  admin::HoldRow mass_loss;
+  mass_loss.text = "3 of 4 tablets were lost within 10 s";
+  mass_loss.since_ms = kNow - 1000;
+  view.holds = {mass_loss};
+  view.holds_total = 1;
   view.unreadable = {{"torn", "/rtidb_cluster/table/table_data/torn", "no tid"}};
   view.would_do = {"kChangeLeaderOP flow 0"};
   admin::OpRow op;
@@ -91,6 +95,37 @@ TEST(CtlStatus, WhatIsWrongComesFirst) {
             "zookeeper:     127.0.0.1:2181/rtidb_cluster, session 0x1000 of 2000 ms\n"
             "configuration: /etc/failoverd.yaml\n"
             "failoverd:     0.1.0, up for 2h\n");
+}
+
+// SAFETY 20: who is waited for, how many entries, how long still.
+TEST(CtlStatus, AHoldSaysWhatForHowLongAndWhatLiftsIt) {
+  admin::StatusView view = healthy();
+  admin::HoldRow hold;
+  hold.word = "known_loss";
+  hold.text = "waits for 10.0.0.1:9520 (5000 entries)";
+  hold.since_ms = kNow - 3000;
+  hold.until_ms = kNow + 17'000;
+  hold.lifted_by = "its return, or election.wait_for_lost";
+  hold.name = "flow";
+  hold.db = "shop";
+  hold.pid = 3;
+  hold.waits_for = {{"10.0.0.1:9520", 5000, false}};
+  view.holds = {hold};
+  view.holds_total = 3;
+  EXPECT_NE(text_of(view).find("\nheld for 3s, 17s more at most: shop.flow 3: waits for "
+                               "10.0.0.1:9520 (5000 entries); lifted by its return, or "
+                               "election.wait_for_lost\n... and 2 more holds\n"),
+            std::string::npos)
+      << text_of(view);
+  view.holds[0].until_ms = 0;  // election.wait_for_lost is never.
+  view.holds_total = 1;
+  EXPECT_NE(text_of(view).find("\nheld for 3s: shop.flow 3: waits for "), std::string::npos);
+  EXPECT_EQ(text_of(view).find("more holds"), std::string::npos);
+  const std::string json = to_json(view, kNow);
+  EXPECT_NE(json.find(R"("waits_for":[{"endpoint":"10.0.0.1:9520","entries":5000,"loads":false}])"),
+            std::string::npos)
+      << json;
+  EXPECT_NE(json.find(R"("until":null)"), std::string::npos) << json;
 }
 
 std::string first_line(const admin::StatusView& view) {

@@ -34,6 +34,7 @@ MetricsInput sample_input() {
   now.running[1].cur_task = "";
   now.running[1].progress.reset();
   now.stands_back = {"nameserver"};
+  now.holds = {{"known_loss", 2}};
   now.needless_verdicts = 2;
   now.config_success_ms = 1'700'000'000'000;
   return now;
@@ -87,6 +88,8 @@ TEST(Metrics, SaysWhatIsTrueNow) {
                            "failoverd_series_dropped 0",
                            "failoverd_op_duration_seconds_count{type=\"kChangeLeaderOP\"} 0",
                            "failoverd_lost_entries_total 0",
+                           "failoverd_given_up_entries_total 0",
+                           "failoverd_holds{reason=\"known_loss\"} 2",
                            "failoverd_possible_loss_entries_count 0",
                            "failoverd_ops_total{type=\"kChangeLeaderOP\",status=\"kFailed\"} 0",
                            "failoverd_stands_back{reason=\"nameserver\"} 1",
@@ -142,17 +145,20 @@ TEST(Metrics, LossesAddUp) {
   Metrics metrics("1", {});
   metrics.entries_lost(3);
   metrics.entries_lost(39);
+  metrics.entries_given_up(40);
+  metrics.entries_given_up(3);
   metrics.possible_loss(0);
   metrics.possible_loss(12);
   metrics.possible_loss(20'000'000);
   const std::string text = metrics.text({});
-  for (const char* line :
-       {"failoverd_lost_entries_total 42", "failoverd_possible_loss_entries_bucket{le=\"0\"} 1",
-        "failoverd_possible_loss_entries_bucket{le=\"10\"} 1",
-        "failoverd_possible_loss_entries_bucket{le=\"100\"} 2",
-        "failoverd_possible_loss_entries_bucket{le=\"10000000\"} 2",
-        "failoverd_possible_loss_entries_bucket{le=\"+Inf\"} 3",
-        "failoverd_possible_loss_entries_sum 20000012"}) {
+  for (const char* line : {"failoverd_lost_entries_total 42", "failoverd_given_up_entries_total 43",
+                           "failoverd_holds{reason=\"known_loss\"} 0",
+                           "failoverd_possible_loss_entries_bucket{le=\"0\"} 1",
+                           "failoverd_possible_loss_entries_bucket{le=\"10\"} 1",
+                           "failoverd_possible_loss_entries_bucket{le=\"100\"} 2",
+                           "failoverd_possible_loss_entries_bucket{le=\"10000000\"} 2",
+                           "failoverd_possible_loss_entries_bucket{le=\"+Inf\"} 3",
+                           "failoverd_possible_loss_entries_sum 20000012"}) {
     EXPECT_TRUE(has_line(text, line)) << line << "\n" << text;
   }
 }

@@ -58,7 +58,7 @@ TEST(Keys, TheReadmeMarksWhatIsNotUsed) {
     const std::string row = "\n| `" + key.name + "` " + (key.is_unused ? "* " : "") + "| `";
     EXPECT_NE(readme.str().find(row), std::string::npos) << row;
   }
-  EXPECT_EQ(unused, 10);
+  EXPECT_EQ(unused, 8);
 }
 
 TEST(Keys, TheNearestIsFoundOrNone) {
@@ -112,7 +112,7 @@ cluster: {zookeeper: "z:1", root: /r, session_timeout: 1s, numbering: openmldb, 
 auto_failover: false
 listen: {http: "127.0.0.1:1", rpc: "127.0.0.1:2", socket: /s, token_file: /t}
 detection: {crash: false, silence: 1s, zookeeper_lost: 1s, hung_leader: 1s}
-election: {wait_for_better: 1s, unclean_after: 1s}
+election: {wait_for_better: 1s, wait_for_lost: 1s, unclean_after: 1s}
 recovery: {max_copies_per_tablet: 1, catch_up_delta: 1, full_restart_wait: 1s, replace_after: 1m,
            reuse_binlog: false}
 handover: {pause: 1s}

@@ -43,7 +43,7 @@ cluster: {zookeeper: "a-1:2181,10.0.0.2:2182,[fe80::1]:2183", root: /x/y, sessio
 auto_failover: false
 listen: {http: "0.0.0.0:1", rpc: "[::1]:65535", socket: /run/failoverd.sock, token_file: /etc/t}
 detection: {crash: false, silence: 1500ms, zookeeper_lost: never, hung_leader: 1m}
-election: {wait_for_better: 0s, unclean_after: 1h}
+election: {wait_for_better: 0s, wait_for_lost: never, unclean_after: 1h}
 recovery: {max_copies_per_tablet: 3, catch_up_delta: 0, full_restart_wait: 7m, replace_after: 24h,
            reuse_binlog: false}
 handover: {pause: 10ms}
@@ -68,7 +68,7 @@ log: {level: debug, format: json}
   const core::Policy& policy = config.policy;
   EXPECT_EQ(policy.detection,
             (core::Detection{false, milliseconds{1500}, std::nullopt, minutes{1}}));
-  EXPECT_EQ(policy.election, (core::Election{Duration{0}, std::chrono::hours{1}}));
+  EXPECT_EQ(policy.election, (core::Election{Duration{0}, std::nullopt, std::chrono::hours{1}}));
   EXPECT_EQ(policy.recovery, (core::Recovery{3, 0, minutes{7}, std::chrono::hours{24}, false}));
   EXPECT_EQ(policy.handover, (core::Handover{milliseconds{10}}));
   EXPECT_EQ(policy.guards, (core::Guards{4, seconds{20}, 5, 100}));
@@ -90,15 +90,15 @@ TEST(Parse, AnchorsAndQuotesAreYaml) {
 
 TEST(Parse, WhatThisVersionDoesNotUseIsNamed) {
   const Result<Config> config = parse(
-      "guards: {max_lost_entries: 0, flaps: 3}\n"
+      "guards: {max_lost_entries: 0, flaps: 5}\n"
       "detection:\n  hung_leader: 1s\n  zookeeper_lost: 30s\n  silence: 1s\n"
-      "election: {unclean_after: never}\n"
+      "election: {unclean_after: 1h, wait_for_lost: never}\n"
       "listen: {rpc: \"\", socket: /run/s}\n",
       "f.yaml");
   ASSERT_TRUE(config) << config.error().text;
   EXPECT_EQ(config->unused,
             (std::vector<std::string>{
-                "f.yaml:1:28: guards.max_lost_entries: \"0\": this version does not use it",
+                "f.yaml:1:38: guards.flaps: \"5\": this version does not use it",
                 "f.yaml:3:16: detection.hung_leader: \"1s\": this version does not use it",
                 "f.yaml:7:27: listen.socket: \"/run/s\": this version does not use it"}));
 }
@@ -162,6 +162,11 @@ TEST(Parse, ValuesOutOfRangeAreNamed) {
        "1:35: recovery.max_copies_per_tablet: \"0\" is out of range: write 1 to 64"},
       {"guards: {max_lost_tablets: 0}",
        "1:28: guards.max_lost_tablets: \"0\" is out of range: write 1 to 100000, or auto"},
+      {"election: {wait_for_lost: 0}",
+       "1:27: election.wait_for_lost: \"0\" is not a duration: write N(ms|s|m|h), such as 3s, or "
+       "never"},
+      {"election: {wait_for_lost: 25h}",
+       "1:27: election.wait_for_lost: \"25h\" is out of range: write 0s to 24h, or never"},
       {"guards: {max_lost_entries: 99999999999999999999}",
        "1:28: guards.max_lost_entries: \"99999999999999999999\" is not a whole number: write 0 to "
        "1000000000000000, or unlimited"},
