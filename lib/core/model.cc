@@ -223,6 +223,7 @@ void Model::remember_offset(PartitionKey at, TabletIndex tablet, const ReplicaSt
   Partition* p = partition(at);
   Replica* r = p ? p->on(tablet) : nullptr;
   if (!r || !is_loaded(status.state)) return;
+  if (r->word.heard_at && *r->word.heard_at >= asked_at) return;  // A later question told.
   if (r->word.offset != status.offset) r->word.moved_at = asked_at;
   r->word.offset = status.offset;
   r->word.heard_at = asked_at;

@@ -55,9 +55,6 @@ void Operations::answered(const Route& route, const Answer& answer) {
     return;
   }
   if (std::exchange(o->silent, false)) says(*o, o->what.why);
-  if (const ReplicaStatus* status = answer.status_of(o->at)) {
-    model_.remember_offset(o->at, route.tablet, *status, route.asked_at);
-  }
   switch (question) {
     case kLook:
       looked(*o, answer);

@@ -271,6 +271,13 @@ void Brain::Rooms::tablet_answered(const TabletAnswered& e) {
     watch.heard(*tablet, e.answer);
   }
   routed(*route, e);
+  // Also where whoever asked does not want to know any more: so much the replica had (SAFETY 2, 6).
+  // The watch has taken what it asked for itself.
+  const auto tablet = model.find_tablet(e.tablet);
+  if (!tablet || route->owner == Route::Owner::kWatch) return;
+  for (const ReplicaStatus& status : e.answer.replicas) {
+    model.remember_offset(status.at, *tablet, status, route->asked_at);
+  }
 }
 
 void Brain::Rooms::routed(const Route& route, const TabletAnswered& e) {
