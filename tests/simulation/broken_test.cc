@@ -423,6 +423,19 @@ TEST(Broken, NeverPublishes) {
   });
 }
 
+// A follower's row is never set dead by itself.
+TEST(Broken, LeavesTheLostAlive) {
+  expect_found(
+      "SAFETY 1: a lost follower's row dies",
+      [](World& world) {
+        change_publishes(world, [](core::PartitionEdit& p) {
+          if (names_a_leader(p)) return;
+          std::erase_if(p.rows, [](const auto& row) { return !row.is_alive; });
+        });
+      },
+      500);
+}
+
 // It goes round in circles without waiting.
 TEST(Broken, NeverWaits) {
   expect_found("no busy loop", [](World& world) {

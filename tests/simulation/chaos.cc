@@ -62,6 +62,7 @@ void Chaos::choose_faults() {
       {1, [this] { somebody_drops(); }},
       {2, [this] { unreadable(); }},
       {2, [this] { reload(); }},
+      {2, [this] { promote_by_hand(); }},
   };
   for (const Fault& fault : all) {
     if (world_.dice.chance(0.6)) faults_.push_back(fault);
@@ -331,6 +332,20 @@ void Chaos::lose_session() {
   Tablet& t = any_tablet();
   world_.trouble(t.endpoint(), "loses its session");
   if (t.running()) t.lose_session();
+}
+
+void Chaos::promote_by_hand() {
+  const core::PartitionKey at = any_partition();
+  const auto* p = world_.keeper.partition(at);
+  const std::string name = p->rows[world_.dice.below(p->rows.size())].endpoint;
+  Tablet& t = world_.tablet(name);
+  const auto* held = t.held(at);
+  if (!t.serves() || !held || held->mode == core::Mode::kLeader) return;
+  world_.trouble(name, "promoted by hand");
+  // The next term may be the one that an election is about to give: nobody would choose it.
+  const core::Term term = held->term + (world_.dice.chance(0.3) ? 100'000 : 0);
+  t.call(core::Promote{at, term, {}}, [](const core::Answer&) {});
+  if (world_.dice.chance(0.5)) hang(t, method_of(core::GetTermPair{at}));
 }
 
 // --- The network

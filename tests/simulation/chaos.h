@@ -60,6 +60,8 @@ class Chaos : public Observer {
   void pause_snapshot();
   void make_snapshot();
   void lose_session();
+  // Somebody tells a follower to lead beside its leader; and it may not say by what term.
+  void promote_by_hand();
   // --- The network
   void cut(const std::string& a, const std::string& b, Range how_long);
   void reject();

@@ -3,7 +3,9 @@
 #include <map>
 #include <set>
 
+#include "lib/core/brain.h"
 #include "tests/simulation/checker.h"
+#include "tests/simulation/daemon.h"
 
 namespace failoverd::simulation {
 namespace {
@@ -153,11 +155,70 @@ class NoFollowerDiverges : public Checker {
   Instant next_look_;
 };
 
+// SAFETY 1, and what the order of the rows must not decide: the row of a follower whose process is
+// gone dies beside a leader that serves, whatever else is the matter with its partition.
+class LostFollowersDie : public Checker {
+ public:
+  LostFollowersDie(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 1: a lost follower's row dies") {}
+
+  // The longest silence, a session, and some looks.
+  static constexpr Duration kPatience = std::chrono::seconds{12};
+
+  void stepped() override {
+    if (now() < next_look_) return;
+    next_look_ = now() + std::chrono::milliseconds{200};
+    const Daemon* daemon = world_.active();
+    const bool same = std::exchange(daemon_, daemon) == daemon;
+    const bool acts = same && daemon && daemon->may_change() && !daemon->paused() &&
+                      world_.keeper.auto_failover().auto_failover &&
+                      world_.keeper.nameservers().empty() && world_.keeper.poisoned().empty();
+    if (!acts) return since_.clear();
+    for (const auto& [znode, table] : world_.keeper.tables()) {
+      for (const core::PartitionShape& p : table.partitions) look({table.tid, p.pid}, p);
+    }
+  }
+
+ private:
+  bool is_led(core::PartitionKey key, const core::PartitionShape& p) const {
+    const core::Row* leader = leader_of(p);
+    const auto* known = daemon_->brain().model().partition(key);
+    if (!leader || p.terms.empty() || !known || known->begun_term) return false;
+    for (const auto& [id, op] : daemon_->brain().ops().running()) {
+      if (op.at == key && core::is_election(op.type)) return false;
+    }
+    const Tablet& t = world_.tablet(leader->endpoint);
+    return t.leads(key) && t.held(key)->term == p.terms.back().term &&
+           world_.reaches(daemon_->name(), leader->endpoint) &&
+           !ledger_.troubled_since(leader->endpoint, now() - std::chrono::seconds{3});
+  }
+
+  void look(core::PartitionKey key, const core::PartitionShape& p) {
+    const bool led = is_led(key, p);
+    for (const core::Row& row : p.rows) {
+      const std::pair who{key, row.endpoint};
+      const bool lost = row.is_alive && !row.is_leader && !world_.tablet(row.endpoint).running();
+      if (!led || !lost) {
+        since_.erase(who);
+        continue;
+      }
+      const Instant since = since_.try_emplace(who, now()).first->second;
+      if (now() - since <= kPatience) continue;
+      broken("the row of " + row.endpoint + " in " + at(key) + " is alive, its process is gone");
+    }
+  }
+
+  Instant next_look_;
+  const Daemon* daemon_ = nullptr;
+  std::map<std::pair<core::PartitionKey, core::Endpoint>, Instant> since_;
+};
+
 }  // namespace
 
 void add_row_checkers(World& world, const Ledger& ledger, Checkers& to) {
   to.push_back(std::make_unique<ReplicatedRowsAreKept>(world, ledger));
   to.push_back(std::make_unique<NoFollowerDiverges>(world, ledger));
+  to.push_back(std::make_unique<LostFollowersDie>(world, ledger));
 }
 
 }  // namespace failoverd::simulation
