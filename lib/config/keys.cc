@@ -148,7 +148,8 @@ void add_recovery(std::vector<Key>& keys) {
                         "How many full copies one tablet sends or receives at a time."));
   keys.push_back(number(
       "recovery.catch_up_delta", PLACE(policy.recovery.catch_up_delta), {0, 1'000'000'000, ""},
-      "Entries that a returning replica may lack when it counts as alive again."));
+      "Entries that a returning replica may lack, when its row becomes alive, of what its leader\n"
+      "had when it was added. Each of them is lost if the leader's tablet dies in that moment."));
   keys.push_back(duration(
       "recovery.full_restart_wait", PLACE(policy.recovery.full_restart_wait),
       {Duration{0}, hours{24}},

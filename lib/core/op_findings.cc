@@ -88,6 +88,8 @@ void Operations::fenced(Operation& o, const Answer& answer) {
     fail(o, replica(o) + ": AppendEntries " + to_text(answer));
   } else if (task(o) == Task::kAddReplica) {
     act(o);
+  } else if (task(o) == Task::kCheckBinlogSyncProgress) {
+    look_later(o);
   } else if (above) {
     o.findings.term_above = true;
     look_at_leaders_offset(o);
@@ -106,12 +108,13 @@ void Operations::look_at_leaders_offset(Operation& o) {
 
 void Operations::leader_said_its_offset(Operation& o, const Answer& answer) {
   if (!says_it_leads(o, answer)) return;
-  o.findings.leader_offset = answer.offset;
   if (task(o) == Task::kRecoverTable) {
+    o.findings.leader_offset = answer.offset;
     ask(o, kManifest, o.leader, GetManifest{o.at}, kAtMost);
-  } else {
-    ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kAtMost);
+    return;
   }
+  if (!o.goal) o.goal = answer.offset;
+  ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kAtMost);
 }
 
 void Operations::decide(Operation& o) {
@@ -135,17 +138,20 @@ void Operations::decide(Operation& o) {
 
 // --- kCheckBinlogSyncProgress --------------------------------------------------------------------
 
-// Its leader was asked first: its offset only grows.
+// SAFETY 18: alive means caught up with what its leader was read to have after AddReplica had
+// answered: whatever was acknowledged before is there, and what comes later is replicated as to
+// every alive follower. The goal is read once, so that it is reached however fast its leader goes
+// on; a successor reads its own. The leader is asked each time whether it still leads.
 void Operations::it_said_its_offset(Operation& o, const Answer& answer) {
   if (!answer.ok() || !answer.has_table) {
     fail(o, replica(o) + " lost it meanwhile: " + to_text(answer));
     return;
   }
-  const Offset goal = o.findings.leader_offset;
-  // Its term is its leader's as soon as the leader has found its position.
-  const bool follows = answer.term >= o.leader_term || answer.offset >= goal;
-  if (follows && goal <= answer.offset + desk_.policy.recovery.catch_up_delta) {
-    next(o);
+  const Offset goal = *o.goal;
+  if (goal <= answer.offset + desk_.policy.recovery.catch_up_delta) {
+    // Its term is its leader's as soon as the leader has found its position. One that its leader
+    // counted on from an earlier position gets it from us: nobody older is to be followed.
+    answer.term >= o.leader_term ? next(o) : fence(o);
     return;
   }
   if (OpRecord* record = ops_.find(o.op)) {

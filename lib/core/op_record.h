@@ -20,7 +20,7 @@ struct OpRecord {
   Instant started;
   Instant ended;
   std::optional<double>
-      progress;        // While it runs: the follower's offset over its leader's, 0 to 1.
+      progress;        // While it runs: the follower's offset over what it has to reach, 0 to 1.
   std::string detail;  // What it does or waits for; after its end: how it went.
   bool operator==(const OpRecord&) const = default;
 };

@@ -112,7 +112,9 @@ class Operations : public Publishing {
     Findings findings;
     std::optional<Offset> fence_reading;
     std::optional<RecoveryPlan> plan;
-    // kCheckBinlogSyncProgress: the follower's last offset, and since when.
+    // kCheckBinlogSyncProgress: what its leader was read to have after AddReplica (SAFETY 18); the
+    // follower's last offset, and since when.
+    std::optional<Offset> goal;
     Offset reached = 0;
     std::optional<Instant> reached_at;
   };

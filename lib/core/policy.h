@@ -30,7 +30,7 @@ struct Election {
 
 struct Recovery {
   int max_copies_per_tablet = 2;
-  std::uint64_t catch_up_delta = 1000;  // Entries.
+  std::uint64_t catch_up_delta = 0;  // Entries (SAFETY 18).
   Duration full_restart_wait = std::chrono::minutes{5};
   std::optional<Duration> replace_after = std::nullopt;
   bool reuse_binlog = true;

@@ -14,8 +14,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t kCopiesAtOnce = 2;       // recovery.max_copies_per_tablet.
-constexpr std::uint64_t kCatchUpDelta = 1000;  // recovery.catch_up_delta.
+constexpr std::size_t kCopiesAtOnce = 2;  // recovery.max_copies_per_tablet.
 constexpr std::chrono::seconds kPatience{60};
 
 class Bare {
@@ -146,7 +145,7 @@ class Bare {
   asio::awaitable<bool> has_caught_up(int leader, std::uint32_t pid) {
     const std::uint64_t wanted = co_await offset_of(leader, pid);
     const std::uint64_t has = co_await offset_of(0, pid);
-    co_return has + kCatchUpDelta >= wanted;
+    co_return has >= wanted;
   }
 
   asio::awaitable<std::uint64_t> offset_of(int tablet, std::uint32_t pid) {

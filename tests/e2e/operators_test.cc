@@ -313,7 +313,7 @@ std::string series_of_ops(Daemon& daemon) {
 TEST(Operators, SeeWhatRuns) {
   Cluster cluster;
   cluster.create_table("flow", 1, 3, {1, 2, 0});
-  Daemon& daemon = cluster.start_active_daemon({.config = {"recovery: {catch_up_delta: 0}"}});
+  Daemon& daemon = cluster.start_active_daemon();
   cluster.start_writer();
   ASSERT_TRUE(cluster.wait_until([&] { return word(cluster, 0, "flow", 0).offset >= 5; }, "rows"));
   cluster.kill_tablet(0);

@@ -97,7 +97,7 @@ class CutPlan : public testing::Test {
                                 : plan_->way == Way::kFollowerDies ? std::vector{1, 0, 2}
                                                                    : std::vector{0, 1, 2};
     cluster.create_table("flow", partitions(), plan_->replicas, on, /*spread=*/false);
-    DaemonOptions options{.config = {"recovery: {max_copies_per_tablet: 64, catch_up_delta: 0}"},
+    DaemonOptions options{.config = {"recovery: {max_copies_per_tablet: 64}"},
                           .cluster = "session_timeout: 600ms"};
     if (what_ != What::kCalls) options.zookeeper = proxy.endpoint();
     first = &cluster.start_active_daemon(options);

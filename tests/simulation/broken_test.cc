@@ -323,13 +323,27 @@ TEST(Broken, LeavesItsJournal) {
   });
 }
 
-// A row comes alive long before its replica has what its leader has.
+// SAFETY 18: a row comes alive long before its replica has what its leader has.
 TEST(Broken, CallsAliveWhatIsBehind) {
   expect_found(
-      "rows come alive that have caught up",
+      "SAFETY 18: rows come alive that have caught up",
       [](World& world) {
         world.policy.recovery.catch_up_delta = 0;
         world.tamper.policy = [](core::Policy& p) { p.recovery.catch_up_delta = 1'000'000; };
+      },
+      500);
+}
+
+// SAFETY 18: it goes by what its leader had some time before it was added.
+TEST(Broken, CatchesUpWithThePast) {
+  expect_found(
+      "SAFETY 18: rows come alive that have caught up",
+      [](World& world) {
+        world.policy.recovery.catch_up_delta = 0;
+        world.tamper.policy = [](core::Policy& p) { p.recovery.catch_up_delta = 0; };
+        change_answers<core::GetTermPair>(world, [](core::TabletAnswered& e) {
+          if (e.answer.is_leader) e.answer.offset /= 2;
+        });
       },
       500);
 }

@@ -211,16 +211,18 @@ class AddedLogsContinue : public Checker {
   }
 };
 
-// A row comes alive when its replica has caught up, by its own word: at most catch_up_delta behind
-// what its leader had when it was asked; a single one when its tablet leads.
+// SAFETY 18: a row comes alive when its replica has reached what its leader held when AddReplica
+// was carried out, but for catch_up_delta; a single one when its tablet leads.
 class CaughtUpBeforeAlive : public Checker {
  public:
   CaughtUpBeforeAlive(World& w, const Ledger& l)
-      : Checker(w, l, "rows come alive that have caught up") {}
+      : Checker(w, l, "SAFETY 18: rows come alive that have caught up") {}
 
-  void answered(const Daemon&, const core::CallTablet& c, const core::Answer& answer) override {
-    const auto* pair = std::get_if<core::GetTermPair>(&c.call);
-    if (pair && answer.ok() && answer.is_leader) had_[{c.tablet, pair->at}] = answer.offset;
+  void carried_out(const std::string&, const core::CallTablet& c,
+                   const core::Answer& answer) override {
+    const auto* add = std::get_if<core::AddReplica>(&c.call);
+    if (!add || answer.code != core::kOk) return;
+    added_[{add->replica, add->at}] = {c.tablet, world_.tablet(c.tablet).log(add->at).offset()};
   }
 
   void table_written(const core::TableShape& before, const core::TableShape& after,
@@ -252,15 +254,23 @@ class CaughtUpBeforeAlive : public Checker {
     if (!loaded && !ledger_.troubled_since(row.endpoint, now() - seconds{3})) {
       return broken(what + ", and its tablet does not hold it");
     }
-    const core::Offset goal = had_[{leader->endpoint, key}];
+    const auto added = added_.find({row.endpoint, key});
+    if (added == added_.end() || added->second.leader != leader->endpoint) {
+      return broken(what + ", and " + leader->endpoint + " was not told to send to it");
+    }
+    const core::Offset goal = added->second.had;
     const std::uint64_t delta = world_.policy.recovery.catch_up_delta;
     if (loaded && t.log(key).offset() + delta < goal) {
-      broken(what + " at offset " + std::to_string(t.log(key).offset()) + "; its leader had told " +
-             std::to_string(goal));
+      broken(what + " at offset " + std::to_string(t.log(key).offset()) + "; its leader had " +
+             std::to_string(goal) + " when it was added");
     }
   }
 
-  std::map<std::pair<core::Endpoint, core::PartitionKey>, core::Offset> had_;
+  struct Added {
+    core::Endpoint leader;
+    core::Offset had = 0;  // Its leader's.
+  };
+  std::map<std::pair<core::Endpoint, core::PartitionKey>, Added> added_;  // The replica's.
 };
 
 // SAFETY 11: at rest nothing is left of any op: no pause, no task, no entry in the journal, and no

@@ -50,7 +50,7 @@ void draw_policy(World& world) {
   p.detection.silence = dice.in({milliseconds{500}, seconds{4}});
   if (dice.chance(0.3)) p.election.wait_for_better = dice.in({milliseconds{200}, seconds{5}});
   p.recovery.max_copies_per_tablet = 1 + static_cast<int>(dice.below(3));
-  if (dice.chance(0.7)) p.recovery.catch_up_delta = dice.below(10);
+  if (dice.chance(0.3)) p.recovery.catch_up_delta = dice.below(10);
   if (dice.chance(0.9)) p.recovery.full_restart_wait = dice.in({seconds{1}, seconds{40}});
 }
 

@@ -44,7 +44,7 @@ auto_failover: false
 listen: {http: "0.0.0.0:1", rpc: "[::1]:65535", socket: /run/failoverd.sock, token_file: /etc/t}
 detection: {crash: false, silence: 1500ms, zookeeper_lost: never, hung_leader: 1m}
 election: {wait_for_better: 0s, wait_for_lost: never, unclean_after: 1h}
-recovery: {max_copies_per_tablet: 3, catch_up_delta: 0, full_restart_wait: 7m, replace_after: 24h,
+recovery: {max_copies_per_tablet: 3, catch_up_delta: 9, full_restart_wait: 7m, replace_after: 24h,
            reuse_binlog: false}
 handover: {pause: 10ms}
 guards: {max_lost_tablets: 4, window: 20s, flaps: 5, max_lost_entries: 100}
@@ -69,7 +69,7 @@ log: {level: debug, format: json}
   EXPECT_EQ(policy.detection,
             (core::Detection{false, milliseconds{1500}, std::nullopt, minutes{1}}));
   EXPECT_EQ(policy.election, (core::Election{Duration{0}, std::nullopt, std::chrono::hours{1}}));
-  EXPECT_EQ(policy.recovery, (core::Recovery{3, 0, minutes{7}, std::chrono::hours{24}, false}));
+  EXPECT_EQ(policy.recovery, (core::Recovery{3, 9, minutes{7}, std::chrono::hours{24}, false}));
   EXPECT_EQ(policy.handover, (core::Handover{milliseconds{10}}));
   EXPECT_EQ(policy.guards, (core::Guards{4, seconds{20}, 5, 100}));
   EXPECT_EQ(config.state_dir, "/tmp/state");
