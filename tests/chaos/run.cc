@@ -105,7 +105,7 @@ Run::Run(const RunOptions& options)
 }
 
 Run::~Run() {
-  if (!options_.keep && judged_ && result_.holds()) return;
+  if (!options_.keep && (ended_ || (judged_ && result_.holds()))) return;
   // For the directories of the cluster and of its ZooKeeper, which go after us.
   ::setenv("FAILOVERD_KEEP_FILES", "1", 1);
 }
@@ -136,7 +136,10 @@ bool Run::run() {
   for (const auto& phase : {&Run::inject, &Run::calm_down, &Run::judge}) {
     if (!ended_) (this->*phase)();
   }
-  if (ended_) return false;
+  if (ended_) {
+    std::printf("ended by a signal: nothing is known\n");
+    return false;
+  }
   judged_ = true;
   std::printf("\n%s", to_text(result_).c_str());
   if (options_.keep || !result_.holds()) {
