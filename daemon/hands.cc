@@ -19,6 +19,13 @@ fedb::Numbering numbering(config::Numbering n) {
   return n == config::Numbering::kFedb ? fedb::Numbering::kFedb : fedb::Numbering::kOpenmldb;
 }
 
+zookeeper::Session::Options servers(const config::Config& config) {
+  zookeeper::Session::Options options;
+  options.hosts = config.cluster.zookeeper;
+  options.timeout = config.cluster.session_timeout;
+  return options;
+}
+
 config::LogLevel level(core::Severity severity) {
   switch (severity) {
     case core::Severity::kInfo:
@@ -44,13 +51,14 @@ Hands::Hands(boost::asio::io_context& io, const config::Config& config, std::str
       events_(events),
       metrics_(metrics),
       brain_(config.policy),
-      session_(io, {config.cluster.zookeeper, config.cluster.session_timeout, {}}),
+      session_(io, servers(config)),
       view_(io, session_, {config.cluster.root}, numbering(config.cluster.numbering),
             [this](core::Event e) { tell(std::move(e)); }),
       throne_(io, session_, {config.cluster.root}, admin::lock_value(name_, config.listen.http),
               [this](core::Event e) { tell(std::move(e)); }),
-      metadata_(io, session_, {config.cluster.root}, numbering(config.cluster.numbering), view_,
-                throne_, [this](core::Event e) { tell(std::move(e)); }),
+      metadata_(io, session_, servers(config), {config.cluster.root},
+                numbering(config.cluster.numbering), view_, throne_,
+                [this](core::Event e) { tell(std::move(e)); }),
       switch_(io, session_, {config.cluster.root}, name_,
               [this](core::Event e) { tell(std::move(e)); }),
       tablets_(io, numbering(config.cluster.numbering),
@@ -169,6 +177,7 @@ void Hands::carry_out(core::Command command) {
   std::visit(Overload{
                  [&](const core::CallTablet& c) { tablets_.call(c); },
                  [&](const core::Publish& c) { metadata_.publish(c); },
+                 [&](const core::TryTable& c) { metadata_.try_table(c); },
                  [&](const core::ReserveTerms& c) { metadata_.reserve_terms(c); },
                  [&](const core::ReserveOpIds& c) { metadata_.reserve_op_ids(c); },
                  [&](const core::WriteRecord& c) { metadata_.write_record(c); },

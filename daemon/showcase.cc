@@ -173,6 +173,26 @@ void Showcase::list_holds(admin::StatusView& view) const {
   }
 }
 
+void Showcase::list_left_alone(admin::StatusView& view) const {
+  for (const auto& [tid, table] : hands_.brain().model().tables()) {
+    if (!table.refusal || !table.refusal->is_known) continue;
+    const core::Refusal& r = *table.refusal;
+    view.left_alone.push_back({table.shape.name, table.shape.db,
+                               config_.cluster.root + "/" + table.shape.znode,
+                               core::to_text(r.reason), r.why, wall(r.since)});
+  }
+}
+
+std::vector<admin::Count> Showcase::left_alone_counts() const {
+  const core::Model& model = hands_.brain().model();
+  std::map<std::string, std::uint64_t> counts;
+  if (!model.unreadable().empty()) counts["unreadable"] = model.unreadable().size();
+  for (const auto& [tid, table] : model.tables()) {
+    if (table.refusal && table.refusal->is_known) ++counts[core::to_text(table.refusal->reason)];
+  }
+  return counts_of(counts);
+}
+
 // Who set it is one text in the znode: "ann from 127.0.0.1:5000", "the file of db1:9650".
 admin::SwitchView Showcase::switch_view() const {
   const core::Brain& brain = hands_.brain();
@@ -219,6 +239,7 @@ admin::StatusView Showcase::status() {
     view.unreadable.push_back(
         {znode.substr(znode.rfind('/') + 1), config_.cluster.root + "/" + znode, why});
   }
+  list_left_alone(view);
   for (const core::WouldDo& w : brain.would_do()) {
     view.would_do.push_back(w.partition + ": " + w.text);
   }
@@ -401,7 +422,7 @@ std::string Showcase::metrics() {
   now.zookeeper_connected = !hands_.zookeeper_away_since();
   now.tablets = tablet_counts();
   now.partitions = partition_counts();
-  now.tables_left_alone = brain.model().unreadable().size();
+  now.tables_left_alone = left_alone_counts();
   for (const auto& [id, op] : brain.ops().running()) now.running.push_back(op_row(op));
   for (const core::StandsBack& s : brain.stands_back(boot_now())) {
     if (s.reason != "standby") now.stands_back.push_back(s.reason);

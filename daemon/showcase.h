@@ -51,6 +51,8 @@ class Showcase : public admin::Source {
   std::string partition_state(const core::Partition& partition) const;
   void list_holds(admin::StatusView&) const;
   void list_wrong(admin::StatusView& view) const;
+  void list_left_alone(admin::StatusView& view) const;
+  std::vector<admin::Count> left_alone_counts() const;
   admin::OpRow op_row(const core::OpRecord& op) const;
   admin::HolderView holder() const;
   admin::SwitchView switch_view() const;

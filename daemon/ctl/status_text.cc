@@ -49,6 +49,7 @@ class StatusText {
     wrong();
     holds();
     unreadable();
+    left_alone();
     would_do();
     running();
     background();
@@ -157,6 +158,18 @@ class StatusText {
       const json::object& row = each.as_object();
       line("left alone: table " + ctl::text(row, "name") + " (" + ctl::text(row, "znode") +
            "): " + ctl::text(row, "reason"));
+    }
+  }
+
+  void left_alone() {
+    const json::value* rows = status_.if_contains("left_alone");
+    if (!rows) return;  // An older daemon's.
+    for (const json::value& each : rows->as_array()) {
+      const json::object& row = each.as_object();
+      const std::string db = ctl::text(row, "db");
+      line("left alone " + lasting(row.at("since")) + ": table " + (db.empty() ? "" : db + ".") +
+           ctl::text(row, "name") + " (" + ctl::text(row, "znode") +
+           "): " + ctl::text(row, "text"));
     }
   }
 

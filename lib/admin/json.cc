@@ -132,6 +132,11 @@ json::object unreadable(const UnreadableTable& row) {
   return {{"name", text(row.name)}, {"znode", text(row.znode)}, {"reason", text(row.reason)}};
 }
 
+json::object left_alone(const RefusedTable& row) {
+  return {{"name", text(row.name)},     {"db", text(row.db)},     {"znode", text(row.znode)},
+          {"reason", text(row.reason)}, {"text", text(row.text)}, {"since", row.since_ms}};
+}
+
 json::object counts(const std::vector<Count>& rows) {
   json::object object;
   for (const Count& row : rows) object[valid_utf8(row.word)] = row.count;
@@ -195,6 +200,7 @@ std::string to_json(const StatusView& status, std::int64_t now_ms) {
        {"wrong", list(status.wrong, partition)},
        {"tables", status.tables},
        {"unreadable", list(status.unreadable, unreadable)},
+       {"left_alone", list(status.left_alone, left_alone)},
        {"tablets", counts(status.tablets)},
        {"would_do", list(status.would_do, [](const std::string& what) { return text(what); })},
        {"running", list(status.running, [&](const OpRow& row) { return op(row, now_ms); })},

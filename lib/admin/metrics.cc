@@ -21,6 +21,7 @@ using prometheus::MetricType;
 
 constexpr std::array kTabletStates = {"healthy", "suspect",   "crashed", "lost",
                                       "cut_off", "restarted", "hung"};
+constexpr std::array kLeftAlone = {"unreadable", "too_large", "no_auth", "refused"};
 constexpr std::array kPartitionStates = {"healthy", "degraded", "leaderless", "recovering", "held"};
 constexpr std::array kHolds = {"known_loss"};
 constexpr std::array kPhases = {"detect", "elect", "publish", "total"};
@@ -87,13 +88,13 @@ class Page {
 };
 
 template <std::size_t N>
-void count_states(Page& page, const std::array<const char*, N>& states,
-                  const std::vector<Count>& counts, const char* label = "state") {
-  std::map<std::string, std::uint64_t> by_state;
-  for (const char* state : states) by_state[state] = 0;
-  for (const Count& count : counts) by_state[count.word] += count.count;
-  for (const auto& [state, count] : by_state) {
-    page.sample({{label, state}}, static_cast<double>(count));
+void count_by(const std::string& label, Page& page, const std::array<const char*, N>& words,
+              const std::vector<Count>& counts) {
+  std::map<std::string, std::uint64_t> by_word;
+  for (const char* word : words) by_word[word] = 0;
+  for (const Count& count : counts) by_word[count.word] += count.count;
+  for (const auto& [word, count] : by_word) {
+    page.sample({{label, word}}, static_cast<double>(count));
   }
 }
 
@@ -136,15 +137,18 @@ struct Metrics::State {
 
 void Metrics::State::add_cluster(Page& page, const MetricsInput& now) const {
   page.family("failoverd_tablets", "Tablets by what failoverd holds of them.", MetricType::Gauge);
-  count_states(page, kTabletStates, now.tablets);
+  count_by("state", page, kTabletStates, now.tablets);
   page.family("failoverd_partitions", "Partitions by state.", MetricType::Gauge);
-  count_states(page, kPartitionStates, now.partitions);
+  count_by("state", page, kPartitionStates, now.partitions);
   page.family("failoverd_holds", "Partitions that are left waiting on purpose, by reason.",
               MetricType::Gauge);
-  count_states(page, kHolds, now.holds, "reason");
-  page.gauge("failoverd_tables_left_alone",
-             "Tables whose znodes cannot be read: nothing is done for them.",
-             static_cast<double>(now.tables_left_alone));
+  count_by("reason", page, kHolds, now.holds);
+  page.family(
+      "failoverd_tables_left_alone",
+      "Tables for which nothing is done: their znodes cannot be read, or ZooKeeper does not "
+      "take them.",
+      MetricType::Gauge);
+  count_by("reason", page, kLeftAlone, now.tables_left_alone);
   page.family("failoverd_needless_verdicts_total", "Tablets that were judged dead and were not.",
               MetricType::Counter);
   page.sample({}, static_cast<double>(now.needless_verdicts));

@@ -11,7 +11,10 @@
 //                                              restarted, hung. Every state is always there.
 //   failoverd_partitions{state}                partitions: healthy, degraded, leaderless,
 //                                              recovering, held. Every state is always there.
-//   failoverd_tables_left_alone                tables whose znodes cannot be read.
+//   failoverd_tables_left_alone{reason}        tables for which nothing is done: unreadable, their
+//                                              znodes cannot be read; too_large, no_auth, refused:
+//                                              ZooKeeper does not take them (SAFETY 22). Every
+//                                              reason is always there.
 //   failoverd_ops{type,status}                 ops under way now.
 //   failoverd_op_task{op_id,type,table,pid,task}
 //                                              always 1: the task that an op under way is at, "-"
@@ -73,7 +76,7 @@ struct MetricsInput {
   bool zookeeper_connected = false;
   std::vector<Count> tablets;     // States that are left out count 0.
   std::vector<Count> partitions;  // The same.
-  std::uint64_t tables_left_alone = 0;
+  std::vector<Count> tables_left_alone;  // By reason; those that are left out count 0.
   std::vector<OpRow> running;            // The ops under way, the oldest first.
   std::vector<std::string> stands_back;  // The words of the reasons that hold now.
   std::vector<Count> holds;              // By reason; those that are left out count 0.

@@ -146,6 +146,16 @@ struct UnreadableTable {
   std::string reason;
 };
 
+// A table that can be read and of which nothing is changed, because ZooKeeper does not take it.
+struct RefusedTable {
+  std::string name;
+  std::string db;
+  std::string znode;   // Full path.
+  std::string reason;  // Label of failoverd_tables_left_alone{reason}: too_large, no_auth, refused.
+  std::string text;    // ZooKeeper's own word, and whose.
+  std::int64_t since_ms = 0;
+};
+
 struct SwitchView {
   bool known = false;  // The znode has been read.
   bool value = false;
@@ -189,6 +199,7 @@ struct StatusView {
   std::vector<PartitionRow> wrong;  // Worst first. The daemon may bound it; wrong_total is all.
   std::uint64_t wrong_total = 0;
   std::vector<UnreadableTable> unreadable;
+  std::vector<RefusedTable> left_alone;
   std::vector<std::string> would_do;  // What would be done now were auto_failover on.
   std::vector<OpRow> running;         // Ops under way.
   ReloadView config;

@@ -64,6 +64,16 @@ struct Publish {
   std::vector<TableEdit> tables;
 };
 
+// Look whether ZooKeeper would take a publish of this table whose request is so long; nothing is
+// changed by it, and nothing else that is under way is harmed. Answered by TableTried.
+struct TryTable {
+  RequestId id = 0;
+  std::string znode;
+  std::int32_t version = 0;
+  std::uint32_t tid = 0;
+  std::size_t bytes = 0;
+};
+
 // Raise table/term by compare-and-set so that `count` terms above `above` and above the znode's
 // value are ours (SAFETY 4). Answered by TermsReserved.
 struct ReserveTerms {
@@ -160,7 +170,7 @@ struct EntriesGivenUp {
   std::uint64_t count = 0;
 };
 
-using Command = std::variant<CallTablet, Publish, ReserveTerms, ReserveOpIds, WriteRecord,
+using Command = std::variant<CallTablet, Publish, TryTable, ReserveTerms, ReserveOpIds, WriteRecord,
                              DropRecord, WriteJournal, SetTimer, ReadTable, ShowStatus, Note,
                              Measure, OpEnded, EntriesLost, EntriesGivenUp>;
 

@@ -44,6 +44,7 @@ void Brain::Rooms::look_for_contradictions(PartitionKey at, Partition& p) {
   if (!leader || !may_change()) return;
   const OpRecord* op = p.op == 0 ? nullptr : ops.find(p.op);
   const bool elects = op && is_election(op->type);  // It sees to its own.
+  const bool is_left_alone = model.table(at.tid)->refusal.has_value();
   for (Replica& r : p.replicas) {
     if (r.asked_about) continue;
     if (!op && is_left_paused(at, p, r)) {
@@ -52,7 +53,9 @@ void Brain::Rooms::look_for_contradictions(PartitionKey at, Partition& p) {
     }
     if (&r == leader) continue;
     if (r.is_alive && r.strayed && operations.sets_dead(at, r.tablet)) continue;
-    if (auto_failover && !elects && pretends(r)) {
+    // An election that waits for ZooKeeper to take its table may wait for long.
+    const bool sees_to_it = elects && (r.is_alive || !is_left_alone);
+    if (auto_failover && !sees_to_it && pretends(r)) {
       const bool ask_first = r.is_alive && !r.may_lead_term;
       ask_first ? look_into(at, r, kDoesItLead, r.tablet, GetTermPair{at}, kAtMost)
                 : look_into(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
@@ -129,7 +132,8 @@ void Brain::Rooms::pretender_leads(PartitionKey at, Partition& p, Replica& r, Te
   if (!auto_failover || !may_change()) return;
   r.strayed = r.is_alive;  // It has taken rows that nobody else has, perhaps (SAFETY 2).
   // Its row dies first, so that a successor knows; another op on the partition is not waited for.
-  if (r.strayed && p.op == 0 && !in_back_off(r)) return;
+  const bool is_left_alone = model.table(at.tid)->refusal.has_value();
+  if (r.strayed && p.op == 0 && !in_back_off(r) && !is_left_alone) return;
   look_into(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
 }
 

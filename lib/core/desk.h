@@ -20,6 +20,7 @@ struct Route {
     kElections,   // key: op.
     kOperations,  // key: op.
     kPublisher,
+    kRefusals,
     kTerms,
     kOpIds,
     kRecords,

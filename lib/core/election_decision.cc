@@ -21,7 +21,18 @@ void Elections::look_again(PartitionKey at) {
   const auto op = of_partition_.find(at);
   if (op == of_partition_.end()) return;
   Election* e = find(op->second);
-  if (e && (e->phase == Phase::kProbing || e->phase == Phase::kReading)) decide(*e);
+  if (!e) return;
+  const Table* table = model_.table(at.tid);
+  const Partition* p = model_.partition(at);
+  if (!e->begun && p && !p->begun_term && table->refusal && table->refusal->is_known) {
+    gone(e->op, "ZooKeeper does not take its table: " + table->refusal->why);  // SAFETY 3, 22.
+    return;
+  }
+  if (e->phase == Phase::kPublishing) {
+    look_while_left_alone(*e);
+  } else if (e->phase == Phase::kProbing || e->phase == Phase::kReading) {
+    decide(*e);
+  }
 }
 
 void Elections::again_at(Election& e, Instant at) {
@@ -34,6 +45,7 @@ void Elections::timer(const Route& route) {
   Election* e = find(route.key);
   if (!e) return;
   if (e->timer_at && *e->timer_at <= desk_.now) e->timer_at.reset();
+  if (e->phase == Phase::kPublishing) look_while_left_alone(*e);
   if (e->phase == Phase::kPromoting && e->try_again) {
     if (desk_.now < *e->try_again) {  // It was set for something else.
       again_at(*e, *e->try_again);
@@ -194,13 +206,17 @@ const Elections::Candidate* Elections::goes_on_leading(const Election& e) const 
   return latest;
 }
 
-// Highest offset. Among equals: who has not refused to lead, whose tablet leads fewest, by name.
+// Highest offset. Among equals: who has not refused to lead, whom the rows name where they cannot
+// be written, whose tablet leads fewest, by name.
 TabletIndex Elections::choose_winner(const Election& e, Offset best) const {
   if (const Candidate* leads = goes_on_leading(e)) return leads->tablet;
+  const Replica* named =
+      model_.table(e.at.tid)->refusal ? model_.partition(e.at)->leader() : nullptr;
   const auto rank = [&](const Candidate& c) {
     const auto refused = e.refused_to_lead.find(c.tablet);
     const Tablet& t = model_.tablet(c.tablet);
-    return std::make_tuple(refused == e.refused_to_lead.end() ? 0 : refused->second, t.leaders,
+    return std::make_tuple(refused == e.refused_to_lead.end() ? 0 : refused->second,
+                           named && named->tablet != c.tablet, t.leaders,
                            std::string_view{t.endpoint});
   };
   const Candidate* winner = nullptr;

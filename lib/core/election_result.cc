@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "lib/base/check.h"
+#include "lib/core/diagnosis.h"
 #include "lib/core/elections.h"
 
 namespace failoverd::core {
@@ -116,6 +117,37 @@ void Elections::promotion_is_done(Election& e) {
   phase(e, Phase::kPublishing, Task::kUpdateLeaderInfo);
   e.promoted = desk_.now;
   publisher_.want(e.op, e.at, *this, Publisher::Urgency::kClientsWait);
+}
+
+// SAFETY 22: it has a leader of a higher term, and that cannot be told to anybody.
+void Elections::refused(OpId op, const std::string& why) {
+  Election* e = find(op);
+  if (!e || e->phase != Phase::kPublishing) return;
+  says(*e, name(e->winner) + " leads with term " + std::to_string(e->lead_term) +
+               "; waits for ZooKeeper to take its table: " + why);
+  look_while_left_alone(*e);
+}
+
+// While it waits its leader may be lost. Or the leader that the rows name is there again: clients
+// write to it what nobody takes from it any more. It is elected anew among all, and whom the rows
+// name leads if it holds as much as the others (SAFETY 3).
+void Elections::look_while_left_alone(Election& e) {
+  constexpr Duration kAtMostEvery = std::chrono::seconds{1};
+  const Table* table = model_.table(e.at.tid);
+  const Partition* p = model_.partition(e.at);
+  if (!p || !table->refusal || !table->refusal->is_known) return;
+  const Replica* winner = p->on(e.winner);
+  const bool another_leads =
+      std::any_of(p->replicas.begin(), p->replicas.end(), [&](const Replica& r) {
+        return r.is_alive && r.tablet != e.winner && r.word.mode == Mode::kLeader &&
+               standing(model_, r) == Standing::kServes && *r.word.asked_at > e.promoted;
+      });
+  const bool is_lost = !winner || standing(model_, *winner) == Standing::kGone;
+  if (!is_lost && !another_leads) return;
+  if (desk_.now < e.promoted + kAtMostEvery) return again_at(e, e.promoted + kAtMostEvery);
+  publisher_.forget(e.op);
+  note_led(e, e.winner, {e.lead_term, known_before(e), true});
+  new_round(e);
 }
 
 // SAFETY 5: its ChangeRole(leader) was never answered and may still be carried out: its row dies.

@@ -3,6 +3,7 @@
 #include "lib/core/elections.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "lib/base/check.h"
 #include "lib/core/diagnosis.h"
@@ -95,6 +96,12 @@ void Elections::put_aside(std::uint32_t tid) {
     }
     end(op, OpStatus::kCanceled, "its table cannot be read");  // Its record stays.
   }
+}
+
+std::size_t Elections::of_table(std::uint32_t tid) const {
+  const auto first = of_partition_.lower_bound({tid, 0});
+  const auto last = of_partition_.upper_bound({tid, std::numeric_limits<std::uint32_t>::max()});
+  return static_cast<std::size_t>(std::distance(first, last));
 }
 
 void Elections::call_off(const std::string& why, bool all) {

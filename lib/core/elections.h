@@ -59,6 +59,7 @@ class Elections : public Publishing {
   bool accept_loss(PartitionKey at, const std::string& by);
 
   bool promoting() const { return promoting_ > 0; }
+  std::size_t of_table(std::uint32_t tid) const;  // How many are under way.
   bool any() const { return !elections_.empty(); }
   // It waits for a known loss (SAFETY 20).
   bool holds(PartitionKey at) const;
@@ -71,6 +72,7 @@ class Elections : public Publishing {
   std::optional<PartitionEdit> edit(OpId, const Partition&) override;
   void published(OpId) override;
   void gone(OpId, const std::string& why) override;
+  void refused(OpId, const std::string& why) override;
 
  private:
   enum class Phase : std::uint8_t {
@@ -225,6 +227,7 @@ class Elections : public Publishing {
   void promote_checked(Election&, const Answer&);
   void not_normal(Election&);
   void promotion_is_done(Election&);
+  void look_while_left_alone(Election&);
   static bool may_lead_yet(const Election&, TabletIndex);
   static bool may_have_led(const Election&, const Candidate&);
   static bool winner_may_have_led(const Election&);

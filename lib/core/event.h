@@ -11,6 +11,7 @@
 #include "lib/core/election_record.h"
 #include "lib/core/journal_entry.h"
 #include "lib/core/policy.h"
+#include "lib/core/refusal.h"
 
 namespace failoverd::core {
 
@@ -33,6 +34,7 @@ struct TablesListed {
 
 struct TableRead {
   TableShape table;
+  std::string acl = {};  // Of its znode, where nobody like us seems to be let write it; else empty.
 };
 
 // A TableInfo that does not parse or does not look like cluster.numbering.
@@ -91,6 +93,8 @@ struct Published {
   enum class Outcome {
     kDone,      // All of it is written.
     kConflict,  // Nothing is written: the tables in `conflicts` have another version or are gone.
+    kRefused,   // Nothing is written: ZooKeeper does not take those in `refused`, whatever is
+                // beside them.
     kUnknown,   // May be written: each of its tables is read again and told with TableRead.
     kNotHeld,   // Nothing is written: the epoch is not ours any more.
     kFailed,    // Nothing is written, for another reason; trying again later may help.
@@ -99,6 +103,22 @@ struct Published {
   Outcome outcome = Outcome::kFailed;
   std::vector<std::string> conflicts;  // znodes; each is read again and told with TableRead.
   std::string why;
+  std::vector<Refused> refused = {};
+};
+
+// Answers TryTable.
+struct TableTried {
+  enum class Outcome {
+    kTaken,           // A publish of it would be taken.
+    kRefused,         // `refused` says why not.
+    kConnectionLost,  // As from a request that is too long: shorter ones pass.
+    kUnknown,         // It could not be tried.
+  };
+  RequestId id = 0;
+  std::string znode;
+  Outcome outcome = Outcome::kUnknown;
+  std::size_t bytes = 0;  // So long the request was.
+  Refused refused = {};
 };
 
 // Answers ReserveTerms: terms in [first, last] are ours alone; none with ok == false.
@@ -167,9 +187,9 @@ struct LossAccepted {
 using Event =
     std::variant<TabletsListed, TablesListed, TableRead, TableUnreadable, NameserversListed,
                  SwitchRead, ClusterRead, LockGained, LockLost, ContactMade, ZookeeperLost,
-                 ZookeeperConnected, TabletAnswered, Published, TermsReserved, OpIdsReserved,
-                 RecordWritten, JournalWritten, ConnectionLost, TimerFired, LoopStalled,
-                 StatusAsked, PolicyChanged, LossAccepted>;
+                 ZookeeperConnected, TabletAnswered, Published, TableTried, TermsReserved,
+                 OpIdsReserved, RecordWritten, JournalWritten, ConnectionLost, TimerFired,
+                 LoopStalled, StatusAsked, PolicyChanged, LossAccepted>;
 
 // One stable line, without a time.
 std::string to_text(const Event&);

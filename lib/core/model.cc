@@ -51,6 +51,19 @@ std::optional<TabletIndex> Model::find_tablet(std::string_view endpoint) const {
 
 namespace {
 
+// Lengths in protobuf messages: numbers as long as they get, with their tags.
+constexpr std::size_t kKeptBytes = 48;  // A kept replica and its partition, without the endpoint.
+constexpr std::size_t kTermBytes = 24;
+constexpr std::size_t kRowBytes = 4;     // Its two flags, where they were not there.
+constexpr std::size_t kLengthsGrow = 8;  // Of what is around them.
+
+// An election adds its own term, and the one of a leader that was never published; its rows die.
+std::size_t growth_of(const PartitionShape& p) {
+  std::size_t bytes = 2 * kTermBytes + kLengthsGrow;
+  for (const Row& row : p.rows) bytes += kRowBytes + kKeptBytes + row.endpoint.size();
+  return bytes;
+}
+
 std::optional<std::string> what_is_wrong_with(const TableShape& shape) {
   std::set<std::uint32_t> pids;
   for (const PartitionShape& p : shape.partitions) {
@@ -96,6 +109,10 @@ std::optional<std::string> Model::put_table(const TableShape& shape, Instant now
   place(shape, table, now);
   table.shape = shape;
   table.stale = false;
+  table.growth = 0;
+  for (const PartitionShape& p : shape.partitions) {
+    table.growth = std::max(table.growth, growth_of(p));
+  }
   return std::nullopt;
 }
 
@@ -145,6 +162,7 @@ void Model::put_aside(const std::string& znode) {
   if (known == tid_of_znode_.end()) return;
   if (auto table = tables_.extract(known->second)) {
     unplace(table.mapped());
+    table.mapped().refusal.reset();
     for (auto& [pid, p] : table.mapped().partitions) {
       p.op = 0;  // Whatever works on it ends.
       for (Replica& r : p.replicas) r.asked_about = false;
@@ -199,7 +217,21 @@ const Kept* Model::kept(PartitionKey at, const Endpoint& endpoint) const {
   return found == partition->second.end() ? nullptr : &found->second;
 }
 
-void Model::keep(PartitionKey at, const Kept& kept) { kept_[at][kept.endpoint] = kept; }
+void Model::keep(PartitionKey at, const Kept& kept) {
+  if (kept_[at].insert_or_assign(kept.endpoint, kept).second) {
+    kept_bytes_[at.tid] += kKeptBytes + kept.endpoint.size();
+  }
+}
+
+void Model::forget_kept() {
+  kept_.clear();
+  kept_bytes_.clear();
+}
+
+std::size_t Model::kept_bytes(std::uint32_t tid) const {
+  const auto found = kept_bytes_.find(tid);
+  return found == kept_bytes_.end() ? 0 : found->second;
+}
 
 std::optional<Offset> Model::known_offset(PartitionKey at, const Replica& r) const {
   const Kept* of = kept(at, tablet(r.tablet).endpoint);

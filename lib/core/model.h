@@ -15,6 +15,7 @@
 #include "lib/core/calls.h"
 #include "lib/core/detector.h"
 #include "lib/core/journal_entry.h"
+#include "lib/core/refusal.h"
 #include "lib/core/types.h"
 
 namespace failoverd::core {
@@ -117,6 +118,14 @@ struct Table {
   TableShape shape;  // As read or as published by us; `partitions` below says what it means.
   std::map<std::uint32_t, Partition> partitions;
   bool stale = false;  // A publish was lost or met another version: wait until it is read again.
+  // What ZooKeeper does not take is left alone (SAFETY 22). refusals.h decides by all of these.
+  std::optional<Refusal> refusal;
+  int refusals = 0;  // In a row, without a publish that was taken.
+  int lost = 0;      // Publishes in a row whose connection was lost.
+  std::string acl;   // As TableRead says it; tried_acl: a trial showed that it lets us.
+  std::string tried_acl;
+  // By so much, at most, one partition's election makes its publish longer.
+  std::size_t growth = 0;
 };
 
 struct Tablet {
@@ -168,7 +177,8 @@ class Model {
   // What is kept of a replica in ZooKeeper; none: nothing.
   const Kept* kept(PartitionKey, const Endpoint&) const;
   void keep(PartitionKey, const Kept&);
-  void forget_kept() { kept_.clear(); }
+  void forget_kept();
+  std::size_t kept_bytes(std::uint32_t tid) const;  // At most, of what is kept of a table.
   // What a replica with an alive row was last known to hold: as its tablet said, or as it is kept
   // since its tablet was lost. It may hold more (SAFETY 6, 20).
   std::optional<Offset> known_offset(PartitionKey, const Replica&) const;
@@ -199,6 +209,7 @@ class Model {
   std::map<std::string, Table> aside_;             // By znode.
   std::map<std::string, std::string> unreadable_;  // znode -> why.
   std::map<PartitionKey, std::map<Endpoint, Kept>> kept_;
+  std::map<std::uint32_t, std::size_t> kept_bytes_;  // By tid.
 };
 
 }  // namespace failoverd::core

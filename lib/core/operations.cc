@@ -316,6 +316,12 @@ void Operations::gone(OpId op, const std::string& why) {
   end(op, OpStatus::kCanceled, why);
 }
 
+// SAFETY 11: nothing is left half-done for as long as ZooKeeper does not take its table.
+void Operations::refused(OpId op, const std::string& why) {
+  Operation* o = find(op);
+  if (o && o->publishing) fail(*o, "ZooKeeper does not take its table: " + why);
+}
+
 // --- Ending --------------------------------------------------------------------------------------
 
 void Operations::finish(Operation& o, OpStatus status, const std::string& how) {

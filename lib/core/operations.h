@@ -78,6 +78,7 @@ class Operations : public Publishing {
   std::optional<PartitionEdit> edit(OpId, const Partition&) override;
   void published(OpId) override;
   void gone(OpId, const std::string& why) override;
+  void refused(OpId, const std::string& why) override;
 
  private:
   struct Operation {

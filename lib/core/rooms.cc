@@ -30,6 +30,7 @@ void Brain::Rooms::take(const Event& event) {
                  [&](const Published& e) {
                    if (const auto route = desk.close(e.id)) publisher.answered(*route, e);
                  },
+                 [&](const TableTried& e) { table_tried(e); },
                  [&](const TermsReserved& e) {
                    if (!desk.close(e.id)) return;
                    if (!e.ok) {
@@ -108,6 +109,8 @@ void Brain::Rooms::table_read(const TableRead& e) {
     if (shape.version < known->shape.version) return;  // Read before our own publish arrived.
     if (shape.version == known->shape.version) {
       known->stale = false;
+      known->shape.bytes = shape.bytes;  // After a publish of our own.
+      known->acl = e.acl;
       return;
     }
   }
@@ -118,7 +121,10 @@ void Brain::Rooms::table_read(const TableRead& e) {
     table_unreadable({shape.znode, *wrong});
     return;
   }
-  for (auto& [pid, p] : model.table(shape.tid)->partitions) {
+  Table& table = *model.table(shape.tid);
+  table.acl = e.acl;
+  if (active) refusals.table_read(table);
+  for (auto& [pid, p] : table.partitions) {
     // Somebody else has named a leader since.
     const bool later = p.begun_term && !p.terms.empty() && p.terms.back().term >= *p.begun_term;
     if (later) {
@@ -216,6 +222,7 @@ void Brain::Rooms::lock_gained(const LockGained& e) {
   watch.start();
   status_questions.start();
   cleanup.start();
+  refusals.start();
   for (const auto& [tid, table] : model.tables()) {
     for (const auto& [pid, p] : table.partitions) dirty_.insert({tid, pid});
   }
@@ -232,6 +239,7 @@ void Brain::Rooms::lock_lost(const LockLost& e) {
   operations.stop();
   cleanup.stop();
   publisher.stop();
+  refusals.stop();
   records.stop();
   journal.stop();
   recalled_.clear();
@@ -327,6 +335,9 @@ void Brain::Rooms::timer_fired(const TimerFired& e) {
     case Route::Owner::kStatus:
       status_questions.timer(*route);
       break;
+    case Route::Owner::kRefusals:
+      refusals.timer();
+      break;
     case Route::Owner::kBrain:
       dirty_.insert(unpacked(route->key));
       break;
@@ -348,6 +359,7 @@ void Brain::Rooms::settle() {
     watch.judge_all();
     dirty_.merge(std::exchange(watch.changed, {}));
     dirty_.merge(std::exchange(publisher.changed, {}));
+    dirty_.merge(std::exchange(refusals.changed, {}));
     dirty_.merge(std::exchange(cleanup.changed, {}));
     for (const PartitionKey at : std::exchange(elections.ended, {})) dirty_.insert(at);
     for (const PartitionKey at : std::exchange(elections.holds_changed, {})) dirty_.insert(at);
@@ -360,10 +372,12 @@ void Brain::Rooms::settle() {
                     : elections.any()     ? Publisher::Elections::kUnderWay
                                           : Publisher::Elections::kNone);
     if (dirty_.empty() && watch.changed.empty() && publisher.changed.empty() &&
-        elections.ended.empty() && elections.holds_changed.empty() && operations.ended.empty()) {
+        refusals.changed.empty() && elections.ended.empty() && elections.holds_changed.empty() &&
+        operations.ended.empty()) {
       break;
     }
   }
+  if (can) refusals.look();
   records.flush();
   journal.flush();
   reserve_blocks();

@@ -15,6 +15,7 @@
 #include "lib/core/operations.h"
 #include "lib/core/publisher.h"
 #include "lib/core/records.h"
+#include "lib/core/refusals.h"
 #include "lib/core/status_questions.h"
 #include "lib/core/watch.h"
 
@@ -72,7 +73,8 @@ struct Brain::Rooms {
   Block op_ids{1'000};
   Records records{desk};
   Journal journal{desk};
-  Publisher publisher{model, desk};
+  Refusals refusals{model, desk};
+  Publisher publisher{model, desk, refusals};
   Watch watch{model, desk};
   StatusQuestions status_questions{model, desk, watch};
   Elections elections{model, desk, ops, publisher, records, terms, journal};
@@ -96,6 +98,7 @@ struct Brain::Rooms {
   // Facts.
   void tables_listed(const TablesListed&);
   void table_read(const TableRead&);
+  void table_tried(const TableTried&);
   void table_unreadable(const TableUnreadable&);
   void nameservers_listed(const NameserversListed&);
   void switch_was_read(const SwitchRead&);
@@ -118,6 +121,7 @@ struct Brain::Rooms {
 
   // treatments.cc: which op helps, and when it may begin.
   void treat(PartitionKey, Partition&);
+  bool is_left_alone(PartitionKey, Partition&);
   void elect(PartitionKey, Partition&);
   void begin(PartitionKey, Partition&, const Treatment&);
   std::optional<Treatment> treatment_of_lost(const Partition&) const;

@@ -90,6 +90,8 @@ const char* outcome_text(Published::Outcome o) {
       return "done";
     case Published::Outcome::kConflict:
       return "conflict";
+    case Published::Outcome::kRefused:
+      return "refused";
     case Published::Outcome::kUnknown:
       return "unknown";
     case Published::Outcome::kNotHeld:
@@ -98,6 +100,39 @@ const char* outcome_text(Published::Outcome o) {
       return "failed";
   }
   return "?";
+}
+
+std::string read_text(const TableRead& e) {
+  std::string text = "table-read " + e.table.znode + "@" + std::to_string(e.table.version) + " " +
+                     e.table.name + " tid=" + number(e.table.tid);
+  for (const PartitionShape& p : e.table.partitions) text += " [" + partition_text(p) + "]";
+  return text + (e.acl.empty() ? "" : " acl=" + e.acl);
+}
+
+std::string refused_text(const Refused& r) {
+  return " " + r.znode + " " + to_text(r.reason) + " \"" + r.why + "\"";
+}
+
+std::string published_text(const Published& e) {
+  std::string text = "published id=" + number(e.id) + " " + outcome_text(e.outcome);
+  for (const std::string& znode : e.conflicts) text += " " + znode;
+  for (const Refused& r : e.refused) text += refused_text(r);
+  return text + (e.why.empty() ? "" : " \"" + e.why + "\"");
+}
+
+std::string tried_text(const TableTried& e) {
+  std::string text = "table-tried id=" + number(e.id) + " bytes=" + number(e.bytes);
+  switch (e.outcome) {
+    case TableTried::Outcome::kTaken:
+      return text + " taken " + e.znode;
+    case TableTried::Outcome::kRefused:
+      return text + " refused" + refused_text(e.refused);
+    case TableTried::Outcome::kConnectionLost:
+      return text + " connection-lost " + e.znode;
+    case TableTried::Outcome::kUnknown:
+      return text + " unknown " + e.znode;
+  }
+  return text;
 }
 
 }  // namespace
@@ -199,14 +234,7 @@ std::string to_text(const Event& event) {
             for (const std::string& znode : e.znodes) text += " " + znode;
             return text;
           },
-          [](const TableRead& e) {
-            std::string text = "table-read " + e.table.znode + "@" +
-                               std::to_string(e.table.version) + " " + e.table.name +
-                               " tid=" + number(e.table.tid);
-            for (const PartitionShape& p : e.table.partitions)
-              text += " [" + partition_text(p) + "]";
-            return text;
-          },
+          [](const TableRead& e) { return read_text(e); },
           [](const TableUnreadable& e) { return "table-unreadable " + e.znode + ": " + e.why; },
           [](const NameserversListed& e) {
             std::string text = "nameservers-listed";
@@ -228,11 +256,8 @@ std::string to_text(const Event& event) {
           [](const TabletAnswered& e) {
             return "tablet-answered id=" + number(e.id) + " " + e.tablet + " " + to_text(e.answer);
           },
-          [](const Published& e) {
-            std::string text = "published id=" + number(e.id) + " " + outcome_text(e.outcome);
-            for (const std::string& znode : e.conflicts) text += " " + znode;
-            return text + (e.why.empty() ? "" : " \"" + e.why + "\"");
-          },
+          [](const Published& e) { return published_text(e); },
+          [](const TableTried& e) { return tried_text(e); },
           [](const TermsReserved& e) { return "terms-" + reserved_text(e); },
           [](const OpIdsReserved& e) { return "op-ids-" + reserved_text(e); },
           [](const RecordWritten& e) {
@@ -262,6 +287,10 @@ std::string to_text(const Command& command) {
             std::string text = "publish id=" + number(c.id);
             for (const TableEdit& t : c.tables) text += edit_text(t);
             return text;
+          },
+          [](const TryTable& c) {
+            return "try-table id=" + number(c.id) + " " + c.znode + "@" +
+                   std::to_string(c.version) + " bytes=" + number(c.bytes);
           },
           [](const ReserveTerms& c) {
             return "reserve-terms id=" + number(c.id) + " above=" + number(c.above) +

@@ -41,6 +41,8 @@ void Brain::Rooms::treat(PartitionKey at, Partition& p) {
     would_treat(at, p);
     return;
   }
+  // SAFETY 22: judged before the first probe; what was begun goes on to its end (SAFETY 3).
+  if (!p.begun_term && would(what) && is_left_alone(at, p)) return;
   if (elects(what)) {
     elect(at, p);
     return;
@@ -142,6 +144,7 @@ void Brain::Rooms::op_ended(const Operations::Ended& ended) {
   if (!r->is_alive) r->strayed = r->unsent = false;
   if (!r->is_alive && ended.let_go) r->let_go = true;
   if (!ended.next || p->op != 0 || !auto_failover || !may_change()) return;
+  if (model.table(ended.at.tid)->refusal) return;
   if (copies(ended.next->table)) {
     wait_for_turn(ended.at, *p, *ended.next);
   } else {
@@ -249,6 +252,10 @@ void Brain::Rooms::start_copies() {
     const WaitingCopy& w = waiting_.at(key);
     Partition& p = *model.partition(at);
     if (p.op != 0) continue;
+    if (const Table& table = *model.table(at.tid); table.refusal) {
+      ops.find(w.op)->detail = "waits for " + Refusals::waits_for(table);
+      continue;
+    }
     if (!has_turn(w)) {
       ops.find(w.op)->detail = "waits for its turn: " + model.tablet(w.leader).endpoint + " or " +
                                model.tablet(w.what.replica).endpoint +

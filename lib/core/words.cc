@@ -3,6 +3,7 @@
 
 #include "lib/core/calls.h"
 #include "lib/core/command.h"
+#include "lib/core/refusal.h"
 
 namespace failoverd::core {
 
@@ -30,6 +31,18 @@ const char* to_text(Mode v) {
       return "leader";
     case Mode::kFollower:
       return "follower";
+  }
+  return "?";
+}
+
+const char* to_text(RefusalReason v) {
+  switch (v) {
+    case RefusalReason::kTooLarge:
+      return "too_large";
+    case RefusalReason::kNoAuth:
+      return "no_auth";
+    case RefusalReason::kOther:
+      return "refused";
   }
   return "?";
 }

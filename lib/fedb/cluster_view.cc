@@ -19,6 +19,16 @@ constexpr const char kLockRequest[] = "lock_request";
 
 }  // namespace
 
+std::string let_in_nobody_like_us(const std::vector<zookeeper::Acl>& acl, bool authenticates) {
+  std::string text;
+  for (const zookeeper::Acl& entry : acl) {
+    const bool is_for_all = entry.scheme == "world" || entry.scheme == "ip";
+    if (entry.write && (is_for_all || authenticates)) return "";
+    text += (text.empty() ? "" : ",") + to_text(entry);
+  }
+  return text;
+}
+
 // A directory whose children are watched.
 struct ClusterView::List {
   std::string path;
@@ -240,51 +250,62 @@ void ClusterView::read_table(const std::string& znode) {
   entry.reading = true;
   entry.again = false;
   entry.watched = true;
-  session_.get(paths_.at(znode),
-               guarded([this, znode](Code code, std::string value, const Stat& stat) {
-                 table_read(znode, code, std::move(value), stat);
-               }),
-               guarded([this, znode] {
-                 const auto found = entries_.find(znode);
-                 if (found == entries_.end()) return;
-                 found->second.watched = false;
-                 read_table(znode);
+  const auto reading = std::make_shared<Reading>();
+  session_.get(
+      paths_.at(znode),
+      [reading](Code code, std::string value, const Stat& stat) {
+        *reading = {code, std::move(value), stat, {}};
+      },
+      guarded([this, znode] {
+        const auto found = entries_.find(znode);
+        if (found == entries_.end()) return;
+        found->second.watched = false;
+        read_table(znode);
+      }));
+  // Answered in this order.
+  session_.acl(paths_.at(znode),
+               guarded([this, znode, reading](Code code, const std::vector<zookeeper::Acl>& acl) {
+                 if (code == Code::kOk) {
+                   reading->acl = let_in_nobody_like_us(acl, session_.authenticates());
+                 }
+                 table_read(znode, std::move(*reading));
                }));
 }
 
-void ClusterView::table_read(const std::string& znode, Code code, std::string value, Stat stat) {
+void ClusterView::table_not_read(const std::string& znode, Code code) {
+  TableEntry& entry = entries_.at(znode);
+  if (code == Code::kNoNode) {  // The list, which is watched too, will say that it is gone.
+    entries_.erase(znode);
+    tell_if_all_is_read();
+    return;
+  }
+  entry.watched = false;
+  if (code == Code::kExpired) return;
+  if (code != Code::kUnknown) {  // Not for us to read: that table is left alone, others are served.
+    entry.known = true;
+    tell_(core::TableUnreadable{znode, std::string{"cannot be read: "} + zookeeper::to_text(code)});
+    tell_if_all_is_read();
+  }
+  read_later([this, znode] {
+    if (entries_.contains(znode)) read_table(znode);
+  });
+}
+
+void ClusterView::table_read(const std::string& znode, Reading reading) {
   const auto found = entries_.find(znode);
   if (found == entries_.end()) return;
   TableEntry& entry = found->second;
   entry.reading = false;
-  if (code == Code::kNoNode) {  // The list, which is watched too, will say that it is gone.
-    entries_.erase(found);
-    tell_if_all_is_read();
-    return;
-  }
-  if (code != Code::kOk) {
-    entry.watched = false;
-    if (code == Code::kExpired) return;
-    if (code !=
-        Code::kUnknown) {  // Not for us to read: that table is left alone, others are served.
-      entry.known = true;
-      tell_(
-          core::TableUnreadable{znode, std::string{"cannot be read: "} + zookeeper::to_text(code)});
-      tell_if_all_is_read();
-    }
-    read_later([this, znode] {
-      if (entries_.contains(znode)) read_table(znode);
-    });
-    return;
-  }
+  if (reading.code != Code::kOk) return table_not_read(znode, reading.code);
   entry.known = true;
   TableDetails details;
-  auto shape = parse_table(znode, value, stat.version, numbering_, &details);
+  const Stat& stat = reading.stat;
+  auto shape = parse_table(znode, reading.value, stat.version, numbering_, &details);
   if (shape) shape->created = stat.czxid;
-  entry.value = {std::move(value), stat.version, details};
+  entry.value = {std::move(reading.value), stat.version, details};
   const bool again = std::exchange(entry.again, false);
   if (shape) {
-    tell_(core::TableRead{std::move(*shape)});
+    tell_(core::TableRead{std::move(*shape), std::move(reading.acl)});
   } else {
     tell_(core::TableUnreadable{znode, shape.error().text});
   }

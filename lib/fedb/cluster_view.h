@@ -26,6 +26,10 @@ struct TableValue {
   TableDetails details;
 };
 
+// The ACL as text where nobody like us is let write: whoever comes, whoever comes from an address,
+// or whoever shows something as we do with `authenticates`. Else empty: we may be let.
+std::string let_in_nobody_like_us(const std::vector<zookeeper::Acl>&, bool authenticates);
+
 class ClusterView {
  public:
   using Tell = std::function<void(core::Event)>;
@@ -71,8 +75,16 @@ class ClusterView {
   void nameservers_listed(const std::vector<std::string>& names);
   void nameservers_read(std::uint64_t round);
   void tables_listed();
+  // A table's znode as it was read, and who may write it.
+  struct Reading {
+    zookeeper::Code code{};
+    std::string value;
+    zookeeper::Stat stat;
+    std::string acl;
+  };
   void read_table(const std::string& znode);
-  void table_read(const std::string& znode, zookeeper::Code, std::string value, zookeeper::Stat);
+  void table_read(const std::string& znode, Reading);
+  void table_not_read(const std::string& znode, zookeeper::Code);
   void tell_if_all_is_read();
 
   // Wraps a callback so that it does nothing once we are gone.

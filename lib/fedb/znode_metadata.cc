@@ -30,6 +30,19 @@ std::optional<std::uint64_t> number_in(const std::string& text) {
   return n;
 }
 
+core::RefusalReason reason_of(const OpResult& failed) {
+  return failed.code == Code::kNoAuth ? core::RefusalReason::kNoAuth : core::RefusalReason::kOther;
+}
+
+// A table's znode, and what is kept of its replicas.
+core::Refused refused_for(const std::string& znode, const OpResult& failed) {
+  return {znode, reason_of(failed), failed.word, false};
+}
+core::Refused refused_for(const std::string& znode, const OpResult& failed, std::uint32_t tid) {
+  return {znode, reason_of(failed),
+          "failoverd/replicas/" + std::to_string(tid) + ": " + failed.word, true};
+}
+
 }  // namespace
 
 struct ZnodeMetadata::Written {
@@ -40,13 +53,19 @@ struct ZnodeMetadata::Written {
 
 // Its ops: the tables, then what is kept, then notify.
 struct ZnodeMetadata::Publishing {
+  struct Keeping {
+    std::uint32_t tid = 0;
+    KeptTable all;
+    std::string znode;  // The table's.
+  };
   std::vector<Op> ops;
   std::vector<Written> written;
   std::vector<std::string> tables;  // All of it, written or not.
-  std::vector<std::pair<std::uint32_t, KeptTable>> kept;
+  std::vector<Keeping> kept;
 };
 
-ZnodeMetadata::ZnodeMetadata(boost::asio::io_context& io, zookeeper::Session& session, Paths paths,
+ZnodeMetadata::ZnodeMetadata(boost::asio::io_context& io, zookeeper::Session& session,
+                             const zookeeper::Session::Options& servers, Paths paths,
                              Numbering numbering, ClusterView& view, Throne& throne, Tell tell)
     : io_(io),
       session_(session),
@@ -54,7 +73,8 @@ ZnodeMetadata::ZnodeMetadata(boost::asio::io_context& io, zookeeper::Session& se
       numbering_(numbering),
       view_(view),
       throne_(throne),
-      tell_(std::move(tell)) {}
+      tell_(std::move(tell)),
+      trial_(io, servers) {}
 
 ZnodeMetadata::~ZnodeMetadata() { *alive_ = false; }
 
@@ -104,18 +124,13 @@ void ZnodeMetadata::publish(const core::Publish& command) {
     if (edit.changes_table() && !add(edit, sent, refused)) continue;
     keep(edit, sent);
   }
-  if (!throne_.may_change() || !refused.conflicts.empty()) {
+  for (const auto& k : sent.kept) sent.ops.push_back(kept_op(k.tid, k.all));
+  if (!throne_.may_change() || !refused.conflicts.empty() || is_too_long(sent, refused)) {
     boost::asio::post(io_, guarded([this, refused] {
                         tell_(refused);
                         for (const std::string& znode : refused.conflicts) view_.read_again(znode);
                       }));
     return;
-  }
-  for (const auto& [tid, kept] : sent.kept) {
-    const std::string path = paths_.replicas() + "/" + std::to_string(tid);
-    const std::string bytes = to_bytes(kept, throne_.left_by_newer(path));
-    sent.ops.push_back(kept_znodes_.contains(tid) ? Op::set(path, bytes, -1)
-                                                  : Op::create(path, bytes));
   }
   if (!sent.written.empty()) bump(sent.ops);
   auto ops = std::move(sent.ops);
@@ -123,6 +138,32 @@ void ZnodeMetadata::publish(const core::Publish& command) {
                             Code code, const std::vector<OpResult>& results) {
     published(id, sent, code, results);
   });
+}
+
+Op ZnodeMetadata::kept_op(std::uint32_t tid, const KeptTable& kept) const {
+  const std::string path = paths_.replicas() + "/" + std::to_string(tid);
+  std::string bytes = to_bytes(kept, throne_.left_by_newer(path));
+  return kept_znodes_.contains(tid) ? Op::set(path, std::move(bytes), -1)
+                                    : Op::create(path, std::move(bytes));
+}
+
+// The brain knows lengths only about. What is longer than the session sends would be refused there
+// as a whole: the longest of the tables is why.
+bool ZnodeMetadata::is_too_long(const Publishing& sent, core::Published& refused) const {
+  constexpr std::size_t kNotify = 256;
+  std::size_t bytes = throne_.epoch_check().bytes() + kNotify;
+  for (const Op& op : sent.ops) bytes += op.bytes();
+  if (bytes <= session_.longest_request() || sent.written.empty()) return false;
+  const auto longest = std::max_element(
+      sent.written.begin(), sent.written.end(),
+      [](const Written& a, const Written& b) { return a.value.size() < b.value.size(); });
+  refused.outcome = core::Published::Outcome::kRefused;
+  refused.refused.push_back({longest->znode, core::RefusalReason::kTooLarge,
+                             "its publish takes " + std::to_string(bytes) +
+                                 " bytes, and ZooKeeper's servers take " +
+                                 std::to_string(session_.longest_request()) + " (jute.maxbuffer)",
+                             false});
+  return true;
 }
 
 // False: it met another version.
@@ -154,7 +195,7 @@ void ZnodeMetadata::keep(const core::TableEdit& edit, Publishing& to) {
   for (const core::PartitionEdit& p : edit.partitions) {
     for (const core::Kept& k : p.kept) kept[p.pid][k.endpoint] = k;
   }
-  to.kept.emplace_back(edit.tid, std::move(kept));
+  to.kept.push_back({edit.tid, std::move(kept), edit.znode});
 }
 
 // Clients watch that it changes, and compare nothing; but a counter goes up, whoever else counts.
@@ -169,10 +210,10 @@ void ZnodeMetadata::published(core::RequestId id, const Publishing& sent, Code c
   const bool unknown = code == Code::kUnknown || code == Code::kExpired;
   if (code == Code::kOk || unknown) {
     // What is kept is true whether its answer was lost or not.
-    for (const auto& [tid, kept] : sent.kept) kept_[tid] = kept;
+    for (const auto& k : sent.kept) kept_[k.tid] = k.all;
   }
   if (code == Code::kOk) {
-    for (const auto& [tid, kept] : sent.kept) kept_znodes_.insert(tid);
+    for (const auto& k : sent.kept) kept_znodes_.insert(k.tid);
     for (const Written& w : sent.written) view_.written(w.znode, w.value, w.version + 1);
     told.outcome = Outcome::kDone;
     told.why.clear();
@@ -191,29 +232,86 @@ void ZnodeMetadata::published(core::RequestId id, const Publishing& sent, Code c
   for (const std::string& znode : unknown ? sent.tables : again) view_.read_again(znode);
 }
 
+// ZooKeeper names the first of the operations that failed, and only that one. Result 0 is the epoch
+// check's.
 void ZnodeMetadata::not_published(const Publishing& sent, const std::vector<OpResult>& results,
                                   core::Published& told) {
-  const auto code_of = [&](std::size_t op) {  // Result 0 is the epoch check's.
-    return op + 1 < results.size() ? results[op + 1].code : Code::kOk;
-  };
-  for (std::size_t i = 0; i < sent.written.size(); ++i) {
-    const Code c = code_of(i);
-    if (c == Code::kBadVersion || c == Code::kNoNode) {
-      told.conflicts.push_back(sent.written[i].znode);
+  const auto failed = std::find_if(results.begin(), results.end(), [](const OpResult& r) {
+    return r.code != Code::kOk && r.code != Code::kNotApplied;
+  });
+  if (failed == results.end() || failed == results.begin()) return;
+  const auto op = static_cast<std::size_t>(failed - results.begin()) - 1;
+  const std::size_t kept = op - sent.written.size();
+  const bool is_gone = failed->code == Code::kNoNode;
+  using Outcome = core::Published::Outcome;
+  if (op < sent.written.size()) {
+    const std::string& znode = sent.written[op].znode;
+    if (is_gone || failed->code == Code::kBadVersion) {
+      told.outcome = Outcome::kConflict;
+      told.conflicts.push_back(znode);
+    } else {
+      told.outcome = Outcome::kRefused;
+      told.refused.push_back(refused_for(znode, *failed));
     }
+  } else if (kept < sent.kept.size()) {
+    const std::uint32_t tid = sent.kept[kept].tid;
+    if (failed->code == Code::kNodeExists) {
+      kept_znodes_.insert(tid);
+    } else if (is_gone) {  // Or its parent is: somebody tidied up by hand.
+      kept_znodes_.erase(tid);
+      session_.ensure_path(paths_.replicas(), [](Code) {});
+    } else {
+      told.outcome = Outcome::kRefused;
+      told.refused.push_back(refused_for(sent.kept[kept].znode, *failed, tid));
+    }
+  } else {
+    told.why = "table/notify: " + failed->word;
+    if (is_gone) watch_notify();
   }
-  if (!told.conflicts.empty()) told.outcome = core::Published::Outcome::kConflict;
-  for (std::size_t i = 0; i < sent.kept.size(); ++i) {
-    const Code c = code_of(sent.written.size() + i);
-    if (c == Code::kNodeExists) kept_znodes_.insert(sent.kept[i].first);
-    if (c != Code::kNoNode) continue;
-    // It is gone, or its parent is: somebody tidied up by hand.
-    kept_znodes_.erase(sent.kept[i].first);
-    session_.ensure_path(paths_.replicas(), [](Code) {});
+}
+
+// --- Trials --------------------------------------------------------------------------------------
+
+void ZnodeMetadata::try_table(const core::TryTable& command) {
+  const TableValue* known = view_.table(command.znode);
+  if (!throne_.gained() || !known || known->version != command.version) {
+    boost::asio::post(io_, guarded([this, command] {
+                        table_tried(command, 0, {PublishTrial::Outcome::kUnknown, {}, {}});
+                      }));
+    return;
   }
-  if (code_of(sent.written.size() + sent.kept.size()) == Code::kNoNode) {
-    watch_notify();
+  const auto kept = kept_.find(command.tid);
+  std::vector<Op> ops = {throne_.epoch_check(),
+                         Op::set(paths_.at(command.znode), known->value, command.version),
+                         kept_op(command.tid, kept == kept_.end() ? KeptTable{} : kept->second)};
+  const std::size_t bytes = PublishTrial::fill_up(ops, 1, command.bytes);
+  trial_.run(std::move(ops), guarded([this, command, bytes](const PublishTrial::Result& result) {
+               table_tried(command, bytes, result);
+             }));
+}
+
+void ZnodeMetadata::table_tried(const core::TryTable& command, std::size_t bytes,
+                                const PublishTrial::Result& result) {
+  using Outcome = core::TableTried::Outcome;
+  core::TableTried told{command.id, command.znode, Outcome::kUnknown, bytes, {}};
+  switch (result.outcome) {
+    case PublishTrial::Outcome::kTaken:
+      told.outcome = Outcome::kTaken;
+      session_.send_up_to(bytes);
+      break;
+    case PublishTrial::Outcome::kRefused:
+      told.outcome = Outcome::kRefused;
+      told.refused = result.op == 1 ? refused_for(command.znode, result.refused)
+                                    : refused_for(command.znode, result.refused, command.tid);
+      session_.send_up_to(bytes);
+      break;
+    case PublishTrial::Outcome::kConnectionLost:
+      told.outcome = Outcome::kConnectionLost;
+      break;
+    case PublishTrial::Outcome::kUnknown:
+      break;
   }
+  tell_(std::move(told));
 }
 
 // --- Numbers that are given out once

@@ -17,6 +17,7 @@
 #include "lib/fedb/cluster_view.h"
 #include "lib/fedb/journal.h"
 #include "lib/fedb/paths.h"
+#include "lib/fedb/publish_trial.h"
 #include "lib/fedb/throne.h"
 #include "lib/zookeeper/session.h"
 
@@ -26,8 +27,10 @@ class ZnodeMetadata {
  public:
   using Tell = std::function<void(core::Event)>;
 
-  ZnodeMetadata(boost::asio::io_context& io, zookeeper::Session& session, Paths paths,
-                Numbering numbering, ClusterView& view, Throne& throne, Tell tell);
+  // servers: as the session has them, for connections of their own.
+  ZnodeMetadata(boost::asio::io_context& io, zookeeper::Session& session,
+                const zookeeper::Session::Options& servers, Paths paths, Numbering numbering,
+                ClusterView& view, Throne& throne, Tell tell);
   ~ZnodeMetadata();
   ZnodeMetadata(const ZnodeMetadata&) = delete;
   ZnodeMetadata& operator=(const ZnodeMetadata&) = delete;
@@ -39,6 +42,7 @@ class ZnodeMetadata {
   void begin(const core::LockGained& left);
 
   void publish(const core::Publish& command);
+  void try_table(const core::TryTable& command);
   void reserve_terms(const core::ReserveTerms& command);
   void reserve_op_ids(const core::ReserveOpIds& command);
   void write_record(const core::WriteRecord& command);
@@ -51,11 +55,15 @@ class ZnodeMetadata {
   struct Publishing;
   bool add(const core::TableEdit& edit, Publishing& to, core::Published& refused);
   void keep(const core::TableEdit& edit, Publishing& to);
+  zookeeper::Op kept_op(std::uint32_t tid, const KeptTable& kept) const;
+  bool is_too_long(const Publishing& sent, core::Published& refused) const;
   void multi(std::vector<zookeeper::Op> ops, zookeeper::Session::MultiDone done);
   void published(core::RequestId id, const Publishing& sent, zookeeper::Code code,
                  const std::vector<zookeeper::OpResult>& results);
   void not_published(const Publishing& sent, const std::vector<zookeeper::OpResult>& results,
                      core::Published& told);
+  void table_tried(const core::TryTable& command, std::size_t bytes,
+                   const PublishTrial::Result& result);
   void bump(std::vector<zookeeper::Op>& ops);
   void watch_notify();
   void make_notify();
@@ -87,6 +95,7 @@ class ZnodeMetadata {
   ClusterView& view_;
   Throne& throne_;
   Tell tell_;
+  PublishTrial trial_;
   std::string complaint_;     // The latest: said once, not at every attempt.
   std::uint64_t notify_ = 0;  // The highest that was read or written there.
   bool notify_watched_ = false;

@@ -82,6 +82,7 @@ Session::~Session() {
 void Session::start() { state_->start(); }
 void Session::close() { state_->close(); }
 
+bool Session::authenticates() const { return state_->authenticates(); }
 void Session::send_up_to(std::size_t bytes) { state_->send_up_to(bytes); }
 std::size_t Session::longest_request() const { return state_->longest_request(); }
 

@@ -126,6 +126,7 @@ class Session {
   // One line for the log, without a full stop: connected, lost, expired, what was not sent and why.
   std::function<void(const std::string& line)> on_note;
 
+  bool authenticates() const;  // As Options::digest_auth says.
   // These servers are known to take longer requests than Options say.
   void send_up_to(std::size_t bytes);
   std::size_t longest_request() const;

@@ -29,6 +29,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   void close();
   void disown() { owner_ = nullptr; }  // The Session is gone: nobody to tell states.
 
+  bool authenticates() const { return !options_.digest_auth.empty(); }
   void send_up_to(std::size_t bytes) { longest_request_ = std::max(longest_request_, bytes); }
   std::size_t longest_request() const { return longest_request_; }
   SessionState state() const { return state_; }

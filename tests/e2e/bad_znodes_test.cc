@@ -127,7 +127,7 @@ TEST_F(BadZnodes, TablesThatCannotBeRead) {
        {"table_data/garbage", "table_data/newer", "table_data/empty", "db_table_data/77"}) {
     EXPECT_THAT(daemon.status(), HasSubstr(std::string{"/rtidb_cluster/table/"} + name));
   }
-  EXPECT_EQ(daemon.metric("failoverd_tables_left_alone"), 4);
+  EXPECT_EQ(daemon.metric("failoverd_tables_left_alone{reason=\"unreadable\"}"), 4);
   EXPECT_THAT(daemon.status(), HasSubstr("it looks like cluster.numbering: openmldb"));
   const auto shown = daemon.ctl({"showtable", "garbage"});
   EXPECT_EQ(shown.status, 1);

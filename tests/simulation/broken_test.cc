@@ -425,6 +425,35 @@ TEST(Broken, LosesReplicatedRows) {
   expect_found("data: what an electable replica held is kept", elect_the_lowest);
 }
 
+// SAFETY 22: what one table is refused for is taken for a failure of all.
+TEST(Broken, OneRefusedTableStopsAll) {
+  expect_found(
+      "SAFETY 22: other tables are published",
+      [](World& world) {
+        world.tamper.event = [](const Daemon&, core::Event& event) {
+          auto* e = std::get_if<core::Published>(&event);
+          if (!e || e->outcome != core::Published::Outcome::kRefused) return;
+          e->outcome = core::Published::Outcome::kFailed;
+          e->refused.clear();
+        };
+      },
+      1'000);
+}
+
+// SAFETY 22: it believes that what was refused is taken now.
+TEST(Broken, ProbesThoughItWasRefused) {
+  expect_found(
+      "SAFETY 22: judged before the first probe",
+      [](World& world) {
+        world.tamper.event = [](const Daemon&, core::Event& event) {
+          auto* e = std::get_if<core::TableTried>(&event);
+          if (!e || e->outcome != core::TableTried::Outcome::kRefused) return;
+          e->outcome = core::TableTried::Outcome::kTaken;
+        };
+      },
+      500);
+}
+
 // Nothing is ever published.
 TEST(Broken, NeverPublishes) {
   expect_found("liveness: well again", [](World& world) {

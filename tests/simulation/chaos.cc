@@ -11,6 +11,7 @@ using std::chrono::seconds;
 constexpr Range kBlink{milliseconds{20}, milliseconds{900}};
 constexpr Range kWhile{milliseconds{300}, seconds{8}};
 constexpr std::size_t kMostDaemons = 12;
+constexpr std::size_t kUsualRequest = 0xfffff;
 
 }  // namespace
 
@@ -67,6 +68,10 @@ void Chaos::choose_faults() {
   for (const Fault& fault : all) {
     if (world_.dice.chance(0.6)) faults_.push_back(fault);
   }
+  if (world_.keeper_refuses) {
+    faults_.push_back({15, [this] { refuse_table(); }});
+    faults_.push_back({8, [this] { take_shorter_requests(); }});
+  }
   // Something must bring partitions into trouble.
   if (world_.dice.chance(0.9) || faults_.empty()) faults_.push_back(all[0]);
   for (const Fault& fault : faults_) total_weight_ += fault.weight;
@@ -109,6 +114,10 @@ void Chaos::calm() {
   for (const auto& [znode, table] : world_.keeper.tables()) {
     if (world_.keeper.poisoned().contains(znode)) world_.keeper.poison(znode, std::nullopt);
   }
+  for (const auto& [znode, table] : world_.keeper.tables()) {
+    world_.keeper.refuse(znode, std::nullopt);
+  }
+  world_.keeper.set_longest(kUsualRequest);
   world_.keeper.set_nameservers({});
   world_.keeper.set_auto_failover(true, "test");
   if (!any_daemon()) world_.start_daemon();
@@ -462,6 +471,45 @@ void Chaos::unreadable() {
   for_a_while(
       kWhile, [&] { world_.keeper.poison(znode, "does not parse"); },
       [this, znode] { world_.keeper.poison(znode, std::nullopt); });
+}
+
+// A right, or something else; on its znode or on what is kept of its replicas; seen or not.
+void Chaos::refuse_table() {
+  const std::string znode = world_.keeper.table(any_partition())->znode;
+  const bool is_right = world_.dice.chance(0.6);
+  core::Refused how{znode, core::RefusalReason::kNoAuth, "no auth", world_.dice.chance(0.3)};
+  if (!is_right) {
+    how.reason = core::RefusalReason::kOther;
+    how.why = "quota exceeded";
+  }
+  const bool is_seen = is_right && !how.is_kept && world_.dice.chance(0.5);
+  for_a_while(
+      kWhile,
+      [&] {
+        world_.say("refuse " + znode + ": " + how.why);
+        world_.keeper.refuse(znode, how, is_seen ? "world:anyone:r" : "");
+      },
+      [this, znode] {
+        world_.say("take " + znode);
+        world_.keeper.refuse(znode, std::nullopt);
+      });
+}
+
+// As if the servers were started with another jute.maxbuffer, about as long as one of the tables.
+void Chaos::take_shorter_requests() {
+  constexpr std::size_t kLeast = 70'000;
+  const std::size_t bytes = world_.keeper.table(any_partition())->bytes;
+  for_a_while(
+      kWhile,
+      [&] {
+        const std::size_t longest = std::max(kLeast, bytes - 1'000 + world_.dice.below(2'000));
+        world_.say("requests of at most " + std::to_string(longest) + " bytes");
+        world_.keeper.set_longest(longest);
+      },
+      [this] {
+        world_.say("requests as long as usual");
+        world_.keeper.set_longest(kUsualRequest);
+      });
 }
 
 void Chaos::reload() {

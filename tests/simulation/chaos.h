@@ -76,6 +76,8 @@ class Chaos : public Observer {
   void somebody_writes();
   void somebody_drops();
   void unreadable();
+  void refuse_table();
+  void take_shorter_requests();
   void reload();
 
   World& world_;

@@ -7,7 +7,10 @@
 namespace failoverd::simulation {
 
 void Listener::commanded(const Daemon& daemon, const core::Command& command) {
-  if (const auto* c = std::get_if<core::CallTablet>(&command)) last_id_[daemon.name()] = c->id;
+  core::RequestId& last = last_id_[daemon.name()];
+  if (const auto* c = std::get_if<core::CallTablet>(&command)) last = c->id;
+  if (const auto* c = std::get_if<core::Publish>(&command)) last = c->id;
+  if (const auto* c = std::get_if<core::TryTable>(&command)) last = c->id;
 }
 
 void Listener::before_step(const Daemon& daemon, const core::Event& event) {
@@ -16,11 +19,15 @@ void Listener::before_step(const Daemon& daemon, const core::Event& event) {
   }
 }
 
+bool Listener::is_void(const Daemon& daemon, core::RequestId id) const {
+  const auto up_to = void_up_to_.find(daemon.name());
+  return up_to != void_up_to_.end() && id <= up_to->second;
+}
+
 bool Listener::hears_status(const Daemon& daemon, const core::CallTablet& c,
                             const core::Answer& answer) const {
   if (!std::holds_alternative<core::GetTableStatus>(c.call) || !answer.ok()) return false;
-  const auto up_to = void_up_to_.find(daemon.name());
-  return up_to == void_up_to_.end() || c.id > up_to->second;
+  return !is_void(daemon, c.id);
 }
 
 }  // namespace failoverd::simulation

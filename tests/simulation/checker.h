@@ -42,6 +42,7 @@ class Listener : public Checker {
  protected:
   // Whether this answer to GetTableStatus is heard.
   bool hears_status(const Daemon&, const core::CallTablet&, const core::Answer&) const;
+  bool is_void(const Daemon&, core::RequestId) const;
 
  private:
   std::map<std::string, core::RequestId> last_id_;  // By daemon.
@@ -62,5 +63,7 @@ void add_recovery_checkers(World&, const Ledger&, Checkers&);
 void add_restart_checkers(World&, const Ledger&, Checkers&);
 // Known losses: check_lost.cc.
 void add_loss_checkers(World&, const Ledger&, Checkers&);
+// When ZooKeeper does not take a table: check_left_alone.cc.
+void add_left_alone_checkers(World&, const Ledger&, Checkers&);
 
 }  // namespace failoverd::simulation

@@ -88,6 +88,7 @@ void Daemon::carry_out(const core::Command& command) {
   std::visit(Overload{
                  [&](const core::CallTablet& c) { call(c); },
                  [&](const core::Publish& c) { publish(c); },
+                 [&](const core::TryTable& c) { try_table(c); },
                  [&](const core::ReserveTerms& c) {
                    const auto asked = [this, s = session_, e = epoch_, c]() -> Reply {
                      return [this, answer = world_.keeper.reserve(s, e, c)] { tell(answer); };

@@ -96,6 +96,7 @@ class Daemon {
   void join_lock();
   void try_lock();
   void publish(const core::Publish&);
+  void try_table(const core::TryTable&);
 
   void call(const core::CallTablet&);
   void connect(core::RequestId);

@@ -200,7 +200,7 @@ void Daemon::read_table(const std::string& znode) {
         if (const auto bad = keeper.poisoned().find(znode); bad != keeper.poisoned().end()) {
           return [this, event = core::TableUnreadable{znode, bad->second}] { tell(event); };
         }
-        return [this, event = core::TableRead{table->second}] { tell(event); };
+        return [this, event = core::TableRead{table->second, keeper.acl(znode)}] { tell(event); };
       },
       [this, what] { read(what); });
 }
@@ -306,6 +306,10 @@ void Daemon::publish(const core::Publish& wish) {
   };
   ask(
       [this, wish, s = session_, e = epoch_]() -> Reply {
+        if (!world_.keeper.takes_length(wish)) {  // The server closes the connection.
+          world_.schedule.after(Duration{0}, [this, s] { session_closed(s); });
+          return {};
+        }
         const core::Published answer = world_.keeper.publish(s, e, wish, name_);
         return [this, answer] {
           tell(answer);
@@ -315,6 +319,25 @@ void Daemon::publish(const core::Publish& wish) {
         };
       },
       unknown);
+}
+
+// Over a connection of its own.
+void Daemon::try_table(const core::TryTable& wish) {
+  constexpr Duration kAtMost = std::chrono::seconds{3};
+  core::TableTried not_tried;
+  not_tried.id = wish.id;
+  not_tried.znode = wish.znode;
+  if (!held_) return soon(not_tried);
+  const auto unknown = [this, not_tried] { tell(not_tried); };
+  const Duration there = 2 * world_.dice.in(world_.timing.zookeeper);
+  const Duration back = world_.dice.in(world_.timing.zookeeper);
+  world_.schedule.after(there, guarded([=, this, s = session_, e = epoch_] {
+                          if (!world_.reaches(name_, World::kZookeeper)) {
+                            return world_.schedule.after(kAtMost, guarded(unknown));
+                          }
+                          const core::TableTried answer = world_.keeper.try_table(s, e, wish);
+                          world_.schedule.after(back, guarded([this, answer] { tell(answer); }));
+                        }));
 }
 
 }  // namespace failoverd::simulation

@@ -112,11 +112,88 @@ void Keeper::poison(const std::string& znode, std::optional<std::string> why) {
   changed(kTable + znode);
 }
 
+// --- What it refuses -----------------------------------------------------------------------------
+
+void Keeper::refuse(const std::string& znode, std::optional<core::Refused> how, std::string acl) {
+  note_trouble();
+  refuses_.erase(znode);
+  acls_.erase(znode);
+  if (how) {
+    refuses_.emplace(znode, *how);
+    if (!acl.empty()) acls_.emplace(znode, std::move(acl));
+  }
+  note_trouble();
+}
+
+std::string Keeper::acl(const std::string& znode) const {
+  const auto found = acls_.find(znode);
+  return found == acls_.end() ? "" : found->second;
+}
+
+void Keeper::set_longest(std::size_t bytes) {
+  note_trouble();
+  longest_ = bytes;
+  note_trouble();
+}
+
+// Before and after every change of what is refused: between the two it was as it is now.
+void Keeper::note_trouble() {
+  constexpr std::size_t kAround = 2048;
+  for (const auto& [znode, table] : tables_) {
+    if (refuses_.contains(znode) || !takes_length(table.bytes + kAround)) {
+      troubled_[znode] = schedule_.now();
+    }
+  }
+}
+
+bool Keeper::was_troubled(const std::string& znode, Duration within) const {
+  constexpr std::size_t kAround = 2048;
+  const auto table = tables_.find(znode);
+  if (table == tables_.end() || refuses_.contains(znode)) return true;
+  if (!takes_length(table->second.bytes + kAround)) return true;
+  const auto last = troubled_.find(znode);
+  return last != troubled_.end() && schedule_.now() - last->second <= within;
+}
+
+bool Keeper::takes_length(const core::Publish& wish) const {
+  std::size_t bytes = 0;
+  for (const core::TableEdit& edit : wish.tables) {
+    const auto table = tables_.find(edit.znode);
+    if (edit.changes_table() && table != tables_.end()) bytes += table->second.bytes;
+  }
+  return takes_length(bytes);
+}
+
+const core::Refused* Keeper::refused(const core::TableEdit& edit) const {
+  const auto found = refuses_.find(edit.znode);
+  if (found == refuses_.end()) return nullptr;
+  const bool keeps = std::any_of(edit.partitions.begin(), edit.partitions.end(),
+                                 [](const auto& p) { return !p.kept.empty(); });
+  return (found->second.is_kept ? keeps : edit.changes_table()) ? &found->second : nullptr;
+}
+
+core::TableTried Keeper::try_table(SessionId session, std::int64_t epoch,
+                                   const core::TryTable& wish) const {
+  using Outcome = core::TableTried::Outcome;
+  core::TableTried answer{wish.id, wish.znode, Outcome::kTaken, wish.bytes, {}};
+  const auto table = tables_.find(wish.znode);
+  if (!may_write(session, epoch) || table == tables_.end()) {
+    answer.outcome = Outcome::kUnknown;
+  } else if (!takes_length(std::max<std::size_t>(wish.bytes, table->second.bytes))) {
+    answer.outcome = Outcome::kConnectionLost;
+  } else if (const auto no = refuses_.find(wish.znode); no != refuses_.end()) {
+    answer.outcome = Outcome::kRefused;
+    answer.refused = no->second;
+  }
+  return answer;
+}
+
 bool Keeper::may_write(SessionId session, std::int64_t epoch) const {
   return alive(session) && epoch == epoch_;
 }
 
 void Keeper::apply(const core::TableEdit& edit, core::TableShape& shape) {
+  constexpr std::uint32_t kTermBytes = 12;
   ++shape.version;
   for (const core::PartitionEdit& change : edit.partitions) {
     for (core::PartitionShape& p : shape.partitions) {
@@ -127,6 +204,7 @@ void Keeper::apply(const core::TableEdit& edit, core::TableShape& shape) {
         }
       }
       p.terms.insert(p.terms.end(), change.terms.begin(), change.terms.end());
+      shape.bytes += kTermBytes * static_cast<std::uint32_t>(change.terms.size());
     }
   }
 }
@@ -141,6 +219,11 @@ core::Published Keeper::publish(SessionId session, std::int64_t epoch, const cor
     return answer;
   }
   for (const core::TableEdit& edit : wish.tables) {
+    if (const core::Refused* no = refused(edit)) {
+      answer.outcome = Outcome::kRefused;
+      answer.refused.push_back(*no);
+      return answer;
+    }
     if (!edit.changes_table()) continue;
     const auto table = tables_.find(edit.znode);
     if (table != tables_.end() && table->second.version == edit.version) continue;

@@ -51,6 +51,20 @@ class Keeper {
   void poison(const std::string& znode, std::optional<std::string> why);
   const std::map<std::string, std::string>& poisoned() const { return poisoned_; }
 
+  // --- What it refuses (SAFETY 22)
+  // It does not take this table, or what is kept of its replicas; nullopt: it does again. An ACL
+  // may be seen by whoever reads the table. No watch tells.
+  void refuse(const std::string& znode, std::optional<core::Refused> how, std::string acl = {});
+  const std::map<std::string, core::Refused>& refuses() const { return refuses_; }
+  std::string acl(const std::string& znode) const;
+  // A request that is longer costs its sender the connection.
+  void set_longest(std::size_t bytes);
+  bool takes_length(std::size_t bytes) const { return bytes <= longest_; }
+  bool takes_length(const core::Publish&) const;
+  // This table's publish was impossible within that time.
+  bool was_troubled(const std::string& znode, Duration within) const;
+  core::TableTried try_table(SessionId, std::int64_t epoch, const core::TryTable&) const;
+
   // --- What a daemon changes; each with the epoch check
   bool may_write(SessionId, std::int64_t epoch) const;
   core::Published publish(SessionId, std::int64_t epoch, const core::Publish&,
@@ -104,6 +118,8 @@ class Keeper {
   };
   void watch_session(SessionId);
   static void apply(const core::TableEdit&, core::TableShape&);
+  const core::Refused* refused(const core::TableEdit&) const;
+  void note_trouble();
   void keep(const core::TableEdit&);
 
   Schedule& schedule_;
@@ -112,6 +128,10 @@ class Keeper {
   std::map<std::string, Node> nodes_;
   std::map<std::string, core::TableShape> tables_;
   std::map<std::string, std::string> poisoned_;
+  std::map<std::string, core::Refused> refuses_;
+  std::map<std::string, std::string> acls_;
+  std::size_t longest_ = 0xfffff;
+  std::map<std::string, Instant> troubled_;  // By znode: last seen so.
   std::map<std::string, core::ElectionRecord> records_;
   std::map<core::OpId, core::BegunOp> begun_;
   std::map<std::uint64_t, core::FinishedOps> finished_;

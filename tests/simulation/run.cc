@@ -15,6 +15,10 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::uint64_t kLeastSteps = 2'500;
+
+// Every fifth seed has a ZooKeeper that refuses; the others go on as they were without it.
+bool keeper_refuses(std::uint64_t seed) { return seed % 5 == 3; }
+
 // SAFETY 19. Off while kReLoadTableOP loads a single replica as leader: whatever is appended to a
 // table that waits to be loaded costs that replica's older rows.
 constexpr bool kQueues = false;
@@ -28,6 +32,9 @@ core::TableShape draw_table(World& world, std::uint32_t tid, const std::string& 
   core::TableShape table;
   table.znode = "table/table_data/" + name;
   table.bytes = 200;
+  if (world.keeper_refuses && world.dice.chance(0.5)) {
+    table.bytes = static_cast<std::uint32_t>(100'000 + world.dice.below(900'000));
+  }
   table.name = name;
   table.tid = tid;
   for (std::uint32_t pid = 0; pid < partitions; ++pid) {
@@ -228,6 +235,7 @@ RunResult run(const RunOptions& options) {
   add_recovery_checkers(world, ledger, checkers);
   add_restart_checkers(world, ledger, checkers);
   add_loss_checkers(world, ledger, checkers);
+  add_left_alone_checkers(world, ledger, checkers);
   std::unique_ptr<Trace> trace;
   if (options.trace) {
     trace = std::make_unique<Trace>(world, *options.trace);
@@ -237,6 +245,7 @@ RunResult run(const RunOptions& options) {
     if (options.only.empty() || options.only == checker->rule()) world.watch(*checker);
   }
 
+  world.keeper_refuses = keeper_refuses(options.seed);
   draw_cluster(world);
   if (options.tamper) options.tamper(world);
   world.run_for(seconds{1});

@@ -54,7 +54,8 @@ class World {
   Schedule schedule;
   Dice dice;
   Keeper keeper;
-  core::Policy policy;  // Of daemons that start from now on.
+  core::Policy policy;          // Of daemons that start from now on.
+  bool keeper_refuses = false;  // ZooKeeper does not take every table all the time.
   Tamper tamper;
 
   // --- The cluster

@@ -29,7 +29,7 @@ MetricsInput sample_input() {
   now.zookeeper_connected = true;
   now.tablets = {{"healthy", 2}, {"crashed", 1}};
   now.partitions = {{"healthy", 7}, {"leaderless", 2}};
-  now.tables_left_alone = 3;
+  now.tables_left_alone = {{"unreadable", 3}, {"no_auth", 1}};
   now.running = {running_op(1'000'000'001), running_op(1'000'000'002)};
   now.running[1].cur_task = "";
   now.running[1].progress.reset();
@@ -77,7 +77,10 @@ TEST(Metrics, SaysWhatIsTrueNow) {
                            "failoverd_partitions{state=\"leaderless\"} 2",
                            "failoverd_partitions{state=\"recovering\"} 0",
                            "failoverd_partitions{state=\"held\"} 0",
-                           "failoverd_tables_left_alone 3",
+                           "failoverd_tables_left_alone{reason=\"unreadable\"} 3",
+                           "failoverd_tables_left_alone{reason=\"too_large\"} 0",
+                           "failoverd_tables_left_alone{reason=\"no_auth\"} 1",
+                           "failoverd_tables_left_alone{reason=\"refused\"} 0",
                            "failoverd_ops{type=\"kReAddReplicaOP\",status=\"kDoing\"} 2",
                            "failoverd_op_task{op_id=\"1000000001\",table=\"flow\",pid=\"7\","
                            "type=\"kReAddReplicaOP\",task=\"kSendSnapshot\"} 1",

@@ -22,8 +22,12 @@ class SetDead : public Publishing {
   }
   void published(OpId op) override { done.push_back(op); }
   void gone(OpId, const std::string&) override {}
+  void refused(OpId op, const std::string& why) override {
+    told_refused.push_back(std::to_string(op) + " " + why);
+  }
 
   std::vector<OpId> done;
+  std::vector<std::string> told_refused;
 };
 
 // Table flow with three partitions on A and B.
@@ -63,7 +67,8 @@ class PublisherTest : public ::testing::Test {
   Model model;
   Desk desk;
   SetDead by;
-  Publisher publisher{model, desk};
+  Refusals refusals{model, desk};
+  Publisher publisher{model, desk, refusals};
 };
 
 TEST_F(PublisherTest, WithoutElectionsEverythingGoesAtOnce) {

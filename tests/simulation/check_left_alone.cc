@@ -1,0 +1,102 @@
+// SAFETY 22: a table that ZooKeeper does not take is left alone, and no other table with it.
+#include <set>
+
+#include "tests/simulation/checker.h"
+#include "tests/simulation/daemon.h"
+
+namespace failoverd::simulation {
+namespace {
+
+using std::chrono::seconds;
+
+// A leader that is there and whose table ZooKeeper takes is published, whatever is beside it.
+class OthersArePublished : public Checker {
+ public:
+  OthersArePublished(World& w, const Ledger& l)
+      : Checker(w, l, "SAFETY 22: other tables are published") {}
+
+  void daemon_died(const Daemon& daemon) override { since_.erase(daemon.name()); }
+
+  void after_step(const Daemon& daemon, const core::Event&) override {
+    auto& since = since_[daemon.name()];
+    std::set<core::OpId> waiting;
+    for (const auto& [id, op] : daemon.brain().ops().running()) {
+      if (op.task != core::Task::kUpdateLeaderInfo || !could_publish(daemon, op.at)) continue;
+      waiting.insert(id);
+      const Instant first = since.try_emplace(id, now()).first->second;
+      if (now() - first <= kAtMost) continue;
+      broken(at(op.at) + " has a leader and is not published: " + op.detail);
+    }
+    std::erase_if(since, [&](const auto& s) { return !waiting.contains(s.first); });
+  }
+
+ private:
+  static constexpr Duration kAtMost = seconds{1};
+  // The longest pause before it is tried again, and the trial.
+  static constexpr Duration kTroubleLasts = seconds{65};
+  // Until what was lost with its connection has been read back.
+  static constexpr Duration kRead = seconds{1};
+
+  static bool is_left_alone(const Daemon& daemon, core::PartitionKey key) {
+    const core::Table* table = daemon.brain().model().table(key.tid);
+    return table && table->refusal;
+  }
+
+  bool could_publish(const Daemon& daemon, core::PartitionKey key) const {
+    const Keeper& keeper = world_.keeper;
+    const core::TableShape* table = keeper.table(key);
+    return table && daemon.connected() && daemon.may_change() && !daemon.paused() &&
+           world_.reaches(daemon.name(), World::kZookeeper) &&
+           keeper.may_write(daemon.session(), daemon.epoch()) &&
+           !keeper.poisoned().contains(table->znode) &&
+           !keeper.was_troubled(table->znode, is_left_alone(daemon, key) ? kTroubleLasts : kRead);
+  }
+
+  std::map<std::string, std::map<core::OpId, Instant>> since_;  // By daemon.
+};
+
+// A daemon that was told that ZooKeeper does not take a table begins no election of it.
+class NoProbeOfARefusedTable : public Listener {
+ public:
+  NoProbeOfARefusedTable(World& w, const Ledger& l)
+      : Listener(w, l, "SAFETY 22: judged before the first probe") {}
+
+  void daemon_died(const Daemon& daemon) override { told_.erase(daemon.name()); }
+
+  void before_step(const Daemon& daemon, const core::Event& event) override {
+    Listener::before_step(daemon, event);
+    std::set<std::string>& told = told_[daemon.name()];
+    if (std::holds_alternative<core::LockGained>(event)) told.clear();
+    if (const auto* e = std::get_if<core::TableUnreadable>(&event)) told.erase(e->znode);
+    if (const auto* e = std::get_if<core::Published>(&event); e && !is_void(daemon, e->id)) {
+      for (const core::Refused& r : e->refused) told.insert(r.znode);
+    }
+    if (const auto* e = std::get_if<core::TableTried>(&event); e && !is_void(daemon, e->id)) {
+      if (e->outcome == core::TableTried::Outcome::kTaken) told.erase(e->znode);
+      if (e->outcome == core::TableTried::Outcome::kRefused) told.insert(e->znode);
+    }
+  }
+
+  void sent(const Daemon& daemon, const core::CallTablet& c) override {
+    const auto* probe = std::get_if<core::Probe>(&c.call);
+    const auto* table = probe ? world_.keeper.table(probe->at) : nullptr;
+    if (!table || !told_[daemon.name()].contains(table->znode)) return;
+    if (ledger_.is_recovery(probe->at, probe->term)) return;
+    const auto first = ledger_.first_probe_since_publish(probe->at);
+    const auto* p = daemon.brain().model().partition(probe->at);
+    const bool was_begun = (first && *first < now()) || !p || p->begun_term;
+    if (!was_begun) broken("an election of " + at(probe->at) + " begins, which ZooKeeper refuses");
+  }
+
+ private:
+  std::map<std::string, std::set<std::string>> told_;  // By daemon.
+};
+
+}  // namespace
+
+void add_left_alone_checkers(World& world, const Ledger& ledger, Checkers& to) {
+  to.push_back(std::make_unique<OthersArePublished>(world, ledger));
+  to.push_back(std::make_unique<NoProbeOfARefusedTable>(world, ledger));
+}
+
+}  // namespace failoverd::simulation
