@@ -17,7 +17,8 @@ namespace failoverd::e2e {
 
 namespace control = minitablet::control;
 
-Cluster::Cluster(ClusterOptions options) : options_(std::move(options)) {
+Cluster::Cluster(ClusterOptions options)
+    : options_(std::move(options)), zookeeper_({.properties = options_.zookeeper_properties}) {
   znodes_ = std::make_unique<testkit::Znodes>(io_, zookeeper_.hosts(), "/rtidb_cluster");
   testkit::create_cluster_znodes(*znodes_);
   for (int i = 0; i < options_.tablets; ++i) {

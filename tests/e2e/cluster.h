@@ -30,6 +30,7 @@ struct ClusterOptions {
   // Of the tablets' sessions. The server's tick is 200 ms, so it grants 400 ms and more.
   std::chrono::milliseconds tablet_session{1000};
   std::vector<std::string> tablet_flags = {};
+  std::vector<std::string> zookeeper_properties = {};  // "jute.maxbuffer=200000".
 };
 
 struct DaemonOptions {
