@@ -240,6 +240,11 @@ admin::StatusView Showcase::status() {
         {znode.substr(znode.rfind('/') + 1), config_.cluster.root + "/" + znode, why});
   }
   list_left_alone(view);
+  for (core::TabletIndex i = 0; i < brain.model().tablet_count(); ++i) {
+    const core::Tablet& t = brain.model().tablet(i);
+    if (t.verdict.state != TabletState::kStranger || t.hosts.empty()) continue;
+    view.strangers.push_back({t.endpoint, t.verdict.why, wall(t.since)});
+  }
   for (const core::WouldDo& w : brain.would_do()) {
     view.would_do.push_back(w.partition + ": " + w.text);
   }

@@ -50,6 +50,7 @@ class StatusText {
     holds();
     unreadable();
     left_alone();
+    strangers();
     would_do();
     running();
     background();
@@ -170,6 +171,16 @@ class StatusText {
       line("left alone " + lasting(row.at("since")) + ": table " + (db.empty() ? "" : db + ".") +
            ctl::text(row, "name") + " (" + ctl::text(row, "znode") +
            "): " + ctl::text(row, "text"));
+    }
+  }
+
+  void strangers() {
+    const json::value* all = status_.if_contains("strangers");  // Older daemons show none.
+    if (!all) return;
+    for (const json::value& each : all->as_array()) {
+      const json::object& row = each.as_object();
+      line("stranger on " + ctl::text(row, "endpoint") + " " + lasting(row.at("since")) + ": " +
+           ctl::text(row, "text"));
     }
   }
 

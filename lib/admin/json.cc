@@ -128,6 +128,12 @@ json::object partition(const PartitionRow& row) {
           {"since", time_or_null(row.since_ms)}};
 }
 
+json::object stranger(const Reason& row) {
+  return {{"endpoint", text(row.word)},
+          {"text", text(row.text)},
+          {"since", time_or_null(row.since_ms)}};
+}
+
 json::object unreadable(const UnreadableTable& row) {
   return {{"name", text(row.name)}, {"znode", text(row.znode)}, {"reason", text(row.reason)}};
 }
@@ -201,6 +207,7 @@ std::string to_json(const StatusView& status, std::int64_t now_ms) {
        {"tables", status.tables},
        {"unreadable", list(status.unreadable, unreadable)},
        {"left_alone", list(status.left_alone, left_alone)},
+       {"strangers", list(status.strangers, stranger)},
        {"tablets", counts(status.tablets)},
        {"would_do", list(status.would_do, [](const std::string& what) { return text(what); })},
        {"running", list(status.running, [&](const OpRow& row) { return op(row, now_ms); })},

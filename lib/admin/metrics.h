@@ -8,7 +8,8 @@
 //   failoverd_active                           1: this daemon acts; 0: it is a standby.
 //   failoverd_zookeeper_connected              1: connected with a session.
 //   failoverd_tablets{state}                   tablets: healthy, suspect, crashed, lost, cut_off,
-//                                              restarted, hung. Every state is always there.
+//                                              restarted, hung, stranger. Every state is always
+//                                              there.
 //   failoverd_partitions{state}                partitions: healthy, degraded, leaderless,
 //                                              recovering, held. Every state is always there.
 //   failoverd_tables_left_alone{reason}        tables for which nothing is done: unreadable, their

@@ -31,7 +31,8 @@ struct Count {
 
 struct TabletRow {
   std::string endpoint;
-  std::string state;         // healthy, suspect, crashed, lost, cut_off, restarted or hung.
+  // healthy, suspect, crashed, lost, cut_off, restarted, hung or stranger.
+  std::string state;
   std::string shown;         // What operators know: kTabletHealthy or kTabletOffline.
   std::uint64_t age_ms = 0;  // Since `shown` last changed.
   bool startup = false;      // Its znode's value begins with startup_.
@@ -200,6 +201,8 @@ struct StatusView {
   std::uint64_t wrong_total = 0;
   std::vector<UnreadableTable> unreadable;
   std::vector<RefusedTable> left_alone;
+  // Another cluster's processes on addresses of ours, and what they hold; Reason::word: endpoint.
+  std::vector<Reason> strangers;
   std::vector<std::string> would_do;  // What would be done now were auto_failover on.
   std::vector<OpRow> running;         // Ops under way.
   ReloadView config;

@@ -99,9 +99,10 @@ struct GetManifest {
 
 struct GetTaskStatus {};
 
-// The tablet forgets the tasks of an op.
+// The tablet forgets the tasks of an op. `of`: whose op it was; none: nobody knows any more.
 struct DeleteOpTask {
   OpId op = 0;
+  std::optional<PartitionKey> of = std::nullopt;
 };
 
 using Call =
@@ -112,6 +113,9 @@ using Call =
 // Whether a call changes the tablet: such calls need the lock, the epoch and fresh contact with
 // ZooKeeper at the moment of sending (SAFETY 14).
 bool changes(const Call&);
+
+// What partition a call is about; none: the whole tablet.
+std::optional<PartitionKey> partition_of(const Call&);
 
 // Response codes (FEDB.md 3.2) that decide something.
 inline constexpr int kOk = 0;
@@ -136,8 +140,9 @@ enum class Transport : std::uint8_t {
   kBroken,    // Reset or closed before the answer: may have been carried out.
   kGarbled,   // Something else came than an answer: may have been carried out.
   kSilent,    // Deadline passed, or the host cannot be reached: may have been carried out.
-  kNotSent,   // Certainly not carried out: we were not allowed to, or could not even connect.
+  kNotSent,   // Certainly not carried out: we were not allowed to, or had no connection.
   kNowhere,   // The tablet's name is no endpoint: nobody can be asked.
+  kStranger,  // Somebody answered who is not known to be this cluster's: as good as no answer.
 };
 
 struct ReplicaStatus {
@@ -147,6 +152,7 @@ struct ReplicaStatus {
   TableState state = TableState::kUndefined;
   std::uint64_t record_cnt = 0;
   std::uint64_t record_bytes = 0;
+  std::string name;  // The table's; no generation says its database. Empty: the tablet told none.
 };
 
 struct FollowerOffset {
@@ -180,6 +186,10 @@ struct Answer {
   bool ok() const { return transport == Transport::kAnswered && code == kOk; }
   bool answered() const { return transport == Transport::kAnswered; }
   bool says(int what) const { return answered() && code == what; }
+  // Certainly not carried out.
+  bool never_sent() const {
+    return transport == Transport::kNotSent || transport == Transport::kRefused;
+  }
   // GetTableStatus: of this partition; null: the tablet does not hold it.
   const ReplicaStatus* status_of(PartitionKey at) const;
   // GetTableFollower: whether the leader said whom it sends to, and whether this one is among them.

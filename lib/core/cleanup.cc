@@ -116,7 +116,7 @@ void Cleanup::looked_for_tasks(Left& left, TabletIndex tablet, const Answer& ans
                           endpoint == left.op.replica &&
                           model_.tablet(tablet).incarnation == left.op.incarnation;
   if (answer.ok() && !runs && !may_arrive) {
-    ask(op, kForgetTasks, tablet, DeleteOpTask{op});
+    ask(op, kForgetTasks, tablet, DeleteOpTask{op, left.op.at});
     return;
   }
   if (runs && !std::exchange(left.waits, true)) {

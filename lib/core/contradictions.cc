@@ -55,7 +55,7 @@ void Brain::Rooms::look_for_contradictions(PartitionKey at, Partition& p) {
     if (r.is_alive && r.strayed && operations.sets_dead(at, r.tablet)) continue;
     // An election that waits for ZooKeeper to take its table may wait for long.
     const bool sees_to_it = elects && (r.is_alive || !is_left_alone);
-    if (auto_failover && !sees_to_it && pretends(r)) {
+    if (auto_failover && !sees_to_it && pretends(at, r)) {
       const bool ask_first = r.is_alive && !r.may_lead_term;
       ask_first ? look_into(at, r, kDoesItLead, r.tablet, GetTermPair{at}, kAtMost)
                 : look_into(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
@@ -78,13 +78,13 @@ bool Brain::Rooms::is_left_paused(PartitionKey at, const Partition& p, const Rep
          *r.word.asked_at > *p.pause_ended;
 }
 
-// It leads beside its leader, or may; and it answers.
-bool Brain::Rooms::pretends(const Replica& r) const {
+// It leads beside its leader, or may; it answers, and is known to be ours (SAFETY 21).
+bool Brain::Rooms::pretends(PartitionKey at, const Replica& r) const {
   const Tablet& t = model.tablet(r.tablet);
   const bool answers =
       t.evidence.ever_answered && !t.evidence.refused_first && !t.verdict.dead() && t.word_fresh;
   const bool leads = r.word.held && r.word.mode == Mode::kLeader;
-  return answers && (leads || r.may_lead_term);
+  return answers && (leads || r.may_lead_term) && !desk.why_not_told(t.endpoint, Demote{at});
 }
 
 void Brain::Rooms::contradiction_answered(const Route& route, const Answer& answer) {

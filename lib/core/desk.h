@@ -2,13 +2,16 @@
 // is. The rooms of the brain share it; it decides nothing.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "lib/base/check.h"
 #include "lib/core/command.h"
+#include "lib/core/event.h"
 #include "lib/core/policy.h"
 
 namespace failoverd::core {
@@ -34,7 +37,10 @@ struct Route {
   std::uint64_t key = 0;
   std::uint32_t what = 0;
   std::uint32_t tablet = 0;
-  Instant asked_at;  // Filled in by open().
+  // Filled in by open() and call().
+  Instant asked_at;
+  bool changes = false;                 // The call changes something.
+  std::optional<PartitionKey> at = {};  // What it is about.
 };
 
 class Desk {
@@ -42,6 +48,11 @@ class Desk {
   Instant now;               // Of this step.
   std::vector<Command> out;  // Of this step.
   Policy policy;
+  // Why a call that changes something is not let out; none: it is (SAFETY 21). Every such call
+  // passes here. Must be set before the first.
+  std::function<std::optional<std::string>(const Endpoint&, const Call&)> why_not_told;
+  // What was not let out, answered: told like all answers before the step ends.
+  std::vector<TabletAnswered> withheld;
 
   // A new id, whose answer goes to `route`.
   RequestId open(Route route) {
@@ -61,11 +72,25 @@ class Desk {
 
   // Late answers of all questions that are open now are ignored: the lock is lost, what they were
   // asked for is void.
-  void forget_all() { routes_.clear(); }
+  void forget_all() {
+    routes_.clear();
+    withheld.clear();
+  }
 
   RequestId call(Route route, const Endpoint& tablet, Call call, Duration deadline,
                  bool fresh = false) {
+    route.changes = changes(call);
+    route.at = partition_of(call);
     const RequestId id = open(route);
+    if (route.changes) {
+      CHECK(why_not_told);
+      if (auto why = why_not_told(tablet, call)) {
+        Answer answer;
+        answer.text = std::move(*why);  // kNotSent.
+        withheld.push_back({id, tablet, std::move(answer)});
+        return id;
+      }
+    }
     out.emplace_back(CallTablet{id, tablet, std::move(call), deadline, fresh});
     return id;
   }

@@ -84,6 +84,14 @@ Verdict without_znode(const Evidence& e, const Detection& policy, Instant now) {
 
 Verdict judge(const Evidence& e, const Detection& policy, Instant now) {
   if (e.nowhere) return {TabletState::kUnknown, "its name is no endpoint IP:PORT", {}};
+  // Two processes cannot listen on one address: ours is gone.
+  if (!e.stranger.empty()) {
+    return {TabletState::kStranger,
+            "what answers on its address is no tablet of this cluster and is told nothing: it "
+            "holds " +
+                e.stranger,
+            {}};
+  }
   if (!does_not_answer(e)) {
     if (!e.ever_answered) return {TabletState::kUnknown, "it has not been asked yet", {}};
     return answering(e);

@@ -33,6 +33,11 @@ struct Evidence {
   bool lacks_what_it_held = false;  // Answers, and its tables are gone.
   std::string came_instead;         // Of an answer to the latest question, if anything did.
   bool nowhere = false;             // Its name is no endpoint: nobody can be asked.
+  // What the process that answers says that it holds, if it is none of this cluster's (SAFETY 21).
+  std::string stranger;
+  // The znode may be that of a process that is gone, and the one that answers another's: since its
+  // port refused, or what it held is gone.
+  std::optional<Instant> stale_since;
 };
 
 struct Verdict {
@@ -41,7 +46,10 @@ struct Verdict {
   std::optional<Instant> look_again;  // Nothing new is needed then but time.
 
   // Its partitions are to be served by others now.
-  bool dead() const { return state == TabletState::kCrashed || state == TabletState::kLost; }
+  bool dead() const {
+    return state == TabletState::kCrashed || state == TabletState::kLost ||
+           state == TabletState::kStranger;
+  }
   bool operator==(const Verdict&) const = default;
 };
 

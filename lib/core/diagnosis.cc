@@ -8,7 +8,11 @@ namespace {
 std::string who(const Model& model, const Replica& r) {
   const Tablet& t = model.tablet(r.tablet);
   std::string text = t.endpoint + " (" + to_text(t.verdict.state);
-  if (standing(model, r) == Standing::kGone && !t.verdict.dead()) text += ", does not hold it";
+  if (!r.word.other.empty() && !t.verdict.dead()) {
+    text += ", holds table \"" + r.word.other + "\" under its tid and is left alone";
+  } else if (standing(model, r) == Standing::kGone && !t.verdict.dead()) {
+    text += ", does not hold it";
+  }
   if (r.failures > 0) {
     const std::string times = std::to_string(r.failures) + " times, the last";
     text += "; failed " + (r.failures == 1 ? "once" : times) + ": " + r.failed_why;
@@ -38,10 +42,15 @@ bool answers_freshly(const Model& model, const Replica& r) {
   return answers && t.word_fresh && r.word.asked_at;
 }
 
+// SAFETY 21: it holds nothing by which it could be known, so its znode must speak for it.
+bool may_be_loaded(const Model& model, const Replica& r) {
+  return model.tablet(r.tablet).znode_vouches() && r.word.other.empty();
+}
+
 // An alive row whose tablet answers and has to load the table first, or is loading it.
 bool can_load(const Model& model, const Replica& r) {
   if (!r.is_alive || !answers_freshly(model, r)) return false;
-  if (!r.word.held) return *r.word.asked_at > r.row_seen_at;
+  if (!r.word.held) return *r.word.asked_at > r.row_seen_at && may_be_loaded(model, r);
   return !is_loaded(r.word.state);
 }
 
@@ -213,8 +222,7 @@ std::string text_of_lost(const Model& model, FollowerState state, const Replica&
 }
 
 bool has_returned(const Model& model, const Partition& p, const Replica& r) {
-  const Tablet& t = model.tablet(r.tablet);
-  if (!answers_freshly(model, r) || !t.evidence.registered || r.asked_about) return false;
+  if (!answers_freshly(model, r) || !may_be_loaded(model, r) || r.asked_about) return false;
   if (p.replicas.size() == 1) {
     return *r.word.asked_at > r.row_seen_at && (!r.is_alive || !r.word.held);
   }

@@ -31,7 +31,16 @@ void Elections::look_again(PartitionKey at) {
   if (e->phase == Phase::kPublishing) {
     look_while_left_alone(*e);
   } else if (e->phase == Phase::kProbing || e->phase == Phase::kReading) {
+    ask_those_not_told(*e);
     decide(*e);
+  }
+}
+
+// Who has said by now whose it is need not wait until its turn comes again (SAFETY 21).
+void Elections::ask_those_not_told(Election& e) {
+  for (Candidate& c : e.candidates) {
+    const bool waits = c.not_told && c.heard == Heard::kNothing && !c.dead;
+    if (waits && !desk_.why_not_told(name(c.tablet), Probe{e.at, e.probe_term})) ask(e, c);
   }
 }
 

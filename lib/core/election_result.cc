@@ -58,7 +58,8 @@ void Elections::promote_answered(Election& e, const Answer& answer) {
     }
     return;
   }
-  if (answer.transport == Transport::kRefused || answer.transport == Transport::kNotSent) {
+  if (answer.never_sent()) {
+    says(e, name(e.winner) + " could not be told to lead: " + answer.text);
     promote_later(e);  // Certainly not carried out.
     return;
   }

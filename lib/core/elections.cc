@@ -40,8 +40,9 @@ Replica* Elections::replica(const Election& e, TabletIndex tablet) {
 void Elections::call(Election& e, What what, TabletIndex tablet, Call to_send) {
   // The round goes into the key's upper half: answers to an earlier round are ignored.
   const Route route{Route::Owner::kElections, e.op, what | e.round << 8, tablet, {}};
-  // A table that was loaded is no leader's enemy.
-  if (changes(to_send) && !std::holds_alternative<LoadTable>(to_send)) e.begun = true;
+  // A table that was loaded is no leader's enemy, nor is a call that is not let out.
+  const bool goes_out = changes(to_send) && !desk_.why_not_told(name(tablet), to_send);
+  if (goes_out && !std::holds_alternative<LoadTable>(to_send)) e.begun = true;
   desk_.call(route, name(tablet), std::move(to_send), kCallDeadline);
 }
 
@@ -263,6 +264,7 @@ void Elections::answered(const Route& route, const Answer& answer) {
   Candidate* c = candidate(*e, route.tablet);
   if (!c || (e->phase != Phase::kProbing && e->phase != Phase::kReading)) return;
   c->asked = false;
+  c->not_told = answer.transport == Transport::kNotSent;
   if ((what == kProbe || what == kTermPair) && answer.ok()) {
     model_.heard_offset(e->at, route.tablet, answer.offset, route.asked_at);
   }

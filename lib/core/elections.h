@@ -93,6 +93,7 @@ class Elections : public Publishing {
     Heard heard = Heard::kNothing;
     Offset offset = 0;
     bool asked = false;             // A call to it is under way.
+    bool not_told = false;          // The latest was not let out.
     bool dead = false;              // Its tablet, when we last looked.
     bool led = false;               // Until this election told it to follow.
     std::optional<Offset> reading;  // Of its latest probe; it counts when it reads the same again.
@@ -215,6 +216,7 @@ class Elections : public Publishing {
   void give_up(Election&, std::vector<Hold::Lost>);
 
   // Deciding.
+  void ask_those_not_told(Election&);
   void decide(Election&);
   std::optional<Instant> wait_for_others(Election&, Offset best);
   TabletIndex choose_winner(const Election&, Offset best) const;

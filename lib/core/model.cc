@@ -107,6 +107,13 @@ std::optional<std::string> Model::put_table(const TableShape& shape, Instant now
   Table& table = tables_[shape.tid];
   unplace(table);
   place(shape, table, now);
+  // What was said was said of a table of another name (SAFETY 21).
+  const bool renamed = !table.shape.name.empty() && table.shape.name != shape.name;
+  for (auto& [pid, p] : table.partitions) {
+    for (Replica& r : p.replicas) {
+      if (renamed) r.word = {};
+    }
+  }
   table.shape = shape;
   table.stale = false;
   table.growth = 0;
@@ -255,6 +262,7 @@ void Model::remember_offset(PartitionKey at, TabletIndex tablet, const ReplicaSt
   Partition* p = partition(at);
   Replica* r = p ? p->on(tablet) : nullptr;
   if (!r || !is_loaded(status.state)) return;
+  if (!status.name.empty() && status.name != table(at.tid)->shape.name) return;  // SAFETY 21.
   if (r->word.heard_at && *r->word.heard_at >= asked_at) return;  // A later question told.
   if (r->word.offset != status.offset) r->word.moved_at = asked_at;
   r->word.offset = status.offset;

@@ -14,6 +14,7 @@
 
 #include "lib/core/calls.h"
 #include "lib/core/detector.h"
+#include "lib/core/identity.h"
 #include "lib/core/journal_entry.h"
 #include "lib/core/refusal.h"
 #include "lib/core/types.h"
@@ -25,6 +26,8 @@ using TabletIndex = std::uint32_t;
 // What a tablet last said of one replica (GetTableStatus).
 struct Word {
   bool held = false;  // It has the table in memory.
+  // It holds a table of this name instead, under the same tid and pid: no word of ours (SAFETY 21).
+  std::string other;
   Mode mode = Mode::kFollower;
   TableState state = TableState::kUndefined;
   Offset offset = 0;  // Stays when the tablet dies: the last known offset (SAFETY 2, 6).
@@ -140,10 +143,23 @@ struct Tablet {
   int leaders = 0;
   // Whether its words are from after the latest loss of a connection.
   bool word_fresh = false;
+  // Who answers over the connection that stands, and whether it has named a table of ours there
+  // (SAFETY 21).
+  Identity identity = Identity::kUnheard;
+  bool named_ours = false;
+  // Since when this incarnation of its znode is known; the one under which it was last heard to
+  // hold something; and the one that is known to be its own, because it has outlived every session
+  // that could have ended with another process.
+  Instant listed_at;
+  Incarnation held_under = 0;
+  Incarnation outlived = 0;
   std::optional<Instant> first_sign;  // Of the trouble it is in: connection lost, znode gone, ...
   std::optional<Instant> no_early_until;
   bool early = false;  // The verdict is crashed, and its znode was there.
   std::optional<Instant> dead_since;
+
+  // Its znode is there and is the one of the process that answers.
+  bool znode_vouches() const { return evidence.registered && !evidence.stale_since; }
 };
 
 class Model {
@@ -173,6 +189,9 @@ class Model {
   std::map<std::uint32_t, Table>& tables() { return tables_; }
   const std::map<std::string, std::string>& unreadable() const { return unreadable_; }
   std::map<std::string, std::string>& unreadable() { return unreadable_; }
+  // Every table of the cluster has been read once; and none of them cannot be read now.
+  void all_was_read() { all_was_read_ = true; }
+  bool knows_every_table() const { return all_was_read_ && unreadable_.empty(); }
 
   // What is kept of a replica in ZooKeeper; none: nothing.
   const Kept* kept(PartitionKey, const Endpoint&) const;
@@ -208,6 +227,7 @@ class Model {
   std::map<std::string, std::uint32_t> tid_of_znode_;
   std::map<std::string, Table> aside_;             // By znode.
   std::map<std::string, std::string> unreadable_;  // znode -> why.
+  bool all_was_read_ = false;
   std::map<PartitionKey, std::map<Endpoint, Kept>> kept_;
   std::map<std::uint32_t, std::size_t> kept_bytes_;  // By tid.
 };

@@ -49,6 +49,9 @@ void Operations::answered(const Route& route, const Answer& answer) {
   if (!answer.answered()) {  // It may have been done all the same: look again (SAFETY 17).
     const bool loads = task(*o) == Task::kLoadTable || task(*o) == Task::kRecoverTable;
     if (question == kAct && loads) o->acted = false;  // What a look finds in memory is loaded.
+    if (question == kAct && answer.never_sent() && !o->sent_before) {
+      o->acted = o->unanswered = false;
+    }
     says(*o, name(route.tablet) + " does not answer (" + to_text(answer) + "); asked again");
     o->silent = true;
     look_later(*o);
@@ -294,6 +297,7 @@ void Operations::act(Operation& o) {
   if (Partition* p = model_.partition(o.at); p && task(o) == Task::kAddReplica) {
     if (Replica* r = p->on(o.what.replica)) r->let_go = false;
   }
+  o.sent_before = o.acted;
   o.acted = o.unanswered = true;
   o.acted_at = desk_.now;
   ask(o, kAct, seat(o), call_of(o), task(o) == Task::kDelReplica ? kJoinsAReplica : kActAtMost);

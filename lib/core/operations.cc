@@ -120,10 +120,15 @@ int Operations::copies_on(TabletIndex tablet) const {
       }));
 }
 
+// Its tablet is dead, or somebody else answers there (SAFETY 21).
+bool Operations::leader_is_gone(const Operation& o) const {
+  return model_.tablet(o.leader).verdict.dead() || is_another(model_, leader(o), o.at);
+}
+
 bool Operations::leader_leads(const Operation& o) const {
   const Partition* p = model_.partition(o.at);
   const Replica* leads = p ? p->leader() : nullptr;
-  return leads && leads->tablet == o.leader && !model_.tablet(o.leader).verdict.dead() &&
+  return leads && leads->tablet == o.leader && !leader_is_gone(o) &&
          p->published_term() == o.leader_term && !p->begun_term;
 }
 
@@ -202,7 +207,7 @@ void Operations::look_again(PartitionKey at) {
     return;
   }
   if (o->ending) {
-    if (model_.tablet(o->leader).verdict.dead()) end(o->op, *o->ending, o->how);
+    if (leader_is_gone(*o)) end(o->op, *o->ending, o->how);
     return;
   }
   if (!p->on(o->what.replica)) {
@@ -220,6 +225,8 @@ void Operations::look_again(PartitionKey at) {
   const Tablet& t = model_.tablet(o->what.replica);
   if (o->what.alive && (t.verdict.dead() || t.incarnation != o->incarnation)) {
     cancel(*o, t.endpoint + " died or restarted meanwhile");
+  } else if (o->what.alive && is_another(model_, t.endpoint, at)) {
+    cancel(*o, t.endpoint + " is not known to be the same process any more");
   }
 }
 
@@ -352,7 +359,7 @@ void Operations::take_back(Operation& o) {
   const Partition* p = model_.partition(o.at);
   const Replica* asked = p && o.has_leader ? p->on(o.leader) : nullptr;
   const bool may_lead = asked && asked->may_lead_term;
-  if (o.undo.empty() || !o.has_leader || may_lead || model_.tablet(o.leader).verdict.dead()) {
+  if (o.undo.empty() || !o.has_leader || may_lead || leader_is_gone(o)) {
     end(o.op, *o.ending, o.how);
     return;
   }
@@ -379,8 +386,10 @@ void Operations::taken_back(Operation& o, const Answer& answer) {
     return;
   }
   ++o.step;
+  // Not let out: a new daemon has not heard from the leader yet, and will in a moment.
+  const bool soon = answer.transport == Transport::kNotSent;
   desk_.timer({Route::Owner::kOperations, o.op, kUndoTimer | o.step << 8, 0, {}},
-              desk_.now + kTakeBackAgain);
+              desk_.now + (soon ? kSlowestLook : kTakeBackAgain));
 }
 
 // `how` by value: it may be the operation's own, which goes.

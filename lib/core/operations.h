@@ -98,11 +98,12 @@ class Operations : public Publishing {
     Duration pause{};    // Before the next look.
     bool acted = false;  // The present task has been sent, at acted_at.
     std::optional<Instant> acted_at;
-    bool unanswered = false;  // What was sent then.
-    bool silent = false;      // Who was asked last did not answer: the detail says so.
-    bool counted = false;     // Its lost entries.
-    bool resumed = false;     // Where a predecessor stood is not known.
-    bool keeping = false;     // Its publish is about what is kept, not about rows.
+    bool unanswered = false;   // What was sent then.
+    bool sent_before = false;  // It had been sent already, and this was another try.
+    bool silent = false;       // Who was asked last did not answer: the detail says so.
+    bool counted = false;      // Its lost entries.
+    bool resumed = false;      // Where a predecessor stood is not known.
+    bool keeping = false;      // Its publish is about what is kept, not about rows.
     bool journaled = false;
     bool publishing = false;
     // Taking back: what is left to do, the last first; then it ends with this.
@@ -142,6 +143,7 @@ class Operations : public Publishing {
   const Endpoint& leader(const Operation& o) const { return name(o.leader); }
   static Task task(const Operation& o) { return o.what.table[o.row].task; }
   bool leader_leads(const Operation&) const;
+  bool leader_is_gone(const Operation&) const;
   bool is_alive(const Operation&) const;  // The row that the op is about.
   BegunOp entry(const Operation&) const;
 

@@ -19,6 +19,7 @@ void Brain::Rooms::take(const Event& event) {
                  [&](const SwitchRead& e) { switch_was_read(e); },
                  [&](const ClusterRead&) {
                    cluster_read = true;
+                   model.all_was_read();
                    recall();
                  },
                  [&](const LockGained& e) { lock_gained(e); },
@@ -272,47 +273,6 @@ void Brain::Rooms::lock_lost(const LockLost& e) {
   troubled_.clear();
 }
 
-void Brain::Rooms::tablet_answered(const TabletAnswered& e) {
-  const auto route = desk.close(e.id);
-  if (!route) return;  // Nobody waits for it any more.
-  if (const auto tablet = model.find_tablet(e.tablet)) {
-    watch.heard(*tablet, e.answer);
-  }
-  routed(*route, e);
-  // Also where whoever asked does not want to know any more: so much the replica had (SAFETY 2, 6).
-  // The watch has taken what it asked for itself.
-  const auto tablet = model.find_tablet(e.tablet);
-  if (!tablet || route->owner == Route::Owner::kWatch) return;
-  for (const ReplicaStatus& status : e.answer.replicas) {
-    model.remember_offset(status.at, *tablet, status, route->asked_at);
-  }
-}
-
-void Brain::Rooms::routed(const Route& route, const TabletAnswered& e) {
-  switch (route.owner) {
-    case Route::Owner::kWatch:
-      watch.answered(route, e.answer);
-      break;
-    case Route::Owner::kElections:
-      elections.answered(route, e.answer);
-      break;
-    case Route::Owner::kOperations:
-      operations.answered(route, e.answer);
-      break;
-    case Route::Owner::kCleanup:
-      cleanup.answered(route, e.answer);
-      break;
-    case Route::Owner::kContradictions:
-      contradiction_answered(route, e.answer);
-      break;
-    case Route::Owner::kStatus:
-      status_questions.answered(route, e.answer);
-      break;
-    default:
-      break;
-  }
-}
-
 void Brain::Rooms::timer_fired(const TimerFired& e) {
   const auto route = desk.close(e.id);
   if (!route) return;
@@ -357,6 +317,7 @@ void Brain::Rooms::settle() {
   if (can) resume_ops();
   for (int round = 0; round < 100; ++round) {
     watch.judge_all();
+    for (TabletAnswered& e : std::exchange(desk.withheld, {})) tablet_answered(std::move(e));
     dirty_.merge(std::exchange(watch.changed, {}));
     dirty_.merge(std::exchange(publisher.changed, {}));
     dirty_.merge(std::exchange(refusals.changed, {}));
@@ -373,7 +334,7 @@ void Brain::Rooms::settle() {
                                           : Publisher::Elections::kNone);
     if (dirty_.empty() && watch.changed.empty() && publisher.changed.empty() &&
         refusals.changed.empty() && elections.ended.empty() && elections.holds_changed.empty() &&
-        operations.ended.empty()) {
+        operations.ended.empty() && desk.withheld.empty()) {
       break;
     }
   }

@@ -56,7 +56,12 @@ class LostRows : public WithoutOp {
 };
 
 struct Brain::Rooms {
-  explicit Rooms(const Policy& policy) { desk.policy = policy; }
+  explicit Rooms(const Policy& policy) {
+    desk.policy = policy;
+    desk.why_not_told = [this](const Endpoint& tablet, const Call& call) {
+      return core::why_not_told(model, tablet, call);
+    };
+  }
 
   // One event: takes the fact in.
   void take(const Event&);
@@ -105,7 +110,7 @@ struct Brain::Rooms {
   void loss_accepted(const LossAccepted&);
   void lock_gained(const LockGained&);
   void lock_lost(const LockLost&);
-  void tablet_answered(const TabletAnswered&);
+  void tablet_answered(TabletAnswered);  // answers.cc
   void timer_fired(const TimerFired&);
   void routed(const Route&, const TabletAnswered&);
 
@@ -159,7 +164,7 @@ struct Brain::Rooms {
   void look_into(PartitionKey, Replica& about, std::uint32_t what, TabletIndex whom, Call,
                  Duration at_most);
   bool is_left_paused(PartitionKey, const Partition&, const Replica&) const;
-  bool pretends(const Replica&) const;
+  bool pretends(PartitionKey, const Replica&) const;
   void contradiction_answered(const Route&, const Answer&);
   void pretender_leads(PartitionKey, Partition&, Replica&, Term);
   void pretender_was_told(PartitionKey, Replica&, const Answer&);

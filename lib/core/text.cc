@@ -208,7 +208,7 @@ std::string to_text(const Answer& a) {
   if (a.is_leader) text += " is-leader";
   for (const ReplicaStatus& r : a.replicas) {
     text += " " + to_text(r.at) + "=" + to_text(r.mode) + "," + to_text(r.state) + "," +
-            number(r.offset);
+            number(r.offset) + (r.name.empty() ? "" : "," + r.name);
   }
   for (const FollowerOffset& f : a.followers) text += " " + f.endpoint + "@" + number(f.offset);
   for (const RegisteredTask& t : a.tasks) {

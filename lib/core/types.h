@@ -144,6 +144,7 @@ enum class TabletState : std::uint8_t {
   kCutOff,     // No znode, answers.
   kRestarted,  // Answers, and no longer holds what it held.
   kHung,       // Its znode is there, its leaders hang. This version gives no such verdict.
+  kStranger,   // Another cluster's process answers on its address (SAFETY 21).
 };
 
 const char* to_text(Mode);

@@ -44,10 +44,13 @@ void Watch::start() {
   asking_.clear();
   for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
     Tablet& t = model_.tablet(i);
-    const bool registered = t.evidence.registered;
-    t.evidence = Evidence{};
-    t.evidence.registered = registered;
+    Evidence before = std::exchange(t.evidence, {});
+    t.evidence.registered = before.registered;
+    t.evidence.stale_since = before.stale_since;  // Whoever acts, it is the same znode.
     t.word_fresh = false;
+    t.identity = Identity::kUnheard;
+    t.named_ours = false;
+    t.held_under = t.outlived = 0;
     t.early = false;
     t.verdict = {TabletState::kUnknown, "it has not been asked yet", {}};
     t.since = desk_.now;
@@ -65,6 +68,7 @@ void Watch::stop() {
   running_ = false;
   asking_.clear();
   to_judge_.clear();
+  to_ask_.clear();
   changed.clear();
 }
 
@@ -86,6 +90,9 @@ void Watch::listed(const TabletsListed& list) {
       to_judge_.insert(i);
       mark_partitions(i);  // What a znode says counts beside the verdict (SAFETY 1).
       if (new_process) t.word_fresh = false;
+      t.listed_at = desk_.now;
+      t.evidence.stale_since.reset();
+      t.evidence.stranger.clear();  // Two cannot listen there: it is gone.
       if (running_) check(i);
     }
     t.evidence.registered = true;
@@ -109,13 +116,7 @@ void Watch::listed(const TabletsListed& list) {
 void Watch::connection_lost(const Endpoint& endpoint) {
   const auto i = model_.find_tablet(endpoint);
   if (!i || !running_) return;
-  Tablet& t = model_.tablet(*i);
-  t.word_fresh = false;
-  if (!t.first_sign) t.first_sign = desk_.now;
-  // What is held without a gap is not known any more (SAFETY 6).
-  for (const PartitionKey key : t.hosts) {
-    if (Replica* r = model_.partition(key)->on(*i)) r->word.held_since.reset();
-  }
+  lost_sight(*i);
   if (asking(*i).broken >= kQuickLooks) return;
   asking(*i).check_again = asking(*i).check_open;
   check(*i);
@@ -141,8 +142,13 @@ void Watch::poll(TabletIndex i) {
   Tablet& t = model_.tablet(i);
   // Or is it only the connection? One that was closed is made anew anyway.
   if (t.verdict.state == TabletState::kSuspect && a.broken == 0) check(i);
-  if (a.poll_open) return;
-  a.poll_open = true;
+  ask_for_all(i);
+}
+
+// Over the connection that stands.
+void Watch::ask_for_all(TabletIndex i) {
+  Tablet& t = model_.tablet(i);
+  if (std::exchange(asking(i).poll_open, true)) return;
   is_asked(i);
   desk_.call({Route::Owner::kWatch, i, kPoll, i, {}}, t.endpoint, GetTableStatus{}, kPollDeadline);
 }
@@ -181,6 +187,9 @@ void Watch::timer(const Route& route) {
       if (t.early && t.dead_since && desk_.now - *t.dead_since > kNoSessionIsLonger) {
         verdict_was_wrong(i, "its znode outlived its session");
       }
+      if (t.evidence.stale_since && desk_.now - *t.evidence.stale_since > kNoSessionIsLonger) {
+        znode_outlives_its_session(i);
+      }
       break;
     }
     case kCheckTimer:
@@ -208,6 +217,10 @@ void Watch::answered(const Route& route, const Answer& answer) {
   said(i, answer, route.asked_at);
   // Silence on an odd tablet: keep a question open, so that its first word is heard at once.
   if (route.what == kCheck && answer.transport == Transport::kSilent) check_later(i, kLookAgain);
+  // Its port answers, and who is at the other end of our connection has not said so yet.
+  if (route.what == kCheck && answer.ok() && model_.tablet(i).identity == Identity::kUnheard) {
+    to_ask_.insert(i);
+  }
 }
 
 void Watch::said(TabletIndex i, const Answer& answer, Instant asked_at) {
@@ -216,10 +229,17 @@ void Watch::said(TabletIndex i, const Answer& answer, Instant asked_at) {
   look_at_what_came(i, answer, asked_at);
 }
 
-void Watch::heard(TabletIndex i, const Answer& answer) {
+void Watch::heard(TabletIndex i, const Route& route, const Answer& answer) {
   if (!running_ || !has_znode_or_row(i)) return;
-  if (answer.answered()) lived(i);
-  if (answer.transport == Transport::kRefused) refused(i);
+  const bool says_who = asked_who_it_is(route);
+  if (says_who && answer.ok()) identify(i, route, answer);
+  const Tablet& t = model_.tablet(i);
+  // SAFETY 21: a stranger's life is not our tablet's, nor is that of a process without a znode that
+  // does not say what it holds.
+  const bool may_be_ours =
+      t.evidence.stranger.empty() && (t.evidence.registered || !says_who || answer.ok());
+  if (answer.answered() && may_be_ours) lived(i);
+  if (answer.transport == Transport::kRefused) refused(i, route.asked_at);
 }
 
 void Watch::lived(TabletIndex i) {
@@ -243,10 +263,17 @@ void Watch::forget_refusals(TabletIndex i) {
   asking(i).witnesses = {};
 }
 
-void Watch::refused(TabletIndex i) {
+void Watch::refused(TabletIndex i, Instant asked_at) {
   Tablet& t = model_.tablet(i);
   Evidence& e = t.evidence;
   to_judge_.insert(i);
+  e.stranger.clear();
+  // Whoever answers there next is another process than the one that made the znode, unless it is
+  // found to hold what that held.
+  if (asked_at >= t.listed_at) {
+    t.outlived = 0;
+    znode_may_be_stale(i);
+  }
   if (!t.first_sign) t.first_sign = desk_.now;
   if (!e.refused_first) {
     e.refused_first = desk_.now;
@@ -260,84 +287,6 @@ void Watch::refused(TabletIndex i) {
   } else if (e.follower_moves) {
     check_later(i, kSecondRefusalAfter);
   }
-}
-
-void Watch::take_words(TabletIndex i, const Answer& answer, Instant asked_at) {
-  Tablet& t = model_.tablet(i);
-  std::vector<const ReplicaStatus*> said;
-  said.reserve(answer.replicas.size());
-  for (const ReplicaStatus& r : answer.replicas) said.push_back(&r);
-  std::sort(said.begin(), said.end(), [](const auto* a, const auto* b) { return a->at < b->at; });
-  for (const PartitionKey key : t.hosts) {
-    const auto found = std::lower_bound(said.begin(), said.end(), key,
-                                        [](const auto* a, PartitionKey k) { return a->at < k; });
-    const bool held = found != said.end() && (*found)->at == key;
-    set_word(i, key, held ? *found : nullptr, asked_at);
-  }
-  if (!t.word_fresh) mark_partitions(i);
-  t.word_fresh = true;
-  const bool well = t.verdict.state == TabletState::kHealthy && t.evidence.registered;
-  if (well) t.first_sign.reset();  // It was only the connection.
-  const bool lacks = lacks_everything(t, i);
-  if (lacks != t.evidence.lacks_what_it_held) {
-    t.evidence.lacks_what_it_held = lacks;
-    to_judge_.insert(i);
-  }
-  const bool holds = std::any_of(t.hosts.begin(), t.hosts.end(), [&](PartitionKey key) {
-    const Replica* r = model_.partition(key)->on(i);
-    return r && r->word.held;
-  });
-  if (holds) verdict_was_wrong(i, "the same process answers");
-}
-
-void Watch::set_word(TabletIndex i, PartitionKey key, const ReplicaStatus* said, Instant asked_at) {
-  Partition* p = model_.partition(key);
-  Replica* r = p ? p->on(i) : nullptr;
-  if (!r || (r->word.asked_at && *r->word.asked_at > asked_at)) return;
-  Word& word = r->word;
-  const bool news = !word.asked_at || word.held != (said != nullptr) ||
-                    (said && (word.mode != said->mode || word.state != said->state)) ||
-                    *word.asked_at <= r->row_seen_at;
-  if (said) {
-    word.mode = said->mode;
-    word.state = said->state;
-    // While it loads it says 0: what is known of it stays.
-    const bool loading = !is_loaded(said->state);
-    if (loading) {
-      word.held_since.reset();
-    } else if (!word.held || !word.held_since) {
-      word.held_since = desk_.now;
-    }
-    if (!loading) {
-      if (word.offset != said->offset || !word.asked_at) word.moved_at = desk_.now;
-      word.offset = said->offset;
-      word.heard_at = asked_at;
-      word.said_at = desk_.now;
-    }
-    word.record_cnt = said->record_cnt;
-    word.record_bytes = said->record_bytes;
-    if (said->mode == Mode::kLeader) word.led_until = desk_.now;
-  } else {
-    word.held_since.reset();
-  }
-  word.asked_at = asked_at;
-  word.held = said != nullptr;
-  const Replica* leader = p->leader();
-  const bool still = leader && leader != r && r->is_alive && stands_still(*leader, *r);
-  if (news || still || p->diagnosis.condition != Condition::kHealthy) changed.insert(key);
-}
-
-bool Watch::lacks_everything(const Tablet& t, TabletIndex i) const {
-  bool any = false;
-  for (const PartitionKey key : t.hosts) {
-    const Partition* p = model_.partition(key);
-    const Replica* r = p ? p->on(i) : nullptr;
-    if (!r || !r->word.asked_at || *r->word.asked_at <= r->row_seen_at) continue;
-    if (r->word.held) return false;
-    any = true;
-  }
-  // No word since its rows changed: what was known of it still is.
-  return any || (t.evidence.lacks_what_it_held && !t.hosts.empty());
 }
 
 // SAFETY 15: not for ten minutes after a wrong verdict; and when more tablets than
@@ -358,10 +307,13 @@ bool Watch::early_allowed(const Tablet& of) const {
 void Watch::judge_all() {
   if (!running_) {
     to_judge_.clear();
+    to_ask_.clear();
     return;
   }
   const std::set<TabletIndex> now = std::exchange(to_judge_, {});
   for (const TabletIndex i : now) judge_one(i);
+  // Not before: an open question would say that it has not answered.
+  for (const TabletIndex i : std::exchange(to_ask_, {})) ask_for_all(i);
 }
 
 void Watch::judge_one(TabletIndex i) {
@@ -379,7 +331,9 @@ void Watch::judge_one(TabletIndex i) {
   // text says what is seen now.
   const TabletState was = t.verdict.state;
   const bool answers = !t.evidence.unanswered_since && !t.evidence.refused_first;
-  if (t.verdict.dead() && !answers && verdict.state != TabletState::kCrashed) {
+  const bool is_news =
+      verdict.state == TabletState::kCrashed || verdict.state == TabletState::kStranger;
+  if (t.verdict.dead() && !answers && !is_news) {
     const bool is_seen = verdict.dead() || verdict.state == TabletState::kSuspect;
     if (is_seen) t.verdict.why = std::move(verdict.why);
     return;
@@ -401,7 +355,9 @@ void Watch::judge_one(TabletIndex i) {
   }
   if (was != TabletState::kUnknown || t.verdict.state != TabletState::kHealthy) {
     desk_.note(dead ? Severity::kError : Severity::kInfo, "tablet",
-               "tablet " + t.endpoint + " is " + to_text(t.verdict.state) + ": " + t.verdict.why,
+               "tablet " + t.endpoint + " is " +
+                   (t.verdict.state == TabletState::kStranger ? "a " : "") +
+                   to_text(t.verdict.state) + ": " + t.verdict.why,
                {{"tablet", t.endpoint}, {"state", to_text(t.verdict.state)}});
   }
   mark_partitions(i);
@@ -412,6 +368,8 @@ void Watch::let_go(TabletIndex i) {
   Tablet& t = model_.tablet(i);
   if (t.verdict.dead() || t.verdict.state == TabletState::kUnknown) return;
   t.evidence = {};
+  t.identity = Identity::kUnheard;
+  t.named_ours = false;
   t.word_fresh = false;
   t.first_sign.reset();
   t.verdict = {TabletState::kUnknown, "it has no znode, and no row names it", {}};

@@ -24,8 +24,12 @@ class Watch {
   void listed(const TabletsListed&);
   void connection_lost(const Endpoint&);
   void stalled();  // Our own silence: start counting anew.
-  // Any answer of a tablet, whoever asked: it lives, or refuses.
-  void heard(TabletIndex, const Answer&);
+  // Any answer from a tablet's address, whoever asked: who answers, and that it lives, or refuses.
+  void heard(TabletIndex, const Route&, const Answer&);
+  // It is an answer to GetTableStatus, which tells who answers.
+  static bool asked_who_it_is(const Route&);
+  // To a question about one partition it named another table: it is asked who it is.
+  void names_others(TabletIndex);
   // Somebody else asks it what it holds, and what it said to that (GetTableStatus).
   void is_asked(TabletIndex);
   void said(TabletIndex, const Answer&, Instant asked_at);
@@ -74,9 +78,10 @@ class Watch {
   Asking& asking(TabletIndex);
   bool has_znode_or_row(TabletIndex) const;
   void poll(TabletIndex);
+  void ask_for_all(TabletIndex);
   void check(TabletIndex);
   void check_later(TabletIndex, Duration);
-  void refused(TabletIndex);
+  void refused(TabletIndex, Instant asked_at);
   void lived(TabletIndex);
   void forget_refusals(TabletIndex);
   void look_at_what_came(TabletIndex, const Answer&, Instant asked_at);
@@ -85,8 +90,16 @@ class Watch {
   void choose_witnesses(TabletIndex);
   void ask_witnesses(TabletIndex);
   void witness_answered(TabletIndex, const Route&, const Answer&);
+  // Whose process answers: watch_identity.cc.
+  void identify(TabletIndex, const Route&, const Answer&);
+  static bool came_over_our_connection(const Route&);
+  void look_at_znode(TabletIndex, const Holdings&);
+  void znode_may_be_stale(TabletIndex);
+  void znode_outlives_its_session(TabletIndex);
+  void lost_sight(TabletIndex);
   void take_words(TabletIndex, const Answer&, Instant asked_at);
   void set_word(TabletIndex, PartitionKey, const ReplicaStatus*, Instant asked_at);
+  const ReplicaStatus* ours(TabletIndex, PartitionKey, Replica&, const ReplicaStatus*);
   bool early_allowed(const Tablet&) const;
   bool lacks_everything(const Tablet&, TabletIndex) const;
   void judge_one(TabletIndex);
@@ -99,6 +112,7 @@ class Watch {
   bool running_ = false;
   std::vector<Asking> asking_;
   std::set<TabletIndex> to_judge_;
+  std::set<TabletIndex> to_ask_;  // Over the connection that stands, once they are judged.
   std::uint64_t needless_ = 0;
   std::uint32_t witness_sets_ = 0;
 };

@@ -14,6 +14,18 @@ bool changes(const Call& call) {
          !std::holds_alternative<GetManifest>(call) && !std::holds_alternative<GetTaskStatus>(call);
 }
 
+std::optional<PartitionKey> partition_of(const Call& call) {
+  return std::visit(
+      [](const auto& c) -> std::optional<PartitionKey> {
+        if constexpr (requires { c.at; }) {
+          return c.at;
+        } else {
+          return std::nullopt;
+        }
+      },
+      call);
+}
+
 const ReplicaStatus* Answer::status_of(PartitionKey at) const {
   const auto found = std::find_if(replicas.begin(), replicas.end(),
                                   [&](const ReplicaStatus& s) { return s.at == at; });
@@ -179,6 +191,8 @@ const char* to_text(TabletState v) {
       return "restarted";
     case TabletState::kHung:
       return "hung";
+    case TabletState::kStranger:
+      return "stranger";
   }
   return "?";
 }
@@ -199,6 +213,8 @@ const char* to_text(Transport v) {
       return "not-sent";
     case Transport::kNowhere:
       return "nowhere";
+    case Transport::kStranger:
+      return "stranger";
   }
   return "?";
 }

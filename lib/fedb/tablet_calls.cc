@@ -89,6 +89,7 @@ void take_status(const std::string& payload, core::Answer& to) {
     r.state = static_cast<core::TableState>(s.state());
     r.record_cnt = s.record_cnt();
     r.record_bytes = s.record_byte_size();
+    r.name = s.name();
   }
 }
 

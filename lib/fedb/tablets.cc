@@ -15,6 +15,8 @@ constexpr const char* kService = "TabletServer";
 
 constexpr const char* kNotAllowed = "no lock or no fresh contact with ZooKeeper";
 
+constexpr const char* kNoConnection = "no connection stands to whoever was last heard there";
+
 constexpr const char* kNoEndpoint = "its name is no endpoint IP:PORT";
 
 // A shorter call that was not answered in time says nothing about its connection.
@@ -36,7 +38,6 @@ Tablets::Line& Tablets::line(const core::Endpoint& endpoint) {
   if (!line.channel) {
     line.channel = std::make_unique<rpc::Channel>(io_, endpoint, rpc::Channel::Options{});
     line.channel->on_lost = [this, endpoint](rpc::Lost) { tell_(core::ConnectionLost{endpoint}); };
-    line.channel->on_connected = [this, &line] { connected(line); };
   }
   return line;
 }
@@ -57,18 +58,18 @@ void Tablets::call(const core::CallTablet& command) {
       return;
     }
     if (!line(command.tablet).channel->connected()) {
-      wait_for_connection(command);
+      refuse(command, core::Transport::kNotSent, kNoConnection);
       return;
     }
   }
-  send(command, command.deadline);
+  send(command);
 }
 
-void Tablets::send(const core::CallTablet& command, Duration deadline) {
+void Tablets::send(const core::CallTablet& command) {
   WireCall wire = to_wire(command.call, numbering_);
   line(command.tablet)
       .channel->call(
-          kService, wire.method, std::move(wire.request), deadline,
+          kService, wire.method, std::move(wire.request), command.deadline,
           [this, alive = alive_, command](const rpc::Answer& answer) {
             if (!*alive) return;
             Line& used = line(command.tablet);
@@ -90,38 +91,6 @@ void Tablets::refuse(const core::CallTablet& command, core::Transport how, std::
   });
 }
 
-// SAFETY 14: until the connection stands, the lock may be lost and this process stopped for
-// minutes. So a question that changes nothing makes it.
-void Tablets::wait_for_connection(const core::CallTablet& command) {
-  line(command.tablet).waiting.push_back({command, boot_now() + command.deadline});
-  WireCall question = to_wire(core::GetTableStatus{}, numbering_);
-  line(command.tablet)
-      .channel->call(kService, question.method, std::move(question.request), command.deadline,
-                     [this, alive = alive_, command](const rpc::Answer& answer) {
-                       if (*alive) question_answered(command, answer);
-                     });
-}
-
-void Tablets::connected(Line& line) {
-  for (const Waiting& w : std::exchange(line.waiting, {})) {
-    const Duration left = w.until - boot_now();
-    if (!may_change() || left <= Duration::zero()) {
-      refuse(w.command, core::Transport::kNotSent, kNotAllowed);
-    } else {
-      send(w.command, left);
-    }
-  }
-}
-
-// A call that waits still has had no connection: it was certainly not carried out.
-void Tablets::question_answered(const core::CallTablet& command, const rpc::Answer& answer) {
-  const auto waits = [&](const Waiting& w) { return w.command.id == command.id; };
-  if (std::erase_if(line(command.tablet).waiting, waits) == 0) return;
-  const bool refused = answer.outcome == rpc::Outcome::kRefused;
-  refuse(command, refused ? core::Transport::kRefused : core::Transport::kNotSent,
-         answer.error_text);
-}
-
 void Tablets::call_fresh(const core::CallTablet& command) {
   rpc::Channel::Options options;
   options.connect_timeout = command.deadline;
@@ -141,7 +110,10 @@ void Tablets::fresh_answered(const core::CallTablet& command, const rpc::Answer&
   Line& standing = line(command.tablet);
   if (answer.outcome == rpc::Outcome::kAnswered && standing.timed_out) {
     standing.timed_out = false;
+    const bool stood = standing.channel->connected();
     standing.channel->drop();
+    // The next one may lead to somebody else (SAFETY 21).
+    if (stood) tell_(core::ConnectionLost{command.tablet});
   }
   tell_(told(command, answer));
   // Not from inside its own callback.

@@ -1,7 +1,9 @@
 // The connections to the tablets: one each, plus a fresh one where the brain wants to know whether
 // a port still answers. Carries CallTablet out and tells how each call and each connection ended.
-// Never retries. What changes something does not wait in a connection that is still being made: it
-// is sent over one that stands, if it is allowed at that moment. Owned by the hands; one thread.
+// Never retries. What changes something is sent over a connection that stands, if it is allowed at
+// that moment, or not at all: until one is made the lock may be lost (SAFETY 14), and whoever
+// listens at its other end is not the one that the brain has heard (SAFETY 21). The brain is told
+// of every connection that ends before another one is made. Owned by the hands; one thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -37,22 +39,13 @@ class Tablets {
   void drop_all();
 
  private:
-  // A call that changes something and has no connection yet.
-  struct Waiting {
-    core::CallTablet command;
-    Instant until;
-  };
   struct Line {
     std::unique_ptr<rpc::Channel> channel;
     bool timed_out = false;  // Since the last answer.
-    std::vector<Waiting> waiting;
   };
   Line& line(const core::Endpoint& endpoint);
-  void send(const core::CallTablet& command, Duration deadline);
+  void send(const core::CallTablet& command);
   void refuse(const core::CallTablet& command, core::Transport how, std::string why);
-  void wait_for_connection(const core::CallTablet& command);
-  void connected(Line& line);
-  void question_answered(const core::CallTablet& command, const rpc::Answer& answer);
   void call_fresh(const core::CallTablet& command);
   void fresh_answered(const core::CallTablet& command, const rpc::Answer& answer);
 

@@ -57,6 +57,9 @@ void Scenario::learn_tablets() {
     if (Daemon* d = world_.find_daemon(w.at(0))) return d->kill();
     world_.kill(tablet_named(w.at(0)));
   };
+  // stranger A flow/0 theirs leader: another cluster's tablet takes A's address, and holds table
+  // theirs under flow's tid, as leader; stranger A: it holds nothing.
+  commands_["stranger"] = [this](const Words& w) { make_stranger(w); };
   commands_["restart"] = [this](const Words& w) { world_.restart(tablet_named(w.at(0))); };
   commands_["pause"] = [this](const Words& w) {
     if (Daemon* d = world_.find_daemon(w.at(0))) return d->pause();
@@ -117,6 +120,11 @@ void Scenario::learn_tablets() {
   commands_["unload"] = [this](const Words& w) {
     world_.trouble(tablet_named(w.at(0)), "unloaded by hand");
     world_.tablet(tablet_named(w.at(0))).memory.erase(partition_named(w.at(1)));
+  };
+  // misname C flow/0 old: what it holds in memory there is table old.
+  commands_["misname"] = [this](const Words& w) {
+    world_.trouble(tablet_named(w.at(0)), "holds another table");
+    world_.tablet(tablet_named(w.at(0))).memory.at(partition_named(w.at(1))).name = w.at(2);
   };
   // promote B flow/0 7: somebody does it by hand, with that term.
   commands_["promote"] = [this](const Words& w) {
@@ -206,6 +214,17 @@ void Scenario::make_table(const Words& w) {
     table.partitions.push_back(std::move(p));
   }
   world_.add_table(std::move(table));
+}
+
+void Scenario::make_stranger(const Words& w) {
+  std::vector<core::ReplicaStatus> holds;
+  if (w.size() > 1) {
+    const bool leads = w.at(3) == "leader";
+    holds.push_back({partition_named(w.at(1)), 500,
+                     leads ? core::Mode::kLeader : core::Mode::kFollower, core::TableState::kNormal,
+                     500, 500, w.at(2)});
+  }
+  world_.replace(tablet_named(w.at(0)), std::move(holds));
 }
 
 void Scenario::change_policy(const Words& w) {
@@ -337,6 +356,8 @@ void Scenario::show_table(const core::TableShape& table) {
       const auto* held = t.held(at);
       if (!t.running()) {
         words += " is dead";
+      } else if (t.is_stranger()) {
+        words += " is a stranger";
       } else if (!held) {
         words += " holds nothing";
       } else {

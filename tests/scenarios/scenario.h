@@ -35,6 +35,7 @@ class Scenario {
   void learn_tablets();
   void learn_network();
   void make_table(const Words&);
+  void make_stranger(const Words&);
   void change_policy(const Words&);
   void die_after(const Words&);
   void poison(const Words&);

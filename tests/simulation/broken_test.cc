@@ -221,8 +221,9 @@ TEST(Broken, ElectsTheLowestOffset) {
 
 // SAFETY 8: old leaders are left as they are.
 TEST(Broken, SkipsTheDemotion) {
-  expect_found("SAFETY 8: two leaders do not persist",
-               [](World& world) { swallow<core::Demote>(world, core::Transport::kAnswered); });
+  expect_found(
+      "SAFETY 8: two leaders do not persist",
+      [](World& world) { swallow<core::Demote>(world, core::Transport::kAnswered); }, 500);
 }
 
 // SAFETY 6: it takes the first that is loaded.
@@ -385,6 +386,19 @@ TEST(Broken, ActsWithoutTheLock) {
         };
       },
       500);
+}
+
+// SAFETY 21: whoever answers on a tablet's address is taken for that tablet.
+TEST(Broken, TakesAnAddressForAnIdentity) {
+  expect_found("SAFETY 21: strangers are told nothing", [](World& world) {
+    world.tamper.event = [&world](const Daemon&, core::Event& event) {
+      auto* e = std::get_if<core::TabletAnswered>(&event);
+      if (!e) return;
+      for (core::ReplicaStatus& r : e->answer.replicas) {
+        if (const core::TableShape* ours = world.keeper.table(r.at)) r.name = ours->name;
+      }
+    };
+  });
 }
 
 // It acts although it is switched off, and beside a nameserver.

@@ -64,6 +64,7 @@ void Chaos::choose_faults() {
       {2, [this] { unreadable(); }},
       {2, [this] { reload(); }},
       {2, [this] { promote_by_hand(); }},
+      {5, [this] { stranger(); }},
   };
   for (const Fault& fault : all) {
     if (world_.dice.chance(0.6)) faults_.push_back(fault);
@@ -102,6 +103,7 @@ void Chaos::calm() {
     tablet->unhang();
     world_.trouble(name, "calm");
     const bool stays_dead = leave_dead && world_.dice.chance(0.5);
+    if (tablet->is_stranger() && world_.dice.chance(0.5)) world_.kill(name);
     if (!tablet->running() && stays_dead) world_.kill(name);
     if (!tablet->running() && !stays_dead) world_.restart(name);
   }
@@ -355,6 +357,40 @@ void Chaos::promote_by_hand() {
   const core::Term term = held->term + (world_.dice.chance(0.3) ? 100'000 : 0);
   t.call(core::Promote{at, term, {}}, [](const core::Answer&) {});
   if (world_.dice.chance(0.5)) hang(t, method_of(core::GetTermPair{at}));
+}
+
+// At once or a little later, beside the znode that is still there or long after it; it may hold
+// nothing at first. It stays until the tablet is started again.
+void Chaos::stranger() {
+  const std::string name = any_tablet().endpoint();
+  world_.kill(name);
+  const Range after{Duration{0}, world_.dice.chance(0.5) ? milliseconds{30} : milliseconds{5000}};
+  later(after, [this, name, holds = what_a_stranger_holds()] {
+    if (world_.tablet(name).running()) return;
+    const bool empty_at_first = world_.dice.chance(0.3);
+    world_.replace(name, empty_at_first ? std::vector<core::ReplicaStatus>{} : holds);
+    later(kWhile, [this, name, holds] { world_.tablet(name).stranger_holds(holds); });
+    if (world_.dice.chance(0.8)) {
+      later({seconds{1}, seconds{15}}, [this, name] { world_.restart(name); });
+    }
+  });
+}
+
+// Tables of other names under tids and pids that are ours, too, or under others.
+std::vector<core::ReplicaStatus> Chaos::what_a_stranger_holds() {
+  std::vector<core::ReplicaStatus> all;
+  const auto holds = [&](core::PartitionKey at) {
+    const core::Mode mode = world_.dice.chance(0.5) ? core::Mode::kLeader : core::Mode::kFollower;
+    const core::Offset offset = world_.dice.below(1'000);
+    all.push_back({at, offset, mode, core::TableState::kNormal, offset, offset, "theirs"});
+  };
+  for (const auto& [znode, table] : world_.keeper.tables()) {
+    for (const core::PartitionShape& p : table.partitions) {
+      if (world_.dice.chance(0.5)) holds({table.tid, p.pid});
+    }
+  }
+  if (world_.dice.chance(0.3)) holds({900, 0});
+  return all;
 }
 
 // --- The network

@@ -62,6 +62,9 @@ class Chaos : public Observer {
   void lose_session();
   // Somebody tells a follower to lead beside its leader; and it may not say by what term.
   void promote_by_hand();
+  // Another cluster's tablet takes the address of one that died.
+  void stranger();
+  std::vector<core::ReplicaStatus> what_a_stranger_holds();
   // --- The network
   void cut(const std::string& a, const std::string& b, Range how_long);
   void reject();

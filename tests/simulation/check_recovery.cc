@@ -320,7 +320,8 @@ class NothingIsLeftBehind : public Checker {
  private:
   bool runs(const core::Endpoint& name) const {
     const auto tablet = world_.tablets().find(name);
-    return tablet != world_.tablets().end() && tablet->second->running();
+    return tablet != world_.tablets().end() && tablet->second->running() &&
+           !tablet->second->is_stranger();
   }
 
   void look_at_followers(const core::Endpoint& name, core::PartitionKey key,

@@ -27,7 +27,7 @@ bool Listener::is_void(const Daemon& daemon, core::RequestId id) const {
 bool Listener::hears_status(const Daemon& daemon, const core::CallTablet& c,
                             const core::Answer& answer) const {
   if (!std::holds_alternative<core::GetTableStatus>(c.call) || !answer.ok()) return false;
-  return !is_void(daemon, c.id);
+  return !world_.tablet(c.tablet).is_stranger() && !is_void(daemon, c.id);
 }
 
 }  // namespace failoverd::simulation

@@ -40,7 +40,7 @@ class Listener : public Checker {
   void before_step(const Daemon& daemon, const core::Event& event) override;
 
  protected:
-  // Whether this answer to GetTableStatus is heard.
+  // Whether this answer to GetTableStatus is heard: a stranger's is not (SAFETY 21).
   bool hears_status(const Daemon&, const core::CallTablet&, const core::Answer&) const;
   bool is_void(const Daemon&, core::RequestId) const;
 
@@ -65,5 +65,7 @@ void add_restart_checkers(World&, const Ledger&, Checkers&);
 void add_loss_checkers(World&, const Ledger&, Checkers&);
 // When ZooKeeper does not take a table: check_left_alone.cc.
 void add_left_alone_checkers(World&, const Ledger&, Checkers&);
+// Other clusters' tablets: check_strangers.cc.
+void add_stranger_checkers(World&, const Ledger&, Checkers&);
 
 }  // namespace failoverd::simulation

@@ -57,6 +57,8 @@ class Daemon {
 
   // --- Tablets: daemon_calls.cc
   void connection_broke(const std::string& tablet, std::uint64_t process);
+  // The process at the other end of the connection that stands, as far as this daemon knows.
+  std::optional<std::uint64_t> connected_to(const std::string& tablet) const;
 
   // --- For tests that break things
   void tell(core::Event);  // Its brain steps, and what it commands is carried out.
@@ -100,6 +102,7 @@ class Daemon {
 
   void call(const core::CallTablet&);
   void connect(core::RequestId);
+  void connection_stands(const std::string& tablet, std::uint64_t process);
   void send_request(core::RequestId, std::uint64_t process);
   void request_arrived(core::RequestId, const core::CallTablet&, std::uint64_t process);
   void timed_out(core::RequestId);

@@ -8,15 +8,17 @@ namespace failoverd::simulation {
 
 void Daemon::call(const core::CallTablet& c) {
   pending_[c.id] = {c, 0, false};
-  if (core::changes(c.call) && !may_change()) {
-    world_.schedule.after(Duration{0}, guarded([this, id = c.id] {
-                            finish(id, core::Transport::kNotSent, "not allowed to now");
+  const auto channel = channels_.find(c.tablet);
+  const bool stands = channel != channels_.end();
+  if (core::changes(c.call) && !(may_change() && stands)) {
+    const std::string why = stands ? "not allowed to now" : "no connection";
+    world_.schedule.after(Duration{0}, guarded([this, id = c.id, why] {
+                            finish(id, core::Transport::kNotSent, why);
                           }));
     return;
   }
   world_.schedule.after(c.deadline, guarded([this, id = c.id] { timed_out(id); }));
-  const auto channel = channels_.find(c.tablet);
-  if (!c.fresh && channel != channels_.end()) {
+  if (!c.fresh && stands) {
     send_request(c.id, channel->second);
   } else {
     connect(c.id);
@@ -35,11 +37,8 @@ void Daemon::connect(core::RequestId id) {
                   const auto found = pending_.find(id);
                   if (found == pending_.end()) return;
                   if (!open) return finish(id, core::Transport::kRefused, "connection refused");
-                  if (!found->second.call.fresh) channels_[to] = process;
-                  if (core::changes(found->second.call.call) && !may_change()) {
-                    return finish(id, core::Transport::kNotSent, "not allowed to any more");
-                  }
-                  send_request(id, process);
+                  if (!found->second.call.fresh) connection_stands(to, process);
+                  if (pending_.contains(id)) send_request(id, process);
                 }));
   });
 }
@@ -71,6 +70,19 @@ void Daemon::request_arrived(core::RequestId id, const core::CallTablet& c, std:
           world_.tell(&Observer::carried_out, name_, c, answer);
         });
   });
+}
+
+// Another call's connection may have been made to a process that has ended since.
+void Daemon::connection_stands(const std::string& tablet, std::uint64_t process) {
+  const auto channel = channels_.find(tablet);
+  const bool other = channel != channels_.end() && channel->second != process;
+  if (other) connection_broke(tablet, channel->second);
+  channels_[tablet] = process;
+}
+
+std::optional<std::uint64_t> Daemon::connected_to(const std::string& tablet) const {
+  const auto channel = channels_.find(tablet);
+  return channel == channels_.end() ? std::nullopt : std::optional{channel->second};
 }
 
 void Daemon::connection_broke(const std::string& tablet, std::uint64_t process) {

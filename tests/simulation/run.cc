@@ -99,6 +99,11 @@ bool electable(World& world, core::PartitionKey at, const core::PartitionShape& 
 
 using Unmet = std::vector<Violation>;
 
+bool sends_to(const Tablet::Held& leader, const core::Endpoint& endpoint) {
+  return std::any_of(leader.followers.begin(), leader.followers.end(),
+                     [&](const auto& f) { return f.endpoint == endpoint; });
+}
+
 void look_at_followers(World& world, core::PartitionKey at, const core::PartitionShape& p,
                        const core::Endpoint& leader, Unmet& unmet) {
   const std::string name = world.name_of(at) + ": ";
@@ -108,6 +113,9 @@ void look_at_followers(World& world, core::PartitionKey at, const core::Partitio
     const Tablet& t = world.tablet(row.endpoint);
     const auto* held = t.held(at);
     if (t.leads(at)) unmet.push_back({kLedAgain, name + row.endpoint + " leads, too"});
+    if (t.is_stranger() && sends_to(of_leader, row.endpoint)) {
+      unmet.push_back({kLedAgain, name + "its leader sends to the stranger " + row.endpoint});
+    }
     if (!row.is_alive) {
       if (world.supervised(row.endpoint))
         unmet.push_back({kLedAgain, name + row.endpoint + " is not alive"});
@@ -120,8 +128,7 @@ void look_at_followers(World& world, core::PartitionKey at, const core::Partitio
     if (held->term > of_leader.term) {
       unmet.push_back({kFencesEnd, name + "its leader is fenced at " + row.endpoint});
     }
-    if (std::none_of(of_leader.followers.begin(), of_leader.followers.end(),
-                     [&](const auto& f) { return f.endpoint == row.endpoint; })) {
+    if (!sends_to(of_leader, row.endpoint)) {
       unmet.push_back({kLedAgain, name + "its leader does not send to " + row.endpoint});
     }
   }
@@ -236,6 +243,7 @@ RunResult run(const RunOptions& options) {
   add_restart_checkers(world, ledger, checkers);
   add_loss_checkers(world, ledger, checkers);
   add_left_alone_checkers(world, ledger, checkers);
+  add_stranger_checkers(world, ledger, checkers);
   std::unique_ptr<Trace> trace;
   if (options.trace) {
     trace = std::make_unique<Trace>(world, *options.trace);

@@ -40,18 +40,6 @@ std::optional<Method> method_named(const std::string& name) {
   return static_cast<Method>(found - kNames.begin());
 }
 
-std::optional<core::PartitionKey> partition_of(const core::Call& call) {
-  return std::visit(
-      [](const auto& c) -> std::optional<core::PartitionKey> {
-        if constexpr (requires { c.at; }) {
-          return c.at;
-        } else {
-          return std::nullopt;
-        }
-      },
-      call);
-}
-
 Tablet::Tablet(World& world, std::string endpoint)
     : world_(world), endpoint_(std::move(endpoint)) {}
 
@@ -73,6 +61,8 @@ void Tablet::kill() {
   if (!running_) return;
   running_ = false;
   paused_ = false;
+  stranger_.reset();
+  ended_at_ = world_.schedule.now();
   forget_memory();
   backlog_.clear();
   hung_.clear();
@@ -148,6 +138,7 @@ void Tablet::call(const core::Call& call, Done done, Done carried_out) {
 }
 
 core::Answer Tablet::carry_out(const core::Call& call) {
+  if (stranger_) return stranger_answers(call);
   return std::visit(Overload{
                         [&](const core::GetTableStatus& c) { return status(c); },
                         [&](const core::GetTermPair& c) { return term_pair(c.at); },
@@ -175,7 +166,7 @@ core::Answer Tablet::status(const core::GetTableStatus& c) const {
   for (const auto& [key, h] : memory) {
     if (c.at && *c.at != key) continue;
     const core::Offset last = offset(key, h);
-    a.replicas.push_back({key, last, h.mode, h.state, last, last * 100});
+    a.replicas.push_back({key, last, h.mode, h.state, last, last * 100, h.name});
   }
   return a;
 }
@@ -308,11 +299,12 @@ core::Offset Tablet::offset(core::PartitionKey at, const Held& h) const {
   return h.loaded() ? log(at).offset() : h.in_new_file;
 }
 
-void Tablet::create(core::PartitionKey at, core::Mode mode, core::Term term,
-                    const std::vector<std::string>& followers) {
+void Tablet::create(core::PartitionKey at, const std::string& name, core::Mode mode,
+                    core::Term term, const std::vector<std::string>& followers) {
   disk[at] = {};
   Held& h = memory[at];
   h = {};
+  h.name = name;
   h.instance = ++last_run_;
   h.mode = mode;
   h.term = term;

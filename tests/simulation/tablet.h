@@ -29,8 +29,7 @@ using Method = std::size_t;
 Method method_of(const core::Call&);
 std::string name_of(Method);
 std::optional<Method> method_named(const std::string&);
-// What partition the call is about; none: the whole tablet.
-std::optional<core::PartitionKey> partition_of(const core::Call&);
+using core::partition_of;
 
 // Codes that only the made-up tablet needs to know.
 inline constexpr int kAddTaskFailed = -1;
@@ -51,6 +50,7 @@ class Tablet {
 
   // A partition in memory.
   struct Held {
+    std::string name;  // The table's, as it was told.
     core::Term term = 0;
     core::Mode mode = core::Mode::kFollower;
     core::TableState state = core::TableState::kNormal;
@@ -112,10 +112,16 @@ class Tablet {
   void power_cut();  // Its machine is off until it is started: nobody even refuses.
   void pause();
   void resume();
+  // Another cluster's tablet takes the address, and holds this: tablet_stranger.cc. What ours has
+  // on its disk is safe.
+  void start_stranger(std::vector<core::ReplicaStatus> holds);
+  void stranger_holds(std::vector<core::ReplicaStatus> holds);
+  bool is_stranger() const { return stranger_.has_value(); }
+  Instant ended_at() const { return ended_at_; }  // The process before this one, the last time.
   bool running() const { return running_; }
   bool paused() const { return paused_; }
   bool powered() const { return powered_; }
-  bool serves() const { return running_ && !paused_; }
+  bool serves() const { return running_ && !paused_ && !stranger_; }
   std::uint64_t process() const { return process_; }
   SessionId session() const { return session_; }
   bool registered() const;
@@ -151,7 +157,7 @@ class Tablet {
   core::Offset offset(core::PartitionKey, const Held&) const;  // As it answers it.
   bool leads(core::PartitionKey) const;
   // The table is made, as the nameserver's CreateTable does.
-  void create(core::PartitionKey, core::Mode, core::Term,
+  void create(core::PartitionKey, const std::string& name, core::Mode, core::Term,
               const std::vector<std::string>& followers);
   // What LoadTable leaves in memory: the replica with this log, from wherever it came.
   void load(core::PartitionKey, core::Mode, core::Term, Log);
@@ -170,6 +176,7 @@ class Tablet {
   enum class File { kMeta, kSnapshot, kManifest };
 
   core::Answer carry_out(const core::Call&);
+  core::Answer stranger_answers(const core::Call&) const;
   core::Answer status(const core::GetTableStatus&) const;
   core::Answer term_pair(core::PartitionKey) const;
   core::Answer probe(const core::Probe&);
@@ -232,6 +239,8 @@ class Tablet {
   bool powered_ = true;
   std::uint64_t process_ = 0;
   SessionId session_ = 0;
+  std::optional<std::vector<core::ReplicaStatus>> stranger_;
+  Instant ended_at_;
   std::vector<Work> backlog_;  // What came while it was stopped.
   std::uint64_t last_run_ = 0;
   std::uint64_t last_attempt_ = 0;

@@ -83,6 +83,7 @@ core::Answer Tablet::load_table(const core::LoadTable& c) {
   if (!disk.contains(c.at)) return answer(core::kTableDirIsNotExist, "table db path is not exist");
   if (memory.contains(c.at)) return answer(core::kTableAlreadyExists, "table already exists");
   Held& h = memory[c.at];
+  h.name = c.name;
   h.mode = c.mode;
   h.term = c.mode == core::Mode::kLeader ? c.term : 0;
   // Until its task begins it is there with offset 0, and not even kTableLoading (SAFETY 19).

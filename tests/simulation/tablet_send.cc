@@ -113,7 +113,7 @@ void Tablet::file_sent(const std::shared_ptr<Copy>& copy, std::uint64_t attempt,
 
 // What comes lies beside what was there: a binlog that was there is read after the snapshot.
 bool Tablet::receive(const Copy& copy, File file) {
-  if (memory.contains(copy.at)) return false;  // 101
+  if (memory.contains(copy.at) || stranger_) return false;  // 101
   Directory& d = disk[copy.at];
   if (file != File::kManifest) return true;
   Directory now;

@@ -45,7 +45,8 @@ void World::add_table(core::TableShape shape) {
     for (const core::Row& row : p.rows) {
       const core::Mode mode = row.is_leader ? core::Mode::kLeader : core::Mode::kFollower;
       tablet(row.endpoint)
-          .create(at, mode, term, row.is_leader ? followers : std::vector<std::string>{});
+          .create(at, shape.name, mode, term,
+                  row.is_leader ? followers : std::vector<std::string>{});
     }
   }
   keeper.write_table(std::move(shape), "nameserver");
@@ -145,6 +146,12 @@ void World::restart(const std::string& name) {
   schedule.after(dice.in(timing.start), [this, name] {
     if (wanted_.contains(name)) tablet(name).start();
   });
+}
+
+void World::replace(const std::string& name, std::vector<core::ReplicaStatus> holds) {
+  kill(name);
+  trouble(name, "another cluster's tablet has its address");
+  tablet(name).start_stranger(std::move(holds));
 }
 
 void World::supervise(const std::string& name) {

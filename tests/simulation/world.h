@@ -85,6 +85,8 @@ class World {
   // Its machine goes off, and what it had not synced is lost; nobody starts it again.
   void power_cut(const std::string& tablet);
   void restart(const std::string& tablet);  // Killed if need be, and started.
+  // Killed if need be; another cluster's tablet is started on its address.
+  void replace(const std::string& tablet, std::vector<core::ReplicaStatus> holds);
   void pause(const std::string& tablet);
   void resume(const std::string& tablet);
   void trouble(const std::string& tablet, const std::string& what);

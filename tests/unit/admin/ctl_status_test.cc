@@ -63,6 +63,7 @@ TEST(CtlStatus, WhatIsWrongComesFirst) {
   view.holds = {mass_loss};
   view.holds_total = 1;
   view.unreadable = {{"torn", "/rtidb_cluster/table/table_data/torn", "no tid"}};
+  view.strangers = {{"127.0.0.1:9721", "it holds theirs/0 (tid 2, leader)", kNow - 2000}};
   view.would_do = {"kChangeLeaderOP flow 0"};
   admin::OpRow op;
   op.op_id = 1'000'000'001;
@@ -83,6 +84,7 @@ TEST(CtlStatus, WhatIsWrongComesFirst) {
             "... and 1 more partitions\n"
             "held for 1s: 3 of 4 tablets were lost within 10 s\n"
             "left alone: table torn (/rtidb_cluster/table/table_data/torn): no tid\n"
+            "stranger on 127.0.0.1:9721 for 2s: it holds theirs/0 (tid 2, leader)\n"
             "would be done were auto_failover on:\n"
             "  kChangeLeaderOP flow 0\n"
             "op 1000000001: kChangeLeaderOP flow 0, kDoing at kSelectLeader, for 2s: 1 of 2 have "

@@ -72,6 +72,7 @@ TEST(Metrics, SaysWhatIsTrueNow) {
                            "failoverd_tablets{state=\"cut_off\"} 0",
                            "failoverd_tablets{state=\"restarted\"} 0",
                            "failoverd_tablets{state=\"hung\"} 0",
+                           "failoverd_tablets{state=\"stranger\"} 0",
                            "failoverd_partitions{state=\"healthy\"} 7",
                            "failoverd_partitions{state=\"degraded\"} 0",
                            "failoverd_partitions{state=\"leaderless\"} 2",

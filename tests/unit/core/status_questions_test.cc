@@ -55,11 +55,15 @@ class StatusQuestionsTest : public ::testing::Test {
     Answer a;
     a.transport = transport;
     const std::uint32_t tid = tablet == "C" ? kOther : kFlow;
-    if (a.ok()) a.replicas.push_back({{tid, 0}, offset, Mode::kFollower, TableState::kNormal});
+    const std::string& name = model.table(tid)->shape.name;
+    if (a.ok()) {
+      a.replicas.push_back({{tid, 0}, offset, Mode::kFollower, TableState::kNormal, 0, 0, name});
+    }
     const RequestId id = open[tablet].front();
     open[tablet].erase(open[tablet].begin());
-    watch.heard(*model.find_tablet(tablet), a);
-    questions.answered(*desk.close(id), a);
+    const Route route = *desk.close(id);
+    watch.heard(*model.find_tablet(tablet), route, a);
+    questions.answered(route, a);
     look();
   }
   void let_pass(Duration time) {

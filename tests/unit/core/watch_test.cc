@@ -50,9 +50,10 @@ class WatchTest : public ::testing::Test {
     a.transport = transport;
     a.text = text;
     a.code = code;
-    if (a.ok()) a.replicas.push_back({{2, 0}, 5, Mode::kLeader, TableState::kNormal});
-    watch.heard(*model.find_tablet("A"), a);
-    watch.answered(*desk.close(id), a);
+    if (a.ok()) a.replicas.push_back({{2, 0}, 5, Mode::kLeader, TableState::kNormal, 0, 0, name});
+    const Route route = *desk.close(id);
+    watch.heard(*model.find_tablet("A"), route, a);
+    watch.answered(route, a);
     watch.judge_all();
   }
   // Lets the next timer fire, if that is not after `end`.
@@ -118,6 +119,7 @@ class WatchTest : public ::testing::Test {
   Desk desk;
   Watch watch{model, desk};
   RequestId id = 0;
+  std::string name = "flow";  // Of the table that A says it holds.
 };
 
 TEST_F(WatchTest, ALostConnectionIsLookedAtOnceAndAgain) {

@@ -1,5 +1,5 @@
-// Calls to a tablet that change something go out only while that is allowed (SAFETY 14), at the
-// moment when they go out: also those that had to wait for a connection.
+// Calls to a tablet that change something go out only while that is allowed (SAFETY 14), and only
+// over a connection that stands: a new one may lead to somebody else (SAFETY 21).
 #include "lib/fedb/tablets.h"
 
 #include <gtest/gtest.h>
@@ -8,6 +8,7 @@
 
 #include "lib/rpc/endpoint.h"
 #include "lib/rpc/server.h"
+#include "proto/tablet.pb.h"
 
 namespace failoverd::fedb {
 namespace {
@@ -22,12 +23,14 @@ class TabletsTest : public ::testing::Test {
       : server_(io_,
                 [this](rpc::Request request, rpc::Server::Reply reply) {
                   asked_.push_back(request.method);
+                  if (silent_) return held_.push_back(std::move(reply));
                   reply({0, {}, answer_, {}});
                 }),
         tablets_(io_, Numbering::kFedb, [this](const core::Event& event) {
           if (const auto* answer = std::get_if<core::TabletAnswered>(&event)) {
             answers_.push_back(*answer);
           }
+          if (std::holds_alternative<core::ConnectionLost>(event)) ++lost_;
         }) {
     endpoint_ = "127.0.0.1:" + std::to_string(server_.listen("127.0.0.1:0").value());
     tablets_.may_change = [this] { return allowed_; };
@@ -59,39 +62,79 @@ class TabletsTest : public ::testing::Test {
   std::string answer_;              // Of the tablet, to whatever it is asked.
   std::vector<std::string> asked_;  // Methods that arrived at the tablet.
   std::vector<core::TabletAnswered> answers_;
+  bool silent_ = false;  // The tablet takes questions and does not answer.
+  std::vector<rpc::Server::Reply> held_;
+  int lost_ = 0;  // Connections that the brain was told to have ended.
 };
 
-TEST_F(TabletsTest, GoesOutWhenItIsConnected) {
-  call(1, core::Demote{{2, 0}});
+TEST_F(TabletsTest, GoesOutOverAConnectionThatStands) {
+  call(1, core::GetTableStatus{});
   EXPECT_EQ(transport(1), Transport::kAnswered);
+  call(2, core::Demote{{2, 0}});
+  EXPECT_EQ(transport(2), Transport::kAnswered);
   EXPECT_TRUE(was_asked("ChangeRole"));
 }
 
 TEST_F(TabletsTest, IsRefusedWhereItIsNotAllowed) {
+  call(1, core::GetTableStatus{});
+  EXPECT_EQ(transport(1), Transport::kAnswered);
   allowed_ = false;
-  call(1, core::Demote{{2, 0}});
-  EXPECT_EQ(transport(1), Transport::kNotSent);
-  call(2, core::GetTableStatus{});
-  EXPECT_EQ(transport(2), Transport::kAnswered);
+  call(2, core::Demote{{2, 0}});
+  EXPECT_EQ(transport(2), Transport::kNotSent);
+  call(3, core::GetTableStatus{});  // Behind it on the same connection.
+  EXPECT_EQ(transport(3), Transport::kAnswered);
   EXPECT_FALSE(was_asked("ChangeRole"));
 }
 
-TEST_F(TabletsTest, IsNotSentWhenTheLockIsLostBeforeTheConnectionStands) {
+// SAFETY 21: nobody has said over it who listens there.
+TEST_F(TabletsTest, MakesNoConnection) {
   call(1, core::Promote{{2, 0}, 7, {}});
-  allowed_ = false;
+  call(2, core::GetTableStatus{});
   EXPECT_EQ(transport(1), Transport::kNotSent);
-  call(2, core::GetTableStatus{});  // Behind it on the same connection.
   EXPECT_EQ(transport(2), Transport::kAnswered);
   EXPECT_FALSE(was_asked("ChangeRole"));
 }
 
 TEST_F(TabletsTest, IsNotSentAfterAllWasDropped) {
-  call(1, core::Promote{{2, 0}, 7, {}});
+  call(1, core::GetTableStatus{});
+  EXPECT_EQ(transport(1), Transport::kAnswered);
   tablets_.drop_all();
-  EXPECT_EQ(transport(1), Transport::kNotSent);
-  call(2, core::GetTableStatus{});
-  EXPECT_EQ(transport(2), Transport::kAnswered);
+  call(2, core::Promote{{2, 0}, 7, {}});
+  EXPECT_EQ(transport(2), Transport::kNotSent);
+  call(3, core::GetTableStatus{});
+  EXPECT_EQ(transport(3), Transport::kAnswered);
   EXPECT_FALSE(was_asked("ChangeRole"));
+}
+
+// SAFETY 21: a connection whose peer went without a word is given up when a new one is answered;
+// whoever believes that it stands must hear of that.
+TEST_F(TabletsTest, TellsThatItGaveUpAConnection) {
+  call(1, core::GetTableStatus{});
+  EXPECT_EQ(transport(1), Transport::kAnswered);
+  silent_ = true;
+  call(2, core::GetTableStatus{}, seconds{1});
+  EXPECT_EQ(transport(2), Transport::kSilent);
+  silent_ = false;
+  EXPECT_EQ(lost_, 0);
+  tablets_.call({3, endpoint_, core::GetTableStatus{}, seconds{10}, /*fresh=*/true});
+  EXPECT_EQ(transport(3), Transport::kAnswered);
+  EXPECT_EQ(lost_, 1);
+  call(4, core::Demote{{2, 0}});
+  EXPECT_EQ(transport(4), Transport::kNotSent);
+}
+
+// The name is all by which a table of ours is known from another cluster's (SAFETY 21).
+TEST_F(TabletsTest, TheTabletNamesItsTables) {
+  GetTableStatusResponse response;
+  TableStatus& status = *response.add_all_table_status();
+  status.set_tid(2);
+  status.set_pid(1);
+  status.set_name("flow");
+  answer_ = response.SerializeAsString();
+  call(1, core::GetTableStatus{});
+  EXPECT_EQ(transport(1), Transport::kAnswered);
+  ASSERT_EQ(answers_.front().answer.replicas.size(), 1u);
+  EXPECT_EQ(answers_.front().answer.replicas[0].name, "flow");
 }
 
 // A name is no endpoint: nobody is asked, and that says nothing about a process.
@@ -120,10 +163,10 @@ TEST_F(TabletsTest, AnAnswerThatDoesNotParseIsGarbled) {
   EXPECT_EQ(answers_.front().answer.text, "sent an answer that does not parse");
 }
 
-// Nobody listens there: that is evidence, whatever the call was (SAFETY 15).
+// Nobody listens there: that is evidence (SAFETY 15).
 TEST_F(TabletsTest, RefusedPort) {
   endpoint_ = "127.0.0.1:1";
-  call(1, core::Promote{{2, 0}, 7, {}});
+  call(1, core::GetTableStatus{});
   EXPECT_EQ(transport(1), Transport::kRefused);
 }
 
