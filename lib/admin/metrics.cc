@@ -20,7 +20,7 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 constexpr std::array kTabletStates = {"healthy", "suspect",   "crashed", "lost",
-                                      "cut_off", "restarted", "hung", "stranger"};
+                                      "cut_off", "restarted", "hung",    "stranger"};
 constexpr std::array kLeftAlone = {"unreadable", "too_large", "no_auth", "refused"};
 constexpr std::array kPartitionStates = {"healthy", "degraded", "leaderless", "recovering", "held"};
 constexpr std::array kHolds = {"known_loss"};

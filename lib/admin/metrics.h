@@ -75,8 +75,8 @@ struct MetricsInput {
   std::optional<bool> auto_failover_enabled;  // None: the switch has not been read.
   bool active = false;
   bool zookeeper_connected = false;
-  std::vector<Count> tablets;     // States that are left out count 0.
-  std::vector<Count> partitions;  // The same.
+  std::vector<Count> tablets;            // States that are left out count 0.
+  std::vector<Count> partitions;         // The same.
   std::vector<Count> tables_left_alone;  // By reason; those that are left out count 0.
   std::vector<OpRow> running;            // The ops under way, the oldest first.
   std::vector<std::string> stands_back;  // The words of the reasons that hold now.

@@ -13,6 +13,7 @@ using namespace simulation;  // NOLINT: the world's words are this file's words.
 void Scenario::learn_commands() {
   learn_cluster();
   learn_tablets();
+  learn_hands();
   learn_network();
 }
 
@@ -116,7 +117,11 @@ void Scenario::learn_tablets() {
   commands_["fail-load"] = [this](const Words& w) {
     world_.tablet(tablet_named(w.at(0))).fail_next_load();
   };
-  // unload A flow/0: somebody drops it by hand.
+}
+
+// What somebody does by hand.
+void Scenario::learn_hands() {
+  // unload A flow/0: drops it.
   commands_["unload"] = [this](const Words& w) {
     world_.trouble(tablet_named(w.at(0)), "unloaded by hand");
     world_.tablet(tablet_named(w.at(0))).memory.erase(partition_named(w.at(1)));

@@ -33,6 +33,7 @@ class Scenario {
   void learn_commands();
   void learn_cluster();
   void learn_tablets();
+  void learn_hands();
   void learn_network();
   void make_table(const Words&);
   void make_stranger(const Words&);
