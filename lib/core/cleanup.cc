@@ -172,13 +172,21 @@ void Cleanup::look_around() {
   desk_.timer({Route::Owner::kCleanup, kNoOp, 0, 0, {}}, desk_.now + kTurn);
 }
 
+// The op is under way, or over and this tablet's tasks of it are still to be forgotten. One that
+// waits for another tablet only, which may be a stranger's for good, does not see to this one.
+bool Cleanup::is_seen_to(OpId op, TabletIndex tablet) const {
+  if (!journal_.has(op)) return false;
+  const auto left = left_.find(op);
+  return left == left_.end() || left->second.items.contains({kForgetTasks, tablet});
+}
+
 // What is ours and belongs to no op any more was carried out after its op had ended. What still
 // runs is left until it has ended: whoever sends there again must see it.
 void Cleanup::looked_through(TabletIndex tablet, const Answer& answer) {
   std::set<OpId> strays;
   std::set<OpId> running;
   for (const RegisteredTask& t : answer.tasks) {
-    if (t.op < kFirstOpId || journal_.has(t.op)) continue;
+    if (t.op < kFirstOpId || is_seen_to(t.op, tablet)) continue;
     (t.runs() ? running : strays).insert(t.op);
   }
   for (const OpId op : strays) {

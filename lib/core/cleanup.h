@@ -67,6 +67,7 @@ class Cleanup {
   void again(Left&);
   void done(Left&, Item);
   void look_around();
+  bool is_seen_to(OpId, TabletIndex) const;
   void looked_through(TabletIndex, const Answer&);
 
   Model& model_;
