@@ -101,7 +101,14 @@ void Brain::Rooms::contradiction_answered(const Route& route, const Answer& answ
       pretender_was_told(at, *r, answer);
       return;
     case kItsTerm:
-      if (answer.ok() && answer.has_table) still_follower_said_its_term(at, *p, *r, answer.term);
+      if (!answer.ok() || !answer.has_table) return;
+      // One that leads is no follower that stands still: what is done about a rival waits for the
+      // switch (SAFETY 8).
+      if (answer.is_leader) {
+        if (auto_failover) pretender_leads(at, *p, *r, answer.term);
+      } else {
+        still_follower_said_its_term(at, *p, *r, answer.term);
+      }
       return;
     case kIsItSentTo:
     case kLeadersManifest:

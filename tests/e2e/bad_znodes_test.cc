@@ -172,7 +172,6 @@ TEST_F(BadZnodes, TwoTablesWithOneTid) {
       << daemon.status();
   cluster.let_pass(seconds{1});
   EXPECT_EQ(cluster.calls(1, "ChangeRole") + cluster.calls(2, "ChangeRole"), 0u);
-  EXPECT_EQ(cluster.calls(1, "AppendEntries") + cluster.calls(2, "AppendEntries"), 0u);
   EXPECT_EQ(version("table/table_data/twin"), 0);
 }
 
