@@ -9,7 +9,7 @@ void Brain::Rooms::tablet_answered(TabletAnswered e) {
   // What changed something was told to a process that was known to be ours. Everything else may
   // have been answered by anybody: whoever asked has heard nothing then (SAFETY 21). The watch
   // finds out who it is, so it hears all of it.
-  const bool finds_out = watch.asked_who_it_is(*route);
+  const bool finds_out = Watch::asked_who_it_is(*route);
   const auto tablet = model.find_tablet(e.tablet);
   if (!finds_out && tablet && holdings_of(model, e.answer).others) watch.names_others(*tablet);
   if (e.answer.answered() && !route->changes && !finds_out && !counts(model, e.tablet, route->at)) {
