@@ -1,5 +1,5 @@
 // The switch auto_failover, shared by all daemons in <root>/failoverd/auto_failover, and what this
-// daemon last read from its own file (README.md, "The switch auto_failover"): only a file that says
+// daemon last read from its own file (docs/operating.md, "The switch"): only a file that says
 // something else than it said before changes the switch; a file that never had the key and gets it
 // does. A daemon that has never read a file before changes nothing. Value of the znode: "true" or
 // "false", then a line "by <who>"; of a daemon's: "true", "false", or "none" where its file did not

@@ -48,19 +48,6 @@ TEST(Keys, TheDefaultFileIsTheDefaults) {
   }
 }
 
-// README.md marks what this version does not use: "| `guards.flaps` * |".
-TEST(Keys, TheReadmeMarksWhatIsNotUsed) {
-  std::stringstream readme;
-  readme << std::ifstream{std::string{FAILOVERD_SOURCE_DIR} + "/README.md"}.rdbuf();
-  int unused = 0;
-  for (const Key& key : keys()) {
-    unused += key.is_unused;
-    const std::string row = "\n| `" + key.name + "` " + (key.is_unused ? "* " : "") + "| `";
-    EXPECT_NE(readme.str().find(row), std::string::npos) << row;
-  }
-  EXPECT_EQ(unused, 8);
-}
-
 TEST(Keys, TheNearestIsFoundOrNone) {
   EXPECT_EQ(nearest_key("detection.silense"), "detection.silence");
   EXPECT_EQ(nearest_key("full_restart_wait"), "recovery.full_restart_wait");
