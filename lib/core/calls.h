@@ -62,13 +62,12 @@ struct PauseSnapshot {
 };
 
 // From the disk, asynchronously: finished when GetTableStatus says kNormal. No task is registered:
-// what the tablet holds tells more than what it remembers.
+// what the tablet holds tells more than what it remembers. Always as follower (SAFETY 19): a leader
+// that waits to be loaded takes puts, which cost everything that was there before.
 struct LoadTable {
   PartitionKey at;
   std::string name;
   std::string db;
-  Mode mode = Mode::kFollower;
-  Term term = 0;  // With mode kLeader.
 };
 
 // Asynchronous: registered as (op, kSendSnapshot), told by GetTaskStatus.

@@ -142,6 +142,7 @@ Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
   const Word& word = leader.word;
   if (word.held && word.mode == Mode::kFollower && word.asked_at &&
       *word.asked_at > leader.row_seen_at) {
+    if (p.replicas.size() == 1) return nobody_serves(model, p);  // Loaded, and not told to lead.
     return {Condition::kLeaderLost,
             model.tablet(leader.tablet).endpoint + " should lead it and says that it follows"};
   }
@@ -224,7 +225,8 @@ std::string text_of_lost(const Model& model, FollowerState state, const Replica&
 bool has_returned(const Model& model, const Partition& p, const Replica& r) {
   if (!answers_freshly(model, r) || !may_be_loaded(model, r) || r.asked_about) return false;
   if (p.replicas.size() == 1) {
-    return *r.word.asked_at > r.row_seen_at && (!r.is_alive || !r.word.held);
+    const bool leads = r.word.held && r.word.mode == Mode::kLeader;
+    return *r.word.asked_at > r.row_seen_at && (!r.is_alive || !leads);
   }
   const bool leads = r.word.held && r.word.mode == Mode::kLeader;
   return !r.is_alive && !leads && !r.may_lead_term;

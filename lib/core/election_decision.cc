@@ -122,7 +122,7 @@ void Elections::decide(Election& e) {
   const bool only_is_empty = p->replicas.size() == 1 && e.candidates.size() == 1 &&
                              e.candidates.front().heard == Heard::kEmpty;
   if (only_is_empty) {
-    gone(e.op, "its only replica has restarted: it is loaded as leader");
+    gone(e.op, "its only replica has restarted: it is loaded, and then told to lead");
     return;
   }
   if (!best && !e.loads && nobody_is_left(e)) {

@@ -17,7 +17,7 @@ constexpr Duration kTryAgain = std::chrono::milliseconds{500};
 // Nobody who is asked can still answer with an offset, and somebody could load.
 bool Elections::nobody_is_left(const Election& e) const {
   const Partition& p = *model_.partition(e.at);
-  if (p.replicas.size() == 1) return false;  // Its only copy is loaded as leader.
+  if (p.replicas.size() == 1) return false;  // Its only copy: kReLoadTableOP loads it.
   bool could_load = false;
   for (const Replica& r : p.replicas) {
     if (!r.is_alive || model_.tablet(r.tablet).verdict.dead()) continue;
@@ -78,7 +78,7 @@ void Elections::status_answered(Election& e, Candidate& c, const Answer& answer)
       c.asked = true;
       e.had_to_load.insert(c.tablet);
       if (!e.loads && e.phase == Phase::kProbing) records_.begun(e.at, e.probe_term, true);
-      call(e, kLoad, c.tablet, model_.load_as_follower(e.at));
+      call(e, kLoad, c.tablet, model_.load_call(e.at));
   }
 }
 

@@ -280,9 +280,9 @@ void Model::heard_offset(PartitionKey at, TabletIndex tablet, Offset offset, Ins
   r->word.said_at.reset();
 }
 
-LoadTable Model::load_as_follower(PartitionKey at) const {
+LoadTable Model::load_call(PartitionKey at) const {
   const TableShape& shape = table(at.tid)->shape;
-  return {at, shape.name, shape.db, Mode::kFollower, 0};
+  return {at, shape.name, shape.db};
 }
 
 std::string Model::name_of(PartitionKey at) const {

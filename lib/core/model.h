@@ -209,7 +209,7 @@ class Model {
   // The same of one that says only its offset, where that is higher than what was known.
   void heard_offset(PartitionKey, TabletIndex, Offset, Instant asked_at);
   // LoadTable for a partition that is known.
-  LoadTable load_as_follower(PartitionKey) const;
+  LoadTable load_call(PartitionKey) const;
 
   // As operators know it: "flow/3", "shop.flow/3"; "2:3" if its table is not known.
   std::string name_of(PartitionKey) const;

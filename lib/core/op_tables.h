@@ -46,9 +46,11 @@ inline constexpr TaskRow kUpdateRow[] = {
     {Task::kUpdatePartitionStatus, Seat::kMetadata, kNoLimit, Undo::kNone},
 };
 
-// The only replica is back, with nothing in memory.
+// The only replica is back, with nothing in memory, or as a follower that nobody has told to lead
+// yet. Its row comes alive when it leads (SAFETY 19).
 inline constexpr TaskRow kReLoadTable[] = {
     {Task::kLoadTable, Seat::kReplica, kNoLimit, Undo::kNone},
+    {Task::kChangeLeader, Seat::kReplica, kNoLimit, Undo::kNone},
     {Task::kUpdatePartitionStatus, Seat::kMetadata, kNoLimit, Undo::kNone},
 };
 

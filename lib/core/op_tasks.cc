@@ -74,6 +74,9 @@ void Operations::answered(const Route& route, const Answer& answer) {
     case kAct:
       acted(*o, answer);
       return;
+    case kUnpause:
+      look_later(*o);
+      return;
     default:
       found_out(*o, question, answer);
       return;
@@ -93,6 +96,9 @@ void Operations::looked(Operation& o, const Answer& answer) {
     case Task::kLoadTable:
     case Task::kRecoverTable:
       looked_at_load(o, answer);
+      return;
+    case Task::kChangeLeader:
+      looked_at_role(o, answer);
       return;
     default:
       looked_at_registry(o, answer);
@@ -155,6 +161,24 @@ void Operations::looked_at_load(Operation& o, const Answer& answer) {
       } else {
         act(o);
       }
+  }
+}
+
+// The only replica leads as soon as it is loaded (SAFETY 19), and says so itself before its row
+// does. One whose snapshots are paused takes no ChangeRole (SAFETY 7).
+void Operations::looked_at_role(Operation& o, const Answer& answer) {
+  const ReplicaStatus* s = answer.status_of(o.at);
+  if (!answer.ok() || !s) {
+    fail(o, replica(o) + " lost it meanwhile: " + to_text(answer));
+  } else if (s->mode == Mode::kLeader) {
+    next(o);
+  } else if (s->state == TableState::kNormal) {
+    act(o);
+  } else if (s->state == TableState::kSnapshotPaused) {
+    ask(o, kUnpause, seat(o), RecoverSnapshot{o.at}, kActAtMost);
+  } else {
+    says(o, "waits for a snapshot that " + replica(o) + " is making");
+    look_later(o);
   }
 }
 
@@ -280,16 +304,12 @@ Call Operations::call_of(const Operation& o) const {
       return DropTable{o.at, o.op, o.what.type};
     case Task::kSendSnapshot:
       return SendSnapshot{o.at, replica(o), o.op, o.what.type};
-    default: {
+    case Task::kChangeLeader:
+      // It goes on in the term in which it was: nobody else has led since.
+      return Promote{o.at, model_.partition(o.at)->published_term(), {}};
+    default:
       CHECK(task(o) == Task::kLoadTable || task(o) == Task::kRecoverTable);
-      LoadTable load = model_.load_as_follower(o.at);
-      if (o.what.type == OpType::kReLoadTableOP) {
-        // The only replica goes on in the term in which it was: nobody else has led since.
-        load.mode = Mode::kLeader;
-        load.term = model_.partition(o.at)->published_term();
-      }
-      return load;
-    }
+      return model_.load_call(o.at);
   }
 }
 
@@ -323,15 +343,18 @@ void Operations::acted(Operation& o, const Answer& answer) {
   o.unanswered = false;
   const Task t = task(o);
   const bool loads = t == Task::kLoadTable || t == Task::kRecoverTable;
-  const bool done_already = (t == Task::kDelReplica && answer.code == kNoFollower) ||
-                            (t == Task::kAddReplica && answer.code == kReplicaAlreadyExists) ||
-                            (t == Task::kRecoverSnapshot && answer.code == kTableStatusIsNotPaused);
+  const bool done_already =
+      (t == Task::kDelReplica && answer.code == kNoFollower) ||
+      (t == Task::kAddReplica && answer.code == kReplicaAlreadyExists) ||
+      (t == Task::kRecoverSnapshot && answer.code == kTableStatusIsNotPaused) ||
+      (t == Task::kChangeLeader && answer.code == kTableIsLeader);
   if (loads ? says_it_loads(answer) : answer.ok() || done_already) {
     o.acted_at = desk_.now;
     if (t == Task::kDropTable) count_lost(o);
     const bool goes_on = loads || t == Task::kDropTable || t == Task::kSendSnapshot;
     goes_on ? look_later(o) : next(o);
-  } else if (t == Task::kPauseSnapshot && answer.code == kTableStatusIsNotNormal) {
+  } else if ((t == Task::kPauseSnapshot || t == Task::kChangeLeader) &&
+             answer.code == kTableStatusIsNotNormal) {
     look_later(o);
   } else if (t == Task::kRecoverTable && answer.code == kTableDirIsNotExist) {
     nothing_on_disk(o);

@@ -127,6 +127,7 @@ class Operations : public Publishing {
     kTarget,   // SAFETY 9: does the target hold the table?
     kAct,      // Do it.
     kUndo,     // Take it back.
+    kUnpause,  // Somebody else's pause is in its way.
     kListed,   // Does its leader send to it already?
     kDeleteBinlog,
     kTermPair,  // The replica's, its leader's.
@@ -162,6 +163,7 @@ class Operations : public Publishing {
   void looked_at_followers(Operation&, const Answer&);
   void looked_at_snapshot(Operation&, const Answer&);
   void looked_at_load(Operation&, const Answer&);
+  void looked_at_role(Operation&, const Answer&);
   void looked_at_registry(Operation&, const Answer&);
   void looked_for_it(Operation&, const Answer&);
   void look_at_target(Operation&);

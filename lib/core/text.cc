@@ -183,10 +183,7 @@ std::string to_text(const Call& call) {
             return "AddReplica" + at_text(c.at) + " replica=" + c.replica;
           },
           [](const PauseSnapshot& c) { return "PauseSnapshot" + at_text(c.at); },
-          [](const LoadTable& c) {
-            return "LoadTable" + at_text(c.at) + " mode=" + to_text(c.mode) +
-                   (c.mode == Mode::kLeader ? " term=" + number(c.term) : "");
-          },
+          [](const LoadTable& c) { return "LoadTable" + at_text(c.at); },
           [](const SendSnapshot& c) {
             return "SendSnapshot" + at_text(c.at) + " to=" + c.to + " op=" + number(c.op);
           },

@@ -110,7 +110,8 @@ std::optional<Treatment> Brain::Rooms::treatment_of_returned(PartitionKey at,
                                                              const Partition& p) const {
   for (const Replica& r : p.replicas) {
     if (!has_returned(model, p, r) || in_back_off(r)) continue;
-    if (p.replicas.size() == 1 && r.word.held && is_loaded(r.word.state)) {
+    const bool leads = r.word.held && r.word.mode == Mode::kLeader && is_loaded(r.word.state);
+    if (p.replicas.size() == 1 && leads) {
       return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, r.tablet, true, 0, ""};
     }
     if (p.replicas.size() == 1) {

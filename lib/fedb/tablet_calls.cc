@@ -59,9 +59,7 @@ WireCall load_table(const core::LoadTable& c) {
   meta.set_pid(static_cast<std::int32_t>(c.at.pid));
   meta.set_name(c.name);
   if (!c.db.empty()) meta.set_db(c.db);
-  const bool leads = c.mode == core::Mode::kLeader;
-  meta.set_mode(leads ? wire::kTableLeader : wire::kTableFollower);
-  if (leads) meta.set_term(c.term);
+  meta.set_mode(wire::kTableFollower);
   return {"LoadTable", m.SerializeAsString()};
 }
 

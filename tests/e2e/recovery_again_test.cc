@@ -21,9 +21,7 @@ using Stage = Cluster::Stage;
 // Ten times in a row, each time at another moment of its recovery.
 TEST(QuickRestarts, TenInARow) {
   Cluster cluster(quick());
-  // Three loads a tablet, so that none waits for a task thread: the only replica would take puts
-  // there, because this version loads it as leader (SAFETY 19).
-  cluster.create_table("flow", 2, 3);
+  cluster.create_table("flow", 4, 3);
   cluster.create_table("alone", 1, 1, {0});
   Daemon& daemon = cluster.start_active_daemon();
   cluster.start_writer();

@@ -115,9 +115,7 @@ TEST_P(AllDown, ComesBack) {
   const bool zookeeper = also == Also::kZooKeeper || also == Also::kBoth;
   const bool failoverd = also == Also::kFailoverd || also == Also::kBoth;
   Cluster cluster(quick());
-  // Three loads a tablet, so that none waits for a task thread: the only replica would take puts
-  // there, because this version loads it as leader (SAFETY 19).
-  cluster.create_table("flow", 2, 3);
+  cluster.create_table("flow", 3, 3);
   cluster.create_table("alone", 1, 1, {1});
   Daemon* daemon = &cluster.start_active_daemon();
   cluster.start_writer();

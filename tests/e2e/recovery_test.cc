@@ -56,7 +56,7 @@ void write_more(Cluster& cluster, std::uint64_t rows = 10) {
 
 // --- 1. A single replica -------------------------------------------------------------------------
 
-TEST(Recovery, SingleReplicaIsLoadedAsLeader) {
+TEST(Recovery, SingleReplicaIsLoadedAndThenToldToLead) {
   Cluster cluster;
   cluster.create_table("alone", 2, 1, {0});
   Daemon& daemon = cluster.start_active_daemon();

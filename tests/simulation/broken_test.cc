@@ -172,7 +172,7 @@ TEST(Broken, DoesNotWaitForBetter) {
         world.policy.election.wait_for_better = std::chrono::seconds{3};
         world.tamper.policy = [](core::Policy& p) { p.election.wait_for_better = {}; };
       },
-      500);
+      2'000);
 }
 
 // SAFETY 2: followers that are ahead of their leader diverge for ever.
@@ -263,11 +263,12 @@ TEST(Broken, ForgetsAKnownLoss) {
       2'000);
 }
 
-void drop_instead_of_loading(World& world, core::Mode mode) {
-  world.tamper.command = [mode](Daemon&, core::Command& command) {
+void drop_instead_of_loading(World& world, bool the_only_replica) {
+  world.tamper.command = [&world, the_only_replica](Daemon&, core::Command& command) {
     auto* c = std::get_if<core::CallTablet>(&command);
     const auto* load = c ? std::get_if<core::LoadTable>(&c->call) : nullptr;
-    if (load && load->mode == mode) c->call = core::DropTable{load->at, 7, {}};
+    const auto* p = load ? world.keeper.partition(load->at) : nullptr;
+    if (p && (p->rows.size() == 1) == the_only_replica) c->call = core::DropTable{load->at, 7, {}};
     return true;
   };
 }
@@ -275,13 +276,19 @@ void drop_instead_of_loading(World& world, core::Mode mode) {
 // SAFETY 9: nobody is asked whether somebody leads.
 TEST(Broken, DestroysWithoutAsking) {
   expect_found("SAFETY 9: what is destroyed is held elsewhere",
-               [](World& world) { drop_instead_of_loading(world, core::Mode::kFollower); });
+               [](World& world) { drop_instead_of_loading(world, false); });
 }
 
 // SAFETY 9: an only replica is made anew.
 TEST(Broken, DropsTheOnlyReplica) {
   expect_found("SAFETY 9: what is destroyed is held elsewhere",
-               [](World& world) { drop_instead_of_loading(world, core::Mode::kLeader); });
+               [](World& world) { drop_instead_of_loading(world, true); });
+}
+
+// SAFETY 19: writers go on, and what they write to it in the tablet's queue costs what it had.
+TEST(Broken, LoadsAnOnlyReplicaAsLeader) {
+  expect_found("data: what an electable replica held is kept",
+               [](World& world) { world.tamper.loads_as_leader = true; });
 }
 
 // SAFETY 10: leaders keep the positions that they had.

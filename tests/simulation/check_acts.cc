@@ -33,6 +33,10 @@ class TermsAreGivenOnce : public Checker {
       if (known && known->published_term() == probe->term) return;
       check(daemon, {probe->at, false, ""}, probe->term, *c);
     } else if (const auto* promote = std::get_if<core::Promote>(&c->call)) {
+      // An only replica goes on in the term in which it was (SAFETY 19).
+      const auto* known = daemon.brain().model().partition(promote->at);
+      const bool only = known && known->replicas.size() == 1;
+      if (only && known->published_term() == promote->term) return;
       check(daemon, {promote->at, true, c->tablet}, promote->term, *c);
     }
   }
@@ -163,6 +167,8 @@ class UnansweredPromotions : public Checker {
   }
 
   void remember(core::PartitionKey key, const core::Endpoint& tablet, core::Term term) {
+    const auto* p = world_.keeper.partition(key);
+    if (p && p->rows.size() == 1) return;  // Nobody leads beside it.
     may_lead_[{key, tablet}] = term;
   }
   void forget(const Daemon& daemon) {

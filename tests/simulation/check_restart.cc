@@ -62,13 +62,6 @@ class WaitsAfterARestart : public Listener {
   }
 
   void sent(const Daemon& daemon, const core::CallTablet& c) override {
-    if (const auto* load = std::get_if<core::LoadTable>(&c.call)) {
-      const auto* p = world_.keeper.partition(load->at);
-      const bool only = p && p->rows.size() == 1;
-      if (p && !only && load->mode == core::Mode::kLeader) {
-        broken(c.tablet + " is told to load " + at(load->at) + " as leader, unelected");
-      }
-    }
     const auto* promote = std::get_if<core::Promote>(&c.call);
     const auto* p = promote ? world_.keeper.partition(promote->at) : nullptr;
     const auto* held = promote ? world_.tablet(c.tablet).held(promote->at) : nullptr;

@@ -61,7 +61,7 @@ class ReplicatedRowsAreKept : public Checker {
                    const core::Answer& answer) override {
     const auto* promote = std::get_if<core::Promote>(&c.call);
     const auto* p = promote ? world_.keeper.partition(promote->at) : nullptr;
-    if (!p || answer.code != core::kOk) return;
+    if (!p || p->rows.size() == 1 || answer.code != core::kOk) return;
     const Log& log = world_.tablet(c.tablet).log(promote->at);
     promoted_[{promote->at, promote->term}] = log;
     const Attempt* promotion = ledger_.promotion(promote->at, promote->term, c.tablet);

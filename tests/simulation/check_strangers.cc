@@ -32,7 +32,9 @@ class StrangersAreToldNothing : public Checker {
     if (!t.is_stranger()) return;
     for (const core::ReplicaStatus& s : answer.replicas) {
       const core::TableShape* ours = world_.keeper.table(s.at);
-      if (ours && ours->name != s.name) gave_away_[{daemon.name(), c.tablet}] = t.process();
+      // Whoever cannot read that table does not know its name.
+      if (ours && daemon.brain().model().table(s.at.tid) && ours->name != s.name)
+        gave_away_[{daemon.name(), c.tablet}] = t.process();
     }
   }
 

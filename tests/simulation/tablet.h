@@ -134,6 +134,8 @@ class Tablet {
   void call(const core::Call&, Done done, Done carried_out = nullptr);
   std::optional<Entry> put(core::PartitionKey, Payload, int& code);
   Appended append(const Append&);
+  // `leader`: as leader of that term, as no command of failoverd's does (SAFETY 19).
+  core::Answer load_table(const core::LoadTable&, std::optional<core::Term> leader);
 
   // --- Misbehaviour
   void hang(Method method) { hanging_.insert(method); }

@@ -79,13 +79,19 @@ bool Tablet::is(core::PartitionKey at, std::uint64_t instance) const {
 }
 
 core::Answer Tablet::load_table(const core::LoadTable& c) {
+  const auto* p = world_.tamper.loads_as_leader ? world_.keeper.partition(c.at) : nullptr;
+  const bool only = p && p->rows.size() == 1 && !p->terms.empty();
+  return load_table(c, only ? std::optional{p->terms.back().term} : std::nullopt);
+}
+
+core::Answer Tablet::load_table(const core::LoadTable& c, std::optional<core::Term> leader) {
   if (c.name.empty() || c.at.tid == 0) return answer(kTableMetaIsInvalid, "table meta is invalid");
   if (!disk.contains(c.at)) return answer(core::kTableDirIsNotExist, "table db path is not exist");
   if (memory.contains(c.at)) return answer(core::kTableAlreadyExists, "table already exists");
   Held& h = memory[c.at];
   h.name = c.name;
-  h.mode = c.mode;
-  h.term = c.mode == core::Mode::kLeader ? c.term : 0;
+  h.mode = leader ? core::Mode::kLeader : core::Mode::kFollower;
+  h.term = leader.value_or(0);
   // Until its task begins it is there with offset 0, and not even kTableLoading (SAFETY 19).
   h.state = core::TableState::kUndefined;
   h.instance = ++last_run_;

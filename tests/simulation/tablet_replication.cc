@@ -20,11 +20,9 @@ std::optional<Entry> Tablet::put(core::PartitionKey at, Payload payload, int& co
   }
   Held& h = found->second;
   const bool waits = h.state == core::TableState::kUndefined;
-  const bool refuses =
-      h.state == core::TableState::kLoading || (waits && !world_.timing.appends_in_queue);
-  code = h.mode != core::Mode::kLeader ? kTableIsFollower
-         : refuses                     ? core::kTableIsLoading
-                                       : core::kOk;
+  code = h.mode != core::Mode::kLeader           ? kTableIsFollower
+         : h.state == core::TableState::kLoading ? core::kTableIsLoading
+                                                 : core::kOk;
   if (code != core::kOk) return std::nullopt;
   Directory& d = disk.at(at);
   if (waits) {
@@ -54,10 +52,8 @@ Tablet::Appended Tablet::append(const Append& request) {
   if (request.by_leader) h.from_disk = false;
   if (request.probe) h.term = request.term;  // Only the empty probe raises it.
   // A gap is refused. Before its load has begun it knows of no entry yet, and begins a file first.
-  const bool waits = !h.loaded() && !request.probe;
-  if (waits && world_.timing.appends_in_queue) begin_new_file(d, h);
-  const bool refuses = waits && !world_.timing.appends_in_queue;
-  if (!request.probe && (refuses || request.pre > offset(request.at, h))) {
+  if (!h.loaded() && !request.probe) begin_new_file(d, h);
+  if (!request.probe && request.pre > offset(request.at, h)) {
     return say(core::kFailToAppendEntries);
   }
   if (h.loaded() && !request.entries.empty()) about_to_write(d);

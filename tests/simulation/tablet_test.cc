@@ -17,18 +17,19 @@ class MadeUpDisk : public MadeUp {
     world_.restart(tablet);
     world_.run_for(seconds{5});
   }
-  static core::LoadTable load(core::Mode mode = core::Mode::kFollower, core::Term term = 0) {
-    return {kAt, "flow", "", mode, term};
+  static core::LoadTable load() { return {kAt, "flow", ""}; }
+  core::Answer load_as_leader(const std::string& tablet, core::Term term) {
+    return world_.tablet(tablet).load_table(load(), term);
   }
   void make_snapshot(const std::string& tablet) {
     world_.tablet(tablet).make_snapshot(kAt);
     world_.run_for(seconds{1});
   }
   // LoadTable was answered; its task waits for a second.
-  void load_queued(const std::string& tablet, core::Mode mode, core::Term term = 0) {
+  void load_queued(const std::string& tablet, std::optional<core::Term> leader = {}) {
     world_.timing.queued = 1;
     world_.timing.queue = {seconds{1}, seconds{1}};
-    ASSERT_TRUE(call(tablet, load(mode, term)).ok());
+    ASSERT_TRUE(world_.tablet(tablet).load_table(load(), leader).ok());
     ASSERT_EQ(state(tablet), core::TableState::kUndefined);
   }
   int put(const std::string& tablet) {
@@ -75,16 +76,14 @@ TEST_F(MadeUpDisk, ALoadedFollowersTermIsZeroALeadersTheRequests) {
   write(3);
   restart("A:1");
   restart("B:1");
-  ASSERT_TRUE(call("A:1", load(core::Mode::kLeader, 1)).ok());
+  ASSERT_TRUE(load_as_leader("A:1", 1).ok());
   ASSERT_TRUE(call("B:1", load()).ok());
   world_.run_for(seconds{1});
   EXPECT_EQ(call("A:1", core::GetTermPair{kAt}).term, 1u);
   EXPECT_TRUE(world_.tablet("A:1").leads(kAt));
   EXPECT_EQ(call("B:1", core::GetTermPair{kAt}).term, 0u);
-  EXPECT_EQ(call("B:1", core::LoadTable{kAt, "", "", core::Mode::kFollower, 0}).code,
-            kTableMetaIsInvalid);
-  EXPECT_EQ(call("B:1", core::LoadTable{{9, 0}, "x", "", core::Mode::kFollower, 0}).code,
-            core::kTableDirIsNotExist);
+  EXPECT_EQ(call("B:1", core::LoadTable{kAt, "", ""}).code, kTableMetaIsInvalid);
+  EXPECT_EQ(call("B:1", core::LoadTable{{9, 0}, "x", ""}).code, core::kTableDirIsNotExist);
 }
 
 // SAFETY 19: a leader that waits to be loaded takes puts, and they cost what was there before.
@@ -92,7 +91,7 @@ TEST_F(MadeUpDisk, PutsToALeaderInTheQueueCostEveryOlderRow) {
   write(5);
   restart("B:1");
   const Log before = world_.tablet("B:1").log(kAt);
-  load_queued("B:1", core::Mode::kLeader, 9);
+  load_queued("B:1", 9);
   EXPECT_EQ(put("B:1"), core::kOk);
   EXPECT_EQ(put("B:1"), core::kOk);
   EXPECT_EQ(call("B:1", core::GetTermPair{kAt}).offset, 2u);
@@ -111,7 +110,7 @@ TEST_F(MadeUpDisk, PutsToALeaderInTheQueueCostEveryOlderRow) {
 TEST_F(MadeUpDisk, AFollowerInTheQueueRefusesPuts) {
   write(5);
   restart("B:1");
-  load_queued("B:1", core::Mode::kFollower);
+  load_queued("B:1");
   EXPECT_EQ(put("B:1"), kTableIsFollower);
   EXPECT_EQ(call("B:1", core::Promote{kAt, 9, {}}).code, core::kTableStatusIsNotNormal);
   world_.run_for(seconds{3});
@@ -128,7 +127,7 @@ TEST_F(MadeUpDisk, WhatTheSnapshotCoversOutlivesPutsInTheQueue) {
   write(5);
   restart("B:1");
   const Log before = world_.tablet("B:1").log(kAt);
-  load_queued("B:1", core::Mode::kLeader, 9);
+  load_queued("B:1", 9);
   for (int i = 0; i < 6; ++i) EXPECT_EQ(put("B:1"), core::kOk);
   world_.run_for(seconds{3});
   EXPECT_EQ(offset("B:1"), 6u);
@@ -139,7 +138,7 @@ TEST_F(MadeUpDisk, WhatTheSnapshotCoversOutlivesPutsInTheQueue) {
 TEST_F(MadeUpDisk, AFollowerInTheQueueTakesEntriesFromTheBeginning) {
   write(5);
   restart("B:1");
-  load_queued("B:1", core::Mode::kFollower);
+  load_queued("B:1");
   const Entry first{1, 1, world_.next_payload(), 0};
   const Entry last{1, 6, world_.next_payload(), 0};
   EXPECT_EQ(world_.tablet("B:1").append({kAt, 1, false, true, 5, {last}}).code,
@@ -286,7 +285,7 @@ TEST_F(MadeUpDisk, DeleteBinlogLeavesTheSnapshot) {
 TEST_F(MadeUpDisk, ThreeTasksAtOnce) {
   for (std::uint32_t pid = 1; pid <= 3; ++pid) {
     world_.tablet("B:1").disk[{2, pid}] = {};
-    ASSERT_TRUE(call("B:1", core::LoadTable{{2, pid}, "flow", "", core::Mode::kFollower, 0}).ok());
+    ASSERT_TRUE(call("B:1", core::LoadTable{{2, pid}, "flow", ""}).ok());
   }
   ASSERT_TRUE(call("B:1", core::DropTable{kAt, 7, {}}).ok());
   world_.run_for(milliseconds{40});

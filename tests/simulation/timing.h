@@ -37,7 +37,6 @@ struct Timing {
   // long: a table that waits to be loaded is kTableUndefined, and as leader takes puts (SAFETY 19).
   double queued = 0;
   Range queue{std::chrono::milliseconds{1}, std::chrono::seconds{3}};
-  bool appends_in_queue = true;  // false: puts and entries are refused, which no real one does.
   // A task thread takes up its task; loads, drops, sends a file and waits after it, tries again.
   Range task_begins{Duration{0}, std::chrono::milliseconds{3}};
   Range load{std::chrono::milliseconds{10}, std::chrono::milliseconds{1500}};

@@ -33,6 +33,8 @@ struct Tamper {
   // The brain decides by another policy than the checkers.
   std::function<void(core::Policy&)> policy;
   bool ignore_lease = false;  // The hands send whatever they are told to.
+  // An only replica is loaded as leader, as the original nameserver does it (SAFETY 19).
+  bool loads_as_leader = false;
 };
 
 struct Violation {

@@ -88,15 +88,15 @@ TEST_F(IdentityTest, NobodyIsToldAnythingBeforeItHasSaidWhoItIs) {
   EXPECT_FALSE(told(Probe{kFlow, 2}));
   says({});
   EXPECT_TRUE(told(Probe{kFlow, 2}));
-  EXPECT_TRUE(told(LoadTable{kFlow, "flow", "", Mode::kFollower, 0}));
+  EXPECT_TRUE(told(LoadTable{kFlow, "flow", ""}));
   connection_is_lost();
-  EXPECT_FALSE(told(LoadTable{kFlow, "flow", "", Mode::kFollower, 0}));
+  EXPECT_FALSE(told(LoadTable{kFlow, "flow", ""}));
 }
 
 TEST_F(IdentityTest, WithoutAZnodeItMustNameTheTable) {
   has_no_znode();
   says({});
-  EXPECT_FALSE(told(LoadTable{kFlow, "flow", "", Mode::kFollower, 0}));
+  EXPECT_FALSE(told(LoadTable{kFlow, "flow", ""}));
   EXPECT_FALSE(told(DeleteOpTask{kFirstOpId, kFlow}));
   EXPECT_EQ(state(), TabletState::kCutOff);
   says({holds(kFlow, "flow")});
@@ -171,9 +171,9 @@ TEST_F(IdentityTest, TheZnodeOfADeadProcessSpeaksForNobody) {
   connection_is_lost();
   refuses();
   says({});
-  EXPECT_FALSE(told(LoadTable{kFlow, "flow", "", Mode::kFollower, 0}));
+  EXPECT_FALSE(told(LoadTable{kFlow, "flow", ""}));
   list({{{"A", 8, true}}});  // A znode of its own.
-  EXPECT_TRUE(told(LoadTable{kFlow, "flow", "", Mode::kFollower, 0}));
+  EXPECT_TRUE(told(LoadTable{kFlow, "flow", ""}));
 }
 
 TEST_F(IdentityTest, AZnodeIsTrustedAgainWhenTheProcessHoldsWhatItHeld) {
@@ -181,7 +181,7 @@ TEST_F(IdentityTest, AZnodeIsTrustedAgainWhenTheProcessHoldsWhatItHeld) {
   connection_is_lost();
   refuses();
   says({holds(kFlow, "flow")});
-  EXPECT_TRUE(told(LoadTable{kPair, "pair", "", Mode::kFollower, 0}));
+  EXPECT_TRUE(told(LoadTable{kPair, "pair", ""}));
 }
 
 // Its port was never seen to refuse, but all that it held is gone, or others' tables are there.
@@ -189,7 +189,7 @@ TEST_F(IdentityTest, AZnodeIsDoubtedWhereWhatWasHeldIsGone) {
   says({holds(kFlow, "flow")});
   connection_is_lost();
   says({});
-  EXPECT_FALSE(told(LoadTable{kFlow, "flow", "", Mode::kFollower, 0}));
+  EXPECT_FALSE(told(LoadTable{kFlow, "flow", ""}));
   connection_is_lost();
   says({holds(kFlow, "theirs")});
   EXPECT_EQ(state(), TabletState::kStranger);
@@ -199,10 +199,10 @@ TEST_F(IdentityTest, AZnodeIsDoubtedWhereWhatWasHeldIsGone) {
 TEST_F(IdentityTest, WhatItLetsGoOfBeforeOurEyesIsNotLost) {
   says({holds(kFlow, "flow")});
   says({});
-  EXPECT_TRUE(told(LoadTable{kFlow, "flow", "", Mode::kFollower, 0}));
+  EXPECT_TRUE(told(LoadTable{kFlow, "flow", ""}));
   connection_is_lost();
   says({});
-  EXPECT_TRUE(told(LoadTable{kFlow, "flow", "", Mode::kFollower, 0}));
+  EXPECT_TRUE(told(LoadTable{kFlow, "flow", ""}));
 }
 
 // A registered tablet of ours whose one table is another's: that replica is left alone, the others
