@@ -244,6 +244,11 @@ class WaitsForBetter : public Listener {
     const core::Model& model = daemon.brain().model();
     const auto index = model.find_tablet(tablet);
     if (index && model.tablet(*index).verdict.dead()) return true;
+    // Also where it was another cluster's process that said so, beside the znode of the one that
+    // died: nobody can tell it from one that has restarted.
+    const core::Partition* known = index ? model.partition(promote.at) : nullptr;
+    const core::Replica* r = known ? known->on(*index) : nullptr;
+    if (r && r->word.asked_at && !r->word.held && r->word.other.empty()) return true;
     const core::OpRecord* op = op_of(daemon, promote.at);
     if (!op) return false;
     const auto empty = empty_.find({daemon.name(), tablet, promote.at});
