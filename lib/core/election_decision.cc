@@ -153,13 +153,16 @@ void Elections::decide(Election& e) {
   promote(e, choose_winner(e, *best));
 }
 
+// Whoever has answered: nobody has followed without a restart (SAFETY 6).
+bool Elections::all_had_to_load(const Election& e) {
+  return std::all_of(e.candidates.begin(), e.candidates.end(),
+                     [](const Candidate& c) { return c.heard != Heard::kOffset || c.loaded; });
+}
+
 // SAFETY 2: one that does not answer and is known to hold more is waited for; one that is only
 // slow, a little; one that is known to be unfit, not at all. Returns when to decide without them.
 std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
-  const bool all_loaded =
-      std::all_of(e.candidates.begin(), e.candidates.end(),
-                  [](const Candidate& c) { return c.heard != Heard::kOffset || c.loaded; });
-  if (all_loaded) return wait_for_restart(e, best);
+  if (all_had_to_load(e)) return wait_for_restart(e, best);
   std::optional<Instant> until;
   for (const Candidate& c : e.candidates) {
     if (c.heard != Heard::kNothing || c.dead) continue;
@@ -168,7 +171,11 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
     if (!r) continue;
     // An election may take long, and one that has answered it fall silent only now.
     const auto answered = e.answered_at.find(c.tablet);
-    const Instant since = answered == e.answered_at.end() ? e.began : answered->second;
+    const auto told = e.load_told.find(c.tablet);
+    Instant since = answered == e.answered_at.end() ? e.began : answered->second;
+    if (told != e.load_told.end() && !e.lost.contains(c.tablet)) {
+      since = std::max(since, told->second);  // It has come back.
+    }
     const Instant better = since + desk_.policy.election.wait_for_better;
     Instant limit = e.round_began;
     if (t.verdict.state == TabletState::kHealthy || t.verdict.state == TabletState::kCutOff) {

@@ -23,8 +23,10 @@ bool Elections::nobody_is_left(const Election& e) const {
     if (!r.is_alive || model_.tablet(r.tablet).verdict.dead()) continue;
     const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
                                 [&](const Candidate& k) { return k.tablet == r.tablet; });
-    const bool empty = c == e.candidates.end() ? standing(model_, r) == Standing::kGone
-                                               : c->heard == Heard::kEmpty;
+    // Whoever has not said whose it is and holds nothing is never told anything (SAFETY 21).
+    const bool gone = standing(model_, r) == Standing::kGone;
+    const bool empty =
+        c == e.candidates.end() ? gone : c->heard == Heard::kEmpty || (c->not_told && gone);
     if (!empty && c != e.candidates.end() && c->heard == Heard::kNothing) return false;
     could_load = could_load || empty;
   }

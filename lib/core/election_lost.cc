@@ -84,9 +84,9 @@ std::optional<std::uint64_t> Elections::lost_without(const Election& e, const Re
   const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
                               [&](const Candidate& k) { return k.tablet == r.tablet; });
   const bool counted = c != e.candidates.end() && (c->read || c->heard == Heard::kOffset);
-  // SAFETY 6 waits for those that are there and load.
+  // SAFETY 6 waits for those that are there and load, as long as nobody has followed.
   const Tablet& t = model_.tablet(r.tablet);
-  const bool restarts = e.loads && !t.verdict.dead() && t.evidence.registered;
+  const bool restarts = e.loads && all_had_to_load(e) && !t.verdict.dead() && t.evidence.registered;
   if (counted || restarts) return std::nullopt;
   const Offset known = model_.known_offset(e.at, r).value_or(0);
   if (known <= best || known - best <= *most) return std::nullopt;

@@ -210,6 +210,7 @@ class Elections : public Publishing {
   std::optional<Instant> lost_deadline(const Election&, TabletIndex) const;
   std::optional<Instant> unclean_at(const Election&) const;
   bool overruled(const Election&) const;
+  static bool all_had_to_load(const Election&);
   void ask_lost(Election&);
   void hold(Election&, Hold, Offset best);
   void end_hold(Election&);
