@@ -63,6 +63,18 @@ class MoreFailover : public testing::Test {
         cluster.client(tablet).ask<fedb::GeneralResponse>("PauseSnapshot", partition_0(cluster));
     ASSERT_TRUE(answer && answer->code() == 0);
   }
+  // Whom the leader of partition 0 sends to, by its own word.
+  static std::vector<std::string> followers(Cluster& cluster, int leader) {
+    fedb::GetTableFollowerRequest request;
+    request.set_tid(cluster.znodes().table("flow")->tid());
+    request.set_pid(0);
+    const auto answer =
+        cluster.client(leader).ask<fedb::GetTableFollowerResponse>("GetTableFollower", request);
+    if (!answer || answer->code() != 0) return {"it does not say"};
+    std::vector<std::string> all;
+    for (const auto& info : answer->follower_info()) all.push_back(info.endpoint());
+    return all;
+  }
   static fedb::TableState state(Cluster& cluster, int tablet) {
     const auto answer = cluster.client(tablet).ask<fedb::GetTableStatusResponse>(
         "GetTableStatus", fedb::GetTableStatusRequest{});
@@ -122,13 +134,7 @@ TEST_F(MoreFailover, SecondTabletHangsDuringTheElection) {
       << daemon.log();
   EXPECT_EQ(cluster.rows("flow", 0), "A=L- B=F- C=L+");
   EXPECT_EQ(cluster.leader("flow", 1), 1);
-  fedb::GetTableFollowerRequest request;
-  request.set_tid(cluster.znodes().table("flow")->tid());
-  request.set_pid(0);
-  const auto followers =
-      cluster.client(2).ask<fedb::GetTableFollowerResponse>("GetTableFollower", request);
-  ASSERT_TRUE(followers && followers->code() == 0);
-  EXPECT_EQ(followers->follower_info_size(), 0);
+  EXPECT_THAT(followers(cluster, 2), IsEmpty());
   cluster.release(1);
   ASSERT_TRUE(cluster.wait_until([&] { return cluster.rows("flow", 0) == "A=L- B=F+ C=L+"; },
                                  "it is brought back when it answers again"));
@@ -214,6 +220,58 @@ TEST_F(MoreFailover, SnapshotOfOneAmongEqualsIsPaused) {
   EXPECT_EQ(state(cluster, 1), fedb::kSnapshotPaused);  // Not ours to end.
   expect_all_is_well(cluster, daemon);
 }
+
+// SAFETY 1: a follower's row dies beside an alive leader, whichever rows stand before it. One whose
+// tablet leads beside the leader, and neither says by what term nor can be told to follow, stands
+// before it in one order of the znode's rows, and behind it in the other.
+class RivalBesideTheLost : public MoreFailover, public testing::WithParamInterface<int> {
+ protected:
+  // Somebody promotes it by hand, with the term that is published.
+  static int promote_by_hand(Cluster& cluster, int tablet) {
+    fedb::ChangeRoleRequest request;
+    request.set_tid(cluster.znodes().table("flow")->tid());
+    request.set_pid(0);
+    request.set_term(terms(cluster, "flow", 0).back());
+    request.set_mode(fedb::kTableLeader);
+    const auto answer = cluster.client(tablet).ask<fedb::ChangeRoleResponse>("ChangeRole", request);
+    return answer ? answer->code() : -1;
+  }
+};
+
+TEST_P(RivalBesideTheLost, ALostFollowerIsNotHiddenByARival) {
+  const int rival = GetParam();
+  const int lost = rival == 1 ? 2 : 1;
+  Cluster cluster;
+  cluster.create_table("flow", 1, 3, {0, 1, 2});
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  cluster.hang(rival, "GetTermPair");
+  ASSERT_EQ(promote_by_hand(cluster, rival), 0);
+  cluster.hang(rival, "ChangeRole");
+  const std::string leads = cluster.tablet(rival) + " says that it leads beside ";
+  ASSERT_TRUE(cluster.wait_until([&] { return is_at(daemon, leads); }, "it is seen to lead"));
+  ASSERT_EQ(cluster.rows("flow", 0), "A=L+ B=F+ C=F+");
+  cluster.kill_tablet(lost);
+  const std::string dead = lost == 1 ? "A=L+ B=F- C=F+" : "A=L+ B=F+ C=F-";
+  EXPECT_TRUE(cluster.wait_until([&] { return cluster.rows("flow", 0) == dead; },
+                                 "the row of the one that was killed is dead"))
+      << cluster.rows("flow", 0) << daemon.status();
+  EXPECT_TRUE(is_at(daemon, leads)) << daemon.status();
+  EXPECT_TRUE(cluster.wait_until(
+      [&] { return followers(cluster, 0) == std::vector{cluster.tablet(rival)}; },
+      "its leader does not send to it any more"));
+  cluster.release(rival);
+  cluster.start_tablet(lost);
+  EXPECT_TRUE(cluster.wait_until([&] { return cluster.everything_is_alive(); }, "both are back"))
+      << daemon.status();
+  expect_all_is_well(cluster, daemon);
+}
+
+std::string rows_order(const testing::TestParamInfo<int>& info) {
+  return info.param == 1 ? "TheRivalFirst" : "TheLostFirst";
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, RivalBesideTheLost, testing::Values(1, 2), rows_order);
 
 // SAFETY 17: ZooKeeper goes while a publish is on its way, before or after it was executed; the
 // outcome is unknown, and read back.
