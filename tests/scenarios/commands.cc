@@ -15,6 +15,7 @@ void Scenario::learn_commands() {
   learn_tablets();
   learn_hands();
   learn_network();
+  learn_znodes();
 }
 
 void Scenario::learn_cluster() {
@@ -148,7 +149,7 @@ void Scenario::learn_hands() {
   };
 }
 
-// The network, and ZooKeeper.
+// The network, and operators.
 void Scenario::learn_network() {
   commands_["cut"] = [this](const Words& w) {  // cut A zookeeper; cut d1 B
     const std::string a = anybody_named(w.at(0));
@@ -181,6 +182,11 @@ void Scenario::learn_network() {
   commands_["reload"] = [this](const Words& w) {
     daemon_named(w.at(0)).tell(core::PolicyChanged{world_.policy});
   };
+  commands_["show"] = [this](const Words& w) { show(w); };
+}
+
+// What is in ZooKeeper, and what it takes.
+void Scenario::learn_znodes() {
   commands_["nameserver"] = [this](const Words& w) {
     world_.keeper.set_nameservers(w.at(0) == "comes" ? std::vector<std::string>{"ns:1"}
                                                      : std::vector<std::string>{});
@@ -195,7 +201,22 @@ void Scenario::learn_network() {
   commands_["cure"] = [this](const Words& w) {  // cure flow: its znode can be read again.
     world_.keeper.poison(table_named(w.at(0)).znode, std::nullopt);
   };
-  commands_["show"] = [this](const Words& w) { show(w); };
+  // refuse flow quota exceeded: in ZooKeeper's own word. Of no auth: whoever reads the table sees
+  // an ACL that lets only read. Nobody is told when that begins, or when it ends.
+  commands_["refuse"] = [this](const Words& w) { refuse(w); };
+  commands_["take"] = [this](const Words& w) {  // take flow: it does again.
+    world_.keeper.refuse(table_named(w.at(0)).znode, std::nullopt);
+  };
+  // grow flow 900000: somebody writes its znode, which is so long from now on.
+  commands_["grow"] = [this](const Words& w) {
+    core::TableShape table = table_named(w.at(0));
+    table.bytes = static_cast<std::uint32_t>(std::stoul(w.at(1)));
+    world_.keeper.write_table(table, "somebody");
+  };
+  // requests-pass 200000: of at most so many bytes.
+  commands_["requests-pass"] = [this](const Words& w) {
+    world_.keeper.set_longest(std::stoul(w.at(0)));
+  };
 }
 
 void Scenario::make_table(const Words& w) {
@@ -297,6 +318,17 @@ void Scenario::poison(const Words& w) {
     throw std::invalid_argument("how?");
   }
   world_.keeper.write_table(table, "somebody");
+}
+
+void Scenario::refuse(const Words& w) {
+  std::string why;
+  for (std::size_t i = 1; i < w.size(); ++i) why += (i > 1 ? " " : "") + w[i];
+  if (why.empty()) throw std::invalid_argument("why?");
+  const std::string znode = table_named(w.at(0)).znode;
+  const bool is_right = why == "no auth";
+  const auto reason = is_right ? core::RefusalReason::kNoAuth : core::RefusalReason::kOther;
+  world_.keeper.refuse(znode, core::Refused{znode, reason, why, false},
+                       is_right ? "world:anyone:r" : "");
 }
 
 void Scenario::show(const Words& w) {

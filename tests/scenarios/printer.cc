@@ -34,6 +34,7 @@ void Printer::before_step(const Daemon& d, const core::Event& event) {
   if (const auto* e = std::get_if<core::Published>(&event)) {
     if (e->outcome != core::Published::Outcome::kDone) timed(d.name() + " < " + to_text(event));
   }
+  if (const auto* e = std::get_if<core::TableTried>(&event)) show_trial(d, *e);
   if (const auto* e = std::get_if<core::StatusAsked>(&event)) {
     asked_[e->id] = {world_.schedule.now(), e->tids};
   }
@@ -41,6 +42,15 @@ void Printer::before_step(const Daemon& d, const core::Event& event) {
       std::holds_alternative<core::ZookeeperLost>(event)) {
     timed(d.name() + " < " + to_text(event));
   }
+}
+
+void Printer::show_trial(const Daemon& d, const core::TableTried& e) {
+  using Outcome = core::TableTried::Outcome;
+  const std::string outcome = e.outcome == Outcome::kTaken            ? "it is taken"
+                              : e.outcome == Outcome::kRefused        ? e.refused.why
+                              : e.outcome == Outcome::kConnectionLost ? "the connection is lost"
+                                                                      : "nobody knows";
+  timed(d.name() + " tried " + e.znode + " with " + std::to_string(e.bytes) + " bytes: " + outcome);
 }
 
 void Printer::commanded(const Daemon& d, const core::Command& command) {

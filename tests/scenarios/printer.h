@@ -32,6 +32,7 @@ class Printer : public simulation::Observer {
 
  private:
   void timed(const std::string& text);
+  void show_trial(const simulation::Daemon&, const core::TableTried&);
   void show_tables(const simulation::Daemon&, core::RequestId);
   std::string call_text(const core::Call&) const;
 

@@ -15,6 +15,7 @@ Scenario::Scenario() : world_(1, fixed_timing()), printer_(world_), ledger_(worl
   add_row_checkers(world_, ledger_, checkers_);
   add_loss_checkers(world_, ledger_, checkers_);
   add_stranger_checkers(world_, ledger_, checkers_);
+  add_left_alone_checkers(world_, ledger_, checkers_);
   world_.watch(ledger_);
   world_.watch(printer_);
   for (const auto& checker : checkers_) world_.watch(*checker);

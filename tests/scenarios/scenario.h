@@ -35,11 +35,13 @@ class Scenario {
   void learn_tablets();
   void learn_hands();
   void learn_network();
+  void learn_znodes();
   void make_table(const Words&);
   void make_stranger(const Words&);
   void change_policy(const Words&);
   void die_after(const Words&);
   void poison(const Words&);
+  void refuse(const Words&);
   void show(const Words&);
   void show_ops(const Words&);
   void show_holds();
