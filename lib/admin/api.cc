@@ -1,7 +1,6 @@
 #include "lib/admin/api.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <map>
 #include <utility>
@@ -14,19 +13,9 @@ namespace {
 
 constexpr std::string_view kApi = "/api/v1/";
 constexpr std::string_view kCommands = "/api/v1/commands/";
-constexpr std::string_view kTable = "/api/v1/tables/";
-constexpr std::string_view kStream = "/api/v1/events/stream";
+constexpr std::string_view kName = "NAME";  // Ends a route that answers whatever stands there.
 constexpr std::uint64_t kEventsAtOnce = 1000;
 constexpr std::uint64_t kMostEventsAtOnce = 10000;
-
-constexpr std::array<std::string_view, 9> kRoutes = {
-    "/healthz",       "/readyz",     "/metrics",     "/api/v1/status", "/api/v1/tablets",
-    "/api/v1/tables", "/api/v1/ops", "/api/v1/conf", "/api/v1/events"};
-
-bool is_route(std::string_view path) {
-  return path == kStream || path.starts_with(kTable) ||
-         std::find(kRoutes.begin(), kRoutes.end(), path) != kRoutes.end();
-}
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -98,6 +87,7 @@ std::string who_is_active(const HolderView& active) {
 struct Api::Target {
   std::string path;
   std::map<std::string, std::string> query;
+  std::string name;  // What stands for NAME.
 
   // Absent when it is not there.
   std::optional<std::string> find(const std::string& key) const {
@@ -126,6 +116,59 @@ struct Api::Target {
   }
 };
 
+struct Api::Route {
+  // What has to be read first: an empty list would say that there is nothing.
+  enum class Needs : std::uint8_t { kNothing, kCluster, kSwitch };
+
+  std::string_view path;
+  Needs needs;
+  Action (Api::*answer)(const Target&) const;
+
+  // What stands for NAME; nothing: the path is another one.
+  std::optional<std::string_view> match(std::string_view asked) const {
+    if (!path.ends_with(kName)) return asked == path ? std::optional{kName} : std::nullopt;
+    const std::string_view fixed = path.substr(0, path.size() - kName.size());
+    if (!asked.starts_with(fixed)) return std::nullopt;
+    return asked.substr(fixed.size());
+  }
+};
+
+// Whatever is read. Changes are commands, see post().
+const std::vector<Api::Route>& Api::reading() {
+  using Needs = Route::Needs;
+  static const std::vector<Route> kRoutes = {
+      {"/healthz", Needs::kNothing, &Api::healthy},
+      {"/readyz", Needs::kNothing, &Api::ready},
+      {"/metrics", Needs::kNothing, &Api::metrics},
+      {"/api/v1/status", Needs::kNothing, &Api::status},
+      {"/api/v1/tablets", Needs::kCluster, &Api::tablets},
+      {"/api/v1/tables", Needs::kCluster, &Api::tables},
+      {"/api/v1/tables/NAME", Needs::kCluster, &Api::table},
+      {"/api/v1/ops", Needs::kCluster, &Api::ops},
+      {"/api/v1/conf", Needs::kSwitch, &Api::conf},
+      {"/api/v1/events", Needs::kNothing, &Api::events},
+      {"/api/v1/events/stream", Needs::kNothing, &Api::stream},
+  };
+  return kRoutes;
+}
+
+const Api::Route* Api::find(Target& target) {
+  for (const Route& route : reading()) {
+    const auto name = route.match(target.path);
+    if (!name) continue;
+    target.name = *name;
+    return &route;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> Api::routes() {
+  std::vector<std::string> all;
+  for (const Route& route : reading()) all.push_back("GET " + std::string{route.path});
+  all.push_back("POST " + std::string{kCommands} + std::string{kName});
+  return all;
+}
+
 HttpResponse error_response(unsigned status, std::string_view error) {
   return {status, "application/json", error_json(error), {}};
 }
@@ -133,11 +176,11 @@ HttpResponse error_response(unsigned status, std::string_view error) {
 Api::Api(Source& source, AccessPolicy access) : access_(std::move(access)), source_(source) {}
 
 std::optional<HttpResponse> Api::refuse(const HttpRequest& request) const {
-  const auto target = Target::parse(request.target);
+  auto target = Target::parse(request.target);
   if (!target) return error_response(400, "the target has a % without two hexadecimal digits");
   if (!target->path.starts_with(kCommands)) {
     const bool reads = request.method == "GET" || request.method == "HEAD";
-    if (reads || !is_route(target->path)) return std::nullopt;
+    if (reads || !find(*target)) return std::nullopt;
     return not_allowed("GET, HEAD");
   }
   if (request.method != "POST") return not_allowed("POST");
@@ -149,12 +192,12 @@ std::optional<HttpResponse> Api::refuse(const HttpRequest& request) const {
 }
 
 Action Api::route(const HttpRequest& request) const {
-  const auto target = Target::parse(request.target);
+  auto target = Target::parse(request.target);
   if (target->path.starts_with(kCommands)) return post(request, *target);
   Action action = list(*target);
   auto* stream = std::get_if<EventStream>(&action);
   if (stream == nullptr) return action;
-  if (request.method == "HEAD") return HttpResponse{200, "text/event-stream", "", {}};
+  if (request.method == "HEAD") return with_role({200, "text/event-stream", "", {}});
   if (!request.last_event_id.empty()) {
     stream->since = parse_number<std::uint64_t>(request.last_event_id);
     if (!stream->since) return error_response(400, "Last-Event-ID is not a number");
@@ -162,40 +205,57 @@ Action Api::route(const HttpRequest& request) const {
   return action;
 }
 
-Action Api::list(const Target& target) const {
-  const std::string& path = target.path;
-  if (path == "/healthz") return text_response(200, "ok\n");
-  if (path == "/readyz") return ready();
-  if (path == "/metrics") {
-    return HttpResponse{200, "text/plain; version=0.0.4; charset=utf-8", source_.metrics(), {}};
+Action Api::list(Target& target) const {
+  const Route* route = find(target);
+  if (!route) {
+    return error_response(404,
+                          target.path.starts_with(kApi)
+                              ? "no such route: /api/v1 has status, tablets, tables, ops, conf, "
+                                "events, events/stream and commands"
+                              : "no such route: there are /healthz, /readyz, /metrics and /api/v1");
   }
-  if (path == "/api/v1/status") {
-    return with_role(json_response(to_json(source_.status(), wall_now_ms())));
+  using Needs = Route::Needs;
+  if (route->needs != Needs::kNothing) {
+    const Readiness readiness = source_.readiness();
+    const std::string& why =
+        route->needs == Needs::kSwitch ? readiness.switch_unread : readiness.cluster_unread;
+    if (!why.empty()) return with_role(error_response(503, why));
   }
-  if (path == "/api/v1/events" || path == kStream) return events(target);
-  if (auto refusal = not_known_yet(path)) return std::move(*refusal);
-  if (path == "/api/v1/tablets") return with_role(json_response(to_json(source_.tablets())));
-  if (path == "/api/v1/conf") return with_role(json_response(to_json(source_.conf())));
-  if (path == "/api/v1/tables") return ShowTables{{std::nullopt, target.find("db")}};
-  if (path.starts_with(kTable)) {
-    return ShowTables{{path.substr(kTable.size()), target.find("db")}};
-  }
-  if (path == "/api/v1/ops") return ops(target);
-  return error_response(404,
-                        path.starts_with(kApi)
-                            ? "no such route: /api/v1 has status, tablets, tables, ops, conf, "
-                              "events, events/stream and commands"
-                            : "no such route: there are /healthz, /readyz, /metrics and /api/v1");
+  return (this->*route->answer)(target);
 }
 
-// An empty list would say that there is nothing. `status` and events say what is known so far.
-std::optional<HttpResponse> Api::not_known_yet(const std::string& path) const {
-  if (!is_route(path)) return std::nullopt;
+// --- Routes --------------------------------------------------------------------------------------
+
+Action Api::healthy(const Target&) const { return text_response(200, "ok\n"); }
+
+Action Api::ready(const Target&) const {
   const Readiness readiness = source_.readiness();
-  const std::string& why =
-      path == "/api/v1/conf" ? readiness.switch_unread : readiness.cluster_unread;
-  if (why.empty()) return std::nullopt;
-  return with_role(error_response(503, why));
+  if (!readiness.ready) {
+    return with_role(text_response(503, "not ready: " + valid_utf8(readiness.reason) + "\n"));
+  }
+  return with_role(text_response(200, readiness.active ? "active\n" : "standby\n"));
+}
+
+Action Api::metrics(const Target&) const {
+  return HttpResponse{200, "text/plain; version=0.0.4; charset=utf-8", source_.metrics(), {}};
+}
+
+Action Api::status(const Target&) const {
+  return with_role(json_response(to_json(source_.status(), wall_now_ms())));
+}
+
+Action Api::tablets(const Target&) const {
+  return with_role(json_response(to_json(source_.tablets())));
+}
+
+Action Api::conf(const Target&) const { return with_role(json_response(to_json(source_.conf()))); }
+
+Action Api::tables(const Target& target) const {
+  return ShowTables{{std::nullopt, target.find("db")}};
+}
+
+Action Api::table(const Target& target) const {
+  return ShowTables{{target.name, target.find("db")}};
 }
 
 HttpResponse Api::to_response(const ShowTables& asked, const std::vector<ReplicaRow>& rows) const {
@@ -224,13 +284,23 @@ Action Api::ops(const Target& target) const {
   return with_role(json_response(to_json(rows, wall_now_ms())));
 }
 
+std::optional<HttpResponse> Api::since(const Target& target, std::optional<std::uint64_t>& id) {
+  const auto text = target.find("since");
+  if (!text) return std::nullopt;
+  id = parse_number<std::uint64_t>(*text);
+  if (id) return std::nullopt;
+  return error_response(400, "since is not an event's id");
+}
+
+Action Api::stream(const Target& target) const {
+  EventStream stream;
+  if (auto refusal = since(target, stream.since)) return std::move(*refusal);
+  return stream;
+}
+
 Action Api::events(const Target& target) const {
-  std::optional<std::uint64_t> since;
-  if (const auto text = target.find("since")) {
-    since = parse_number<std::uint64_t>(*text);
-    if (!since) return error_response(400, "since is not an event's id");
-  }
-  if (target.path == kStream) return EventStream{since};
+  std::optional<std::uint64_t> first;
+  if (auto refusal = since(target, first)) return std::move(*refusal);
   std::uint64_t limit = kEventsAtOnce;
   if (const auto text = target.find("limit")) {
     const auto number = parse_number<std::uint64_t>(*text);
@@ -238,7 +308,7 @@ Action Api::events(const Target& target) const {
     limit = std::min(*number, kMostEventsAtOnce);
   }
   return with_role(
-      json_response(to_json(source_.events(since.value_or(0), static_cast<std::size_t>(limit)))));
+      json_response(to_json(source_.events(first.value_or(0), static_cast<std::size_t>(limit)))));
 }
 
 Action Api::post(const HttpRequest& request, const Target& target) const {
@@ -247,14 +317,6 @@ Action Api::post(const HttpRequest& request, const Target& target) const {
   if (!arguments) return to_response(bad_arguments(arguments.error().text));
   return RunCommand{
       {name, std::move(*arguments), printable(request.who, kLongestWho), request.peer.address}};
-}
-
-HttpResponse Api::ready() const {
-  const Readiness readiness = source_.readiness();
-  if (!readiness.ready) {
-    return with_role(text_response(503, "not ready: " + valid_utf8(readiness.reason) + "\n"));
-  }
-  return with_role(text_response(200, readiness.active ? "active\n" : "standby\n"));
 }
 
 std::vector<Field> Api::role() const {

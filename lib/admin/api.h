@@ -74,15 +74,31 @@ class Api {
   // The headers that say who answers.
   std::vector<Field> role() const;
 
+  // Every route, with the method that it answers: "GET /api/v1/tables/NAME".
+  static std::vector<std::string> routes();
+
  private:
   struct Target;
+  struct Route;
 
+  static const std::vector<Route>& reading();
+  static const Route* find(Target& target);
   Action post(const HttpRequest& request, const Target& target) const;
-  Action list(const Target& target) const;
-  std::optional<HttpResponse> not_known_yet(const std::string& path) const;
+  Action list(Target& target) const;
+  // The routes.
+  Action healthy(const Target& target) const;
+  Action ready(const Target& target) const;
+  Action metrics(const Target& target) const;
+  Action status(const Target& target) const;
+  Action tablets(const Target& target) const;
+  Action tables(const Target& target) const;
+  Action table(const Target& target) const;
   Action ops(const Target& target) const;
+  Action conf(const Target& target) const;
   Action events(const Target& target) const;
-  HttpResponse ready() const;
+  Action stream(const Target& target) const;
+
+  static std::optional<HttpResponse> since(const Target& target, std::optional<std::uint64_t>& id);
   HttpResponse with_role(HttpResponse response) const;
 
   const AccessPolicy access_;

@@ -3,6 +3,7 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <csignal>
 #include <fstream>
@@ -17,8 +18,9 @@ namespace asio = boost::asio;
 
 std::string key_of(const std::string& line) { return line.substr(0, line.find(':')); }
 
-// One request on loopback.
-Daemon::Http http_call(const std::string& address, const std::string& request) {
+// One request on loopback, and its answer to the end, or only the head.
+Daemon::Http http_call(const std::string& address, const std::string& request,
+                       bool to_the_end = true) {
   Daemon::Http result;
   asio::io_context io;
   asio::ip::tcp::socket socket(io);
@@ -29,7 +31,11 @@ Daemon::Http http_call(const std::string& address, const std::string& request) {
   if (error) return result;
   asio::write(socket, asio::buffer(request), error);
   std::string answer;
-  asio::read(socket, asio::dynamic_buffer(answer), error);
+  if (to_the_end) {
+    asio::read(socket, asio::dynamic_buffer(answer), error);
+  } else {
+    asio::read_until(socket, asio::dynamic_buffer(answer), "\r\n\r\n", error);
+  }
   const auto body = answer.find("\r\n\r\n");
   if (body == std::string::npos) return result;
   result.head = answer.substr(0, body);
@@ -124,8 +130,19 @@ Daemon::Output Daemon::run(const std::vector<std::string>& arguments) {
 }
 
 Daemon::Http Daemon::get(const std::string& target) {
-  return http_call(
-      http_, "GET " + target + " HTTP/1.1\r\nHost: " + http_ + "\r\nConnection: close\r\n\r\n");
+  return http_call(http_, request_of("GET", target));
+}
+
+Daemon::Http Daemon::get_head(const std::string& target) {
+  return http_call(http_, request_of("GET", target), /*to_the_end=*/false);
+}
+
+Daemon::Http Daemon::head(const std::string& target) {
+  return http_call(http_, request_of("HEAD", target));
+}
+
+std::string Daemon::request_of(const std::string& method, const std::string& target) const {
+  return method + " " + target + " HTTP/1.1\r\nHost: " + http_ + "\r\nConnection: close\r\n\r\n";
 }
 
 Daemon::Http Daemon::post(const std::string& target, const std::string& body) {

@@ -50,6 +50,8 @@ class Daemon {
     std::string body;
   };
   Http get(const std::string& target);
+  Http get_head(const std::string& target);  // No body is read: a stream has no end.
+  Http head(const std::string& target);      // HEAD.
   Http post(const std::string& target, const std::string& body);
   // Of GET /api/v1/status, as text: for looking for words.
   std::string status();
@@ -62,6 +64,8 @@ class Daemon {
   const std::string& http() const { return http_; }
 
  private:
+  std::string request_of(const std::string& method, const std::string& target) const;
+
   Cluster& cluster_;
   const std::filesystem::path file_;
   const std::filesystem::path log_file_;
