@@ -183,6 +183,8 @@ void Scenario::learn_network() {
     daemon_named(w.at(0)).tell(core::PolicyChanged{world_.policy});
   };
   commands_["show"] = [this](const Words& w) { show(w); };
+  // readings on: from now on prints what one replica is asked about itself, too.
+  commands_["readings"] = [this](const Words& w) { printer_.show_readings(w.at(0) == "on"); };
 }
 
 // What is in ZooKeeper, and what it takes.

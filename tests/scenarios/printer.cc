@@ -95,6 +95,7 @@ void Printer::answered(const Daemon& d, const core::CallTablet& c, const core::A
 
 void Printer::carried_out(const std::string&, const core::CallTablet& c,
                           const core::Answer& answer) {
+  if (shows_readings_) show_reading(c, answer);
   if (!core::changes(c.call)) return;
   std::string text = c.tablet + " did " + call_text(c.call);
   if (answer.code != core::kOk) text += ": code " + std::to_string(answer.code);
@@ -102,6 +103,19 @@ void Printer::carried_out(const std::string&, const core::CallTablet& c,
     text += ": offset " + std::to_string(answer.offset);
   }
   timed(text);
+}
+
+// What one replica was asked, not what everybody is asked all the time.
+void Printer::show_reading(const core::CallTablet& c, const core::Answer& answer) {
+  const auto at = simulation::partition_of(c.call);
+  const core::ReplicaStatus* status = at ? answer.status_of(*at) : nullptr;
+  if (status) {
+    timed(c.tablet + " was read, " + call_text(c.call) + ": offset " +
+          std::to_string(status->offset));
+  } else if (std::holds_alternative<core::GetTermPair>(c.call) && answer.has_table) {
+    timed(c.tablet + " was read, " + call_text(c.call) + ": term " + std::to_string(answer.term) +
+          " offset " + std::to_string(answer.offset));
+  }
 }
 
 void Printer::table_written(const core::TableShape& before, const core::TableShape& after,

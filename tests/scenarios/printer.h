@@ -20,6 +20,8 @@ class Printer : public simulation::Observer {
   // Lines since the last time; times in them count from then.
   std::vector<std::string> take();
   void line(const std::string& text);  // Without a time.
+  // Also what a replica is asked about itself when it matters.
+  void show_readings(bool on) { shows_readings_ = on; }
 
   void daemon_started(const simulation::Daemon&) override;
   void daemon_died(const simulation::Daemon&) override;
@@ -32,11 +34,13 @@ class Printer : public simulation::Observer {
 
  private:
   void timed(const std::string& text);
+  void show_reading(const core::CallTablet&, const core::Answer&);
   void show_trial(const simulation::Daemon&, const core::TableTried&);
   void show_tables(const simulation::Daemon&, core::RequestId);
   std::string call_text(const core::Call&) const;
 
   simulation::World& world_;
+  bool shows_readings_ = false;
   Instant since_{std::chrono::seconds{1000}};
   std::vector<std::string> lines_;
   std::map<core::RequestId, std::pair<Instant, std::vector<std::uint32_t>>> asked_;
