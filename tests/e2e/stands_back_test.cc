@@ -1,5 +1,5 @@
-// Beside a nameserver that lives nothing is changed, and it is said why; when it is gone, or the
-// operator says that it does not count, failoverd acts.
+// SAFETY 13: beside a nameserver that lives nothing is changed, and it is said why; when it is
+// gone, or the operator says that it does not count, failoverd acts.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
