@@ -1,12 +1,17 @@
 // The brain: decides everything, does nothing. It is told facts and answers with commands; it has
 // no clock, no I/O, no log and no thread, so that the same facts always give the same decisions.
-// Its rooms:
-//   Watch       what each tablet is worth: evidence, verdicts, its words; StatusQuestions: the same
-//               asked anew when somebody wants to see it
-//   diagnose()  what is wrong with a partition
-//   Elections   kChangeLeaderOP; Operations: the ops that are lists of tasks
-//   Publisher   metadata changes that are ready, in as few multis as possible
-//   Blocks      terms and op ids, reserved ahead of need; Records: what a successor must know
+// It wires its parts and passes each fact on to the one that it concerns:
+//   Watch           what each tablet is worth: evidence, verdicts, its words; StatusQuestions: the
+//                   same asked anew when somebody wants to see it
+//   TableFacts      what was read of the tables; StandBack: whether anything may be changed now
+//   diagnose()      what is wrong with a partition; Treatments: which op helps, and when
+//   Elections       kChangeLeaderOP; Operations: the ops that are lists of tasks; CopyQueue: those
+//                   that wait for their turn
+//   Reconciliation  tablets that contradict the rows and that no op sees to
+//   Publisher       metadata changes that are ready, in as few multis as possible; Refusals: tables
+//                   that ZooKeeper does not take; LastOffsets, LostRows: changes without an op
+//   Records, Journal  what a successor must know; Takeover: what predecessors left; Cleanup: what
+//                   ops left on tablets; Reserving: terms and op ids, ahead of need
 #pragma once
 
 #include <map>
@@ -21,15 +26,9 @@
 #include "lib/core/hold.h"
 #include "lib/core/model.h"
 #include "lib/core/op_log.h"
+#include "lib/core/stand_back.h"
 
 namespace failoverd::core {
-
-// Why nothing is changed now; the label values of failoverd_stands_back{reason}.
-struct StandsBack {
-  std::string reason;  // "nameserver", "standby", "zookeeper", "not_read", "numbering"
-  std::string text;    // One sentence: why, and what lifts it.
-  std::optional<Instant> since = {};  // None: since before the first event.
-};
 
 // With auto_failover off: what would be done.
 struct WouldDo {
@@ -64,8 +63,8 @@ class Brain {
   std::uint64_t needless_verdicts() const;
 
  private:
-  struct Rooms;
-  std::unique_ptr<Rooms> rooms_;
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
 };
 
 }  // namespace failoverd::core

@@ -1,5 +1,5 @@
 // The brain's desk: commands going out in this step, and for each question that is open, whose it
-// is. The rooms of the brain share it; it decides nothing.
+// is. The parts of the brain share it; it decides nothing.
 #pragma once
 
 #include <functional>
@@ -29,7 +29,7 @@ struct Route {
     kRecords,
     kJournal,
     kCleanup,         // key: op; tablet.
-    kContradictions,  // key: packed(partition); tablet.
+    kReconciliation,  // key: packed(partition); tablet.
     kStatus,          // key: tablet, or who asked; tablet.
     kBrain,
   };

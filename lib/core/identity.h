@@ -2,7 +2,7 @@
 // die, and what is started on their addresses afterwards may belong to another cluster, which
 // counts its tids from 1 just the same. The rule stands here once: every call that changes
 // something passes why_not_told() on its way out of the core (Desk::call), and every answer that
-// the core goes by passes counts() on its way in (Rooms::tablet_answered).
+// the core goes by passes counts() on its way in (Brain).
 #pragma once
 
 #include <cstdint>

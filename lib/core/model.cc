@@ -280,6 +280,23 @@ void Model::heard_offset(PartitionKey at, TabletIndex tablet, Offset offset, Ins
   r->word.said_at.reset();
 }
 
+void Model::forget_what_was_begun() {
+  for (auto& [tid, table] : tables_) {
+    for (auto& [pid, p] : table.partitions) {
+      p.op = 0;
+      p.begun_term.reset();
+      p.begun_restart = false;
+      for (Replica& r : p.replicas) {
+        r.asked_about = r.let_go = r.strayed = r.unsent = false;
+        r.may_lead_term.reset();
+        r.failures = 0;
+        r.not_before = {};
+      }
+    }
+    table.stale = false;
+  }
+}
+
 LoadTable Model::load_call(PartitionKey at) const {
   const TableShape& shape = table(at.tid)->shape;
   return {at, shape.name, shape.db};

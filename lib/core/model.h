@@ -214,6 +214,9 @@ class Model {
   // As operators know it: "flow/3", "shop.flow/3"; "2:3" if its table is not known.
   std::string name_of(PartitionKey) const;
 
+  // The lock is lost: what was begun, asked or found out by this daemon is its successor's now.
+  void forget_what_was_begun();
+
   // Recomputes Tablet::leaders from the rows.
   void count_leaders();
 

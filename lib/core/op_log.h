@@ -23,6 +23,10 @@ class OpLog {
     const auto found = running_.find(id);
     return found == running_.end() ? nullptr : &found->second;
   }
+  const OpRecord* find(OpId id) const {
+    const auto found = running_.find(id);
+    return found == running_.end() ? nullptr : &found->second;
+  }
   void end(OpId id, OpStatus status, Instant now, std::string detail) {
     const auto found = running_.find(id);
     if (found == running_.end()) return;

@@ -1,31 +1,47 @@
-// Reserves terms and op ids ahead of need (SAFETY 4).
-#include "lib/core/rooms.h"
+#include "lib/core/reserving.h"
 
 namespace failoverd::core {
 
-void Brain::Rooms::reserve_blocks() {
-  if (!active || desk.now >= fresh_until || !stands_back(desk.now).empty()) return;
-  if (desk.now < reserve_not_before_) return;
-  if (terms.due() && (auto_failover || elections.any())) {  // Off: the cluster's znodes stay.
+void Reserving::look() {
+  if (desk_.now < not_before_ || !stand_back_.may_reserve()) return;
+  // With auto_failover off the cluster's own znodes stay as they are.
+  if (terms_.due() && (stand_back_.auto_failover() || elections_.any())) {
     std::size_t partitions = 0;
-    for (const auto& [tid, table] : model.tables()) partitions += table.partitions.size();
-    terms.want_size(4 * partitions);
-    op_ids.want_size(2 * partitions);
-    terms.asked();
-    const RequestId id = desk.open({Route::Owner::kTerms, 0, 0, 0, {}});
-    desk.out.emplace_back(ReserveTerms{id, terms.above(), terms.size()});
+    for (const auto& [tid, table] : model_.tables()) partitions += table.partitions.size();
+    terms_.want_size(4 * partitions);
+    op_ids_.want_size(2 * partitions);
+    terms_.asked();
+    const RequestId id = desk_.open({Route::Owner::kTerms, 0, 0, 0, {}});
+    desk_.out.emplace_back(ReserveTerms{id, terms_.above(), terms_.size()});
   }
-  if (op_ids.due()) {
-    op_ids.asked();
-    const RequestId id = desk.open({Route::Owner::kOpIds, 0, 0, 0, {}});
-    desk.out.emplace_back(ReserveOpIds{id, op_ids.size()});
+  if (op_ids_.due()) {
+    op_ids_.asked();
+    const RequestId id = desk_.open({Route::Owner::kOpIds, 0, 0, 0, {}});
+    desk_.out.emplace_back(ReserveOpIds{id, op_ids_.size()});
   }
 }
 
+void Reserving::terms_reserved(const TermsReserved& e) {
+  if (!desk_.close(e.id)) return;
+  if (!e.ok) {
+    terms_.failed();
+    return later();
+  }
+  terms_.reserved(e.first, e.last);
+  elections_.terms_came();
+}
+
+void Reserving::op_ids_reserved(const OpIdsReserved& e) {
+  if (!desk_.close(e.id)) return;
+  if (e.ok) return op_ids_.reserved(e.first, e.last);
+  op_ids_.failed();
+  later();
+}
+
 // Asked again at once, a connection that is down would be asked without end. The timer's step asks.
-void Brain::Rooms::reserve_later() {
-  reserve_not_before_ = desk.now + std::chrono::milliseconds{100};
-  desk.timer({Route::Owner::kTerms, 0, 0, 0, {}}, reserve_not_before_);
+void Reserving::later() {
+  not_before_ = desk_.now + std::chrono::milliseconds{100};
+  desk_.timer({Route::Owner::kTerms, 0, 0, 0, {}}, not_before_);
 }
 
 }  // namespace failoverd::core

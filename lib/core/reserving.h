@@ -1,0 +1,42 @@
+// Reserves terms and op ids in ZooKeeper ahead of need, so that no election waits for a number
+// (SAFETY 4). Owned by the brain.
+#pragma once
+
+#include "lib/core/blocks.h"
+#include "lib/core/desk.h"
+#include "lib/core/elections.h"
+#include "lib/core/event.h"
+#include "lib/core/model.h"
+#include "lib/core/stand_back.h"
+
+namespace failoverd::core {
+
+class Reserving {
+ public:
+  Reserving(const Model& model, Desk& desk, const StandBack& stand_back, Elections& elections,
+            Block& terms, Block& op_ids)
+      : model_(model),
+        desk_(desk),
+        stand_back_(stand_back),
+        elections_(elections),
+        terms_(terms),
+        op_ids_(op_ids) {}
+
+  // Asks for the next blocks if they are due; call in every step.
+  void look();
+  void terms_reserved(const TermsReserved&);
+  void op_ids_reserved(const OpIdsReserved&);
+
+ private:
+  void later();
+
+  const Model& model_;
+  Desk& desk_;
+  const StandBack& stand_back_;
+  Elections& elections_;
+  Block& terms_;
+  Block& op_ids_;
+  Instant not_before_;
+};
+
+}  // namespace failoverd::core

@@ -1,0 +1,48 @@
+// Takes what was read of the cluster's tables into the model. Owned by the brain.
+#pragma once
+
+#include <set>
+
+#include "lib/core/desk.h"
+#include "lib/core/elections.h"
+#include "lib/core/event.h"
+#include "lib/core/model.h"
+#include "lib/core/records.h"
+#include "lib/core/refusals.h"
+#include "lib/core/stand_back.h"
+
+namespace failoverd::core {
+
+class TableFacts {
+ public:
+  TableFacts(Model& model, Desk& desk, Records& records, Refusals& refusals, Elections& elections,
+             const StandBack& stand_back)
+      : model_(model),
+        desk_(desk),
+        records_(records),
+        refusals_(refusals),
+        elections_(elections),
+        stand_back_(stand_back) {}
+
+  void listed(const TablesListed&);
+  // True: its rows are others than they were.
+  bool read(const TableRead&);
+  void unreadable(const TableUnreadable&);
+
+  // Partitions to diagnose again; the brain takes them.
+  std::set<PartitionKey> changed;
+
+ private:
+  bool is_known(const TableRead&);
+  void mark(const Table&);
+  void somebody_named_a_leader(PartitionKey, Partition&);
+
+  Model& model_;
+  Desk& desk_;
+  Records& records_;
+  Refusals& refusals_;
+  Elections& elections_;
+  const StandBack& stand_back_;
+};
+
+}  // namespace failoverd::core
