@@ -7,7 +7,7 @@
 #include <functional>
 #include <map>
 
-#include "lib/core/types.h"
+#include "lib/core/api/types.h"
 
 namespace failoverd {
 

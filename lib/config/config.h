@@ -12,7 +12,7 @@
 
 #include "lib/base/result.h"
 #include "lib/base/time.h"
-#include "lib/core/policy.h"
+#include "lib/core/api/policy.h"
 
 namespace failoverd::config {
 

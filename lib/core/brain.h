@@ -21,12 +21,12 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/command.h"
-#include "lib/core/event.h"
-#include "lib/core/hold.h"
-#include "lib/core/model.h"
-#include "lib/core/op_log.h"
-#include "lib/core/stand_back.h"
+#include "lib/core/api/command.h"
+#include "lib/core/api/event.h"
+#include "lib/core/api/hold.h"
+#include "lib/core/cluster/model.h"
+#include "lib/core/cluster/op_log.h"
+#include "lib/core/guards/stand_back.h"
 
 namespace failoverd::core {
 

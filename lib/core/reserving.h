@@ -2,12 +2,12 @@
 // (SAFETY 4). Owned by the brain.
 #pragma once
 
-#include "lib/core/blocks.h"
-#include "lib/core/desk.h"
-#include "lib/core/elections.h"
-#include "lib/core/event.h"
-#include "lib/core/model.h"
-#include "lib/core/stand_back.h"
+#include "lib/core/api/desk.h"
+#include "lib/core/api/event.h"
+#include "lib/core/cluster/model.h"
+#include "lib/core/durable/blocks.h"
+#include "lib/core/election/elections.h"
+#include "lib/core/guards/stand_back.h"
 
 namespace failoverd::core {
 

@@ -3,13 +3,13 @@
 
 #include <set>
 
-#include "lib/core/desk.h"
-#include "lib/core/elections.h"
-#include "lib/core/event.h"
-#include "lib/core/model.h"
-#include "lib/core/records.h"
-#include "lib/core/refusals.h"
-#include "lib/core/stand_back.h"
+#include "lib/core/api/desk.h"
+#include "lib/core/api/event.h"
+#include "lib/core/cluster/model.h"
+#include "lib/core/durable/records.h"
+#include "lib/core/durable/refusals.h"
+#include "lib/core/election/elections.h"
+#include "lib/core/guards/stand_back.h"
 
 namespace failoverd::core {
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/event.h"
+#include "lib/core/api/event.h"
 #include "lib/fedb/paths.h"
 #include "lib/fedb/table_info.h"
 #include "lib/zookeeper/session.h"

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "lib/base/result.h"
-#include "lib/core/election_record.h"
-#include "lib/core/journal_entry.h"
+#include "lib/core/api/election_record.h"
+#include "lib/core/api/journal_entry.h"
 
 namespace failoverd::fedb {
 

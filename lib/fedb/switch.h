@@ -12,7 +12,7 @@
 #include <optional>
 #include <string>
 
-#include "lib/core/event.h"
+#include "lib/core/api/event.h"
 #include "lib/fedb/paths.h"
 #include "lib/zookeeper/session.h"
 

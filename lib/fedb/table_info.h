@@ -6,8 +6,8 @@
 #include <string>
 
 #include "lib/base/result.h"
-#include "lib/core/command.h"
-#include "lib/core/types.h"
+#include "lib/core/api/command.h"
+#include "lib/core/api/types.h"
 
 namespace failoverd::fedb {
 

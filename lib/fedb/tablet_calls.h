@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "lib/core/calls.h"
+#include "lib/core/api/calls.h"
 #include "lib/fedb/table_info.h"
 #include "lib/rpc/channel.h"
 

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/command.h"
-#include "lib/core/event.h"
+#include "lib/core/api/command.h"
+#include "lib/core/api/event.h"
 #include "lib/fedb/table_info.h"
 #include "lib/rpc/channel.h"
 

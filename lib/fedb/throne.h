@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/event.h"
+#include "lib/core/api/event.h"
 #include "lib/fedb/paths.h"
 #include "lib/zookeeper/lock.h"
 #include "lib/zookeeper/session.h"

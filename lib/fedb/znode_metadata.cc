@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "lib/core/blocks.h"
+#include "lib/core/durable/blocks.h"
 
 namespace failoverd::fedb {
 namespace {

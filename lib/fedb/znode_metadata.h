@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/command.h"
-#include "lib/core/event.h"
+#include "lib/core/api/command.h"
+#include "lib/core/api/event.h"
 #include "lib/fedb/cluster_view.h"
 #include "lib/fedb/journal.h"
 #include "lib/fedb/paths.h"

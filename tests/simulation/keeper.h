@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/command.h"
-#include "lib/core/event.h"
+#include "lib/core/api/command.h"
+#include "lib/core/api/event.h"
 #include "tests/simulation/schedule.h"
 
 namespace failoverd::simulation {

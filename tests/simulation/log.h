@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "lib/core/types.h"
+#include "lib/core/api/types.h"
 
 namespace failoverd::simulation {
 

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "lib/core/command.h"
-#include "lib/core/event.h"
+#include "lib/core/api/command.h"
+#include "lib/core/api/event.h"
 #include "tests/simulation/log.h"
 
 namespace failoverd::simulation {

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "lib/core/calls.h"
+#include "lib/core/api/calls.h"
 #include "tests/simulation/keeper.h"
 #include "tests/simulation/log.h"
 #include "tests/simulation/schedule.h"

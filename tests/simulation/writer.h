@@ -2,7 +2,7 @@
 // leads it. Owned by the world.
 #pragma once
 
-#include "lib/core/types.h"
+#include "lib/core/api/types.h"
 #include "tests/simulation/dice.h"
 
 namespace failoverd::simulation {

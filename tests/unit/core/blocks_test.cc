@@ -1,5 +1,5 @@
 // Terms and op ids: never twice, always above what was seen (SAFETY 4).
-#include "lib/core/blocks.h"
+#include "lib/core/durable/blocks.h"
 
 #include <gtest/gtest.h>
 

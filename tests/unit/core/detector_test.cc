@@ -1,5 +1,5 @@
 // The detection table, row by row (ARCHITECTURE.md prints it), and what SAFETY 15 adds to it.
-#include "lib/core/detector.h"
+#include "lib/core/detection/detector.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // What is wrong with a partition, from rows, verdicts and words.
-#include "lib/core/diagnosis.h"
+#include "lib/core/repair/diagnosis.h"
 
 #include <gtest/gtest.h>
 

@@ -1,11 +1,11 @@
 // SAFETY 21: an address is not an identity. What a process must have said before it is told
 // anything, and what its words are worth until then.
-#include "lib/core/identity.h"
+#include "lib/core/cluster/identity.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "lib/core/watch.h"
+#include "lib/core/detection/watch.h"
 
 namespace failoverd::core {
 namespace {

@@ -1,5 +1,5 @@
 // The journal of ops: what a successor finds, whatever was written and whatever answer was lost.
-#include "lib/core/journal.h"
+#include "lib/core/durable/journal.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // What goes out together, and what waits for what.
-#include "lib/core/publisher.h"
+#include "lib/core/durable/publisher.h"
 
 #include <gtest/gtest.h>
 

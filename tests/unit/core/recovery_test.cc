@@ -1,9 +1,8 @@
 // The least work that is safe: every way in which a replica may come back (SAFETY 9, 10).
-#include "lib/core/recovery.h"
-
 #include <gtest/gtest.h>
 
-#include "lib/core/op_tables.h"
+#include "lib/core/operation/choose_recovery.h"
+#include "lib/core/operation/task_tables.h"
 
 namespace failoverd::core {
 namespace {

@@ -1,9 +1,9 @@
 // SAFETY 22: one table's trouble stays its own: what the publisher sends, and what is tried when.
-#include "lib/core/refusals.h"
+#include "lib/core/durable/refusals.h"
 
 #include <gtest/gtest.h>
 
-#include "lib/core/publisher.h"
+#include "lib/core/durable/publisher.h"
 
 namespace failoverd::core {
 namespace {

@@ -1,5 +1,5 @@
 // Who is asked when somebody wants to see offsets, how often, and when he is shown them.
-#include "lib/core/status_questions.h"
+#include "lib/core/detection/status_questions.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

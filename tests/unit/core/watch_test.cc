@@ -1,5 +1,5 @@
 // When a tablet is asked again.
-#include "lib/core/watch.h"
+#include "lib/core/detection/watch.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,181 @@
+// What the brain wants done, in the imperative. The hands carry commands out in the order given,
+// never wait for one before the next, and answer those that ask with one event of the same id.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "lib/core/api/calls.h"
+#include "lib/core/api/election_record.h"
+#include "lib/core/api/journal_entry.h"
+
+namespace failoverd::core {
+
+// Answered by TabletAnswered. A call that changes is sent only with the lock held and fresh contact
+// to ZooKeeper at that moment (SAFETY 14), else it is answered kNotSent.
+struct CallTablet {
+  RequestId id = 0;
+  Endpoint tablet;
+  Call call;
+  Duration deadline{};
+  bool fresh = false;  // Over a new connection, to learn whether the port still answers.
+};
+
+// New flags for one row. A row that is not named stays as it is.
+struct RowEdit {
+  Endpoint endpoint;
+  bool is_leader = false;
+  bool is_alive = false;
+  bool operator==(const RowEdit&) const = default;
+};
+
+struct PartitionEdit {
+  std::uint32_t pid = 0;
+  std::vector<RowEdit> rows;
+  std::vector<TermPair> terms;  // To append to the history.
+  // What to keep of replicas, in a znode of ours, in the same multi. A table of which nothing else
+  // is changed is not written.
+  std::vector<Kept> kept;
+  bool changes_table() const { return !rows.empty() || !terms.empty(); }
+  bool operator==(const PartitionEdit&) const = default;
+};
+
+struct TableEdit {
+  std::string znode;
+  std::int32_t version = 0;  // Compare-and-set.
+  std::vector<PartitionEdit> partitions;
+  std::uint32_t tid = 0;  // Names the znode of what is kept.
+  bool changes_table() const {
+    for (const PartitionEdit& p : partitions) {
+      if (p.changes_table()) return true;
+    }
+    return false;
+  }
+  bool operator==(const TableEdit&) const = default;
+};
+
+// One multi: epoch check, every table that changes, what is kept, table/notify if a table changes.
+// Answered by Published.
+struct Publish {
+  RequestId id = 0;
+  std::vector<TableEdit> tables;
+};
+
+// Look whether ZooKeeper would take a publish of this table whose request is so long; nothing is
+// changed by it, and nothing else that is under way is harmed. Answered by TableTried.
+struct TryTable {
+  RequestId id = 0;
+  std::string znode;
+  std::int32_t version = 0;
+  std::uint32_t tid = 0;
+  std::size_t bytes = 0;
+};
+
+// Raise table/term by compare-and-set so that `count` terms above `above` and above the znode's
+// value are ours (SAFETY 4). Answered by TermsReserved.
+struct ReserveTerms {
+  RequestId id = 0;
+  Term above = 0;
+  std::uint64_t count = 0;
+};
+
+// The same for <root>/failoverd/op_index. Answered by OpIdsReserved.
+struct ReserveOpIds {
+  RequestId id = 0;
+  std::uint64_t count = 0;
+};
+
+// Create or replace a record; with the epoch check. Answered by RecordWritten.
+struct WriteRecord {
+  RequestId id = 0;
+  ElectionRecord record;
+};
+
+// Remove it. Answered by RecordWritten.
+struct DropRecord {
+  RequestId id = 0;
+  std::string name;
+};
+
+// Create or replace the entries of `begun` and `finished`, remove those of `ended`; with the epoch
+// check, all or nothing. Answered by JournalWritten.
+struct WriteJournal {
+  RequestId id = 0;
+  std::vector<BegunOp> begun;
+  std::vector<OpId> ended;
+  std::vector<FinishedOps> finished;
+};
+
+// Answered by TimerFired at `at` or later. Timers are not taken back: the brain ignores those that
+// it no longer needs.
+struct SetTimer {
+  RequestId id = 0;
+  Instant at;
+};
+
+// Read a table again and tell it with TableRead.
+struct ReadTable {
+  std::string znode;
+};
+
+// Show whoever asked with StatusAsked what is known now. Comes once for each, at most 300 ms later.
+struct ShowStatus {
+  RequestId id = 0;
+};
+
+enum class Severity : std::uint8_t { kInfo, kWarning, kError };
+
+// An entry of the event log: a decision, and why.
+struct Note {
+  Severity severity = Severity::kInfo;
+  std::string kind;  // A stable word: "tablet", "failover", "op", "hold", "switch", "table".
+  std::string text;  // One sentence.
+  std::vector<std::pair<std::string, std::string>> fields;  // table, pid, tablet, op_id, ...
+};
+
+// One partition got a new leader: how long each phase took.
+struct Measure {
+  PartitionKey at;
+  Duration detect{};   // First sign to verdict.
+  Duration elect{};    // The op's begin to ChangeRole answered.
+  Duration publish{};  // To the multi answered.
+  Duration total{};
+  // At most so many acknowledged entries may be gone: what the old leader was last heard to hold
+  // beyond the new one's offset. None: it was never heard.
+  std::optional<std::uint64_t> possible_loss;
+};
+
+// An op ended; for counters and histograms.
+struct OpEnded {
+  OpId id = 0;
+  OpType type{};
+  OpStatus status{};
+  Duration took{};
+};
+
+// A replica's log held entries that its partition's does not, and was dropped; for the counter.
+struct EntriesLost {
+  PartitionKey at;
+  std::uint64_t count = 0;
+};
+
+// A leader was elected that lacks at least so many entries which a lost replica was last known to
+// hold (SAFETY 20); for the counter. Those that come back on that replica and are dropped then are
+// told as EntriesLost, too.
+struct EntriesGivenUp {
+  PartitionKey at;
+  std::uint64_t count = 0;
+};
+
+using Command = std::variant<CallTablet, Publish, TryTable, ReserveTerms, ReserveOpIds, WriteRecord,
+                             DropRecord, WriteJournal, SetTimer, ReadTable, ShowStatus, Note,
+                             Measure, OpEnded, EntriesLost, EntriesGivenUp>;
+
+const char* to_text(Severity);
+// One stable line.
+std::string to_text(const Command&);
+
+}  // namespace failoverd::core

@@ -1,0 +1,197 @@
+// Facts that the hands tell the brain: what happened, in the past tense. A command that asks is
+// answered by exactly one event with its id, time-outs included; late answers are ignored.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "lib/core/api/calls.h"
+#include "lib/core/api/election_record.h"
+#include "lib/core/api/journal_entry.h"
+#include "lib/core/api/policy.h"
+#include "lib/core/api/refusal.h"
+
+namespace failoverd::core {
+
+// --- ZooKeeper ---------------------------------------------------------------------------------
+
+// All children of nodes/, with the stat of each: the whole list, at every change.
+struct TabletsListed {
+  struct Child {
+    Endpoint endpoint;
+    Incarnation incarnation = 0;
+    bool startup = false;  // Value was startup_<endpoint>.
+  };
+  std::vector<Child> children;
+};
+
+// All TableInfo znodes there are. Those that the brain knows and that are not listed are gone.
+struct TablesListed {
+  std::vector<std::string> znodes;
+};
+
+struct TableRead {
+  TableShape table;
+  std::string acl = {};  // Of its znode, where nobody like us seems to be let write it; else empty.
+};
+
+// A TableInfo that does not parse or does not look like cluster.numbering.
+struct TableUnreadable {
+  std::string znode;
+  std::string why;
+};
+
+// Children of leader/: endpoints of nameservers that live, the leading one first.
+struct NameserversListed {
+  std::vector<std::string> endpoints;
+};
+
+// <root>/failoverd/auto_failover, which all daemons share.
+struct SwitchRead {
+  bool auto_failover = false;
+  std::string by;  // Who set it, from where.
+};
+
+// Everything of the cluster has been read once; what follows are changes.
+struct ClusterRead {};
+
+// We hold the lock, and our epoch is written; what predecessors left: the elections and ops that
+// they began, what they kept of replicas, and the ops that have ended, the oldest first.
+struct LockGained {
+  std::int64_t epoch = 0;
+  std::vector<ElectionRecord> records;
+  std::vector<BegunOp> begun;
+  std::vector<KeptPartition> kept;
+  std::vector<FinishedOps> finished;
+};
+
+struct LockLost {
+  std::string why;
+};
+
+// Our own read of ZooKeeper was answered: until `fresh_until` we may change things (SAFETY 14).
+struct ContactMade {
+  Instant fresh_until;
+};
+
+struct ZookeeperLost {};       // Not connected; the session may still live.
+struct ZookeeperConnected {};  // Connected (again).
+
+// --- Answers to commands -------------------------------------------------------------------------
+
+// Answers CallTablet.
+struct TabletAnswered {
+  RequestId id = 0;
+  Endpoint tablet;
+  Answer answer;
+};
+
+// Answers Publish.
+struct Published {
+  enum class Outcome {
+    kDone,      // All of it is written.
+    kConflict,  // Nothing is written: the tables in `conflicts` have another version or are gone.
+    kRefused,   // Nothing is written: ZooKeeper does not take those in `refused`, whatever is
+                // beside them.
+    kUnknown,   // May be written: each of its tables is read again and told with TableRead.
+    kNotHeld,   // Nothing is written: the epoch is not ours any more.
+    kFailed,    // Nothing is written, for another reason; trying again later may help.
+  };
+  RequestId id = 0;
+  Outcome outcome = Outcome::kFailed;
+  std::vector<std::string> conflicts;  // znodes; each is read again and told with TableRead.
+  std::string why;
+  std::vector<Refused> refused = {};
+};
+
+// Answers TryTable.
+struct TableTried {
+  enum class Outcome {
+    kTaken,           // A publish of it would be taken.
+    kRefused,         // `refused` says why not.
+    kConnectionLost,  // As from a request that is too long: shorter ones pass.
+    kUnknown,         // It could not be tried.
+  };
+  RequestId id = 0;
+  std::string znode;
+  Outcome outcome = Outcome::kUnknown;
+  std::size_t bytes = 0;  // So long the request was.
+  Refused refused = {};
+};
+
+// Answers ReserveTerms: terms in [first, last] are ours alone; none with ok == false.
+struct TermsReserved {
+  RequestId id = 0;
+  bool ok = false;
+  Term first = 0;
+  Term last = 0;
+};
+
+// Answers ReserveOpIds.
+struct OpIdsReserved {
+  RequestId id = 0;
+  bool ok = false;
+  OpId first = 0;
+  OpId last = 0;
+};
+
+// Answers WriteRecord and DropRecord.
+struct RecordWritten {
+  RequestId id = 0;
+  bool ok = false;
+};
+
+// Answers WriteJournal. Not ok: nothing or all of it is written; writing it again is harmless.
+struct JournalWritten {
+  RequestId id = 0;
+  bool ok = false;
+};
+
+// --- Tablets, time, the operator -----------------------------------------------------------------
+
+// An established connection to a tablet ended without our doing: reset, or closed by it.
+struct ConnectionLost {
+  Endpoint tablet;
+};
+
+struct TimerFired {
+  RequestId id = 0;
+};
+
+// Our own loop stood still for so long: silence of others in that time means nothing.
+struct LoopStalled {
+  Duration duration{};
+};
+
+// Somebody wants to see what the tablets that hold these tables say now. The id is the asker's own.
+// Answered by ShowStatus.
+struct StatusAsked {
+  RequestId id = 0;
+  std::vector<std::uint32_t> tids;
+};
+
+struct PolicyChanged {
+  Policy policy;
+};
+
+// An operator says that a partition's election is to go on with the replicas that are there, though
+// others are known, or may be thought, to hold more. It ends the waits of the election that is
+// under way for tablets that are not there (SAFETY 6, 20), and nothing else.
+struct LossAccepted {
+  PartitionKey at;
+  std::string by;  // Who said so.
+};
+
+using Event =
+    std::variant<TabletsListed, TablesListed, TableRead, TableUnreadable, NameserversListed,
+                 SwitchRead, ClusterRead, LockGained, LockLost, ContactMade, ZookeeperLost,
+                 ZookeeperConnected, TabletAnswered, Published, TableTried, TermsReserved,
+                 OpIdsReserved, RecordWritten, JournalWritten, ConnectionLost, TimerFired,
+                 LoopStalled, StatusAsked, PolicyChanged, LossAccepted>;
+
+// One stable line, without a time.
+std::string to_text(const Event&);
+
+}  // namespace failoverd::core

@@ -1,0 +1,355 @@
+#include "lib/core/cluster/model.h"
+
+#include <algorithm>
+
+namespace failoverd::core {
+
+const Replica* Partition::leader() const {
+  const Replica* found = nullptr;
+  for (const Replica& r : replicas) {
+    if (!r.leads()) continue;
+    if (found) return nullptr;
+    found = &r;
+  }
+  return found;
+}
+
+Replica* Partition::on(TabletIndex tablet) {
+  for (Replica& r : replicas) {
+    if (r.tablet == tablet) return &r;
+  }
+  return nullptr;
+}
+
+const Replica* Partition::on(TabletIndex tablet) const {
+  return const_cast<Partition*>(this)->on(tablet);
+}
+
+Term Partition::highest_term() const {
+  Term highest = seen_term;
+  for (const TermPair& t : terms) highest = std::max(highest, t.term);
+  return highest;
+}
+
+void Partition::saw(Term term) {
+  if (term <= kHighestTerm) seen_term = std::max(seen_term, term);
+}
+
+TabletIndex Model::tablet_index(std::string_view endpoint) {
+  if (const auto found = find_tablet(endpoint)) return *found;
+  const auto index = static_cast<TabletIndex>(tablets_.size());
+  tablets_.emplace_back().endpoint = endpoint;
+  by_endpoint_.emplace(endpoint, index);
+  return index;
+}
+
+std::optional<TabletIndex> Model::find_tablet(std::string_view endpoint) const {
+  const auto found = by_endpoint_.find(endpoint);
+  if (found == by_endpoint_.end()) return std::nullopt;
+  return found->second;
+}
+
+namespace {
+
+// Lengths in protobuf messages: numbers as long as they get, with their tags.
+constexpr std::size_t kKeptBytes = 48;  // A kept replica and its partition, without the endpoint.
+constexpr std::size_t kTermBytes = 24;
+constexpr std::size_t kRowBytes = 4;     // Its two flags, where they were not there.
+constexpr std::size_t kLengthsGrow = 8;  // Of what is around them.
+
+// An election adds its own term, and the one of a leader that was never published; its rows die.
+std::size_t growth_of(const PartitionShape& p) {
+  std::size_t bytes = 2 * kTermBytes + kLengthsGrow;
+  for (const Row& row : p.rows) bytes += kRowBytes + kKeptBytes + row.endpoint.size();
+  return bytes;
+}
+
+std::optional<std::string> what_is_wrong_with(const TableShape& shape) {
+  std::set<std::uint32_t> pids;
+  for (const PartitionShape& p : shape.partitions) {
+    const std::string where = "partition " + std::to_string(p.pid);
+    if (!pids.insert(p.pid).second) return where + " is there twice";
+    std::set<std::string_view> endpoints;
+    for (const Row& row : p.rows) {
+      if (row.endpoint.empty()) return where + " has a row without endpoint";
+      if (!endpoints.insert(row.endpoint).second) {
+        return where + " has two rows for " + row.endpoint;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> Model::put_table(const TableShape& shape, Instant now) {
+  if (auto wrong = what_is_wrong_with(shape)) return wrong;
+  if (const auto other = tables_.find(shape.tid);
+      other != tables_.end() && other->second.shape.znode != shape.znode) {
+    return "tid " + std::to_string(shape.tid) + " belongs to " + other->second.shape.znode +
+           " already";
+  }
+  if (const auto known = tid_of_znode_.find(shape.znode);
+      known != tid_of_znode_.end() && known->second != shape.tid) {
+    drop_table(shape.znode);  // Dropped and created anew under the same name.
+  }
+  unreadable_.erase(shape.znode);
+  if (auto aside = aside_.extract(shape.znode); aside && aside.mapped().shape.tid == shape.tid) {
+    Table& back = tables_.emplace(shape.tid, std::move(aside.mapped())).first->second;
+    for (auto& [pid, p] : back.partitions) {
+      for (Replica& r : p.replicas) {  // Nobody has asked for it meanwhile.
+        r.row_seen_at = now;
+        r.word.held_since.reset();
+      }
+    }
+  }
+  tid_of_znode_[shape.znode] = shape.tid;
+  Table& table = tables_[shape.tid];
+  unplace(table);
+  place(shape, table, now);
+  // What was said was said of a table of another name (SAFETY 21).
+  const bool renamed = !table.shape.name.empty() && table.shape.name != shape.name;
+  for (auto& [pid, p] : table.partitions) {
+    for (Replica& r : p.replicas) {
+      if (renamed) r.word = {};
+    }
+  }
+  table.shape = shape;
+  table.stale = false;
+  table.growth = 0;
+  for (const PartitionShape& p : shape.partitions) {
+    table.growth = std::max(table.growth, growth_of(p));
+  }
+  return std::nullopt;
+}
+
+void Model::place(const TableShape& shape, Table& table, Instant now) {
+  std::map<std::uint32_t, Partition> placed;
+  for (const PartitionShape& p : shape.partitions) {
+    Partition& to = placed[p.pid];
+    if (const auto old = table.partitions.find(p.pid); old != table.partitions.end()) {
+      to = old->second;
+    } else {
+      to.since = now;
+    }
+    std::vector<Replica> before;
+    before.swap(to.replicas);
+    to.pid = p.pid;
+    to.terms = p.terms;
+    for (const Row& row : p.rows) {
+      const TabletIndex tablet = tablet_index(row.endpoint);
+      Replica replica;
+      const auto known = std::find_if(before.begin(), before.end(),
+                                      [&](const Replica& r) { return r.tablet == tablet; });
+      if (known != before.end()) replica = *known;
+      const bool same = known != before.end() && known->is_leader == row.is_leader &&
+                        known->is_alive == row.is_alive;
+      if (!same) replica.row_seen_at = now;
+      if (!same && row.is_alive) replica.word.moved_at = now;  // It begins to follow.
+      if (row.is_alive) replica.let_go = false;
+      replica.tablet = tablet;
+      replica.is_leader = row.is_leader;
+      replica.is_alive = row.is_alive;
+      to.replicas.push_back(replica);
+      tablets_[tablet].hosts.insert({shape.tid, p.pid});
+    }
+  }
+  table.partitions.swap(placed);
+}
+
+void Model::unplace(const Table& table) {
+  for (const auto& [pid, partition] : table.partitions) {
+    for (const Replica& r : partition.replicas)
+      tablets_[r.tablet].hosts.erase({table.shape.tid, pid});
+  }
+}
+
+void Model::put_aside(const std::string& znode) {
+  const auto known = tid_of_znode_.find(znode);
+  if (known == tid_of_znode_.end()) return;
+  if (auto table = tables_.extract(known->second)) {
+    unplace(table.mapped());
+    table.mapped().refusal.reset();
+    for (auto& [pid, p] : table.mapped().partitions) {
+      p.op = 0;  // Whatever works on it ends.
+      for (Replica& r : p.replicas) r.asked_about = false;
+    }
+    aside_.insert_or_assign(znode, std::move(table.mapped()));
+  }
+  tid_of_znode_.erase(known);
+}
+
+void Model::drop_table(const std::string& znode) {
+  unreadable_.erase(znode);
+  aside_.erase(znode);
+  const auto known = tid_of_znode_.find(znode);
+  if (known == tid_of_znode_.end()) return;
+  if (const auto table = tables_.find(known->second); table != tables_.end()) {
+    unplace(table->second);
+    tables_.erase(table);
+  }
+  tid_of_znode_.erase(known);
+}
+
+Table* Model::table(std::uint32_t tid) {
+  const auto found = tables_.find(tid);
+  return found == tables_.end() ? nullptr : &found->second;
+}
+
+const Table* Model::table(std::uint32_t tid) const {
+  const auto found = tables_.find(tid);
+  return found == tables_.end() ? nullptr : &found->second;
+}
+
+Table* Model::table_of(const std::string& znode) {
+  const auto known = tid_of_znode_.find(znode);
+  return known == tid_of_znode_.end() ? nullptr : table(known->second);
+}
+
+Partition* Model::partition(PartitionKey key) {
+  Table* t = table(key.tid);
+  if (!t) return nullptr;
+  const auto found = t->partitions.find(key.pid);
+  return found == t->partitions.end() ? nullptr : &found->second;
+}
+
+const Partition* Model::partition(PartitionKey key) const {
+  return const_cast<Model*>(this)->partition(key);
+}
+
+const Kept* Model::kept(PartitionKey at, const Endpoint& endpoint) const {
+  const auto partition = kept_.find(at);
+  if (partition == kept_.end()) return nullptr;
+  const auto found = partition->second.find(endpoint);
+  return found == partition->second.end() ? nullptr : &found->second;
+}
+
+void Model::keep(PartitionKey at, const Kept& kept) {
+  if (kept_[at].insert_or_assign(kept.endpoint, kept).second) {
+    kept_bytes_[at.tid] += kKeptBytes + kept.endpoint.size();
+  }
+}
+
+void Model::forget_kept() {
+  kept_.clear();
+  kept_bytes_.clear();
+}
+
+std::size_t Model::kept_bytes(std::uint32_t tid) const {
+  const auto found = kept_bytes_.find(tid);
+  return found == kept_bytes_.end() ? 0 : found->second;
+}
+
+std::optional<Offset> Model::known_offset(PartitionKey at, const Replica& r) const {
+  const Kept* of = kept(at, tablet(r.tablet).endpoint);
+  std::optional<Offset> known = of ? of->last_offset : std::nullopt;
+  if (r.word.heard_at) known = std::max(known.value_or(0), r.word.offset);
+  return known;
+}
+
+// An alive row has followed the published leader, or been it; one that may have led otherwise has a
+// history of its own.
+Kept Model::what_to_keep(const Partition& p, const Replica& r) const {
+  Kept kept;
+  kept.endpoint = tablet(r.tablet).endpoint;
+  kept.followed = r.may_lead_term || r.strayed ? 0 : p.published_term();
+  if (r.word.heard_at) kept.last_offset = r.word.offset;
+  return kept;
+}
+
+void Model::remember_offset(PartitionKey at, TabletIndex tablet, const ReplicaStatus& status,
+                            Instant asked_at) {
+  Partition* p = partition(at);
+  Replica* r = p ? p->on(tablet) : nullptr;
+  if (!r || !is_loaded(status.state)) return;
+  if (!status.name.empty() && status.name != table(at.tid)->shape.name) return;  // SAFETY 21.
+  if (r->word.heard_at && *r->word.heard_at >= asked_at) return;  // A later question told.
+  if (r->word.offset != status.offset) r->word.moved_at = asked_at;
+  r->word.offset = status.offset;
+  r->word.heard_at = asked_at;
+  r->word.said_at.reset();
+}
+
+void Model::heard_offset(PartitionKey at, TabletIndex tablet, Offset offset, Instant asked_at) {
+  Partition* p = partition(at);
+  Replica* r = p ? p->on(tablet) : nullptr;
+  if (!r || offset <= r->word.offset) return;
+  r->word.moved_at = asked_at;
+  r->word.offset = offset;
+  r->word.heard_at = asked_at;
+  r->word.said_at.reset();
+}
+
+void Model::forget_what_was_begun() {
+  for (auto& [tid, table] : tables_) {
+    for (auto& [pid, p] : table.partitions) {
+      p.op = 0;
+      p.begun_term.reset();
+      p.begun_restart = false;
+      for (Replica& r : p.replicas) {
+        r.asked_about = r.let_go = r.strayed = r.unsent = false;
+        r.may_lead_term.reset();
+        r.failures = 0;
+        r.not_before = {};
+      }
+    }
+    table.stale = false;
+  }
+}
+
+LoadTable Model::load_call(PartitionKey at) const {
+  const TableShape& shape = table(at.tid)->shape;
+  return {at, shape.name, shape.db};
+}
+
+std::string Model::name_of(PartitionKey at) const {
+  const Table* known = table(at.tid);
+  return known ? partition_name(known->shape.db, known->shape.name, at.pid) : to_text(at);
+}
+
+void Model::count_leaders() {
+  for (Tablet& t : tablets_) t.leaders = 0;
+  for (const auto& [tid, table] : tables_) {
+    for (const auto& [pid, partition] : table.partitions) {
+      for (const Replica& r : partition.replicas) {
+        if (r.leads()) ++tablets_[r.tablet].leaders;
+      }
+    }
+  }
+}
+
+const char* to_text(Condition c) {
+  switch (c) {
+    case Condition::kHealthy:
+      return "healthy";
+    case Condition::kLeaderLost:
+      return "leader lost";
+    case Condition::kNoLeader:
+      return "no leader";
+    case Condition::kAllDown:
+      return "all down";
+    case Condition::kNoCandidate:
+      return "no candidate";
+    case Condition::kUnfinished:
+      return "unfinished election";
+    case Condition::kFollowerLost:
+      return "follower lost";
+    case Condition::kPretender:
+      return "two leaders";
+    case Condition::kStuck:
+      return "follower stands still";
+    case Condition::kSingleLost:
+      return "single replica lost";
+    case Condition::kReturned:
+      return "returned";
+    case Condition::kDegraded:
+      return "degraded";
+    case Condition::kUncertain:
+      return "uncertain";
+    case Condition::kQuarantined:
+      return "quarantined";
+  }
+  return "?";
+}
+
+}  // namespace failoverd::core

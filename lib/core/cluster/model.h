@@ -1,0 +1,238 @@
+// What the brain knows of the cluster: tables as their znodes say, tablets as detection sees them,
+// and what each tablet says of its replicas. Plain data with look-ups; decisions are made
+// elsewhere. Owned by the brain; everybody else reads it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lib/core/api/calls.h"
+#include "lib/core/api/journal_entry.h"
+#include "lib/core/api/refusal.h"
+#include "lib/core/api/types.h"
+#include "lib/core/cluster/evidence.h"
+#include "lib/core/cluster/identity.h"
+
+namespace failoverd::core {
+
+using TabletIndex = std::uint32_t;
+
+// What a tablet last said of one replica (GetTableStatus).
+struct Word {
+  bool held = false;  // It has the table in memory.
+  // It holds a table of this name instead, under the same tid and pid: no word of ours (SAFETY 21).
+  std::string other;
+  Mode mode = Mode::kFollower;
+  TableState state = TableState::kUndefined;
+  Offset offset = 0;  // Stays when the tablet dies: the last known offset (SAFETY 2, 6).
+  std::optional<Instant> heard_at;  // When the question was sent that `offset` answers.
+  std::optional<Instant> said_at;   // When the answer came; none: another call told it.
+  std::uint64_t record_cnt = 0;
+  std::uint64_t record_bytes = 0;
+  std::optional<Instant> asked_at;    // When the question for it was sent. None: never heard.
+  std::optional<Instant> held_since;  // Held without a gap that we could see.
+  std::optional<Instant> led_until;   // Last said to be leader then.
+  Instant moved_at;                   // Its offset was last another one until then.
+};
+
+struct Replica {
+  TabletIndex tablet = 0;
+  bool is_leader = false;  // The row.
+  bool is_alive = false;   // The row.
+  Instant row_seen_at;     // Since when the row says so: an older word does not contradict it.
+  Word word;
+  // It was sent ChangeRole(leader) without an answer, or so says a predecessor's record (SAFETY 5):
+  // ChangeRole(follower) comes before anything else. Cleared when that was answered.
+  std::optional<Term> may_lead_term;
+  Offset may_lead_offset = 0;  // Its last offset before that term.
+  bool asked_about = false;    // A question about it, or an order to it, is under way.
+  // An alive follower that is none: it led beside its leader, so that its log may be its own; or
+  // its leader does not send to it. Its row dies, and it is recovered.
+  bool strayed = false;
+  bool unsent = false;
+  bool let_go = false;  // Its row is dead, and its leader was seen not to send to it.
+  // Back-off after failed ops that were about it, for as long as its tablet is the same process.
+  int failures = 0;  // In a row.
+  Instant not_before;
+  Incarnation failed_incarnation = 0;
+  std::string failed_why;  // The last of them.
+
+  bool leads() const { return is_leader && is_alive; }  // A serving leader, says the row.
+};
+
+// What is wrong with a partition; the machine's states. Words of failoverd_partitions{state} are
+// derived from it.
+enum class Condition : std::uint8_t {
+  kHealthy,
+  kLeaderLost,    // Its leader's tablet is dead, or lacks it: elect.
+  kNoLeader,      // No alive leader row, but alive rows: elect.
+  kAllDown,       // Every alive row is on a dead tablet or holds nothing: load (SAFETY 6).
+  kNoCandidate,   // The same, and nobody is there who could load.
+  kUnfinished,    // An election was begun by a predecessor: finish it (SAFETY 3).
+  kFollowerLost,  // An alive follower row on a dead tablet, or without the table.
+  kPretender,     // Another than its leader says that it leads, or may: told to follow.
+  kStuck,         // An alive follower stands still behind a leader that moves: fenced? Ask.
+  kSingleLost,    // The only replica's tablet is dead.
+  kReturned,      // A dead row's tablet is back, or a single replica's: recover it.
+  kDegraded,      // Served; some rows are dead.
+  kUncertain,     // Served as far as we know; a tablet of it is suspect or not yet known.
+  kQuarantined,   // Its data violates an invariant: left alone (SAFETY 16).
+};
+const char* to_text(Condition);
+
+struct Diagnosis {
+  Condition condition = Condition::kHealthy;
+  std::string what;  // Half a sentence: what is wrong, and where. Healthy: empty.
+  std::string waits_for =
+      {};  // What would lift it, where all there is to do is to wait; else empty.
+  std::string text() const { return waits_for.empty() ? what : what + "; waits for " + waits_for; }
+  bool operator==(const Diagnosis&) const = default;
+};
+
+struct Partition {
+  std::uint32_t pid = 0;
+  std::vector<Replica> replicas;
+  std::vector<TermPair> terms;
+  Diagnosis diagnosis;
+  Instant since;                   // When the diagnosis became so.
+  OpId op = 0;                     // The op that works on it; 0: none.
+  std::optional<Term> begun_term;  // A predecessor probed with it and did not finish.
+  Term seen_term = 0;              // Highest term heard of, published or not.
+  bool begun_restart = false;      // Its candidates had to be loaded (SAFETY 6).
+  bool would_note = false;         // With auto_failover off: has been said.
+  // An op that pauses its leader's snapshots ended then: what it had sent may arrive later still.
+  std::optional<Instant> pause_ended;
+
+  const Replica* leader() const;  // The serving leader's row, if there is exactly one.
+  Replica* on(TabletIndex);
+  const Replica* on(TabletIndex) const;
+  Term published_term() const { return terms.empty() ? 0 : terms.back().term; }
+  Term highest_term() const;  // Of the history and of what was heard.
+  void saw(Term);             // Somebody has said so.
+};
+
+struct Table {
+  TableShape shape;  // As read or as published by us; `partitions` below says what it means.
+  std::map<std::uint32_t, Partition> partitions;
+  bool stale = false;  // A publish was lost or met another version: wait until it is read again.
+  // What ZooKeeper does not take is left alone (SAFETY 22). refusals.h decides by all of these.
+  std::optional<Refusal> refusal;
+  int refusals = 0;  // In a row, without a publish that was taken.
+  int lost = 0;      // Publishes in a row whose connection was lost.
+  std::string acl;   // As TableRead says it; tried_acl: a trial showed that it lets us.
+  std::string tried_acl;
+  // By so much, at most, one partition's election makes its publish longer.
+  std::size_t growth = 0;
+};
+
+struct Tablet {
+  Endpoint endpoint;
+  Evidence evidence;
+  Verdict verdict;
+  Instant since;  // When the verdict's state became so.
+  Incarnation incarnation = 0;
+  bool startup = false;
+  std::set<PartitionKey> hosts;  // Partitions with a row on it.
+  // Counts for choosing among equals: serving leader rows on it, and elections it is winning.
+  int leaders = 0;
+  // Whether its words are from after the latest loss of a connection.
+  bool word_fresh = false;
+  // Who answers over the connection that stands, and whether it has named a table of ours there
+  // (SAFETY 21).
+  Identity identity = Identity::kUnheard;
+  bool named_ours = false;
+  // Since when this incarnation of its znode is known; the one under which it was last heard to
+  // hold something; and the one that is known to be its own, because it has outlived every session
+  // that could have ended with another process.
+  Instant listed_at;
+  Incarnation held_under = 0;
+  Incarnation outlived = 0;
+  std::optional<Instant> first_sign;  // Of the trouble it is in: connection lost, znode gone, ...
+  std::optional<Instant> no_early_until;
+  bool early = false;  // The verdict is crashed, and its znode was there.
+  std::optional<Instant> dead_since;
+
+  // Its znode is there and is the one of the process that answers.
+  bool znode_vouches() const { return evidence.registered && !evidence.stale_since; }
+};
+
+class Model {
+ public:
+  // --- Tablets. Indices stay valid for ever: tablets are never forgotten.
+  TabletIndex tablet_index(std::string_view endpoint);  // Makes it known.
+  std::optional<TabletIndex> find_tablet(std::string_view endpoint) const;
+  Tablet& tablet(TabletIndex i) { return tablets_[i]; }
+  const Tablet& tablet(TabletIndex i) const { return tablets_[i]; }
+  std::size_t tablet_count() const { return tablets_.size(); }
+
+  // --- Tables.
+  // Takes over what the znode says; keeps what tablets said of rows that are still there. Returns a
+  // sentence if the table cannot be taken: another znode has its tid, or a pid or endpoint comes
+  // twice.
+  std::optional<std::string> put_table(const TableShape&, Instant now);
+  void drop_table(const std::string& znode);
+  // It cannot be read for now: it is no table any more, but what is known of its replicas comes
+  // back with it (SAFETY 2, 5: last offsets, who may lead).
+  void put_aside(const std::string& znode);
+  Table* table(std::uint32_t tid);
+  const Table* table(std::uint32_t tid) const;
+  Table* table_of(const std::string& znode);
+  Partition* partition(PartitionKey);
+  const Partition* partition(PartitionKey) const;
+  const std::map<std::uint32_t, Table>& tables() const { return tables_; }
+  std::map<std::uint32_t, Table>& tables() { return tables_; }
+  const std::map<std::string, std::string>& unreadable() const { return unreadable_; }
+  std::map<std::string, std::string>& unreadable() { return unreadable_; }
+  // Every table of the cluster has been read once; and none of them cannot be read now.
+  void all_was_read() { all_was_read_ = true; }
+  bool knows_every_table() const { return all_was_read_ && unreadable_.empty(); }
+
+  // What is kept of a replica in ZooKeeper; none: nothing.
+  const Kept* kept(PartitionKey, const Endpoint&) const;
+  void keep(PartitionKey, const Kept&);
+  void forget_kept();
+  std::size_t kept_bytes(std::uint32_t tid) const;  // At most, of what is kept of a table.
+  // What a replica with an alive row was last known to hold: as its tablet said, or as it is kept
+  // since its tablet was lost. It may hold more (SAFETY 6, 20).
+  std::optional<Offset> known_offset(PartitionKey, const Replica&) const;
+  // Its row dies: what a successor must know when it comes back.
+  Kept what_to_keep(const Partition&, const Replica&) const;
+
+  // Whatever it was asked for: so much it had, should that tablet be the next to go (SAFETY 2, 6).
+  void remember_offset(PartitionKey, TabletIndex, const ReplicaStatus&, Instant asked_at);
+  // The same of one that says only its offset, where that is higher than what was known.
+  void heard_offset(PartitionKey, TabletIndex, Offset, Instant asked_at);
+  // LoadTable for a partition that is known.
+  LoadTable load_call(PartitionKey) const;
+
+  // As operators know it: "flow/3", "shop.flow/3"; "2:3" if its table is not known.
+  std::string name_of(PartitionKey) const;
+
+  // The lock is lost: what was begun, asked or found out by this daemon is its successor's now.
+  void forget_what_was_begun();
+
+  // Recomputes Tablet::leaders from the rows.
+  void count_leaders();
+
+ private:
+  void place(const TableShape&, Table&, Instant now);
+  void unplace(const Table&);
+
+  std::vector<Tablet> tablets_;
+  std::map<std::string, TabletIndex, std::less<>> by_endpoint_;
+  std::map<std::uint32_t, Table> tables_;  // By tid.
+  std::map<std::string, std::uint32_t> tid_of_znode_;
+  std::map<std::string, Table> aside_;             // By znode.
+  std::map<std::string, std::string> unreadable_;  // znode -> why.
+  bool all_was_read_ = false;
+  std::map<PartitionKey, std::map<Endpoint, Kept>> kept_;
+  std::map<std::uint32_t, std::size_t> kept_bytes_;  // By tid.
+};
+
+}  // namespace failoverd::core

@@ -1,0 +1,399 @@
+#include "lib/core/detection/watch.h"
+
+#include <algorithm>
+
+#include "lib/base/check.h"
+#include "lib/core/cluster/standing.h"
+#include "lib/core/detection/detector.h"
+
+namespace failoverd::core {
+namespace {
+
+constexpr Duration kPollEvery = std::chrono::seconds{1};
+constexpr std::size_t kReplicasPerPoll = 30'000;  // More than these, and the interval grows.
+constexpr Duration kPollDeadline = std::chrono::seconds{3};
+constexpr Duration kCheckDeadline = std::chrono::seconds{1};
+constexpr Duration kLookAgain = std::chrono::milliseconds{200};
+// A znode that is there so long after an early verdict was not waiting for its session to end.
+constexpr Duration kNoSessionIsLonger = std::chrono::seconds{60};
+
+}  // namespace
+
+Duration Watch::poll_interval() const {
+  std::size_t replicas = 0;
+  for (const auto& [tid, table] : model_.tables()) {
+    for (const auto& [pid, p] : table.partitions) replicas += p.replicas.size();
+  }
+  if (replicas <= kReplicasPerPoll) return kPollEvery;
+  return kPollEvery *
+         static_cast<std::int64_t>((replicas + kReplicasPerPoll - 1) / kReplicasPerPoll);
+}
+
+Watch::Asking& Watch::asking(TabletIndex i) {
+  if (asking_.size() <= i) asking_.resize(i + 1);
+  return asking_[i];
+}
+
+// Nobody else is a tablet of this cluster, whatever it was before: it is not asked.
+bool Watch::has_znode_or_row(TabletIndex i) const {
+  const Tablet& t = model_.tablet(i);
+  return t.evidence.registered || !t.hosts.empty();
+}
+
+void Watch::start() {
+  running_ = true;
+  asking_.clear();
+  for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
+    Tablet& t = model_.tablet(i);
+    Evidence before = std::exchange(t.evidence, {});
+    t.evidence.registered = before.registered;
+    t.evidence.stale_since = before.stale_since;  // Whoever acts, it is the same znode.
+    t.word_fresh = false;
+    t.identity = Identity::kUnheard;
+    t.named_ours = false;
+    t.held_under = t.outlived = 0;
+    t.early = false;
+    t.verdict = {TabletState::kUnknown, "it has not been asked yet", {}};
+    t.since = desk_.now;
+    t.first_sign.reset();
+    t.dead_since.reset();
+    // Nobody has watched it meanwhile (SAFETY 6).
+    for (const PartitionKey key : t.hosts) {
+      if (Replica* r = model_.partition(key)->on(i)) r->word.held_since.reset();
+    }
+  }
+  tables_changed();
+}
+
+void Watch::stop() {
+  running_ = false;
+  asking_.clear();
+  to_judge_.clear();
+  to_ask_.clear();
+  changed.clear();
+}
+
+void Watch::tables_changed() {
+  if (!running_) return;
+  for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
+    if (has_znode_or_row(i) && !asking(i).timer_set) poll(i);
+  }
+}
+
+void Watch::listed(const TabletsListed& list) {
+  std::set<TabletIndex> there;
+  for (const TabletsListed::Child& child : list.children) {
+    const TabletIndex i = model_.tablet_index(child.endpoint);
+    there.insert(i);
+    Tablet& t = model_.tablet(i);
+    const bool new_process = t.incarnation != child.incarnation && child.startup;
+    if (t.incarnation != child.incarnation || !t.evidence.registered) {
+      to_judge_.insert(i);
+      mark_partitions(i);  // What a znode says counts beside the verdict (SAFETY 1).
+      if (new_process) t.word_fresh = false;
+      t.listed_at = desk_.now;
+      t.evidence.stale_since.reset();
+      t.evidence.stranger.clear();  // Two cannot listen there: it is gone.
+      if (running_) check(i);
+    }
+    t.evidence.registered = true;
+    t.incarnation = child.incarnation;
+    t.startup = child.startup;
+    t.early = false;
+  }
+  for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
+    Tablet& t = model_.tablet(i);
+    if (!t.evidence.registered || there.contains(i)) continue;
+    t.evidence.registered = false;
+    t.early = false;
+    if (!t.first_sign) t.first_sign = desk_.now;
+    to_judge_.insert(i);
+    mark_partitions(i);
+    if (running_) check(i);
+  }
+  tables_changed();
+}
+
+void Watch::connection_lost(const Endpoint& endpoint) {
+  const auto i = model_.find_tablet(endpoint);
+  if (!i || !running_) return;
+  lost_sight(*i);
+  if (asking(*i).broken >= kQuickLooks) return;
+  asking(*i).check_again = asking(*i).check_open;
+  check(*i);
+}
+
+void Watch::stalled() {
+  for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
+    Evidence& e = model_.tablet(i).evidence;
+    if (e.unanswered_since) e.unanswered_since = desk_.now;
+    if (e.last_answer) e.last_answer = desk_.now;
+    e.refused_first.reset();
+    e.refused_last.reset();
+    if (running_) check(i);
+  }
+}
+
+void Watch::poll(TabletIndex i) {
+  Asking& a = asking(i);
+  if (!a.timer_set) {
+    a.timer_set = true;
+    desk_.timer({Route::Owner::kWatch, i, kPollTimer, i, {}}, desk_.now + poll_interval());
+  }
+  Tablet& t = model_.tablet(i);
+  // Or is it only the connection? One that was closed is made anew anyway.
+  if (t.verdict.state == TabletState::kSuspect && a.broken == 0) check(i);
+  ask_for_all(i);
+}
+
+// Over the connection that stands.
+void Watch::ask_for_all(TabletIndex i) {
+  Tablet& t = model_.tablet(i);
+  if (std::exchange(asking(i).poll_open, true)) return;
+  is_asked(i);
+  desk_.call({Route::Owner::kWatch, i, kPoll, i, {}}, t.endpoint, GetTableStatus{}, kPollDeadline);
+}
+
+void Watch::is_asked(TabletIndex i) {
+  Evidence& e = model_.tablet(i).evidence;
+  if (!e.unanswered_since) e.unanswered_since = desk_.now;
+  to_judge_.insert(i);
+}
+
+void Watch::check(TabletIndex i) {
+  Asking& a = asking(i);
+  if (a.check_open || !has_znode_or_row(i)) return;
+  a.check_open = true;
+  is_asked(i);
+  desk_.call({Route::Owner::kWatch, i, kCheck, i, {}}, model_.tablet(i).endpoint, GetTableStatus{},
+             kCheckDeadline, /*fresh=*/true);
+}
+
+void Watch::check_later(TabletIndex i, Duration after) {
+  Asking& a = asking(i);
+  if (a.check_timer_set) return;
+  a.check_timer_set = true;
+  desk_.timer({Route::Owner::kWatch, i, kCheckTimer, i, {}}, desk_.now + after);
+}
+
+void Watch::timer(const Route& route) {
+  if (!running_) return;
+  const auto i = static_cast<TabletIndex>(route.key);
+  switch (route.what) {
+    case kPollTimer: {
+      asking(i).timer_set = false;
+      const Tablet& t = model_.tablet(i);
+      to_judge_.insert(i);
+      if (has_znode_or_row(i)) poll(i);
+      if (t.early && t.dead_since && desk_.now - *t.dead_since > kNoSessionIsLonger) {
+        verdict_was_wrong(i, "its znode outlived its session");
+      }
+      if (t.evidence.stale_since && desk_.now - *t.evidence.stale_since > kNoSessionIsLonger) {
+        znode_outlives_its_session(i);
+      }
+      break;
+    }
+    case kCheckTimer:
+      asking(i).check_timer_set = false;
+      check(i);
+      break;
+    default:
+      if (asking(i).judge_at && *asking(i).judge_at <= desk_.now) asking(i).judge_at.reset();
+      to_judge_.insert(i);
+  }
+}
+
+void Watch::answered(const Route& route, const Answer& answer) {
+  if (!running_) return;
+  const auto i = static_cast<TabletIndex>(route.key);  // The upper half: which set of witnesses.
+  if (route.what == kWitness) {
+    if (route.key >> 32 == asking(i).witnesses.set) witness_answered(i, route, answer);
+    return;
+  }
+  if (route.what == kPoll) asking(i).poll_open = false;
+  if (route.what == kCheck) {
+    asking(i).check_open = false;
+    if (std::exchange(asking(i).check_again, false)) check(i);
+  }
+  said(i, answer, route.asked_at);
+  // Silence on an odd tablet: keep a question open, so that its first word is heard at once.
+  if (route.what == kCheck && answer.transport == Transport::kSilent) check_later(i, kLookAgain);
+  // Its port answers, and who is at the other end of our connection has not said so yet.
+  if (route.what == kCheck && answer.ok() && model_.tablet(i).identity == Identity::kUnheard) {
+    to_ask_.insert(i);
+  }
+}
+
+void Watch::said(TabletIndex i, const Answer& answer, Instant asked_at) {
+  if (!running_ || !has_znode_or_row(i)) return;
+  if (answer.ok()) take_words(i, answer, asked_at);
+  look_at_what_came(i, answer, asked_at);
+}
+
+void Watch::heard(TabletIndex i, const Route& route, const Answer& answer) {
+  if (!running_ || !has_znode_or_row(i)) return;
+  const bool says_who = asked_who_it_is(route);
+  if (says_who && answer.ok()) identify(i, route, answer);
+  const Tablet& t = model_.tablet(i);
+  // SAFETY 21: a stranger's life is not our tablet's, nor is that of a process without a znode that
+  // does not say what it holds.
+  const bool may_be_ours =
+      t.evidence.stranger.empty() && (t.evidence.registered || !says_who || answer.ok());
+  if (answer.answered() && may_be_ours) lived(i);
+  if (answer.transport == Transport::kRefused) refused(i, route.asked_at);
+}
+
+void Watch::lived(TabletIndex i) {
+  Tablet& t = model_.tablet(i);
+  Evidence& e = t.evidence;
+  const bool odd =
+      e.refused_first || !e.ever_answered || (t.verdict.state != TabletState::kHealthy);
+  e.ever_answered = true;
+  e.last_answer = desk_.now;
+  e.unanswered_since.reset();
+  forget_refusals(i);
+  if (odd) to_judge_.insert(i);
+}
+
+void Watch::forget_refusals(TabletIndex i) {
+  Evidence& e = model_.tablet(i).evidence;
+  e.refused_first.reset();
+  e.refused_last.reset();
+  e.follower_moves = false;
+  e.witnesses_asked = true;
+  asking(i).witnesses = {};
+}
+
+void Watch::refused(TabletIndex i, Instant asked_at) {
+  Tablet& t = model_.tablet(i);
+  Evidence& e = t.evidence;
+  to_judge_.insert(i);
+  e.stranger.clear();
+  // Whoever answers there next is another process than the one that made the znode, unless it is
+  // found to hold what that held.
+  if (asked_at >= t.listed_at) {
+    t.outlived = 0;
+    znode_may_be_stale(i);
+  }
+  if (!t.first_sign) t.first_sign = desk_.now;
+  if (!e.refused_first) {
+    e.refused_first = desk_.now;
+    choose_witnesses(i);
+  }
+  e.refused_last = desk_.now;
+  const bool again = *e.refused_last - *e.refused_first >= kSecondRefusalAfter;
+  if (asking(i).witnesses.round == 0 || again) ask_witnesses(i);
+  if (!again) {
+    check_later(i, *e.refused_first + kSecondRefusalAfter - desk_.now);
+  } else if (e.follower_moves) {
+    check_later(i, kSecondRefusalAfter);
+  }
+}
+
+// SAFETY 15: not for ten minutes after a wrong verdict; and when more tablets than
+// guards.max_lost_tablets go at once, the cause may be on our side: wait for the znodes.
+bool Watch::early_allowed(const Tablet& of) const {
+  if (of.no_early_until && desk_.now < *of.no_early_until) return false;
+  int known = 0;
+  int lost = 0;
+  for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
+    const Tablet& t = model_.tablet(i);
+    if (has_znode_or_row(i)) ++known;
+    const bool recently = t.dead_since && desk_.now - *t.dead_since <= desk_.policy.guards.window;
+    if (&t == &of || (t.verdict.dead() && recently)) ++lost;
+  }
+  return lost <= desk_.policy.guards.max_lost_tablets.value_or(std::max(2, known / 2));
+}
+
+void Watch::judge_all() {
+  if (!running_) {
+    to_judge_.clear();
+    to_ask_.clear();
+    return;
+  }
+  const std::set<TabletIndex> now = std::exchange(to_judge_, {});
+  for (const TabletIndex i : now) judge_one(i);
+  // Not before: an open question would say that it has not answered.
+  for (const TabletIndex i : std::exchange(to_ask_, {})) ask_for_all(i);
+}
+
+void Watch::judge_one(TabletIndex i) {
+  if (!has_znode_or_row(i)) return let_go(i);
+  Tablet& t = model_.tablet(i);
+  if (!t.verdict.dead()) t.evidence.early_allowed = early_allowed(t);
+  Verdict verdict = judge(t.evidence, desk_.policy.detection, desk_.now);
+  // One timer at a time: every question asks for one, and every one that fires judges again.
+  Asking& a = asking(i);
+  if (verdict.look_again && (!a.judge_at || *verdict.look_again < *a.judge_at)) {
+    a.judge_at = verdict.look_again;
+    desk_.timer({Route::Owner::kWatch, i, kJudgeTimer, i, {}}, *verdict.look_again);
+  }
+  // A crash that was seen stays seen until the tablet answers; only its reason may improve, and its
+  // text says what is seen now.
+  const TabletState was = t.verdict.state;
+  const bool answers = !t.evidence.unanswered_since && !t.evidence.refused_first;
+  const bool is_news =
+      verdict.state == TabletState::kCrashed || verdict.state == TabletState::kStranger;
+  if (t.verdict.dead() && !answers && !is_news) {
+    const bool is_seen = verdict.dead() || verdict.state == TabletState::kSuspect;
+    if (is_seen) t.verdict.why = std::move(verdict.why);
+    return;
+  }
+  if (verdict.state == was) {
+    t.verdict = std::move(verdict);
+    return;
+  }
+  t.verdict = std::move(verdict);
+  t.since = desk_.now;
+  const bool dead = t.verdict.dead();
+  if (dead) {
+    t.early = t.evidence.registered;
+    t.word_fresh = false;
+    if (!t.dead_since) t.dead_since = desk_.now;
+  } else {
+    t.dead_since.reset();
+    if (t.verdict.state == TabletState::kHealthy) t.first_sign.reset();
+  }
+  if (was != TabletState::kUnknown || t.verdict.state != TabletState::kHealthy) {
+    desk_.note(dead ? Severity::kError : Severity::kInfo, "tablet",
+               "tablet " + t.endpoint + " is " +
+                   (t.verdict.state == TabletState::kStranger ? "a " : "") +
+                   to_text(t.verdict.state) + ": " + t.verdict.why,
+               {{"tablet", t.endpoint}, {"state", to_text(t.verdict.state)}});
+  }
+  mark_partitions(i);
+}
+
+// Neither znode nor row: nothing that was seen of it counts any more, but for a crash.
+void Watch::let_go(TabletIndex i) {
+  Tablet& t = model_.tablet(i);
+  if (t.verdict.dead() || t.verdict.state == TabletState::kUnknown) return;
+  t.evidence = {};
+  t.identity = Identity::kUnheard;
+  t.named_ours = false;
+  t.word_fresh = false;
+  t.first_sign.reset();
+  t.verdict = {TabletState::kUnknown, "it has no znode, and no row names it", {}};
+  t.since = desk_.now;
+  desk_.note(Severity::kInfo, "tablet", "tablet " + t.endpoint + " is gone: " + t.verdict.why,
+             {{"tablet", t.endpoint}});
+}
+
+void Watch::verdict_was_wrong(TabletIndex i, const std::string& how) {
+  Tablet& t = model_.tablet(i);
+  if (!t.early) return;
+  t.early = false;
+  t.no_early_until = desk_.now + kNoEarlyVerdictFor;
+  ++needless_;
+  desk_.note(Severity::kWarning, "tablet",
+             "the verdict on tablet " + t.endpoint + " was wrong: " + how +
+                 "; for 10 minutes a refused port alone does not count there",
+             {{"tablet", t.endpoint}});
+}
+
+void Watch::mark_partitions(TabletIndex i) {
+  const auto& hosts = model_.tablet(i).hosts;
+  changed.insert(hosts.begin(), hosts.end());
+}
+
+}  // namespace failoverd::core

@@ -1,0 +1,108 @@
+#include "lib/core/durable/journal.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace failoverd::core {
+namespace {
+
+// What nobody waits for is written together.
+constexpr Duration kTogether = std::chrono::milliseconds{500};
+constexpr Duration kAfterFailure = std::chrono::milliseconds{100};
+// Entries in one write: keeps it well below ZooKeeper's 1 MiB.
+constexpr std::size_t kMostInOne = 1'000;
+
+}  // namespace
+
+void Journal::start(const std::vector<BegunOp>& begun, const std::vector<FinishedOps>& finished) {
+  stop();
+  for (const BegunOp& op : begun) entries_.insert(op.id);
+  finished_ = {};
+  if (finished.empty()) return;
+  finished_ = finished.back();
+  if (finished_.ops.size() >= kOpsPerZnode) finished_ = {finished_.number + 1, {}};
+}
+
+void Journal::stop() {
+  next_ = flying_ = {};
+  in_flight_ = false;
+  entries_.clear();
+  finished_ = {};
+  written.clear();
+  send_at_.reset();
+  not_before_ = {};
+}
+
+void Journal::begin(const BegunOp& op) {
+  entries_.insert(op.id);
+  std::erase_if(next_.begun, [&](const BegunOp& b) { return b.id == op.id; });
+  next_.begun.push_back(op);
+}
+
+void Journal::drop(OpId op) {
+  std::erase_if(next_.begun, [&](const BegunOp& b) { return b.id == op; });
+  if (entries_.erase(op) > 0) next_.ended.push_back(op);
+}
+
+void Journal::finished(const OpRecord& op) {
+  finished_.ops.push_back(op);
+  next_.finished = true;
+  if (finished_.ops.size() < kOpsPerZnode) return;
+  const std::uint64_t number = finished_.number;
+  next_.full.push_back(std::exchange(finished_, FinishedOps{number + 1, {}}));
+}
+
+void Journal::flush() {
+  if (in_flight_ || desk_.now < not_before_) return;
+  if (next_.begun.empty()) {  // Nobody waits.
+    if (next_.ended.empty() && !next_.finished) return;
+    if (!send_at_) {
+      send_at_ = desk_.now + kTogether;
+      desk_.timer({Route::Owner::kJournal, 0, 1, 0, {}}, *send_at_);
+    }
+    if (desk_.now < *send_at_) return;
+  }
+  send();
+}
+
+void Journal::send() {
+  send_at_.reset();
+  in_flight_ = true;
+  flying_ = std::exchange(next_, {});
+  const auto keep_for_next = [](auto& from, auto& to) {
+    if (from.size() <= kMostInOne) return;
+    to.assign(from.begin() + kMostInOne, from.end());
+    from.resize(kMostInOne);
+  };
+  keep_for_next(flying_.begun, next_.begun);
+  keep_for_next(flying_.ended, next_.ended);
+  WriteJournal write;
+  write.begun = flying_.begun;
+  write.ended = flying_.ended;
+  write.finished = flying_.full;
+  if (flying_.finished && !finished_.ops.empty()) write.finished.push_back(finished_);
+  write.id = desk_.open({Route::Owner::kJournal, 0, 0, 0, {}});
+  desk_.out.emplace_back(std::move(write));
+}
+
+void Journal::answered(bool ok) {
+  in_flight_ = false;
+  const Batch flown = std::exchange(flying_, {});
+  if (ok) {
+    for (const BegunOp& op : flown.begun) written.push_back(op.id);
+    return;
+  }
+  // An op that ended meanwhile is in next_.ended: it may have been written.
+  for (const BegunOp& op : flown.begun) {
+    const bool newer = std::any_of(next_.begun.begin(), next_.begun.end(),
+                                   [&](const BegunOp& b) { return b.id == op.id; });
+    if (entries_.contains(op.id) && !newer) next_.begun.push_back(op);
+  }
+  next_.ended.insert(next_.ended.end(), flown.ended.begin(), flown.ended.end());
+  next_.full.insert(next_.full.begin(), flown.full.begin(), flown.full.end());
+  next_.finished = next_.finished || flown.finished;
+  not_before_ = desk_.now + kAfterFailure;
+  desk_.timer({Route::Owner::kJournal, 0, 1, 0, {}}, not_before_);
+}
+
+}  // namespace failoverd::core

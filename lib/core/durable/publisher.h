@@ -1,0 +1,108 @@
+// Metadata changes that are ready, in as few multis as possible: whatever becomes ready together
+// goes out together, merged per table, compare-and-set. A table that met another version is read
+// again and its changes are decided anew; one that ZooKeeper does not take is left alone. Neither
+// holds up another table (SAFETY 22). Owned by the brain.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "lib/core/api/desk.h"
+#include "lib/core/api/event.h"
+#include "lib/core/cluster/model.h"
+#include "lib/core/durable/refusals.h"
+
+namespace failoverd::core {
+
+// Who wants something published: an election or an operation.
+class Publishing {
+ public:
+  virtual ~Publishing() = default;
+  // What to change, given the rows as they are now. None: nothing is left to change (it is there
+  // already, or the partition is gone); the op is told published() or gone().
+  virtual std::optional<PartitionEdit> edit(OpId, const Partition&) = 0;
+  virtual void published(OpId) = 0;
+  virtual void gone(OpId, const std::string& why) = 0;  // No such partition any more.
+  // ZooKeeper does not take its table: it is published when it does, if it is wanted still.
+  virtual void refused(OpId, const std::string& /*why*/) {}
+};
+
+class Publisher {
+ public:
+  Publisher(Model& model, Desk& desk, Refusals& refusals)
+      : model_(model), desk_(desk), refusals_(refusals) {}
+
+  void stop();
+  // Who waits for it: clients for a new leader, nobody for a follower's row.
+  enum class Urgency : std::uint8_t { kClientsWait, kNobodyWaits };
+  void want(OpId op, PartitionKey at, Publishing& by, Urgency urgency);
+  void forget(OpId op) { wishes_.erase(op); }
+  bool wants(OpId op) const { return wishes_.contains(op); }  // It is not published yet.
+  // How far elections are that will add to what is ready.
+  enum class Elections : std::uint8_t { kNone, kUnderWay, kAboutToEnd };
+  // Sends what is ready, or waits for elections, a little: for those that are about to end so that
+  // theirs goes along, and with what nobody waits for so that it does not go in front of theirs.
+  void flush(Elections elections);
+  void answered(const Route&, const Published&);
+  // Whoever wants to publish something of a table that is left alone is told.
+  void tell_refused(const std::string& znode);
+  void timer() { armed_for_.reset(); }
+  // Partitions whose rows changed by a publish; the brain takes them.
+  std::set<PartitionKey> changed;
+
+ private:
+  struct Wish {
+    PartitionKey at;
+    Publishing* by = nullptr;
+    Instant since;
+    Urgency urgency{};
+    bool in_flight = false;
+  };
+  struct Flight {
+    std::vector<TableEdit> tables;
+    std::vector<OpId> wishes;
+    std::size_t bytes = 0;
+    bool alone = false;  // Nothing else is sent beside it.
+  };
+
+  // What goes out together, and what turned out to be there already.
+  struct Load {
+    std::map<std::string, TableEdit> tables;
+    Flight flight;
+    std::vector<OpId> there_already;
+  };
+  std::optional<Instant> when_to_send(Elections) const;
+  bool is_left_alone(const Table&, const PartitionEdit&) const;
+  void collect(OpId, Wish&, Load&);
+  void add(Load&, const Table&, PartitionEdit);
+  void collect_all(Load&);
+  Load next_load();
+  void drop_gone();
+  bool send();
+  std::vector<Table*> tables_of(const Flight&);
+  void refused(const Published&);
+  void lost(const Flight&);
+  void failed(const std::string& why);
+  void apply(const Flight&);
+  void keep(const Flight&, bool all);
+  void land(const std::vector<OpId>&);
+
+  Model& model_;
+  Desk& desk_;
+  Refusals& refusals_;
+  std::map<OpId, Wish> wishes_;
+  std::map<std::uint64_t, Flight> flights_;  // By number.
+  std::set<std::string> tables_in_flight_;
+  std::uint64_t last_flight_ = 0;
+  std::optional<Instant> armed_for_;  // The next timer.
+  std::optional<Instant> not_before_;
+  int lost_in_a_row_ = 0;
+  bool alone_next_ = false;             // It is the turn of one that goes alone.
+  std::optional<Instant> fails_since_;  // Whatever is published.
+  std::string why_failed_;              // Has been said.
+};
+
+}  // namespace failoverd::core

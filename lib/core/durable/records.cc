@@ -1,0 +1,136 @@
+#include "lib/core/durable/records.h"
+
+#include <algorithm>
+
+namespace failoverd::core {
+namespace {
+
+// Elections that begin within this time of a record's first share it.
+constexpr Duration kTogether = std::chrono::milliseconds{100};
+// After a failure; asked again at once, a connection that is down would be asked without end.
+constexpr Duration kAfterFailure = std::chrono::milliseconds{100};
+constexpr std::size_t kMostInOne = 5'000;  // Keeps a record well below ZooKeeper's 1 MiB.
+
+}  // namespace
+
+void Records::start(std::int64_t epoch, const std::vector<ElectionRecord>& left) {
+  stop();
+  epoch_ = epoch;
+  for (const ElectionRecord& record : left) {
+    Entry& e = entries_[++last_number_];
+    e.record = record;
+    e.written = true;
+    e.number = last_number_;
+    e.dirty = record.elections.empty();  // Nothing left in it: to be dropped.
+  }
+}
+
+void Records::stop() {
+  entries_.clear();
+  entry_of_.clear();
+  not_before_ = {};
+}
+
+BegunElection* Records::find(PartitionKey at, Entry** in) {
+  const auto of = entry_of_.find(at);
+  if (of == entry_of_.end()) return nullptr;
+  Entry& e = entries_.at(of->second.number);
+  if (in) *in = &e;
+  const auto found = std::find_if(e.record.elections.begin(), e.record.elections.end(),
+                                  [&](const BegunElection& b) { return b.at == at; });
+  return found == e.record.elections.end() ? nullptr : &*found;
+}
+
+void Records::begun(PartitionKey at, Term probe_term, bool restart) {
+  Entry* entry = nullptr;
+  if (BegunElection* known = find(at, &entry)) {
+    known->probe_term = probe_term;
+    known->restart = restart;
+    entry->dirty = true;
+    entry_of_[at].version = ++entry->version;
+    return;
+  }
+  entry = entries_.empty() ? nullptr : &entries_.rbegin()->second;
+  if (!entry || entry->begun_at == Instant{} || desk_.now - entry->begun_at > kTogether ||
+      entry->record.elections.size() >= kMostInOne) {
+    entry = &entries_[++last_number_];
+    entry->number = last_number_;
+    entry->begun_at = desk_.now;
+    entry->record.name = std::to_string(epoch_) + "-" + std::to_string(last_number_);
+  }
+  entry->record.elections.push_back({at, probe_term, {}, restart});
+  entry->dirty = true;
+  entry_of_[at] = {entry->number, ++entry->version};
+}
+
+bool Records::is_written(PartitionKey at) const {
+  const auto of = entry_of_.find(at);
+  if (of == entry_of_.end()) return false;
+  return entries_.at(of->second.number).written_version >= of->second.version;
+}
+
+void Records::may_lead(PartitionKey at, const MayLead& replica) {
+  Entry* entry = nullptr;
+  BegunElection* election = find(at, &entry);
+  if (!election) return;
+  std::erase_if(election->may_lead,
+                [&](const MayLead& m) { return m.endpoint == replica.endpoint; });
+  election->may_lead.push_back(replica);
+  entry->dirty = true;
+}
+
+void Records::done(PartitionKey at) {
+  entry_of_.erase(at);
+  for (auto& [number, e] : entries_) {
+    const auto gone =
+        std::erase_if(e.record.elections, [&](const BegunElection& b) { return b.at == at; });
+    if (gone > 0) e.dirty = true;
+  }
+}
+
+void Records::flush() {
+  if (desk_.now < not_before_) return;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    Entry& e = it->second;
+    if (!e.dirty || e.writing) {
+      ++it;
+      continue;
+    }
+    e.dirty = false;
+    const bool empty = e.record.elections.empty();
+    if (empty && !e.written) {
+      it = entries_.erase(it);
+      continue;
+    }
+    e.writing = true;
+    e.sent_version = e.version;
+    const RequestId id = desk_.open({Route::Owner::kRecords, e.number, empty, 0, {}});
+    if (empty) {
+      desk_.out.emplace_back(DropRecord{id, e.record.name});
+    } else {
+      desk_.out.emplace_back(WriteRecord{id, e.record});
+    }
+    ++it;
+  }
+}
+
+void Records::answered(const Route& route, bool ok) {
+  const auto found = entries_.find(route.key);
+  if (found == entries_.end()) return;
+  Entry& e = found->second;
+  e.writing = false;
+  const bool was_drop = route.what != 0;
+  if (was_drop && ok && e.record.elections.empty()) {
+    entries_.erase(found);
+    return;
+  }
+  if (!was_drop)
+    e.written = true;  // Even if the answer was lost: dropping what is not there is ok.
+  if (ok && !was_drop) e.written_version = e.sent_version;
+  if (ok) return;
+  e.dirty = true;  // flush() comes with every step, the timer's included.
+  not_before_ = desk_.now + kAfterFailure;
+  desk_.timer({Route::Owner::kRecords, 0, 0, 0, {}}, not_before_);
+}
+
+}  // namespace failoverd::core

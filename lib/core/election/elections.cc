@@ -1,0 +1,476 @@
+// Elections: the rounds of probing. Who wins: election_decision.cc. Promoting and publishing:
+// election_result.cc. Loading first: election_loading.cc.
+#include "lib/core/election/elections.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "lib/base/check.h"
+#include "lib/core/cluster/standing.h"
+
+namespace failoverd::core {
+namespace {
+
+constexpr Duration kCallDeadline = std::chrono::seconds{1};
+constexpr Duration kAskAgain = std::chrono::milliseconds{50};
+// What was known of an unfit one may be older than what it says: its next word tells.
+constexpr Duration kUnfitAgain = std::chrono::milliseconds{200};
+// Between two readings of one that led: a put may still be on its way in (SAFETY 12).
+constexpr Duration kSettle = std::chrono::milliseconds{10};
+
+}  // namespace
+
+Elections::Election* Elections::find(OpId op) {
+  const auto found = elections_.find(op);
+  return found == elections_.end() ? nullptr : &found->second;
+}
+
+Elections::Candidate* Elections::candidate(Election& e, TabletIndex tablet) {
+  for (Candidate& c : e.candidates) {
+    if (c.tablet == tablet) return &c;
+  }
+  return nullptr;
+}
+
+Replica* Elections::replica(const Election& e, TabletIndex tablet) {
+  Partition* p = model_.partition(e.at);
+  return p ? p->on(tablet) : nullptr;
+}
+
+void Elections::call(Election& e, What what, TabletIndex tablet, Call to_send) {
+  // The round goes into the key's upper half: answers to an earlier round are ignored.
+  const Route route{Route::Owner::kElections, e.op, what | e.round << 8, tablet, {}};
+  // A table that was loaded is no leader's enemy, nor is a call that is not let out.
+  const bool goes_out = changes(to_send) && !desk_.why_not_told(name(tablet), to_send);
+  if (goes_out && !std::holds_alternative<LoadTable>(to_send)) e.begun = true;
+  desk_.call(route, name(tablet), std::move(to_send), kCallDeadline);
+}
+
+void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect) {
+  Election& e = elections_[op];
+  e.op = op;
+  e.type = type;
+  e.at = at;
+  const Partition& p = *model_.partition(at);
+  e.restart_goes_on = p.begun_restart;
+  e.loads = type == OpType::kFullRestartOP || p.begun_restart;
+  e.unrecorded = p.begun_term && std::none_of(p.replicas.begin(), p.replicas.end(), [&](auto& r) {
+                   return r.may_lead_term && *r.may_lead_term > *p.begun_term;
+                 });
+  if (const Replica* leader = p.leader(); leader && leader->word.heard_at) {
+    e.leader_offset = leader->word.offset;
+    e.leader_asked_at = *leader->word.heard_at;
+  }
+  e.began = desk_.now;
+  e.detect = detect;
+  of_partition_[at] = op;
+  loss_is_possible(e) ? read_first(e) : new_round(e);
+}
+
+void Elections::stop() {
+  elections_.clear();
+  of_partition_.clear();
+  ended.clear();
+  holds_changed.clear();
+  promoting_ = 0;
+}
+
+void Elections::put_aside(std::uint32_t tid) {
+  std::vector<OpId> of_table;
+  for (const auto& [op, e] : elections_) {
+    if (e.at.tid == tid) of_table.push_back(op);
+  }
+  for (const OpId op : of_table) {
+    Election& e = *find(op);
+    if (!e.begun) {
+      gone(op, "its table cannot be read");
+      continue;
+    }
+    if (Partition* p = model_.partition(e.at)) {
+      p->begun_term = e.probe_term;
+      p->begun_restart = e.loads;
+    }
+    Replica* winner = replica(e, e.winner);
+    if (winner && (e.phase == Phase::kPromoting || e.phase == Phase::kPublishing)) {
+      winner->may_lead_term = e.lead_term;
+      winner->may_lead_offset = e.winner_offset;
+    }
+    end(op, OpStatus::kCanceled, "its table cannot be read");  // Its record stays.
+  }
+}
+
+std::size_t Elections::of_table(std::uint32_t tid) const {
+  const auto first = of_partition_.lower_bound({tid, 0});
+  const auto last = of_partition_.upper_bound({tid, std::numeric_limits<std::uint32_t>::max()});
+  return static_cast<std::size_t>(std::distance(first, last));
+}
+
+void Elections::call_off(const std::string& why, bool all) {
+  std::vector<OpId> not_begun;
+  for (const auto& [op, e] : elections_) {
+    const Partition* p = model_.partition(e.at);
+    if (!e.begun && (all || !p || !p->begun_term)) not_begun.push_back(op);
+  }
+  for (const OpId op : not_begun) gone(op, why);
+}
+
+void Elections::stalled(Duration duration) {
+  for (auto& [op, e] : elections_) {
+    e.round_began += duration;
+    e.began += duration;
+    for (auto& [tablet, since] : e.lost) since += duration;
+    for (auto& [tablet, answered_at] : e.answered_at) answered_at += duration;
+  }
+}
+
+void Elections::phase(Election& e, Phase phase, Task task) {
+  if (e.phase == Phase::kPromoting) --promoting_;
+  if (phase == Phase::kPromoting) ++promoting_;
+  e.phase = phase;
+  if (OpRecord* op = ops_.find(e.op)) {
+    op->status = OpStatus::kDoing;
+    op->task = task;
+    op->detail.clear();
+  }
+}
+
+void Elections::says(Election& e, std::string what) {
+  if (OpRecord* op = ops_.find(e.op)) op->detail = std::move(what);
+}
+
+// --- Probing -------------------------------------------------------------------------------------
+
+void Elections::new_round(Election& e) {
+  phase(e, Phase::kWaitingForTerms, Task::kSelectLeader);
+  Partition* p = model_.partition(e.at);
+  if (!p) {
+    gone(e.op, "the partition is gone");
+    return;
+  }
+  const auto term = terms_.take(2, p->highest_term());
+  if (!term) {
+    says(e, "waits for terms to be reserved in table/term");
+    return;
+  }
+  ++e.round;
+  e.try_again.reset();
+  e.probe_term = *term;
+  e.lead_term = *term + 1;
+  e.round_began = desk_.now;
+  phase(e, Phase::kProbing, Task::kSelectLeader);
+  records_.begun(e.at, e.probe_term, e.loads || !e.had_to_load.empty());
+  choose_candidates(e);
+  decide(e);
+}
+
+void Elections::terms_came() {
+  std::vector<OpId> waiting;
+  for (const auto& [op, e] : elections_) {
+    if (e.phase == Phase::kWaitingForTerms) waiting.push_back(op);
+  }
+  for (const OpId op : waiting) {
+    if (Election* e = find(op)) new_round(*e);
+  }
+}
+
+void Elections::record_written() {
+  std::vector<OpId> probing;
+  for (const auto& [op, e] : elections_) {
+    if (e.phase == Phase::kProbing && records_.is_written(e.at)) probing.push_back(op);
+  }
+  for (const OpId op : probing) {
+    Election* e = find(op);
+    if (!e || e->phase != Phase::kProbing) continue;
+    for (Candidate& c : e->candidates) {
+      if ((e->loads || c.loaded) && c.heard == Heard::kNothing && !c.dead) ask(*e, c);
+    }
+    decide(*e);
+  }
+}
+
+void Elections::choose_candidates(Election& e) {
+  e.candidates.clear();
+  Partition& p = *model_.partition(e.at);
+  for (const Replica& r : p.replicas) add_candidate(e, r);
+  for (std::size_t i = 0; i < e.candidates.size(); ++i) ask(e, e.candidates[i]);
+}
+
+// SAFETY 1: only rows that are alive.
+bool Elections::add_candidate(Election& e, const Replica& r) {
+  if (!r.is_alive || candidate(e, r.tablet)) return false;
+  const bool may_load = e.loads || e.lost.contains(r.tablet);
+  const bool gone =
+      may_load ? model_.tablet(r.tablet).verdict.dead() : standing(model_, r) == Standing::kGone;
+  if (gone) return false;
+  Candidate c;
+  c.tablet = r.tablet;
+  const Replica* leader = model_.partition(e.at)->leader();
+  // SAFETY 6: it held the table when its leader was last heard of, and has held it ever since. One
+  // that had to load it has followed nobody, even if its leader has been heard of again.
+  const bool held = leader && leader->word.led_until && r.word.held_since &&
+                    *r.word.held_since <= *leader->word.led_until;
+  c.continuous = e.served.contains(r.tablet) ||
+                 (held && !e.restart_goes_on && !e.had_to_load.contains(r.tablet));
+  e.candidates.push_back(c);
+  return true;
+}
+
+void Elections::ask(Election& e, Candidate& c) {
+  if (c.asked || c.read) return;
+  if (c.not_before && desk_.now < *c.not_before) {
+    again_at(e, *c.not_before);
+    return;
+  }
+  const Replica* r = replica(e, c.tablet);
+  if (!r) return;
+  c.asked = true;
+  const bool may_load = e.loads || e.lost.contains(c.tablet);
+  if (r->may_lead_term) {  // SAFETY 5: before anything else.
+    call(e, kDemote, c.tablet, Demote{e.at});
+  } else if (e.phase == Phase::kReading || (may_load && !c.continuous && !c.loaded)) {
+    call(e, kStatus, c.tablet, GetTableStatus{e.at});
+  } else if (!c.checked && (!c.continuous || somebody_may_have_led(e))) {
+    call(e, kTermPair, c.tablet, GetTermPair{e.at});
+  } else if ((e.loads || c.loaded) && !records_.is_written(e.at)) {
+    // A successor that finds it probed must know that it had to be loaded. Nothing is lost by
+    // waiting: nobody has served for as long as loading took.
+    c.asked = false;  // record_written() asks again.
+  } else {
+    call(e, kProbe, c.tablet, Probe{e.at, e.probe_term});
+  }
+}
+
+void Elections::answered(const Route& route, const Answer& answer) {
+  Election* e = find(route.key);
+  if (!e || route.what >> 8 != e->round) return;
+  const auto what = static_cast<What>(route.what & 0xff);
+  switch (what) {
+    case kPromote:
+      promote_answered(*e, answer);
+      return;
+    case kPromoteCheck:
+      promote_checked(*e, answer);
+      return;
+    case kRecoverSnapshot:
+      if (answer.ok() && e->refused_to_lead[e->winner] == 1) {
+        new_round(*e);  // The pause is over.
+      } else {
+        promote_later(*e);
+      }
+      return;
+    default:
+      break;
+  }
+  Candidate* c = candidate(*e, route.tablet);
+  if (!c || (e->phase != Phase::kProbing && e->phase != Phase::kReading)) return;
+  c->asked = false;
+  c->not_told = answer.transport == Transport::kNotSent;
+  if ((what == kProbe || what == kTermPair) && answer.ok()) {
+    model_.heard_offset(e->at, route.tablet, answer.offset, route.asked_at);
+  }
+  switch (what) {
+    case kProbe:
+      probe_answered(*e, *c, answer);
+      break;
+    case kTermPair:
+      term_pair_answered(*e, *c, answer);
+      break;
+    case kDemote:
+      demote_answered(*e, *c, answer);
+      break;
+    case kRecoverToDemote:
+      again_at(*e, desk_.now + kAskAgain);
+      break;
+    case kStatus:
+      status_answered(*e, *c, answer);
+      break;
+    case kLoad:
+      load_answered(*e, *c, answer);
+      break;
+    default:
+      break;
+  }
+  e = find(route.key);
+  if (e && (e->phase == Phase::kProbing || e->phase == Phase::kReading)) decide(*e);
+}
+
+void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) {
+  if (!answer.ok()) {
+    probe_refused(e, c, answer);
+    return;
+  }
+  e.answered_at[c.tablet] = desk_.now;
+  // It was probed before its tablet was taken for dead. What was known of it then, above all that
+  // it had to be loaded, is looked at again before its offset counts (SAFETY 6).
+  if (!c.continuous && !c.checked) {
+    ask(e, c);
+    return;
+  }
+  const Replica* r = replica(e, c.tablet);
+  if (r && r->word.asked_at && answer.offset < r->word.offset && !c.loaded) {
+    // It is not the replica that we knew: while loading a probe passes with offset 0 (FEDB.md 3.2).
+    unfit(e, c,
+          "answers offset " + std::to_string(answer.offset) + " and had " +
+              std::to_string(r->word.offset) + ": it has lost entries or is loading");
+    return;
+  }
+  // A batch that had passed the check of terms may still land (FEDB 2.x; and a put, where it led):
+  // the same term again until the offset stands still.
+  if (!c.reading || *c.reading != answer.offset) {
+    c.reading = answer.offset;
+    c.read_at = desk_.now;
+    if (e.led.contains(c.tablet) || c.led) {
+      c.not_before = desk_.now + kSettle;
+      again_at(e, *c.not_before);
+      return;
+    }
+    c.asked = true;
+    call(e, kProbe, c.tablet, Probe{e.at, e.probe_term});
+    return;
+  }
+  c.heard = Heard::kOffset;
+  c.offset = answer.offset;
+}
+
+// It may not lead, by what it says. What was known of it may be older than that: asked again.
+void Elections::unfit(Election& e, Candidate& c, const std::string& why) {
+  c.heard = Heard::kUnfit;
+  c.not_before = desk_.now + kUnfitAgain;
+  again_at(e, *c.not_before);
+  if (!e.unfit.insert(c.tablet).second) return;  // It has been said.
+  desk_.note(Severity::kWarning, "failover",
+             name(c.tablet) + " may not lead " + model_.name_of(e.at) + ": it " + why,
+             {{"tablet", name(c.tablet)}, {"partition", model_.name_of(e.at)}});
+}
+
+// SAFETY 7.
+void Elections::probe_refused(Election& e, Candidate& c, const Answer& answer) {
+  if (!answer.answered()) {
+    again_at(e, desk_.now + kAskAgain);
+    return;
+  }
+  switch (answer.code) {
+    case kTableIsNotExist:
+      c.continuous = c.loaded = c.checked = false;  // It has restarted since.
+      if (e.loads && !e.unloadable.contains(c.tablet)) {
+        again_at(e, desk_.now + kAskAgain);
+      } else {
+        c.heard = Heard::kEmpty;
+      }
+      return;
+    case kTableIsLeader:
+    case kFailToAppendEntries:  // Its term is higher, and only GetTermPair is sure to tell it.
+      c.asked = true;
+      call(e, kTermPair, c.tablet, GetTermPair{e.at});
+      return;
+    default:
+      again_at(e, desk_.now + kAskAgain);
+  }
+}
+
+bool Elections::has_led(const Election& e, TabletIndex tablet, Term term) {
+  const auto led = e.led.find(tablet);
+  return led != e.led.end() && std::any_of(led->second.begin(), led->second.end(),
+                                           [&](const Led& l) { return l.term == term; });
+}
+
+// Somebody led with this term, or was told to, and nobody has published it.
+bool Elections::may_have_been_led(const Election& e, Term term) const {
+  const Partition& p = *model_.partition(e.at);
+  return std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
+    return r.may_lead_term == term || has_led(e, r.tablet, term);
+  });
+}
+
+bool Elections::somebody_may_have_led(const Election& e) const {
+  const Partition& p = *model_.partition(e.at);
+  return p.begun_term || !e.led.empty() ||
+         std::any_of(p.replicas.begin(), p.replicas.end(),
+                     [](const Replica& r) { return r.may_lead_term; });
+}
+
+void Elections::note_led(Election& e, TabletIndex tablet, const Led& led) {
+  if (!has_led(e, tablet, led.term)) e.led[tablet].push_back(led);
+}
+
+void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answer) {
+  if (!answer.ok()) {
+    if (answer.answered() && answer.code == kTableIsNotExist) c.heard = Heard::kEmpty;
+    again_at(e, desk_.now + kAskAgain);
+    return;
+  }
+  if (!model_.partition(e.at)) return;  // decide() ends it.
+  Partition& p = *model_.partition(e.at);
+  if (!answer.has_table) {
+    c.continuous = c.loaded = c.checked = false;
+    if (e.loads && !e.unloadable.contains(c.tablet)) {
+      again_at(e, desk_.now + kAskAgain);
+    } else {
+      c.heard = Heard::kEmpty;
+    }
+    return;
+  }
+  p.saw(answer.term);
+  // Probes have terms of their own: that of a leader it has from the leader's entries.
+  const auto [said, first] = e.said.try_emplace(c.tablet, answer.term);
+  if (!first && may_have_been_led(e, answer.term)) said->second = answer.term;
+  if (answer.is_leader) {
+    const bool published = std::any_of(p.terms.begin(), p.terms.end(),
+                                       [&](const TermPair& t) { return t.term == answer.term; });
+    const Replica* r = replica(e, c.tablet);
+    const bool told = r && r->may_lead_term == answer.term;
+    const auto before = told ? std::optional{r->may_lead_offset} : std::nullopt;
+    if (!published) note_led(e, c.tablet, {answer.term, before, true});
+    e.served.insert(c.tablet);
+    c.asked = true;
+    call(e, kDemote, c.tablet, Demote{e.at});
+    return;
+  }
+  if (answer.term > kHighestTerm) {
+    unfit(e, c,
+          "says term " + std::to_string(answer.term) + ", which no election has ever reached");
+    return;
+  }
+  if (answer.term > e.probe_term) {
+    new_round(e);
+    return;
+  }
+  if (answer.term == 0 && !c.continuous && !c.loaded) {
+    begin_to_load(e);  // SAFETY 6: it was loaded and has not followed since.
+    ask(e, c);
+    return;
+  }
+  c.checked = true;
+  if (!c.loaded) c.continuous = true;
+  ask(e, c);
+}
+
+void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer) {
+  if (answer.answered() && answer.code == kTableStatusIsNotNormal) {
+    // A paused snapshot refuses this, too, and nobody else may be there to end the pause.
+    c.asked = true;
+    call(e, kRecoverToDemote, c.tablet, RecoverSnapshot{e.at});
+    return;
+  }
+  const bool empty = answer.answered() && answer.code == kTableIsNotExist;
+  if (!answer.ok() && !empty) {
+    again_at(e, desk_.now + kAskAgain);
+    return;
+  }
+  Replica* r = replica(e, c.tablet);
+  if (r && r->may_lead_term) {
+    note_led(e, c.tablet, {*r->may_lead_term, r->may_lead_offset, false});
+    r->may_lead_term.reset();
+  }
+  if (empty) {  // Another process than the one that was told to lead; its log may hold that term.
+    if (!e.loads) c.heard = Heard::kEmpty;
+    again_at(e, desk_.now + kAskAgain);
+    return;
+  }
+  c.led = true;
+  // One that only may have led may have been loaded since.
+  c.continuous = c.continuous || e.served.contains(c.tablet);
+  ask(e, c);
+}
+
+}  // namespace failoverd::core

@@ -1,0 +1,270 @@
+// kChangeLeaderOP and kFullRestartOP: every partition elects on its own and at its own pace
+// (FEDB.md 4.1, SAFETY 2, 3, 5, 7, 8). One election goes probing -> promoting -> publishing;
+// whatever goes wrong begins a new round with new terms, and it ends only with a leader of a higher
+// term. Owned by the brain.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "lib/core/api/desk.h"
+#include "lib/core/api/hold.h"
+#include "lib/core/cluster/model.h"
+#include "lib/core/cluster/op_log.h"
+#include "lib/core/durable/blocks.h"
+#include "lib/core/durable/journal.h"
+#include "lib/core/durable/publisher.h"
+#include "lib/core/durable/records.h"
+
+namespace failoverd::core {
+
+class Elections : public Publishing {
+ public:
+  Elections(Model& model, Desk& desk, OpLog& ops, Publisher& publisher, Records& records,
+            Block& terms, Journal& journal)
+      : model_(model),
+        desk_(desk),
+        ops_(ops),
+        publisher_(publisher),
+        records_(records),
+        terms_(terms),
+        journal_(journal) {}
+
+  // The op has been opened in the OpLog and is the partition's. `detect`: from the first sign of
+  // trouble to the verdict, for the measure. kFullRestartOP: nobody serves, the candidates have to
+  // be loaded first.
+  void begin(OpId op, OpType type, PartitionKey at, Duration detect);
+  void stop();  // The lock is lost: forget all; records tell the successor.
+  // Ends those that have changed nothing yet. `all`: also where they finish what a predecessor
+  // began; that stays unfinished, and its record stays (SAFETY 3).
+  void call_off(const std::string& why, bool all);
+  // Before the model puts the table aside: ends its elections, and leaves with the partitions what
+  // has to be finished when it can be read again (SAFETY 3, 5).
+  void put_aside(std::uint32_t tid);
+  // Our own loop stood still: nobody was silent in that time.
+  void stalled(Duration);
+
+  void answered(const Route&, const Answer&);
+  void timer(const Route&);
+  // A tablet's verdict or word changed: those that wait for it decide again.
+  void look_again(PartitionKey at);
+  void terms_came();
+  // Those that wait for their record decide again.
+  void record_written();
+  // Somebody answers for what is lost there: its election goes on with those that are there. `by`:
+  // who, for the event. False: no election waits for a known loss there.
+  bool accept_loss(PartitionKey at, const std::string& by);
+
+  bool promoting() const { return promoting_ > 0; }
+  std::size_t of_table(std::uint32_t tid) const;  // How many are under way.
+  bool any() const { return !elections_.empty(); }
+  // It waits for a known loss (SAFETY 20).
+  bool holds(PartitionKey at) const;
+  std::vector<Hold> holds() const;
+  // Partitions whose election ended, or began to wait for a known loss, or no longer does; the
+  // brain takes them.
+  std::vector<PartitionKey> ended;
+  std::vector<PartitionKey> holds_changed;
+
+  std::optional<PartitionEdit> edit(OpId, const Partition&) override;
+  void published(OpId) override;
+  void gone(OpId, const std::string& why) override;
+  void refused(OpId, const std::string& why) override;
+
+ private:
+  enum class Phase : std::uint8_t {
+    kReading,  // Nobody is probed before it is known what would be lost (SAFETY 3, 20).
+    kWaitingForTerms,
+    kProbing,
+    kPromoting,
+    kPublishing,
+  };
+  enum class Heard : std::uint8_t {
+    kNothing,  // Asked, no answer yet, or an answer that counts as none.
+    kOffset,   // Answered the probe of this round.
+    kEmpty,    // Holds nothing (100).
+    kUnfit,    // Holds less than it did.
+  };
+  struct Candidate {
+    TabletIndex tablet = 0;
+    Heard heard = Heard::kNothing;
+    Offset offset = 0;
+    bool asked = false;             // A call to it is under way.
+    bool not_told = false;          // The latest was not let out.
+    bool dead = false;              // Its tablet, when we last looked.
+    bool led = false;               // Until this election told it to follow.
+    std::optional<Offset> reading;  // Of its latest probe; it counts when it reads the same again.
+    Instant read_at;
+    std::optional<Instant> not_before;  // Is not asked again until then.
+    bool continuous = false;     // It has followed without a restart since its leader was seen.
+    bool checked = false;        // GetTermPair has said that it follows.
+    bool loaded = false;         // It had to be loaded, and is.
+    std::optional<Offset> read;  // Before any probe: what it says that it holds.
+  };
+  // A candidate that led, or may have led, with a term that is not published.
+  struct Led {
+    Term term = 0;
+    std::optional<Offset> before;  // Its last offset before that term, if anybody noted it.
+    bool carried_out = false;      // It said so itself.
+  };
+  struct Election {
+    OpId op = 0;
+    OpType type{};
+    PartitionKey at;
+    Phase phase = Phase::kWaitingForTerms;
+    std::uint32_t round = 0;
+    bool begun = false;  // A probe is out, or a demotion: from now on it is finished (SAFETY 3).
+    Term probe_term = 0;
+    Term lead_term = 0;
+    std::vector<Candidate> candidates;
+    TabletIndex winner = 0;
+    Offset winner_offset = 0;
+    Instant round_began;
+    std::optional<Instant> timer_at;   // The earliest timer that is set.
+    std::optional<Instant> try_again;  // The promotion failed: a new round then.
+    bool winner_gone = false;          // Its row vanished before it was published.
+    std::map<TabletIndex, std::vector<Led>> led;
+    // What GetTermPair said before this election probed it: whom it followed.
+    std::map<TabletIndex, Term> said;
+    // When it last answered a probe, over all rounds: from then on it is waited for (SAFETY 2).
+    std::map<TabletIndex, Instant> answered_at;
+    std::set<TabletIndex> served;  // Said themselves that they led: they had not restarted.
+    // SAFETY 6: nobody has followed without a restart, so those that hold nothing load. Over all
+    // rounds: who was told to load, who has said that it does and when, who has nothing to load,
+    // when the first was loaded.
+    bool loads = false;
+    // A predecessor began it, and who it told to lead is not known: any that has restarted since
+    // may have led, and its log may hold that term.
+    bool unrecorded = false;
+    bool restart_goes_on = false;  // A predecessor may have told any of them to load.
+    std::set<TabletIndex> had_to_load;
+    std::map<TabletIndex, Instant> load_told;
+    std::set<TabletIndex> unloadable;
+    std::set<TabletIndex> unfit;  // Has been said of it.
+    std::optional<Instant> first_loaded;
+    // What the old leader was last heard to hold.
+    std::optional<Offset> leader_offset;
+    Instant leader_asked_at;
+    std::map<TabletIndex, int> refused_to_lead;  // Code 105, or no answer; over all rounds.
+    // SAFETY 20, over all rounds: whose replica was known to hold what nobody else does, and since
+    // when it is waited for: once, however often it comes and goes.
+    std::map<TabletIndex, Instant> lost;
+    std::string loss_accepted_by;  // Who said that it may be lost.
+    std::optional<Hold> hold;
+    // Whom it went on without, for the end of the story.
+    std::vector<Hold::Lost> given_up;
+    // For the measure.
+    Duration detect{};
+    Instant began;
+    Instant promoted;
+  };
+  enum What : std::uint32_t {
+    kProbe,
+    kTermPair,
+    kDemote,
+    kPromote,
+    kPromoteCheck,
+    kRecoverSnapshot,
+    kRecoverToDemote,
+    kStatus,
+    kLoad,
+    kTimer,
+  };
+
+  Election* find(OpId);
+  void call(Election&, What, TabletIndex, Call);
+  static Candidate* candidate(Election&, TabletIndex);
+  Replica* replica(const Election&, TabletIndex);
+  const Endpoint& name(TabletIndex i) const { return model_.tablet(i).endpoint; }
+
+  // Probing.
+  void new_round(Election&);
+  void choose_candidates(Election&);
+  bool add_candidate(Election&, const Replica&);
+  void ask(Election&, Candidate&);
+  void probe_answered(Election&, Candidate&, const Answer&);
+  void probe_refused(Election&, Candidate&, const Answer&);
+  void unfit(Election&, Candidate&, const std::string& why);
+  void term_pair_answered(Election&, Candidate&, const Answer&);
+  void demote_answered(Election&, Candidate&, const Answer&);
+
+  // Loading: election_loading.cc
+  void begin_to_load(Election&);
+  bool nobody_is_left(const Election&) const;
+  void status_answered(Election&, Candidate&, const Answer&);
+  void load_answered(Election&, Candidate&, const Answer&);
+  void cannot_load(Election&, Candidate&);
+  std::optional<Instant> wait_for_restart(Election&, Offset best);
+
+  // What would be lost: election_lost.cc
+  bool loss_is_possible(const Election&) const;
+  void read_first(Election&);
+  void decide_by_reading(Election&, std::optional<Offset> best);
+  bool leads_again(const Partition&) const;
+  std::optional<std::uint64_t> lost_without(const Election&, const Replica&, Offset best) const;
+  bool loads_what_was_lost(const Election&, TabletIndex) const;
+  std::optional<Instant> wait_for_lost(Election&, Offset best);
+  std::optional<Instant> lost_deadline(const Election&, TabletIndex) const;
+  std::optional<Instant> unclean_at(const Election&) const;
+  bool overruled(const Election&) const;
+  static bool all_had_to_load(const Election&);
+  void ask_lost(Election&);
+  void hold(Election&, Hold, Offset best);
+  void end_hold(Election&);
+  void give_up(Election&, std::vector<Hold::Lost>);
+
+  // Deciding.
+  void ask_those_not_told(Election&);
+  void decide(Election&);
+  std::optional<Instant> wait_for_others(Election&, Offset best);
+  TabletIndex choose_winner(const Election&, Offset best) const;
+  const Candidate* goes_on_leading(const Election&) const;
+
+  // Promoting and publishing.
+  void promote(Election&, TabletIndex);
+  void promote_answered(Election&, const Answer&);
+  void promote_later(Election&);
+  void promote_checked(Election&, const Answer&);
+  void not_normal(Election&);
+  void promotion_is_done(Election&);
+  void look_while_left_alone(Election&);
+  static bool may_lead_yet(const Election&, TabletIndex);
+  static bool may_have_led(const Election&, const Candidate&);
+  static bool winner_may_have_led(const Election&);
+  static Offset known_before(const Election&);
+  static bool has_led(const Election&, TabletIndex, Term);
+  bool may_have_been_led(const Election&, Term) const;
+  bool somebody_may_have_led(const Election&) const;
+  static void note_led(Election&, TabletIndex, const Led&);
+  static std::optional<bool> has_term(const Election&, TabletIndex, Term);
+  bool agrees_with_winner(const Election&, const Candidate&) const;
+  bool follows(const Election&, const Candidate&) const;
+  std::vector<TermPair> terms_to_publish(const Election&, const Partition&) const;
+  Kept what_to_keep(const Election&, const Partition&, const Replica&, bool term_is_there) const;
+  bool may_have_followed_unpublished(const Election&, TabletIndex) const;
+  bool winner_has(const Election&, Term) const;
+  static std::optional<std::uint64_t> possible_loss(const Election&);
+  std::string loss_text(const Election&) const;
+
+  void again_at(Election&, Instant);
+  void phase(Election&, Phase, Task);
+  void says(Election&, std::string what);
+  void note_leader(const Election&, const Measure&);
+  void end(OpId, OpStatus, const std::string& how);
+
+  Model& model_;
+  Desk& desk_;
+  OpLog& ops_;
+  Publisher& publisher_;
+  Records& records_;
+  Block& terms_;
+  Journal& journal_;
+  std::map<OpId, Election> elections_;
+  std::map<PartitionKey, OpId> of_partition_;
+  int promoting_ = 0;
+};
+
+}  // namespace failoverd::core

@@ -1,0 +1,143 @@
+// Elections where nobody has followed without a restart (SAFETY 6, FEDB.md 7): every candidate
+// loads what is on its disk, and the wait is for those that may hold more.
+#include <algorithm>
+
+#include "lib/core/cluster/load_step.h"
+#include "lib/core/cluster/standing.h"
+#include "lib/core/election/elections.h"
+
+namespace failoverd::core {
+namespace {
+
+constexpr Duration kLookAgain = std::chrono::milliseconds{20};
+constexpr Duration kTryAgain = std::chrono::milliseconds{500};
+
+}  // namespace
+
+// Nobody who is asked can still answer with an offset, and somebody could load.
+bool Elections::nobody_is_left(const Election& e) const {
+  const Partition& p = *model_.partition(e.at);
+  if (p.replicas.size() == 1) return false;  // Its only copy: kReLoadTableOP loads it.
+  bool could_load = false;
+  for (const Replica& r : p.replicas) {
+    if (!r.is_alive || model_.tablet(r.tablet).verdict.dead()) continue;
+    const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
+                                [&](const Candidate& k) { return k.tablet == r.tablet; });
+    // Whoever has not said whose it is and holds nothing is never told anything (SAFETY 21).
+    const bool gone = standing(model_, r) == Standing::kGone;
+    const bool empty =
+        c == e.candidates.end() ? gone : c->heard == Heard::kEmpty || (c->not_told && gone);
+    if (!empty && c != e.candidates.end() && c->heard == Heard::kNothing) return false;
+    could_load = could_load || empty;
+  }
+  return could_load;
+}
+
+void Elections::begin_to_load(Election& e) {
+  if (e.loads) return;
+  e.loads = true;
+  records_.begun(e.at, e.probe_term, true);
+  for (Candidate& c : e.candidates) {
+    if (c.heard == Heard::kEmpty || c.heard == Heard::kUnfit) {
+      c.heard = Heard::kNothing;
+      ask(e, c);
+    }
+  }
+  again_at(e, desk_.now);  // decide() adds those that were no candidates before.
+}
+
+void Elections::status_answered(Election& e, Candidate& c, const Answer& answer) {
+  c.not_before = desk_.now + kLookAgain;
+  if (!answer.ok()) {
+    again_at(e, *c.not_before);
+    return;
+  }
+  const ReplicaStatus* status = answer.status_of(e.at);
+  const auto told = e.load_told.find(c.tablet);
+  const auto told_at = told == e.load_told.end() ? std::nullopt : std::optional{told->second};
+  switch (next_load_step(status, told_at, desk_.now)) {
+    case LoadStep::kLoaded:
+      model_.remember_offset(e.at, c.tablet, *status, desk_.now);
+      if (e.lost.contains(c.tablet)) e.answered_at[c.tablet] = desk_.now;
+      if (e.phase == Phase::kReading) {
+        c.read = status->offset;
+        if (e.loads && !e.first_loaded) e.first_loaded = desk_.now;
+        return;
+      }
+      c.loaded = true;
+      c.asked = true;
+      call(e, kTermPair, c.tablet, GetTermPair{e.at});
+      return;
+    case LoadStep::kLoads:
+      says(e, name(c.tablet) + " is loading it");
+      again_at(e, *c.not_before);
+      return;
+    case LoadStep::kTell:
+      if (e.unloadable.contains(c.tablet) || (!e.loads && !e.lost.contains(c.tablet))) {
+        c.heard = Heard::kEmpty;
+        return;
+      }
+      c.asked = true;
+      e.had_to_load.insert(c.tablet);
+      if (!e.loads && e.phase == Phase::kProbing) records_.begun(e.at, e.probe_term, true);
+      call(e, kLoad, c.tablet, model_.load_call(e.at));
+  }
+}
+
+void Elections::load_answered(Election& e, Candidate& c, const Answer& answer) {
+  c.not_before = desk_.now + kLookAgain;
+  if (answer.says(kTableDirIsNotExist)) {
+    cannot_load(e, c);
+    return;
+  }
+  if (says_it_loads(answer)) {
+    e.load_told[c.tablet] = desk_.now;
+  } else {
+    says(e, name(c.tablet) + " was told to load it: " + to_text(answer));
+    c.not_before = desk_.now + kTryAgain;
+  }
+  again_at(e, *c.not_before);
+}
+
+void Elections::cannot_load(Election& e, Candidate& c) {
+  c.heard = Heard::kEmpty;
+  e.unloadable.insert(c.tablet);
+  desk_.note(Severity::kError, "failover",
+             name(c.tablet) + " has nothing to load for " + model_.name_of(e.at) +
+                 ": no directory, or one that could not be loaded and is in its recycle bin now",
+             {{"tablet", name(c.tablet)}, {"partition", model_.name_of(e.at)}});
+}
+
+// SAFETY 6: every registered one that is still loading, without limit; those that are not
+// registered for full_restart_wait from the first that was loaded, unless they are known to hold no
+// more. Returns when to decide without them.
+std::optional<Instant> Elections::wait_for_restart(Election& e, Offset best) {
+  if (!e.first_loaded) e.first_loaded = desk_.now;
+  const Instant restart = *e.first_loaded + desk_.policy.recovery.full_restart_wait;
+  std::optional<Instant> until;
+  for (const Replica& r : model_.partition(e.at)->replicas) {
+    const Candidate* c = candidate(e, r.tablet);
+    if (!r.is_alive || (c && (c->heard == Heard::kOffset || c->heard == Heard::kEmpty))) continue;
+    const Tablet& t = model_.tablet(r.tablet);
+    // Nobody knows that it is dead: it is waited for as in every election, too (SAFETY 2).
+    const auto answered = e.answered_at.find(r.tablet);
+    const Instant since = answered == e.answered_at.end() ? e.began : answered->second;
+    const Instant better = since + desk_.policy.election.wait_for_better;
+    const Instant limit = t.verdict.dead() ? restart : std::max(restart, better);
+    if (t.evidence.registered) {
+      says(e, "waits for " + t.endpoint + ", which is registered and has not loaded it yet");
+      until = std::max(until.value_or(Instant{}), desk_.now + kTryAgain);
+      continue;
+    }
+    const std::optional<Offset> known = model_.known_offset(e.at, r);
+    if ((known && *known <= best) || desk_.now >= limit || overruled(e)) continue;
+    says(e, "waits for " + t.endpoint + ", which is not registered and " +
+                (known ? "had offset " + std::to_string(*known) : "may hold more") +
+                "; the best that was loaded has " + std::to_string(best) + "; at most " +
+                std::to_string((limit - desk_.now) / std::chrono::seconds{1}) + " s more");
+    until = std::max(until.value_or(Instant{}), limit);
+  }
+  return until;
+}
+
+}  // namespace failoverd::core

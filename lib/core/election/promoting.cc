@@ -1,0 +1,420 @@
+// Elections: the winner is promoted, the result published.
+#include <algorithm>
+
+#include "lib/base/check.h"
+#include "lib/core/cluster/standing.h"
+#include "lib/core/election/elections.h"
+
+namespace failoverd::core {
+namespace {
+
+constexpr Duration kTryAgain = std::chrono::milliseconds{50};
+
+// "12.345"
+std::string in_milliseconds(Duration d) {
+  const auto us = d.count();
+  return std::to_string(us / 1000) + "." + std::to_string(us % 1000 + 1000).substr(1);
+}
+
+// Of whom the most is lost. What the others held of it is a part of that.
+auto most_of(const std::vector<Hold::Lost>& lost) {
+  return std::max_element(lost.begin(), lost.end(),
+                          [](const auto& a, const auto& b) { return a.entries < b.entries; });
+}
+
+}  // namespace
+
+void Elections::promote(Election& e, TabletIndex winner) {
+  phase(e, Phase::kPromoting, Task::kChangeLeader);
+  e.winner = winner;
+  e.winner_offset = candidate(e, winner)->offset;
+  Partition& p = *model_.partition(e.at);
+  p.saw(e.lead_term);
+  Promote promote{e.at, e.lead_term, {}};
+  for (const Candidate& c : e.candidates) {  // SAFETY 2: nobody else may follow.
+    if (c.tablet != winner && follows(e, c)) promote.replicas.push_back(name(c.tablet));
+  }
+  ++model_.tablet(winner).leaders;
+  records_.may_lead(e.at, {name(winner), e.lead_term, known_before(e)});
+  call(e, kPromote, winner, std::move(promote));
+}
+
+void Elections::promote_answered(Election& e, const Answer& answer) {
+  if (e.phase != Phase::kPromoting) return;
+  if (answer.ok()) {
+    promotion_is_done(e);
+    return;
+  }
+  --model_.tablet(e.winner).leaders;
+  if (answer.answered()) {
+    if (answer.code == kTableStatusIsNotNormal) {
+      not_normal(e);
+    } else if (answer.code == kTableIsLeader) {
+      call(e, kPromoteCheck, e.winner, GetTermPair{e.at});
+    } else {
+      says(e, name(e.winner) + " would not lead: code " + std::to_string(answer.code) + " " +
+                  answer.text);
+      promote_later(e);
+    }
+    return;
+  }
+  if (answer.never_sent()) {
+    says(e, name(e.winner) + " could not be told to lead: " + answer.text);
+    promote_later(e);  // Certainly not carried out.
+    return;
+  }
+  // SAFETY 5, 17: it may lead now, or later. Ask it, do not repeat; among equals another comes
+  // first.
+  ++e.refused_to_lead[e.winner];
+  if (Replica* r = replica(e, e.winner)) {
+    r->may_lead_term = e.lead_term;
+    r->may_lead_offset = known_before(e);
+  }
+  desk_.note(Severity::kWarning, "failover",
+             name(e.winner) + " was told to lead " + model_.name_of(e.at) + " with term " +
+                 std::to_string(e.lead_term) + " and did not answer: it may lead",
+             {{"tablet", name(e.winner)}, {"partition", model_.name_of(e.at)}});
+  call(e, kPromoteCheck, e.winner, GetTermPair{e.at});
+}
+
+void Elections::promote_later(Election& e) {
+  // A snapshot that is being made takes its time: asked less and less often, up to once a second.
+  const int refused = std::min(e.refused_to_lead[e.winner], 5);
+  const Duration wait = std::min<Duration>(kTryAgain * (1 << refused), std::chrono::seconds{1});
+  e.try_again = desk_.now + wait;
+  again_at(e, *e.try_again);
+}
+
+void Elections::promote_checked(Election& e, const Answer& answer) {
+  if (e.phase != Phase::kPromoting) return;
+  Replica* r = replica(e, e.winner);
+  if (answer.ok() && answer.is_leader && answer.term == e.lead_term) {
+    if (r) r->may_lead_term.reset();
+    ++model_.tablet(e.winner).leaders;
+    promotion_is_done(e);
+    return;
+  }
+  new_round(e);
+}
+
+// SAFETY 7: a snapshot is being made, or paused. An equal one instead, if there is one
+// (choose_winner); else end the pause, or wait until the snapshot is made; never a lower offset for
+// impatience.
+void Elections::not_normal(Election& e) {
+  ++e.refused_to_lead[e.winner];
+  const bool equal = std::any_of(e.candidates.begin(), e.candidates.end(), [&](const Candidate& c) {
+    return c.tablet != e.winner && c.heard == Heard::kOffset && c.offset == e.winner_offset &&
+           !e.refused_to_lead.contains(c.tablet);
+  });
+  if (equal) {
+    new_round(e);
+    return;
+  }
+  says(e, name(e.winner) + " would not lead: a snapshot is paused or being made (105)");
+  call(e, kRecoverSnapshot, e.winner, RecoverSnapshot{e.at});
+}
+
+void Elections::promotion_is_done(Election& e) {
+  phase(e, Phase::kPublishing, Task::kUpdateLeaderInfo);
+  e.promoted = desk_.now;
+  publisher_.want(e.op, e.at, *this, Publisher::Urgency::kClientsWait);
+}
+
+// SAFETY 22: it has a leader of a higher term, and that cannot be told to anybody.
+void Elections::refused(OpId op, const std::string& why) {
+  Election* e = find(op);
+  if (!e || e->phase != Phase::kPublishing) return;
+  says(*e, name(e->winner) + " leads with term " + std::to_string(e->lead_term) +
+               "; waits for ZooKeeper to take its table: " + why);
+  look_while_left_alone(*e);
+}
+
+// While it waits its leader may be lost. Or the leader that the rows name is there again: clients
+// write to it what nobody takes from it any more. It is elected anew among all, and whom the rows
+// name leads if it holds as much as the others (SAFETY 3).
+void Elections::look_while_left_alone(Election& e) {
+  constexpr Duration kAtMostEvery = std::chrono::seconds{1};
+  const Table* table = model_.table(e.at.tid);
+  const Partition* p = model_.partition(e.at);
+  if (!p || !table->refusal || !table->refusal->is_known) return;
+  const Replica* winner = p->on(e.winner);
+  const bool another_leads =
+      std::any_of(p->replicas.begin(), p->replicas.end(), [&](const Replica& r) {
+        return r.is_alive && r.tablet != e.winner && r.word.mode == Mode::kLeader &&
+               standing(model_, r) == Standing::kServes && *r.word.asked_at > e.promoted;
+      });
+  const bool is_lost = !winner || standing(model_, *winner) == Standing::kGone;
+  if (!is_lost && !another_leads) return;
+  if (desk_.now < e.promoted + kAtMostEvery) return again_at(e, e.promoted + kAtMostEvery);
+  publisher_.forget(e.op);
+  note_led(e, e.winner, {e.lead_term, known_before(e), true});
+  new_round(e);
+}
+
+// SAFETY 5: its ChangeRole(leader) was never answered and may still be carried out: its row dies.
+bool Elections::may_lead_yet(const Election& e, TabletIndex tablet) {
+  const auto led = e.led.find(tablet);
+  return led != e.led.end() && std::any_of(led->second.begin(), led->second.end(),
+                                           [](const Led& l) { return !l.carried_out; });
+}
+
+bool Elections::may_have_led(const Election& e, const Candidate& c) {
+  return e.unrecorded && c.loaded;
+}
+
+bool Elections::winner_may_have_led(const Election& e) {
+  return std::any_of(e.candidates.begin(), e.candidates.end(), [&](const Candidate& c) {
+    return c.tablet == e.winner && may_have_led(e, c);
+  });
+}
+
+// Whether its log holds entries of this term, which is not published. None: it was not asked whom
+// it followed before it was probed, or it had to be loaded and does not know.
+std::optional<bool> Elections::has_term(const Election& e, TabletIndex tablet, Term term) {
+  if (has_led(e, tablet, term)) return true;
+  const auto said = e.said.find(tablet);
+  if (said == e.said.end() || said->second == 0) return std::nullopt;
+  return said->second == term;
+}
+
+// Where somebody led with a term that is not published, the logs part at its beginning: beyond it
+// only those agree that have it both, or have it both not.
+bool Elections::agrees_with_winner(const Election& e, const Candidate& c) const {
+  const Term published = model_.partition(e.at)->published_term();
+  for (const auto& [tablet, leds] : e.led) {
+    for (const Led& l : leds) {
+      if (l.term <= published || c.offset <= l.before.value_or(0)) continue;
+      const auto its = has_term(e, c.tablet, l.term);
+      if (!its || its != has_term(e, e.winner, l.term)) return false;
+    }
+  }
+  return true;
+}
+
+// Up to where others' logs are known to agree with the winner's; nowhere, where it may have led
+// before with a term that nobody recorded (SAFETY 8).
+Offset Elections::known_before(const Election& e) {
+  return winner_may_have_led(e) ? 0 : e.winner_offset;
+}
+
+// SAFETY 2: it has answered, and its log is a prefix of the winner's.
+bool Elections::follows(const Election& e, const Candidate& c) const {
+  return c.heard == Heard::kOffset && !may_lead_yet(e, c.tablet) && !may_have_led(e, c) &&
+         agrees_with_winner(e, c);
+}
+
+std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Partition& p) const {
+  // SAFETY 8: its log may hold a term of which nobody knows where it began.
+  if (winner_may_have_led(e)) return {{e.lead_term, 0}};
+  // Terms that others led and nobody published: the winner may have followed them.
+  std::vector<Led> unpublished;
+  for (const auto& [tablet, leds] : e.led) {
+    unpublished.insert(unpublished.end(), leds.begin(), leds.end());
+  }
+  for (const Replica& r : p.replicas) {
+    if (r.may_lead_term) unpublished.push_back({*r.may_lead_term, r.may_lead_offset});
+  }
+  std::vector<TermPair> pairs;
+  const Offset first = e.winner_offset + 1;
+  const Term last = p.published_term();
+  for (const Led& l : unpublished) {
+    if (l.term <= last || l.term >= e.lead_term) continue;
+    // SAFETY 8: where that term began nobody knows, not even whether the winner had reached the
+    // last one that is published: the lowest bound, so that no log of before is ever taken for a
+    // prefix of this one.
+    if (!l.before) return {{e.lead_term, 0}};
+    if (*l.before < e.winner_offset) pairs.push_back({l.term, *l.before + 1});
+  }
+  std::sort(pairs.begin(), pairs.end(),
+            [](const TermPair& a, const TermPair& b) { return a.term < b.term; });
+  pairs.push_back({e.lead_term, first});
+  return pairs;
+}
+
+// Whom it followed last; not known where it led, or may have, with a term that is not published.
+Kept Elections::what_to_keep(const Election& e, const Partition& p, const Replica& r,
+                             bool term_is_there) const {
+  Kept kept = model_.what_to_keep(p, r);
+  const auto led = e.led.find(r.tablet);
+  const bool alone = led != e.led.end() && !led->second.empty();
+  const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
+                              [&](const Candidate& k) { return k.tablet == r.tablet; });
+  kept.or_later = may_have_followed_unpublished(e, r.tablet);
+  // One that nobody loaded may still have led, and restarted since.
+  const bool unsure = e.unrecorded && (c == e.candidates.end() || !c->continuous);
+  if (term_is_there || alone || unsure) {
+    kept.followed = 0;
+  } else if (const auto said = e.said.find(r.tablet); said != e.said.end() && kept.followed != 0 &&
+                                                      said->second > kept.followed &&
+                                                      winner_has(e, said->second)) {
+    kept.followed = said->second;  // It is published together with this.
+  }
+  return kept;
+}
+
+// Whether its log may hold entries of a term that somebody led and nobody published before, and is
+// not known to: it did not answer, or does not know whom it followed.
+bool Elections::may_have_followed_unpublished(const Election& e, TabletIndex tablet) const {
+  const Partition& p = *model_.partition(e.at);
+  const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
+                              [&](const Candidate& k) { return k.tablet == tablet; });
+  const auto may_hold = [&](Term term, Offset before) {
+    const std::optional<bool> its = has_term(e, tablet, term);
+    if (term <= p.published_term() || its == true) return false;
+    // What it said once, and has not said again, is not the last that was sent to it.
+    const bool answered = c != e.candidates.end() && c->heard == Heard::kOffset;
+    return !answered || (!its && c->offset > before);
+  };
+  const bool led = std::any_of(e.led.begin(), e.led.end(), [&](const auto& leads) {
+    return std::any_of(leads.second.begin(), leads.second.end(),
+                       [&](const Led& l) { return may_hold(l.term, l.before.value_or(0)); });
+  });
+  return led || std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
+           return r.may_lead_term && may_hold(*r.may_lead_term, r.may_lead_offset);
+         });
+}
+
+// Whether the winner's log holds this term, which somebody led from a known offset on and nobody
+// published before: the winner led it itself, or followed it.
+bool Elections::winner_has(const Election& e, Term term) const {
+  const auto is_it = [&](const Led& l) { return l.term == term && l.before; };
+  bool known = false;
+  bool own = false;
+  for (const auto& [tablet, leds] : e.led) {
+    const bool led = std::any_of(leds.begin(), leds.end(), is_it);
+    known = known || led;
+    own = own || (led && tablet == e.winner);
+  }
+  const auto said = e.said.find(e.winner);
+  return known && (own || (said != e.said.end() && said->second == term));
+}
+
+std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
+  Election* known = find(op);
+  if (!known) return std::nullopt;  // It ended while its publish was under way.
+  Election& e = *known;
+  const Replica* winner = p.on(e.winner);
+  const bool overtaken = std::any_of(p.terms.begin(), p.terms.end(), [&](const TermPair& t) {
+    return t.term > e.lead_term;  // Somebody else published meanwhile: the history never goes back.
+  });
+  e.winner_gone = !winner || !winner->is_alive || overtaken;
+  if (e.winner_gone) return std::nullopt;
+  const bool there = std::any_of(p.terms.begin(), p.terms.end(),
+                                 [&](const TermPair& t) { return t.term == e.lead_term; });
+  PartitionEdit edit;
+  for (const Replica& r : p.replicas) {
+    const Candidate* c = candidate(e, r.tablet);
+    const bool goes_along = c && follows(e, *c);
+    RowEdit row{name(r.tablet), r.is_leader, r.is_alive};
+    if (r.tablet == e.winner) {
+      row.is_leader = row.is_alive = true;
+    } else if (r.is_alive && goes_along) {
+      row.is_leader = false;
+    } else {
+      row.is_alive = false;  // SAFETY 2: it did not answer this election's probe.
+      if (r.is_alive) edit.kept.push_back(what_to_keep(e, p, r, there));
+    }
+    const Kept* kept = row.is_alive ? model_.kept(e.at, row.endpoint) : nullptr;
+    if (kept)
+      edit.kept.push_back({row.endpoint, e.lead_term, {}, false});  // From here on it follows that.
+    if (row.is_leader != r.is_leader || row.is_alive != r.is_alive) edit.rows.push_back(row);
+  }
+  if (!there) edit.terms = terms_to_publish(e, p);
+  if (edit.rows.empty() && edit.terms.empty()) return std::nullopt;
+  return edit;
+}
+
+void Elections::published(OpId op) {
+  Election* e = find(op);
+  if (!e) return;
+  if (e->winner_gone) {
+    new_round(*e);
+    return;
+  }
+  const Duration elect = e->promoted - e->began;
+  const Duration publish = desk_.now - e->promoted;
+  const Duration total = e->detect + elect + publish;
+  const Measure took{e->at, e->detect, elect, publish, total, possible_loss(*e)};
+  desk_.out.emplace_back(took);
+  if (!e->given_up.empty()) {
+    desk_.out.emplace_back(EntriesGivenUp{e->at, most_of(e->given_up)->entries});
+  }
+  note_leader(*e, took);
+  if (Partition* p = model_.partition(e->at)) {
+    p->begun_term.reset();
+    p->begun_restart = false;
+    // Also where the rows stay what they were: what was said before its promotion does not count.
+    for (Replica& r : p->replicas) {
+      r.row_seen_at = desk_.now;
+      r.let_go = !r.is_alive;  // The new leader was told whom to send to.
+    }
+  }
+  records_.done(e->at);
+  end(op, OpStatus::kDone,
+      name(e->winner) + " leads with term " + std::to_string(e->lead_term) + " from offset " +
+          std::to_string(e->winner_offset + 1) + loss_text(*e));
+}
+
+// What the old leader was last heard to hold, and the new one does not.
+std::optional<std::uint64_t> Elections::possible_loss(const Election& e) {
+  if (!e.leader_offset) return std::nullopt;
+  return *e.leader_offset > e.winner_offset ? *e.leader_offset - e.winner_offset : 0;
+}
+
+std::string Elections::loss_text(const Election& e) const {
+  if (!e.given_up.empty()) {
+    const Hold::Lost& most = *most_of(e.given_up);
+    return "; may have lost at least " + std::to_string(most.entries) + " entries, which " +
+           most.tablet + " was last known to hold";
+  }
+  const auto loss = possible_loss(e);
+  if (!loss) return "; the old leader was never heard";
+  const Duration age = e.began - e.leader_asked_at;
+  return "; may have lost at most " + std::to_string(*loss) + " entries, sample " +
+         std::to_string(age / std::chrono::milliseconds{1}) + " ms old";
+}
+
+// The end of the story that the op's first note began; with the times, for who looks back at it.
+void Elections::note_leader(const Election& e, const Measure& took) {
+  const OpRecord& op = *ops_.find(e.op);
+  const std::string pid = std::to_string(e.at.pid);
+  const std::string term = std::to_string(e.lead_term);
+  desk_.note(Severity::kInfo, "failover",
+             name(e.winner) + " leads " + partition_name(op.db, op.table, e.at.pid) +
+                 " with term " + term + " from offset " + std::to_string(e.winner_offset + 1) +
+                 loss_text(e),
+             {{"op_id", std::to_string(e.op)},
+              {"table", op.table},
+              {"pid", pid},
+              {"tablet", name(e.winner)},
+              {"term", term},
+              {"detect_ms", in_milliseconds(took.detect)},
+              {"elect_ms", in_milliseconds(took.elect)},
+              {"publish_ms", in_milliseconds(took.publish)}});
+}
+
+void Elections::gone(OpId op, const std::string& why) {
+  const Election* e = find(op);
+  if (!e) return;
+  const Partition* p = model_.partition(e->at);
+  // SAFETY 3: what a predecessor began is still to be finished, here or by a successor.
+  const bool unfinished = p && p->begun_term && p->replicas.size() > 1;
+  if (!unfinished) records_.done(e->at);
+  end(op, OpStatus::kCanceled, why);
+}
+
+void Elections::end(OpId op, OpStatus status, const std::string& how) {
+  Election& e = *find(op);
+  if (e.phase == Phase::kPromoting) --promoting_;
+  const PartitionKey at = e.at;
+  const auto took = desk_.now - e.began;
+  ops_.end(op, status, desk_.now, how);
+  desk_.out.emplace_back(OpEnded{op, e.type, status, took});
+  journal_.finished(ops_.ended().back());
+  of_partition_.erase(at);
+  elections_.erase(op);
+  if (Partition* p = model_.partition(at)) p->op = 0;
+  ended.push_back(at);
+}
+
+}  // namespace failoverd::core

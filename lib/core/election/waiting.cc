@@ -1,0 +1,247 @@
+// Elections: whom to wait for, and who wins (SAFETY 2, 6).
+#include <algorithm>
+#include <tuple>
+
+#include "lib/base/check.h"
+#include "lib/core/cluster/standing.h"
+#include "lib/core/election/elections.h"
+
+namespace failoverd::core {
+namespace {
+
+constexpr Duration kAskAgain = std::chrono::milliseconds{50};
+// How long a replica that is fit, and not known to hold more, may take to answer before the others
+// go on without it; without it means that it has to be recovered.
+constexpr Duration kGrace = std::chrono::milliseconds{100};
+constexpr Duration kLongestGrace = std::chrono::seconds{1};
+
+}  // namespace
+
+void Elections::look_again(PartitionKey at) {
+  const auto op = of_partition_.find(at);
+  if (op == of_partition_.end()) return;
+  Election* e = find(op->second);
+  if (!e) return;
+  const Table* table = model_.table(at.tid);
+  const Partition* p = model_.partition(at);
+  if (!e->begun && p && !p->begun_term && table->refusal && table->refusal->is_known) {
+    gone(e->op, "ZooKeeper does not take its table: " + table->refusal->why);  // SAFETY 3, 22.
+    return;
+  }
+  if (e->phase == Phase::kPublishing) {
+    look_while_left_alone(*e);
+  } else if (e->phase == Phase::kProbing || e->phase == Phase::kReading) {
+    ask_those_not_told(*e);
+    decide(*e);
+  }
+}
+
+// Who has said by now whose it is need not wait until its turn comes again (SAFETY 21).
+void Elections::ask_those_not_told(Election& e) {
+  for (Candidate& c : e.candidates) {
+    const bool waits = c.not_told && c.heard == Heard::kNothing && !c.dead;
+    if (waits && !desk_.why_not_told(name(c.tablet), Probe{e.at, e.probe_term})) ask(e, c);
+  }
+}
+
+void Elections::again_at(Election& e, Instant at) {
+  if (e.timer_at && *e.timer_at <= at) return;
+  e.timer_at = std::max(at, desk_.now);
+  desk_.timer({Route::Owner::kElections, e.op, kTimer, 0, {}}, *e.timer_at);
+}
+
+void Elections::timer(const Route& route) {
+  Election* e = find(route.key);
+  if (!e) return;
+  if (e->timer_at && *e->timer_at <= desk_.now) e->timer_at.reset();
+  if (e->phase == Phase::kPublishing) look_while_left_alone(*e);
+  if (e->phase == Phase::kPromoting && e->try_again) {
+    if (desk_.now < *e->try_again) {  // It was set for something else.
+      again_at(*e, *e->try_again);
+      return;
+    }
+    new_round(*e);
+  }
+  e = find(route.key);
+  if (!e || (e->phase != Phase::kProbing && e->phase != Phase::kReading)) return;
+  const bool nobody = std::none_of(e->candidates.begin(), e->candidates.end(),
+                                   [](const auto& c) { return c.heard == Heard::kOffset; });
+  for (Candidate& c : e->candidates) {
+    const Replica* r = replica(*e, c.tablet);
+    // It held nothing and holds it now.
+    if (nobody && c.heard == Heard::kEmpty && r && standing(model_, *r) == Standing::kServes) {
+      c.heard = Heard::kNothing;
+    }
+    if (c.heard == Heard::kUnfit && c.not_before && *c.not_before <= desk_.now) {
+      c.heard = Heard::kNothing;
+      c.checked = c.continuous = false;
+      c.reading.reset();
+    }
+    if (c.heard == Heard::kNothing && !c.dead) ask(*e, c);
+  }
+  decide(*e);
+}
+
+void Elections::decide(Election& e) {
+  Partition* p = model_.partition(e.at);
+  if (!p) {
+    gone(e.op, "the partition is gone");
+    return;
+  }
+  const bool reads = e.phase == Phase::kReading;
+  if (reads && leads_again(*p)) {
+    return gone(e.op, name(p->leader()->tablet) + " leads it again");
+  }
+  if (!reads && !p->terms.empty() && p->terms.back().term >= e.probe_term) {
+    new_round(e);  // Somebody else has named a leader meanwhile: above its term.
+    return;
+  }
+  for (const Replica& r : p->replicas) {
+    // One that was dead when the round began, and answers: it may hold what nobody else does.
+    if (add_candidate(e, r)) ask(e, e.candidates.back());
+  }
+  std::optional<Offset> best;
+  for (Candidate& c : e.candidates) {
+    // What a dead one said no longer counts; when it is back, it is asked again.
+    const bool dead = model_.tablet(c.tablet).verdict.dead();
+    if (dead) {
+      c.heard = Heard::kNothing;
+      c.reading.reset();
+      c.read.reset();
+      c.loaded = c.checked = false;
+      e.served.erase(c.tablet);
+      e.load_told.erase(c.tablet);
+      e.unloadable.erase(c.tablet);
+    }
+    if (c.dead && !dead) ask(e, c);
+    c.dead = dead;
+    if (c.heard == Heard::kOffset) best = std::max(best.value_or(0), c.offset);
+    if (c.read) best = std::max(best.value_or(0), *c.read);
+  }
+  if (reads) return decide_by_reading(e, best);
+  const bool only_is_empty = p->replicas.size() == 1 && e.candidates.size() == 1 &&
+                             e.candidates.front().heard == Heard::kEmpty;
+  if (only_is_empty) {
+    gone(e.op, "its only replica has restarted: it is loaded, and then told to lead");
+    return;
+  }
+  if (!best && !e.loads && nobody_is_left(e)) {
+    begin_to_load(e);
+    return;
+  }
+  if (!best) {
+    again_at(e, desk_.now + std::chrono::seconds{1});
+    const bool nothing = std::all_of(p->replicas.begin(), p->replicas.end(), [&](const Replica& r) {
+      return !r.is_alive || e.unloadable.contains(r.tablet);
+    });
+    if (nothing) {
+      says(e, "no alive row's tablet has anything to load: waits for one that has");
+    } else if (ops_.find(e.op)->detail.empty()) {
+      says(e, "waits for a replica that may lead to answer");
+    }
+    return;
+  }
+  const auto others = wait_for_others(e, *best);
+  if (others) again_at(e, std::min(*others, desk_.now + kAskAgain));
+  // Where everything restarts the one wait goes on beside the other.
+  const auto lost = others && !e.loads ? std::nullopt : wait_for_lost(e, *best);
+  if (lost) again_at(e, *lost);
+  if (others || lost) return;
+  // It has been on its way since the first probe. Without it a successor could not tell whose log
+  // holds the new term when the winner restarts before the publish.
+  if (!records_.is_written(e.at)) return;  // record_written() decides again.
+  promote(e, choose_winner(e, *best));
+}
+
+// Whoever has answered: nobody has followed without a restart (SAFETY 6).
+bool Elections::all_had_to_load(const Election& e) {
+  return std::all_of(e.candidates.begin(), e.candidates.end(),
+                     [](const Candidate& c) { return c.heard != Heard::kOffset || c.loaded; });
+}
+
+// SAFETY 2: one that does not answer and is known to hold more is waited for; one that is only
+// slow, a little; one that is known to be unfit, not at all. Returns when to decide without them.
+std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
+  if (all_had_to_load(e)) return wait_for_restart(e, best);
+  std::optional<Instant> until;
+  for (const Candidate& c : e.candidates) {
+    if (c.heard != Heard::kNothing || c.dead) continue;
+    const Tablet& t = model_.tablet(c.tablet);
+    const Replica* r = replica(e, c.tablet);
+    if (!r) continue;
+    // An election may take long, and one that has answered it fall silent only now.
+    const auto answered = e.answered_at.find(c.tablet);
+    const auto told = e.load_told.find(c.tablet);
+    Instant since = answered == e.answered_at.end() ? e.began : answered->second;
+    if (told != e.load_told.end() && !e.lost.contains(c.tablet)) {
+      since = std::max(since, told->second);  // It has come back.
+    }
+    const Instant better = since + desk_.policy.election.wait_for_better;
+    Instant limit = e.round_began;
+    if (t.verdict.state == TabletState::kHealthy || t.verdict.state == TabletState::kCutOff) {
+      // Counted from its last sign of life: many answers that wait to be read are not silence.
+      const Instant alive = std::max(e.round_began, t.evidence.last_answer.value_or(Instant{}));
+      limit = std::min(alive + kGrace, e.round_began + kLongestGrace);
+    }
+    if (!r->word.asked_at && !t.evidence.refused_first) {
+      limit = std::max(limit, better);
+      says(e, "waits for " + t.endpoint + ", which nobody has heard of yet");
+    }
+    // A leader that lives has acknowledged what nobody else may hold, whatever was last heard.
+    if (r->leads() && t.verdict.state == TabletState::kHealthy) {
+      limit = std::max(limit, better);
+      says(e, "waits for " + t.endpoint + ", which led until now");
+    }
+    if (c.reading) limit = std::max(limit, c.read_at + kGrace);  // Once more, and it counts.
+    const Offset known = std::max(r->word.offset, c.reading.value_or(0));
+    if (known > best) {
+      limit = std::max(limit, better);
+      says(e, "waits for " + t.endpoint + ", which had offset " + std::to_string(known) +
+                  "; the best that answered has " + std::to_string(best));
+    }
+    if (desk_.now < limit) until = std::max(until.value_or(limit), limit);
+  }
+  return until;
+}
+
+// SAFETY 8: who said that it leads with a term that nobody published, and has taken rows in it
+// since an election of ours told it to, which was not finished. What others hold beyond its
+// beginning was given up then.
+const Elections::Candidate* Elections::goes_on_leading(const Election& e) const {
+  const Candidate* latest = nullptr;
+  Term highest = model_.partition(e.at)->published_term();
+  for (const Candidate& c : e.candidates) {
+    const auto led = e.led.find(c.tablet);
+    if (c.heard != Heard::kOffset || !e.served.contains(c.tablet) || led == e.led.end()) continue;
+    for (const Led& l : led->second) {
+      if (l.term <= highest || !l.before || c.offset <= *l.before) continue;
+      highest = l.term;
+      latest = &c;
+    }
+  }
+  return latest;
+}
+
+// Highest offset. Among equals: who has not refused to lead, whom the rows name where they cannot
+// be written, whose tablet leads fewest, by name.
+TabletIndex Elections::choose_winner(const Election& e, Offset best) const {
+  if (const Candidate* leads = goes_on_leading(e)) return leads->tablet;
+  const Replica* named =
+      model_.table(e.at.tid)->refusal ? model_.partition(e.at)->leader() : nullptr;
+  const auto rank = [&](const Candidate& c) {
+    const auto refused = e.refused_to_lead.find(c.tablet);
+    const Tablet& t = model_.tablet(c.tablet);
+    return std::make_tuple(refused == e.refused_to_lead.end() ? 0 : refused->second,
+                           named && named->tablet != c.tablet, t.leaders,
+                           std::string_view{t.endpoint});
+  };
+  const Candidate* winner = nullptr;
+  for (const Candidate& c : e.candidates) {
+    if (c.heard != Heard::kOffset || c.offset != best) continue;
+    if (!winner || rank(c) < rank(*winner)) winner = &c;
+  }
+  CHECK(winner);
+  return winner->tablet;
+}
+
+}  // namespace failoverd::core

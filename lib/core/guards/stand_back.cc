@@ -1,0 +1,110 @@
+#include "lib/core/guards/stand_back.h"
+
+#include <utility>
+
+namespace failoverd::core {
+
+void StandBack::lock_gained(std::int64_t epoch) {
+  active_ = true;
+  epoch_ = epoch;
+  desk_.note(Severity::kInfo, "lock", "this daemon is active, epoch " + std::to_string(epoch),
+             {{"epoch", std::to_string(epoch)}});
+}
+
+void StandBack::lock_lost() {
+  active_ = false;
+  fresh_until_ = {};
+}
+
+void StandBack::nameservers_listed(const std::vector<std::string>& endpoints) {
+  nameservers_ = endpoints;
+  nameservers_read_ = true;
+}
+
+std::optional<std::string> StandBack::nameserver() const {
+  if (nameservers_.empty() || desk_.policy.metadata != Metadata::kAuto) return std::nullopt;
+  return nameservers_.front();
+}
+
+bool StandBack::switch_was_read(const SwitchRead& e) {
+  const bool was_read = std::exchange(switch_read_, true);
+  const bool was = std::exchange(auto_failover_, e.auto_failover);
+  const bool news = !was_read || was != e.auto_failover;
+  switched_by_ = e.by;
+  if (news) note_switch(was_read, was);
+  return news;
+}
+
+void StandBack::note_switch(bool was_read, bool was) const {
+  const auto text = [](bool on) { return std::string{on ? "true" : "false"}; };
+  std::vector<std::pair<std::string, std::string>> fields;
+  if (was_read) fields.emplace_back("old", text(was));  // At the first look nothing has changed.
+  fields.emplace_back("new", text(auto_failover_));
+  fields.emplace_back("by", switched_by_);
+  desk_.note(Severity::kInfo, "switch",
+             "auto_failover is " + text(auto_failover_) +
+                 (switched_by_.empty() ? "" : ", set by " + switched_by_),
+             std::move(fields));
+}
+
+// SAFETY 14; and while somebody else steers, or nothing is known yet, nothing is changed.
+bool StandBack::may_change() const {
+  return active_ && cluster_read_ && switch_read_ && desk_.now < fresh_until_ && !op_ids_.empty() &&
+         reasons(desk_.now).empty();
+}
+
+bool StandBack::may_reserve() const {
+  return active_ && desk_.now < fresh_until_ && reasons(desk_.now).empty();
+}
+
+std::vector<StandsBack> StandBack::reasons(Instant now) const {
+  std::vector<StandsBack> why;
+  if (!cluster_read_ || !nameservers_read_) {
+    why.push_back({"not_read", "the cluster has not been read yet"});
+  }
+  if (!active_) why.push_back({"standby", "another daemon holds the lock, or nobody does yet"});
+  if (active_ && now >= fresh_until_) {
+    why.push_back({"zookeeper", "no fresh contact with ZooKeeper; waits for it to answer"});
+    if (fresh_until_ != Instant{}) why.back().since = fresh_until_;
+  }
+  if (const auto lives = nameserver()) {
+    why.push_back({"nameserver", "nameserver " + *lives +
+                                     " lives and keeps the metadata; waits until its znode below "
+                                     "leader/ is gone, or for cluster.metadata: zookeeper"});
+  }
+  if (active_ && !switch_read_) {
+    why.push_back({"not_read", "the switch auto_failover has not been read yet"});
+  }
+  if (cluster_read_ && model_.tables().empty() && !model_.unreadable().empty()) {
+    why.push_back({"numbering",
+                   "no table looks like cluster.numbering: " + model_.unreadable().begin()->first +
+                       ": " + model_.unreadable().begin()->second});
+  }
+  for (StandsBack& s : why) {
+    const auto known = since_.find(s.reason);
+    if (!s.since && known != since_.end()) s.since = known->second;
+  }
+  return why;
+}
+
+void StandBack::note() {
+  std::string all;
+  std::string reason;
+  std::map<std::string, Instant> since;
+  for (const StandsBack& s : reasons(desk_.now)) {
+    since.emplace(s.reason, s.since.value_or(desk_.now));
+    if (s.reason != "nameserver" && s.reason != "numbering") continue;
+    all += (all.empty() ? "" : "; ") + s.text;
+    reason = s.reason;
+  }
+  since_ = std::move(since);
+  if (all == noted_) return;
+  noted_ = all;
+  if (all.empty()) {
+    desk_.note(Severity::kInfo, "stands_back", "nothing stands in the way any more");
+  } else {
+    desk_.note(Severity::kWarning, "stands_back", "changes nothing: " + all, {{"reason", reason}});
+  }
+}
+
+}  // namespace failoverd::core

@@ -1,0 +1,203 @@
+#include "lib/core/operation/cleanup.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/core/operation/task_tables.h"
+
+namespace failoverd::core {
+namespace {
+
+constexpr Duration kAtMost = std::chrono::seconds{2};
+constexpr Duration kAgain = std::chrono::seconds{1};
+// A tablet's registry is looked through every kTurns * kTurn; in turns, so that no second asks all.
+constexpr Duration kTurn = std::chrono::seconds{1};
+constexpr TabletIndex kTurns = 10;
+// The route of what is no op's. Ops count from kFirstOpId.
+constexpr OpId kNoOp = 0;
+
+}  // namespace
+
+Cleanup::Left& Cleanup::take(const BegunOp& over) {
+  Left& left = left_[over.id];
+  left.op = over;
+  const TabletIndex leader = model_.tablet_index(over.leader);
+  left.items.insert({kForgetTasks, leader});
+  left.items.insert({kForgetTasks, model_.tablet_index(over.replica)});
+  if (over.paused) left.items.insert({kRecoverSnapshot, leader});
+  return left;
+}
+
+void Cleanup::begin(const BegunOp& over, bool drop_unanswered) {
+  Left& left = take(over);
+  if (drop_unanswered) left.may_arrive_until = desk_.now + kArrivesWithin;
+  journal_.begin(over);  // Before a task is forgotten that tells a successor how far the op is.
+}
+
+void Cleanup::resume(const BegunOp& over) {
+  Left& left = take(over);
+  left.journaled = true;
+  clean(left);
+}
+
+void Cleanup::journaled(OpId op) {
+  const auto left = left_.find(op);
+  if (left == left_.end() || left->second.journaled) return;
+  left->second.journaled = true;
+  clean(left->second);
+}
+
+void Cleanup::ask(OpId op, What what, TabletIndex tablet, Call call) {
+  desk_.call({Route::Owner::kCleanup, op, what, tablet, {}}, model_.tablet(tablet).endpoint,
+             std::move(call), kAtMost);
+}
+
+void Cleanup::clean(Left& left) {
+  const OpId op = left.op.id;
+  const std::vector<Item> items(left.items.begin(), left.items.end());
+  for (const auto& [what, tablet] : items) {
+    const Tablet& t = model_.tablet(tablet);
+    // It is no part of the cluster any more; which is not known while a table cannot be read.
+    if (!t.evidence.registered && t.hosts.empty() && model_.unreadable().empty()) {
+      const bool last = left.items.size() == 1;
+      done(left, {what, tablet});
+      if (last) return;
+      continue;
+    }
+    const Partition* p = model_.partition(left.op.at);
+    const Replica* asked = p ? p->on(tablet) : nullptr;
+    if (asked && asked->may_lead_term) {  // SAFETY 5: it is told to follow first.
+      again(left);
+      continue;
+    }
+    if (!left.asked.insert({what, tablet}).second) continue;
+    if (what == kForgetTasks) {
+      ask(op, kLookForTasks, tablet, GetTaskStatus{});
+    } else {
+      ask(op, what, tablet, RecoverSnapshot{left.op.at});
+    }
+  }
+}
+
+void Cleanup::answered(const Route& route, const Answer& answer) {
+  if (route.what == kLookThrough) {
+    looked_through(route.tablet, answer);
+    return;
+  }
+  const auto left = left_.find(route.key);
+  if (left == left_.end()) return;
+  if (route.what == kLookForTasks) {
+    looked_for_tasks(left->second, route.tablet, answer);
+    return;
+  }
+  const Item item{static_cast<What>(route.what), route.tablet};
+  const bool gone = answer.says(kTableStatusIsNotPaused) || answer.says(kTableIsNotExist);
+  left->second.asked.erase(item);
+  if (answer.ok() || gone) {
+    done(left->second, item);
+  } else {
+    again(left->second);
+  }
+}
+
+// A task that waits for its turn on the tablet, or runs, must be seen until it has ended: a drop
+// that nobody knows of would destroy what was brought back meanwhile (SAFETY 9).
+void Cleanup::looked_for_tasks(Left& left, TabletIndex tablet, const Answer& answer) {
+  const OpId op = left.op.id;
+  const Endpoint& endpoint = model_.tablet(tablet).endpoint;
+  const bool known = std::any_of(answer.tasks.begin(), answer.tasks.end(),
+                                 [&](const RegisteredTask& t) { return t.op == op; });
+  const bool runs = std::any_of(answer.tasks.begin(), answer.tasks.end(),
+                                [&](const RegisteredTask& t) { return t.op == op && t.runs(); });
+  const bool may_arrive = !known && left.may_arrive_until && desk_.now < *left.may_arrive_until &&
+                          endpoint == left.op.replica &&
+                          model_.tablet(tablet).incarnation == left.op.incarnation;
+  if (answer.ok() && !runs && !may_arrive) {
+    ask(op, kForgetTasks, tablet, DeleteOpTask{op, left.op.at});
+    return;
+  }
+  if (runs && !std::exchange(left.waits, true)) {
+    desk_.note(Severity::kInfo, "op",
+               endpoint + " still has a task of op " + std::to_string(op) +
+                   " to carry out, which is over; it is waited for",
+               {{"op_id", std::to_string(op)}, {"tablet", endpoint}});
+  }
+  left.asked.erase({kForgetTasks, tablet});
+  again(left);
+}
+
+bool Cleanup::may_still_drop(PartitionKey at, TabletIndex replica) const {
+  return std::any_of(left_.begin(), left_.end(), [&](const auto& entry) {
+    const Left& left = entry.second;
+    return left.op.at == at && left.items.contains({kForgetTasks, replica}) &&
+           has(table_of(left.op.type), Task::kDropTable) &&
+           model_.tablet(replica).endpoint == left.op.replica;
+  });
+}
+
+void Cleanup::again(Left& left) {
+  if (std::exchange(left.timer_set, true)) return;
+  desk_.timer({Route::Owner::kCleanup, left.op.id, 0, 0, {}}, desk_.now + kAgain);
+}
+
+void Cleanup::timer(const Route& route) {
+  if (route.key == kNoOp) {
+    look_around();
+    return;
+  }
+  const auto left = left_.find(route.key);
+  if (left == left_.end()) return;
+  left->second.timer_set = false;
+  clean(left->second);
+}
+
+void Cleanup::done(Left& left, Item item) {
+  left.items.erase(item);
+  changed.insert(left.op.at);
+  if (!left.items.empty()) return;
+  const OpId op = left.op.id;
+  left_.erase(op);
+  journal_.drop(op);
+}
+
+void Cleanup::look_around() {
+  for (TabletIndex i = turn_; i < model_.tablet_count(); i += kTurns) {
+    if (model_.tablet(i).verdict.state != TabletState::kHealthy) continue;
+    ask(kNoOp, kLookThrough, i, GetTaskStatus{});
+  }
+  turn_ = (turn_ + 1) % kTurns;
+  desk_.timer({Route::Owner::kCleanup, kNoOp, 0, 0, {}}, desk_.now + kTurn);
+}
+
+// The op is under way, or over and this tablet's tasks of it are still to be forgotten. One that
+// waits for another tablet only, which may be a stranger's for good, does not see to this one.
+bool Cleanup::is_seen_to(OpId op, TabletIndex tablet) const {
+  if (!journal_.has(op)) return false;
+  const auto left = left_.find(op);
+  return left == left_.end() || left->second.items.contains({kForgetTasks, tablet});
+}
+
+// What is ours and belongs to no op any more was carried out after its op had ended. What still
+// runs is left until it has ended: whoever sends there again must see it.
+void Cleanup::looked_through(TabletIndex tablet, const Answer& answer) {
+  std::set<OpId> strays;
+  std::set<OpId> running;
+  for (const RegisteredTask& t : answer.tasks) {
+    if (t.op < kFirstOpId || is_seen_to(t.op, tablet)) continue;
+    (t.runs() ? running : strays).insert(t.op);
+  }
+  for (const OpId op : strays) {
+    if (running.contains(op)) continue;
+    const Endpoint& endpoint = model_.tablet(tablet).endpoint;
+    desk_.note(Severity::kInfo, "op",
+               endpoint + " carried out a task of op " + std::to_string(op) +
+                   " after that had ended; it is told to forget it",
+               {{"op_id", std::to_string(op)}, {"tablet", endpoint}});
+    ask(kNoOp, kForgetStrays, tablet, DeleteOpTask{op});
+  }
+}
+
+}  // namespace failoverd::core

@@ -1,0 +1,80 @@
+// What ended ops have left on tablets that could not be asked at that moment: tasks in their
+// registries, a paused snapshot on a leader that stood still (SAFETY 11). Tried again until the
+// tablet has answered. The op's journal entry stays until then, marked as over, so that a successor
+// goes on. A tablet that hung may register a task later still: every registry is looked through now
+// and then. Owned by the brain.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+
+#include "lib/core/api/desk.h"
+#include "lib/core/cluster/model.h"
+#include "lib/core/durable/journal.h"
+
+namespace failoverd::core {
+
+class Cleanup {
+ public:
+  Cleanup(Model& model, Desk& desk, Journal& journal)
+      : model_(model), desk_(desk), journal_(journal) {}
+
+  // A new reign: from now on the tablets' registries are looked through.
+  void start() { look_around(); }
+  // An op has ended; `over.over` is set, `over.paused` if its leader may still be paused.
+  // `drop_unanswered`: its DropTable may arrive yet.
+  void begin(const BegunOp& over, bool drop_unanswered);
+  // A predecessor's.
+  void resume(const BegunOp& over);
+  // A DropTable of an op that is over may still be carried out on this replica: nobody brings it
+  // back before (SAFETY 9).
+  bool may_still_drop(PartitionKey at, TabletIndex replica) const;
+  // Partitions of which a replica is free of that now; the brain takes them.
+  std::set<PartitionKey> changed;
+  void stop() {
+    left_.clear();
+    changed.clear();
+  }
+
+  void journaled(OpId);
+  void answered(const Route&, const Answer&);
+  void timer(const Route&);
+
+ private:
+  enum What : std::uint32_t {
+    kForgetTasks,  // Once none of them runs, which kLookForTasks tells.
+    kRecoverSnapshot,
+    kLookForTasks,
+    kLookThrough,
+    kForgetStrays,
+  };
+  using Item = std::pair<What, TabletIndex>;
+  struct Left {
+    BegunOp op;
+    bool journaled = false;
+    std::optional<Instant> may_arrive_until;  // Its DropTable.
+    bool waits = false;                       // For a task that runs; has been said.
+    std::set<Item> items;
+    std::set<Item> asked;    // Without an answer yet.
+    bool timer_set = false;  // For all of them.
+  };
+
+  Left& take(const BegunOp& over);
+  void ask(OpId, What, TabletIndex, Call);
+  void clean(Left&);
+  void looked_for_tasks(Left&, TabletIndex, const Answer&);
+  void again(Left&);
+  void done(Left&, Item);
+  void look_around();
+  bool is_seen_to(OpId, TabletIndex) const;
+  void looked_through(TabletIndex, const Answer&);
+
+  Model& model_;
+  Desk& desk_;
+  Journal& journal_;
+  std::map<OpId, Left> left_;
+  TabletIndex turn_ = 0;  // Which of the tablets are next to be looked through.
+};
+
+}  // namespace failoverd::core

@@ -1,0 +1,174 @@
+// Operations: what a returned replica holds (kRecoverTable), and how far it is behind
+// (kCheckBinlogSyncProgress).
+#include <algorithm>
+
+#include "lib/core/operation/operations.h"
+
+namespace failoverd::core {
+namespace {
+
+constexpr Duration kAtMost = std::chrono::seconds{5};
+// A follower that is behind and has not moved for so long does not follow.
+constexpr Duration kStandsStill = std::chrono::seconds{30};
+
+std::string number(std::uint64_t n) { return std::to_string(n); }
+
+}  // namespace
+
+void Operations::found_out(Operation& o, Question question, const Answer& answer) {
+  switch (question) {
+    case kTermPair:
+      task(o) == Task::kRecoverTable ? it_said_what_it_holds(o, answer)
+                                     : it_said_its_offset(o, answer);
+      return;
+    case kFence:
+      fenced(o, answer);
+      return;
+    case kLeaderPair:
+      leader_said_its_offset(o, answer);
+      return;
+    case kDeleteBinlog:
+      if (!answer.ok()) return fail(o, replica(o) + ": DeleteBinlog " + to_text(answer));
+      look_at_what_it_holds(o);
+      return;
+    case kManifest:
+      if (!answer.ok()) return fail(o, leader(o) + ": GetManifest " + to_text(answer));
+      o.findings.manifest_offset = answer.offset;
+      decide(o);
+      return;
+    default:
+      return;
+  }
+}
+
+// --- kRecoverTable -------------------------------------------------------------------------------
+
+// It is in memory, or its binlog is gone and the snapshot counts. Asked before anything is sent to
+// it (SAFETY 10).
+void Operations::look_at_what_it_holds(Operation& o) {
+  if (o.plan) return next(o);  // It was loaded so that it can be dropped.
+  ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kAtMost);
+}
+
+void Operations::nothing_on_disk(Operation& o) {
+  if (o.plan) {
+    o.plan->type = OpType::kReAddReplicaOP;
+    next(o);
+    return;
+  }
+  o.findings.nothing_on_disk = true;
+  look_at_leaders_offset(o);
+}
+
+void Operations::it_said_what_it_holds(Operation& o, const Answer& answer) {
+  const bool expected = answer.has_table || !o.findings.binlog_kept;
+  if (!answer.ok() || answer.is_leader || !expected) {
+    fail(o, replica(o) + (answer.is_leader ? " still leads it" : " lost it meanwhile: ") +
+                (answer.is_leader ? "" : to_text(answer)));
+    return;
+  }
+  o.findings.was_in_memory = answer.has_table && !o.acted;
+  // One that was loaded has no term before somebody sends to it, and nobody should (SAFETY 10).
+  o.findings.term_above = o.acted && answer.term != 0;
+  o.findings.term = answer.term;
+  o.findings.offset = answer.offset;
+  o.findings.binlog_kept ? fence(o) : look_at_leaders_offset(o);
+}
+
+// An old leader that stood still may go on, and send to it until AddReplica is done: with the
+// published term nobody else's entries are taken. From here on its own term tells nothing, so what
+// was kept decides (SAFETY 10).
+void Operations::fence(Operation& o) {
+  ask(o, kFence, o.what.replica, Probe{o.at, o.leader_term}, kAtMost);
+}
+
+void Operations::fenced(Operation& o, const Answer& answer) {
+  const bool above = answer.code == kFailToAppendEntries;
+  if (!answer.ok() && !above) {
+    fail(o, replica(o) + ": AppendEntries " + to_text(answer));
+  } else if (task(o) == Task::kAddReplica) {
+    act(o);
+  } else if (task(o) == Task::kCheckBinlogSyncProgress) {
+    look_later(o);
+  } else if (above) {
+    o.findings.term_above = true;
+    look_at_leaders_offset(o);
+  } else if (o.fence_reading != answer.offset) {  // Once more: a batch may still land.
+    o.fence_reading = answer.offset;
+    fence(o);
+  } else {
+    o.findings.offset = answer.offset;
+    look_at_leaders_offset(o);
+  }
+}
+
+void Operations::look_at_leaders_offset(Operation& o) {
+  ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kAtMost);
+}
+
+void Operations::leader_said_its_offset(Operation& o, const Answer& answer) {
+  if (!says_it_leads(o, answer)) return;
+  if (task(o) == Task::kRecoverTable) {
+    o.findings.leader_offset = answer.offset;
+    ask(o, kManifest, o.leader, GetManifest{o.at}, kAtMost);
+    return;
+  }
+  if (!o.goal) o.goal = answer.offset;
+  ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kAtMost);
+}
+
+void Operations::decide(Operation& o) {
+  const Partition* p = model_.partition(o.at);
+  if (!p) return gone(o.op, "the partition is gone");
+  Findings& f = o.findings;
+  if (const Kept* kept = model_.kept(o.at, replica(o))) {
+    f.followed = kept->followed;
+    f.or_later = kept->or_later;
+  }
+  o.plan = choose_recovery(f, p->terms);
+  if (o.plan->type == OpType::kReAddReplicaOP && !f.nothing_on_disk && f.offset > 0) {
+    // To the letter (FEDB.md 4.3) it would be sent over, and a leader without a snapshot leaves the
+    // replica's own there, with a tail that nobody else has. Loaded, it can be dropped.
+    o.plan->type = OpType::kReAddReplicaWithDropOP;
+    act(o);
+    return;
+  }
+  next(o);
+}
+
+// --- kCheckBinlogSyncProgress --------------------------------------------------------------------
+
+// SAFETY 18: alive means caught up with what its leader was read to have after AddReplica had
+// answered: whatever was acknowledged before is there, and what comes later is replicated as to
+// every alive follower. The goal is read once, so that it is reached however fast its leader goes
+// on; a successor reads its own. The leader is asked each time whether it still leads.
+void Operations::it_said_its_offset(Operation& o, const Answer& answer) {
+  if (!answer.ok() || !answer.has_table) {
+    fail(o, replica(o) + " lost it meanwhile: " + to_text(answer));
+    return;
+  }
+  const Offset goal = *o.goal;
+  if (goal <= answer.offset + desk_.policy.recovery.catch_up_delta) {
+    // Its term is its leader's as soon as the leader has found its position. One that its leader
+    // counted on from an earlier position gets it from us: nobody older is to be followed.
+    answer.term >= o.leader_term ? next(o) : fence(o);
+    return;
+  }
+  if (OpRecord* record = ops_.find(o.op)) {
+    record->progress =
+        goal == 0 ? 1
+                  : std::min(1.0, static_cast<double>(answer.offset) / static_cast<double>(goal));
+    record->detail = "at offset " + number(answer.offset) + " of " + number(goal);
+  }
+  if (answer.offset != o.reached || !o.reached_at) {
+    o.reached = answer.offset;
+    o.reached_at = desk_.now;
+  } else if (desk_.now - *o.reached_at > kStandsStill) {
+    fail(o,
+         replica(o) + " stands still at offset " + number(answer.offset) + " of " + number(goal));
+    return;
+  }
+  look_later(o);
+}
+
+}  // namespace failoverd::core

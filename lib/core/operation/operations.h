@@ -1,0 +1,212 @@
+// Carries out the ops that are lists of tasks (op_tables.h), one task after the other. Every task
+// looks before it acts, so that running it twice is harmless and a lost answer is polled, not
+// repeated (SAFETY 17). However an op ends, what it paused, registered or half-added is taken back
+// first (SAFETY 11). Owned by the brain. What each task asks and does: op_tasks.cc and
+// op_findings.cc.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lib/core/api/desk.h"
+#include "lib/core/cluster/model.h"
+#include "lib/core/cluster/op_log.h"
+#include "lib/core/durable/journal.h"
+#include "lib/core/durable/publisher.h"
+#include "lib/core/operation/choose_recovery.h"
+#include "lib/core/operation/cleanup.h"
+#include "lib/core/operation/task_tables.h"
+
+namespace failoverd::core {
+
+// What helps a partition: an op, and whom it is about.
+struct Treatment {
+  OpType type{};
+  std::span<const TaskRow> table;
+  TabletIndex replica = 0;
+  bool alive = true;  // What its row is to become.
+  std::optional<std::uint64_t> lost_entries = 0;
+  std::string why;
+};
+
+class Operations : public Publishing {
+ public:
+  Operations(Model& model, Desk& desk, OpLog& ops, Publisher& publisher, Journal& journal,
+             Cleanup& cleanup)
+      : model_(model),
+        desk_(desk),
+        ops_(ops),
+        publisher_(publisher),
+        journal_(journal),
+        cleanup_(cleanup) {}
+
+  // The op has been opened in the OpLog and is the partition's.
+  void begin(OpId op, PartitionKey at, const Treatment& treatment);
+  // A predecessor's, opened in the same way: goes on where it stands, or is taken back.
+  void resume(const BegunOp& op);
+  void stop();
+  // Ends those that have changed nothing yet; `all`: takes back the others.
+  void call_off(const std::string& why, bool all);
+
+  void answered(const Route&, const Answer&);
+  void timer(const Route&);
+  void journaled(OpId);
+  // The leader changed or died, the replica's tablet died: what depends on them is taken back.
+  void look_again(PartitionKey at);
+  // The partition needs a leader first: what works on it is taken back.
+  void give_way(PartitionKey at, const std::string& why);
+  // An op under way sets this replica's row dead.
+  bool sets_dead(PartitionKey at, TabletIndex replica) const;
+  // Ops that copy from or to this tablet now.
+  int copies_on(TabletIndex) const;
+
+  // Ops that ended since the brain last looked.
+  struct Ended {
+    PartitionKey at;
+    TabletIndex replica = 0;
+    bool failed = false;
+    std::string why;                // It failed.
+    bool recovered = false;         // The replica is alive again.
+    bool let_go = false;            // Its leader does not send to it any more.
+    std::optional<Treatment> next;  // kRecoverTableOP: what the replica needs.
+  };
+  std::vector<Ended> ended;
+
+  std::optional<PartitionEdit> edit(OpId, const Partition&) override;
+  void published(OpId) override;
+  void gone(OpId, const std::string& why) override;
+  void refused(OpId, const std::string& why) override;
+
+ private:
+  struct Operation {
+    OpId op = 0;
+    PartitionKey at;
+    Treatment what;
+    Instant began;
+    // Whom it deals with, fixed when it began.
+    TabletIndex leader = 0;
+    Term leader_term = 0;  // The published one.
+    Incarnation incarnation = 0;
+    bool has_leader = false;
+    // Where it stands.
+    std::size_t row = 0;
+    std::uint32_t step = 0;  // What was asked last; answers to earlier questions are void.
+    Instant task_began;
+    Duration pause{};    // Before the next look.
+    bool acted = false;  // The present task has been sent, at acted_at.
+    std::optional<Instant> acted_at;
+    bool unanswered = false;   // What was sent then.
+    bool sent_before = false;  // It had been sent already, and this was another try.
+    bool silent = false;       // Who was asked last did not answer: the detail says so.
+    bool counted = false;      // Its lost entries.
+    bool resumed = false;      // Where a predecessor stood is not known.
+    bool keeping = false;      // Its publish is about what is kept, not about rows.
+    bool journaled = false;
+    bool publishing = false;
+    // Taking back: what is left to do, the last first; then it ends with this.
+    std::vector<Undo> undo;
+    std::optional<OpStatus> ending;
+    std::string how;
+    // kRecoverTable.
+    Findings findings;
+    std::optional<Offset> fence_reading;
+    std::optional<RecoveryPlan> plan;
+    // kCheckBinlogSyncProgress: what its leader was read to have after AddReplica (SAFETY 18); the
+    // follower's last offset, and since when.
+    std::optional<Offset> goal;
+    Offset reached = 0;
+    std::optional<Instant> reached_at;
+  };
+  // What was asked; the lower half of Route::what.
+  enum Question : std::uint32_t {
+    kLook,     // How far the task is.
+    kConfirm,  // SAFETY 9: does the leader lead?
+    kTarget,   // SAFETY 9: does the target hold the table?
+    kAct,      // Do it.
+    kUndo,     // Take it back.
+    kUnpause,  // Somebody else's pause is in its way.
+    kListed,   // Does its leader send to it already?
+    kDeleteBinlog,
+    kTermPair,  // The replica's, its leader's.
+    kLeaderPair,
+    kFence,
+    kManifest,
+    kLookTimer,
+    kUndoTimer,
+  };
+
+  Operation* find(OpId);
+  const Endpoint& name(TabletIndex i) const { return model_.tablet(i).endpoint; }
+  const Endpoint& replica(const Operation& o) const { return name(o.what.replica); }
+  const Endpoint& leader(const Operation& o) const { return name(o.leader); }
+  static Task task(const Operation& o) { return o.what.table[o.row].task; }
+  bool leader_leads(const Operation&) const;
+  bool leader_is_gone(const Operation&) const;
+  bool is_alive(const Operation&) const;  // The row that the op is about.
+  BegunOp entry(const Operation&) const;
+
+  void ask(Operation&, Question, TabletIndex, Call, Duration deadline);
+  void run(Operation&);
+  void next(Operation&);
+  void look_later(Operation&);
+  void keep_and_act(Operation&);
+  void after_keeping(Operation&);
+  void says(Operation&, std::string what);
+
+  // op_tasks.cc: a task looks, and acts if that is needed.
+  static TabletIndex seat(const Operation&);  // Where the present task is carried out.
+  void look(Operation&);
+  void looked(Operation&, const Answer&);
+  void looked_at_followers(Operation&, const Answer&);
+  void looked_at_snapshot(Operation&, const Answer&);
+  void looked_at_load(Operation&, const Answer&);
+  void looked_at_role(Operation&, const Answer&);
+  void looked_at_registry(Operation&, const Answer&);
+  void looked_for_it(Operation&, const Answer&);
+  void look_at_target(Operation&);
+  void target_seen(Operation&, const Answer&);
+  void confirm(Operation&);
+  bool says_it_leads(Operation&, const Answer&);
+  void leader_confirmed(Operation&, const Answer&);
+  Call call_of(const Operation&) const;
+  void act(Operation&);
+  void count_lost(Operation&);
+  void acted(Operation&, const Answer&);
+
+  // op_findings.cc: what a returned replica holds, and how far it is behind.
+  void found_out(Operation&, Question, const Answer&);
+  void look_at_what_it_holds(Operation&);
+  void nothing_on_disk(Operation&);
+  void it_said_what_it_holds(Operation&, const Answer&);
+  void fence(Operation&);
+  void fenced(Operation&, const Answer&);
+  void look_at_leaders_offset(Operation&);
+  void leader_said_its_offset(Operation&, const Answer&);
+  void decide(Operation&);
+  void it_said_its_offset(Operation&, const Answer&);
+
+  // Ending.
+  void fail(Operation& o, const std::string& why) { finish(o, OpStatus::kFailed, why); }
+  void cancel(Operation& o, const std::string& why) { finish(o, OpStatus::kCanceled, why); }
+  void finish(Operation&, OpStatus, const std::string& how);
+  static std::vector<Undo> what_to_undo(const Operation&);
+  void take_back(Operation&);
+  void taken_back(Operation&, const Answer&);
+  void end(OpId, OpStatus, std::string how);
+  void leave_clean(const Operation&);
+  void tell_how_it_ended(const Operation&, const OpRecord&);
+
+  Model& model_;
+  Desk& desk_;
+  OpLog& ops_;
+  Publisher& publisher_;
+  Journal& journal_;
+  Cleanup& cleanup_;
+  std::map<OpId, Operation> operations_;
+  std::map<PartitionKey, OpId> of_partition_;
+};
+
+}  // namespace failoverd::core

@@ -1,0 +1,366 @@
+// Operations: what each task looks at, what it does, and what the answers mean (FEDB.md 3.2, 4).
+// What a returned replica holds, and how far it is: op_findings.cc.
+#include <algorithm>
+
+#include "lib/base/check.h"
+#include "lib/core/cluster/load_step.h"
+#include "lib/core/operation/operations.h"
+
+namespace failoverd::core {
+namespace {
+
+constexpr Duration kLookAtMost = std::chrono::seconds{5};
+constexpr Duration kConfirmAtMost = std::chrono::milliseconds{900};
+constexpr Duration kActAtMost = std::chrono::seconds{10};
+
+}  // namespace
+
+TabletIndex Operations::seat(const Operation& o) {
+  return o.what.table[o.row].seat == Seat::kLeader ? o.leader : o.what.replica;
+}
+
+// What tells how far the present task is.
+void Operations::look(Operation& o) {
+  switch (task(o)) {
+    case Task::kDelReplica:
+    case Task::kAddReplica:
+      ask(o, kLook, seat(o), GetTableFollower{o.at}, kLookAtMost);
+      return;
+    case Task::kDropTable:
+    case Task::kSendSnapshot:
+      ask(o, kLook, seat(o), GetTaskStatus{}, kLookAtMost);
+      return;
+    case Task::kCheckBinlogSyncProgress:
+      look_at_leaders_offset(o);
+      return;
+    default:
+      ask(o, kLook, seat(o), GetTableStatus{o.at}, kLookAtMost);
+  }
+}
+
+void Operations::answered(const Route& route, const Answer& answer) {
+  Operation* o = find(route.key);
+  if (!o || route.what >> 8 != (o->step & 0xffffff)) return;
+  const auto question = static_cast<Question>(route.what & 0xff);
+  if (o->ending) {
+    if (question == kUndo) taken_back(*o, answer);
+    return;
+  }
+  if (!answer.answered()) {  // It may have been done all the same: look again (SAFETY 17).
+    const bool loads = task(*o) == Task::kLoadTable || task(*o) == Task::kRecoverTable;
+    if (question == kAct && loads) o->acted = false;  // What a look finds in memory is loaded.
+    if (question == kAct && answer.never_sent() && !o->sent_before) {
+      o->acted = o->unanswered = false;
+    }
+    says(*o, name(route.tablet) + " does not answer (" + to_text(answer) + "); asked again");
+    o->silent = true;
+    look_later(*o);
+    return;
+  }
+  if (std::exchange(o->silent, false)) says(*o, o->what.why);
+  switch (question) {
+    case kLook:
+      looked(*o, answer);
+      return;
+    case kTarget:
+      target_seen(*o, answer);
+      return;
+    case kConfirm:
+      leader_confirmed(*o, answer);
+      return;
+    case kListed:
+      looked_for_it(*o, answer);
+      return;
+    case kAct:
+      acted(*o, answer);
+      return;
+    case kUnpause:
+      look_later(*o);
+      return;
+    default:
+      found_out(*o, question, answer);
+      return;
+  }
+}
+
+void Operations::looked(Operation& o, const Answer& answer) {
+  switch (task(o)) {
+    case Task::kDelReplica:
+    case Task::kAddReplica:
+      looked_at_followers(o, answer);
+      return;
+    case Task::kPauseSnapshot:
+    case Task::kRecoverSnapshot:
+      looked_at_snapshot(o, answer);
+      return;
+    case Task::kLoadTable:
+    case Task::kRecoverTable:
+      looked_at_load(o, answer);
+      return;
+    case Task::kChangeLeader:
+      looked_at_role(o, answer);
+      return;
+    default:
+      looked_at_registry(o, answer);
+      return;
+  }
+}
+
+void Operations::looked_at_followers(Operation& o, const Answer& answer) {
+  if (!answer.tells_followers()) {
+    fail(o, leader(o) + ": " + to_text(answer));
+    return;
+  }
+  if (!o.what.alive && is_alive(o)) {  // Somebody has brought it back meanwhile.
+    cancel(o, replica(o) + " is alive again");
+    return;
+  }
+  const bool wanted = task(o) == Task::kAddReplica;
+  if (answer.sends_to(replica(o)) == wanted) {
+    next(o);
+  } else if (wanted) {
+    keep_and_act(o);
+  } else {
+    act(o);
+  }
+}
+
+void Operations::looked_at_snapshot(Operation& o, const Answer& answer) {
+  const ReplicaStatus* s = answer.status_of(o.at);
+  if (!answer.ok() || !s) {
+    fail(o, leader(o) + " should lead and does not hold it: " + to_text(answer));
+    return;
+  }
+  const bool paused = s->state == TableState::kSnapshotPaused;
+  const bool wanted = task(o) == Task::kPauseSnapshot;
+  if (paused == wanted) {
+    next(o);
+  } else if (paused || s->state == TableState::kNormal) {
+    act(o);
+  } else {
+    says(o, "waits for a snapshot that " + leader(o) + " is making");
+    look_later(o);
+  }
+}
+
+void Operations::looked_at_load(Operation& o, const Answer& answer) {
+  const bool finds_out = task(o) == Task::kRecoverTable;
+  switch (next_load_step(answer.status_of(o.at), o.acted ? o.acted_at : std::nullopt, desk_.now)) {
+    case LoadStep::kLoaded:
+      finds_out ? look_at_what_it_holds(o) : next(o);
+      return;
+    case LoadStep::kLoads:
+      says(o, replica(o) + " is loading it");
+      look_later(o);
+      return;
+    case LoadStep::kTell:
+      if (finds_out && !o.plan && !o.findings.binlog_kept) {
+        confirm(o);  // To the letter of FEDB.md 4.3 the binlog goes first.
+      } else if (o.resumed && !o.acted && o.has_leader) {
+        ask(o, kListed, o.leader, GetTableFollower{o.at}, kLookAtMost);
+      } else {
+        act(o);
+      }
+  }
+}
+
+// The only replica leads as soon as it is loaded (SAFETY 19), and says so itself before its row
+// does. One whose snapshots are paused takes no ChangeRole (SAFETY 7).
+void Operations::looked_at_role(Operation& o, const Answer& answer) {
+  const ReplicaStatus* s = answer.status_of(o.at);
+  if (!answer.ok() || !s) {
+    fail(o, replica(o) + " lost it meanwhile: " + to_text(answer));
+  } else if (s->mode == Mode::kLeader) {
+    next(o);
+  } else if (s->state == TableState::kNormal) {
+    act(o);
+  } else if (s->state == TableState::kSnapshotPaused) {
+    ask(o, kUnpause, seat(o), RecoverSnapshot{o.at}, kActAtMost);
+  } else {
+    says(o, "waits for a snapshot that " + replica(o) + " is making");
+    look_later(o);
+  }
+}
+
+// A predecessor's op had come further, and the replica has restarted since: what its leader still
+// sends would get there while it loads (SAFETY 10).
+void Operations::looked_for_it(Operation& o, const Answer& answer) {
+  if (!answer.tells_followers() || answer.sends_to(replica(o))) {
+    cancel(o, replica(o) + " restarted since it was added");
+  } else {
+    act(o);
+  }
+}
+
+void Operations::looked_at_registry(Operation& o, const Answer& answer) {
+  if (!answer.ok()) {
+    says(o, name(seat(o)) + ": GetTaskStatus " + to_text(answer));
+    look_later(o);
+    return;
+  }
+  const auto found =
+      std::find_if(answer.tasks.begin(), answer.tasks.end(),
+                   [&](const RegisteredTask& t) { return t.op == o.op && t.task == task(o); });
+  if (found == answer.tasks.end()) {
+    if (o.acted && o.unanswered && desk_.now - *o.acted_at < kArrivesWithin) {
+      says(o, name(seat(o)) + " has not answered " + to_text(task(o)) + ": it may arrive yet");
+      look_later(o);
+    } else if (o.acted) {
+      fail(o, std::string{to_text(task(o))} + " was sent and is not known any more");
+    } else if (task(o) == Task::kSendSnapshot) {
+      keep_and_act(o);
+    } else {
+      look_at_target(o);
+    }
+    return;
+  }
+  switch (found->status) {
+    case OpStatus::kDone:
+      if (task(o) == Task::kDropTable) count_lost(o);
+      next(o);
+      return;
+    case OpStatus::kInited:
+    case OpStatus::kDoing:
+      look_later(o);
+      return;
+    case OpStatus::kFailed:
+    case OpStatus::kCanceled:
+      fail(o, std::string{to_text(task(o))} + " failed on " + name(seat(o)));
+  }
+}
+
+void Operations::look_at_target(Operation& o) {
+  ask(o, kTarget, o.what.replica, GetTableStatus{o.at}, kLookAtMost);
+}
+
+// SAFETY 9: nothing is destroyed on a target that is loading, or that is not what it should be.
+void Operations::target_seen(Operation& o, const Answer& answer) {
+  const ReplicaStatus* s = answer.status_of(o.at);
+  if (task(o) == Task::kSendSnapshot) {
+    if (s) {
+      fail(o, replica(o) + " holds it in memory: nothing can be sent there");
+    } else {
+      confirm(o);
+    }
+    return;
+  }
+  if (!s) {
+    fail(o, replica(o) + " holds nothing that could be dropped");
+  } else if (s->state == TableState::kNormal || s->state == TableState::kSnapshotPaused) {
+    confirm(o);
+  } else {
+    look_later(o);
+  }
+}
+
+// SAFETY 9: another tablet has just answered that it leads with the published term.
+void Operations::confirm(Operation& o) {
+  ask(o, kConfirm, o.leader, GetTermPair{o.at}, kConfirmAtMost);
+}
+
+// Whether the leader says that it leads with the published term; if not, the op has ended. One that
+// leads with another one owes it to an election that nobody remembers, or to a ChangeRole that was
+// carried out late: it is elected anew before anything else (SAFETY 5, 8).
+bool Operations::says_it_leads(Operation& o, const Answer& answer) {
+  if (answer.ok() && answer.is_leader && answer.term == o.leader_term) return true;
+  Partition* p = model_.partition(o.at);
+  const Term published = p ? p->published_term() : 0;
+  const bool another = answer.ok() && answer.is_leader && answer.term != published;
+  if (p && another && answer.term <= kHighestTerm) {
+    p->begun_term = std::max(answer.term, published + 1);
+    p->saw(answer.term);
+    cancel(o, leader(o) + " leads with term " + std::to_string(answer.term) + ", and term " +
+                  std::to_string(published) + " is published");
+  } else {
+    fail(o, leader(o) + " does not say that it leads with the published term " +
+                std::to_string(o.leader_term) + ": " + to_text(answer));
+  }
+  return false;
+}
+
+void Operations::leader_confirmed(Operation& o, const Answer& answer) {
+  if (!says_it_leads(o, answer)) return;
+  const Partition* p = model_.partition(o.at);
+  if (!p || p->replicas.size() < 2 || !leader_leads(o)) {
+    fail(o, "the rows changed meanwhile: nothing is deleted");
+  } else if (task(o) == Task::kRecoverTable) {
+    ask(o, kDeleteBinlog, seat(o), DeleteBinlog{o.at}, kActAtMost);
+  } else {
+    act(o);
+  }
+}
+
+Call Operations::call_of(const Operation& o) const {
+  switch (task(o)) {
+    case Task::kDelReplica:
+      return DelReplica{o.at, replica(o)};
+    case Task::kAddReplica:
+      return AddReplica{o.at, replica(o)};
+    case Task::kPauseSnapshot:
+      return PauseSnapshot{o.at};
+    case Task::kRecoverSnapshot:
+      return RecoverSnapshot{o.at};
+    case Task::kDropTable:
+      return DropTable{o.at, o.op, o.what.type};
+    case Task::kSendSnapshot:
+      return SendSnapshot{o.at, replica(o), o.op, o.what.type};
+    case Task::kChangeLeader:
+      // It goes on in the term in which it was: nobody else has led since.
+      return Promote{o.at, model_.partition(o.at)->published_term(), {}};
+    default:
+      CHECK(task(o) == Task::kLoadTable || task(o) == Task::kRecoverTable);
+      return model_.load_call(o.at);
+  }
+}
+
+void Operations::act(Operation& o) {
+  if (Partition* p = model_.partition(o.at); p && task(o) == Task::kAddReplica) {
+    if (Replica* r = p->on(o.what.replica)) r->let_go = false;
+  }
+  o.sent_before = o.acted;
+  o.acted = o.unanswered = true;
+  o.acted_at = desk_.now;
+  ask(o, kAct, seat(o), call_of(o), task(o) == Task::kDelReplica ? kJoinsAReplica : kActAtMost);
+}
+
+// Once, and as soon as its tablet has taken the order: it may die before it says that it is done.
+void Operations::count_lost(Operation& o) {
+  const std::uint64_t lost = o.what.lost_entries.value_or(0);
+  if (lost == 0 || std::exchange(o.counted, true)) return;
+  desk_.out.emplace_back(EntriesLost{o.at, lost});
+  desk_.note(Severity::kWarning, "op",
+             replica(o) + " held " + std::to_string(lost) + " entries of " + model_.name_of(o.at) +
+                 " that the partition does not have: they are dropped with its replica, and lie in "
+                 "its recycle bin",
+             {{"op_id", std::to_string(o.op)},
+              {"tablet", replica(o)},
+              {"partition", model_.name_of(o.at)},
+              {"lost_entries", std::to_string(lost)}});
+  if (o.journaled) journal_.begin(entry(o));  // A successor does not count them again.
+}
+
+void Operations::acted(Operation& o, const Answer& answer) {
+  o.unanswered = false;
+  const Task t = task(o);
+  const bool loads = t == Task::kLoadTable || t == Task::kRecoverTable;
+  const bool done_already =
+      (t == Task::kDelReplica && answer.code == kNoFollower) ||
+      (t == Task::kAddReplica && answer.code == kReplicaAlreadyExists) ||
+      (t == Task::kRecoverSnapshot && answer.code == kTableStatusIsNotPaused) ||
+      (t == Task::kChangeLeader && answer.code == kTableIsLeader);
+  if (loads ? says_it_loads(answer) : answer.ok() || done_already) {
+    o.acted_at = desk_.now;
+    if (t == Task::kDropTable) count_lost(o);
+    const bool goes_on = loads || t == Task::kDropTable || t == Task::kSendSnapshot;
+    goes_on ? look_later(o) : next(o);
+  } else if ((t == Task::kPauseSnapshot || t == Task::kChangeLeader) &&
+             answer.code == kTableStatusIsNotNormal) {
+    look_later(o);
+  } else if (t == Task::kRecoverTable && answer.code == kTableDirIsNotExist) {
+    nothing_on_disk(o);
+  } else {
+    fail(o, name(seat(o)) + ": " + to_text(t) + " " + to_text(answer));
+  }
+}
+
+}  // namespace failoverd::core

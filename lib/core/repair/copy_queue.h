@@ -1,0 +1,68 @@
+// Copies of whole replicas that wait for their turn: those whose partitions have the fewest live
+// replicas first, recovery.max_copies_per_tablet at a time on either tablet. Owned by the brain.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "lib/core/api/desk.h"
+#include "lib/core/cluster/model.h"
+#include "lib/core/cluster/op_log.h"
+#include "lib/core/durable/journal.h"
+#include "lib/core/guards/stand_back.h"
+#include "lib/core/operation/operations.h"
+
+namespace failoverd::core {
+
+class CopyQueue {
+ public:
+  CopyQueue(Model& model, Desk& desk, OpLog& ops, Operations& operations, Journal& journal,
+            const StandBack& stand_back)
+      : model_(model),
+        desk_(desk),
+        ops_(ops),
+        operations_(operations),
+        journal_(journal),
+        stand_back_(stand_back) {}
+
+  // The op has been opened in the OpLog; it is the partition's own only when its turn has come.
+  void add(OpId op, PartitionKey at, const Partition&, const Treatment&);
+  // Begins those whose turn has come; cancels those that nobody needs any more.
+  void look();
+  bool waits(PartitionKey at, TabletIndex replica) const {
+    return waiting_.contains({at, replica});
+  }
+  bool waits(PartitionKey at) const;  // For whichever replica.
+  void cancel_all(const std::string& why);
+  void stop() { waiting_.clear(); }  // The lock is lost.
+
+  // Partitions to diagnose again; the brain takes them.
+  std::set<PartitionKey> changed;
+
+ private:
+  using Key = std::pair<PartitionKey, TabletIndex>;  // The replica's.
+  struct Waiting {
+    OpId op = 0;
+    Treatment what;
+    TabletIndex leader = 0;
+    Term leader_term = 0;
+    Incarnation incarnation = 0;
+    Instant since;
+  };
+  bool still_needed(PartitionKey, const Waiting&) const;
+  bool has_turn(const Waiting&) const;
+  void begin(Key);
+  void cancel(Key, const std::string& why);
+
+  Model& model_;
+  Desk& desk_;
+  OpLog& ops_;
+  Operations& operations_;
+  Journal& journal_;
+  const StandBack& stand_back_;
+  std::map<Key, Waiting> waiting_;
+};
+
+}  // namespace failoverd::core

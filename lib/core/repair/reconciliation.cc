@@ -1,0 +1,215 @@
+#include "lib/core/repair/reconciliation.h"
+
+#include <algorithm>
+
+#include "lib/core/operation/task_tables.h"
+#include "lib/core/repair/diagnosis.h"
+#include "lib/core/repair/treatments.h"
+
+namespace failoverd::core {
+namespace {
+
+enum What : std::uint32_t {
+  // A rival, by its tablet's word.
+  kDoesItLead,
+  kDemote,
+  kEndItsPause,
+  // An alive follower that stands still.
+  kItsTerm,
+  kIsItSentTo,
+  kLeadersManifest,
+  // A replica whose row is dead.
+  kIsDeadSentTo,
+  kLetGo,
+};
+
+constexpr Duration kAtMost = std::chrono::seconds{1};
+constexpr Duration kStuckForGood = std::chrono::seconds{30};
+// A pause that is seen so long after an op of ours may still be that op's.
+constexpr Duration kOurPauseFor = std::chrono::minutes{10};
+
+}  // namespace
+
+void Reconciliation::ask(PartitionKey at, Replica& about, std::uint32_t what, TabletIndex whom,
+                         Call call, Duration at_most) {
+  about.asked_about = true;
+  desk_.call({Route::Owner::kReconciliation, packed(at), what, about.tablet, {}},
+             model_.tablet(whom).endpoint, std::move(call), at_most);
+}
+
+void Reconciliation::look(PartitionKey at, Partition& p) {
+  const Replica* leader = p.leader();
+  if (!leader || !stand_back_.may_change()) return;
+  const OpRecord* op = p.op == 0 ? nullptr : ops_.find(p.op);
+  const bool elects = op && is_election(op->type);  // It sees to its own.
+  const bool is_left_alone = model_.table(at.tid)->refusal.has_value();
+  for (Replica& r : p.replicas) {
+    if (r.asked_about) continue;
+    if (!op && is_left_paused(at, p, r)) {
+      ask(at, r, kEndItsPause, r.tablet, RecoverSnapshot{at}, kAtMost);
+      continue;
+    }
+    if (&r == leader) continue;
+    if (r.is_alive && r.strayed && operations_.sets_dead(at, r.tablet)) continue;
+    // An election that waits for ZooKeeper to take its table may wait for long.
+    const bool sees_to_it = elects && (r.is_alive || !is_left_alone);
+    if (stand_back_.auto_failover() && !sees_to_it && leads_beside(at, r)) {
+      const bool ask_first = r.is_alive && !r.may_lead_term;
+      ask_first ? ask(at, r, kDoesItLead, r.tablet, GetTermPair{at}, kAtMost)
+                : ask(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
+    } else if (!op && r.is_alive && stands_still(*leader, r)) {
+      ask(at, r, kItsTerm, r.tablet, GetTermPair{at}, kAtMost);
+    } else if (stand_back_.auto_failover() && !op && !r.is_alive && !r.let_go &&
+               !has_returned(model_, p, r) && standing(model_, *leader) == Standing::kServes) {
+      ask(at, r, kIsDeadSentTo, leader->tablet, GetTableFollower{at}, kAtMost);
+    }
+  }
+}
+
+// SAFETY 11: a PauseSnapshot of ours that was carried out after its op had ended, and ended what it
+// knew of. Nobody else would ever end it.
+bool Reconciliation::is_left_paused(PartitionKey at, const Partition& p, const Replica& r) const {
+  if (!p.pause_ended || desk_.now - *p.pause_ended > kOurPauseFor) return false;
+  return !copies_.waits(at) && r.word.held && r.word.state == TableState::kSnapshotPaused &&
+         r.word.asked_at && *r.word.asked_at > *p.pause_ended;
+}
+
+// It leads beside its leader, or may; it answers, and is known to be ours (SAFETY 21).
+bool Reconciliation::leads_beside(PartitionKey at, const Replica& r) const {
+  const Tablet& t = model_.tablet(r.tablet);
+  const bool answers =
+      t.evidence.ever_answered && !t.evidence.refused_first && !t.verdict.dead() && t.word_fresh;
+  const bool leads = r.word.held && r.word.mode == Mode::kLeader;
+  return answers && (leads || r.may_lead_term) && !desk_.why_not_told(t.endpoint, Demote{at});
+}
+
+void Reconciliation::answered(const Route& route, const Answer& answer) {
+  const PartitionKey at = unpacked(route.key);
+  Partition* p = model_.partition(at);
+  Replica* r = p ? p->on(route.tablet) : nullptr;
+  if (!r) return;
+  r->asked_about = false;
+  switch (route.what) {
+    case kDoesItLead:
+      if (answer.ok() && answer.is_leader) rival_leads(at, *p, *r, answer.term);
+      return;
+    case kDemote:
+      rival_was_told(at, *r, answer);
+      return;
+    case kItsTerm:
+      if (!answer.ok() || !answer.has_table) return;
+      // One that leads is no follower that stands still: what is done about a rival waits for the
+      // switch (SAFETY 8).
+      if (answer.is_leader) {
+        if (stand_back_.auto_failover()) rival_leads(at, *p, *r, answer.term);
+      } else {
+        still_follower_said_its_term(at, *p, *r, answer.term);
+      }
+      return;
+    case kIsItSentTo:
+    case kLeadersManifest:
+      leader_of_still_follower_said(at, *p, *r, route.what, answer);
+      return;
+    case kIsDeadSentTo:
+      leader_of_dead_said(at, *p, *r, answer);
+      return;
+    case kLetGo:
+      r->let_go = answer.ok();
+      return;
+    default:  // kEndItsPause: the tablet's next word brings us here again.
+      return;
+  }
+}
+
+// --- Rivals --------------------------------------------------------------------------------------
+
+void Reconciliation::rival_leads(PartitionKey at, Partition& p, Replica& r, Term term) {
+  p.saw(term);
+  changed.insert(at);
+  if (term > kHighestTerm) return;  // Damage, that no election can outbid (SAFETY 16).
+  if (term > p.published_term()) {
+    // It leads with a term that nobody published: an election that was not finished (SAFETY 8).
+    p.begun_term = term;
+    return;
+  }
+  if (!may_act()) return;
+  r.strayed = r.is_alive;  // It has taken rows that nobody else has, perhaps (SAFETY 2).
+  // Its row dies first, so that a successor knows; another op on the partition is not waited for.
+  const bool is_left_alone = model_.table(at.tid)->refusal.has_value();
+  if (r.strayed && p.op == 0 && !in_back_off(model_, r, desk_.now) && !is_left_alone) return;
+  ask(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
+}
+
+void Reconciliation::rival_was_told(PartitionKey at, Replica& r, const Answer& answer) {
+  if (answer.says(kTableStatusIsNotNormal)) {
+    // A paused snapshot refuses this, too, and nobody else may be there to end the pause.
+    if (!may_act()) return;
+    ask(at, r, kEndItsPause, r.tablet, RecoverSnapshot{at}, kAtMost);
+    return;
+  }
+  if (!answer.ok() && !answer.says(kTableIsNotExist)) return;  // Its next word brings us here.
+  r.may_lead_term.reset();
+  r.word.mode = Mode::kFollower;
+  if (!answer.ok()) return;
+  const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
+  desk_.note(Severity::kInfo, "failover",
+             endpoint + " led " + model_.name_of(at) + " and was told to follow",
+             {{"tablet", endpoint}, {"partition", model_.name_of(at)}});
+}
+
+// --- Followers that stand still ------------------------------------------------------------------
+
+// A term above the published one has fenced its leader: somebody began an election and nobody
+// remembers it.
+void Reconciliation::still_follower_said_its_term(PartitionKey at, Partition& p, Replica& r,
+                                                  Term term) {
+  p.saw(term);
+  const Replica* leader = p.leader();
+  if (term > kHighestTerm) return;  // Damage, that no election can outbid (SAFETY 16).
+  if (p.published_term() == 0 || term <= p.published_term()) {
+    if (leader && leader != &r) {
+      ask(at, r, kIsItSentTo, leader->tablet, GetTableFollower{at}, kAtMost);
+    }
+    return;
+  }
+  const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
+  desk_.note(Severity::kError, "failover",
+             endpoint + " has term " + std::to_string(term) + " for " + model_.name_of(at) +
+                 ", above its leader's: the leader is fenced, and is elected anew",
+             {{"tablet", endpoint}, {"partition", model_.name_of(at)}});
+  p.begun_term = term;
+  changed.insert(at);
+}
+
+// Its leader does not send to it, or has nothing to send that continues its log, or nothing comes
+// whatever the reason: it is recovered.
+void Reconciliation::leader_of_still_follower_said(PartitionKey at, Partition& p, Replica& r,
+                                                   std::uint32_t what, const Answer& answer) {
+  const Replica* leader = p.leader();
+  if (!leader || leader == &r || !stands_still(*leader, r)) return;
+  if (what == kIsItSentTo) {
+    if (!answer.tells_followers()) return;
+    r.unsent = !answer.sends_to(model_.tablet(r.tablet).endpoint);
+    if (!r.unsent) ask(at, r, kLeadersManifest, leader->tablet, GetManifest{at}, kAtMost);
+  } else {
+    const bool behind = answer.ok() && r.word.offset < answer.offset;
+    r.unsent = behind || desk_.now - r.word.moved_at > kStuckForGood;
+  }
+  if (r.unsent) changed.insert(at);
+}
+
+// --- The dead ------------------------------------------------------------------------------------
+
+// Who set its row dead did not live to tell the leader. What it sends to keeps its binlog from
+// being deleted, for ever.
+void Reconciliation::leader_of_dead_said(PartitionKey at, Partition& p, Replica& r,
+                                         const Answer& answer) {
+  if (!answer.tells_followers() || r.is_alive) return;
+  const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
+  r.let_go = !answer.sends_to(endpoint);
+  const Replica* leader = p.leader();
+  if (r.let_go || !leader || p.op != 0 || !may_act()) return;
+  ask(at, r, kLetGo, leader->tablet, DelReplica{at, endpoint}, kJoinsAReplica);
+}
+
+}  // namespace failoverd::core

@@ -1,0 +1,59 @@
+// Where a tablet's word contradicts the rows, and no op sees to it: who leads and is not the
+// published leader is told to follow, at once after the publish, before any queue, delay or hold
+// (SAFETY 5, 8); a follower that stands still is looked into (SAFETY 3); a leader lets go of what
+// it sends to although its row is dead (SAFETY 11). One question about a replica at a time. Owned
+// by the brain.
+#pragma once
+
+#include <cstdint>
+#include <set>
+
+#include "lib/core/api/desk.h"
+#include "lib/core/cluster/model.h"
+#include "lib/core/cluster/op_log.h"
+#include "lib/core/guards/stand_back.h"
+#include "lib/core/operation/operations.h"
+#include "lib/core/repair/copy_queue.h"
+
+namespace failoverd::core {
+
+class Reconciliation {
+ public:
+  Reconciliation(Model& model, Desk& desk, const OpLog& ops, const Operations& operations,
+                 const CopyQueue& copies, const StandBack& stand_back)
+      : model_(model),
+        desk_(desk),
+        ops_(ops),
+        operations_(operations),
+        copies_(copies),
+        stand_back_(stand_back) {}
+
+  // Asks or tells whoever contradicts this partition's rows.
+  void look(PartitionKey, Partition&);
+  void answered(const Route&, const Answer&);
+
+  // Partitions to diagnose again; the brain takes them.
+  std::set<PartitionKey> changed;
+
+ private:
+  void ask(PartitionKey, Replica& about, std::uint32_t what, TabletIndex whom, Call,
+           Duration at_most);
+  bool is_left_paused(PartitionKey, const Partition&, const Replica&) const;
+  bool leads_beside(PartitionKey, const Replica&) const;
+  void rival_leads(PartitionKey, Partition&, Replica&, Term);
+  void rival_was_told(PartitionKey, Replica&, const Answer&);
+  void still_follower_said_its_term(PartitionKey, Partition&, Replica&, Term);
+  void leader_of_still_follower_said(PartitionKey, Partition&, Replica&, std::uint32_t what,
+                                     const Answer&);
+  void leader_of_dead_said(PartitionKey, Partition&, Replica&, const Answer&);
+  bool may_act() const { return stand_back_.auto_failover() && stand_back_.may_change(); }
+
+  Model& model_;
+  Desk& desk_;
+  const OpLog& ops_;
+  const Operations& operations_;
+  const CopyQueue& copies_;
+  const StandBack& stand_back_;
+};
+
+}  // namespace failoverd::core

@@ -1,0 +1,94 @@
+#include "lib/core/repair/row_edits.h"
+
+#include <algorithm>
+
+#include "lib/core/repair/diagnosis.h"
+
+namespace failoverd::core {
+
+// --- Last offsets --------------------------------------------------------------------------------
+
+std::optional<PartitionEdit> LastOffsets::edit(OpId op, const Partition& p) {
+  const PartitionKey at = unpacked(~op);
+  const bool old = are_old(at, p);
+  PartitionEdit edit;
+  for (const Replica& r : p.replicas) {
+    const Tablet& t = model_.tablet(r.tablet);
+    if (!r.is_alive || (!old && !t.verdict.dead())) continue;
+    const Kept* kept = model_.kept(at, t.endpoint);
+    const auto last = old ? std::nullopt : model_.known_offset(at, r);
+    if (last == (kept ? kept->last_offset : std::nullopt)) continue;
+    edit.kept.push_back({t.endpoint, kept ? kept->followed : 0, last, kept && kept->or_later});
+  }
+  if (edit.kept.empty()) return std::nullopt;
+  return edit;
+}
+
+bool LastOffsets::lost_every_tablet(const Partition& p) const {
+  return std::all_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
+    return !r.is_alive || model_.tablet(r.tablet).verdict.dead();
+  });
+}
+
+// What was kept of an alive row counts for that outage only: it goes on from there as soon as
+// somebody leads, and then the next outage would be judged by a number from the last one.
+bool LastOffsets::are_old(PartitionKey at, const Partition& p) const {
+  const Replica* leader = p.leader();
+  if (!leader || elects(p.diagnosis.condition)) return false;
+  if (standing(model_, *leader) != Standing::kServes || leader->word.mode != Mode::kLeader) {
+    return false;
+  }
+  return std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
+    const Kept* kept = r.is_alive ? model_.kept(at, model_.tablet(r.tablet).endpoint) : nullptr;
+    return kept && kept->last_offset;
+  });
+}
+
+void LastOffsets::look(PartitionKey at, const Partition& p) {
+  if (p.replicas.size() == 1) return;
+  const OpId op = id(at);
+  const bool lost = lost_every_tablet(p) || elections_.holds(at);
+  if (!lost && !are_old(at, p)) {
+    publisher_.forget(op);
+    return;
+  }
+  if (!stand_back_.may_change() || publisher_.wants(op) || !edit(op, p)) return;
+  publisher_.want(op, at, *this, Publisher::Urgency::kNobodyWaits);
+}
+
+// --- Followers that are lost beside an op --------------------------------------------------------
+
+std::optional<PartitionEdit> LostRows::edit(OpId, const Partition& p) {
+  const Replica* leader = p.leader();
+  if (!leader || standing(model_, *leader) != Standing::kServes) return std::nullopt;
+  PartitionEdit edit;
+  for (const Replica& r : p.replicas) {
+    if (&r == leader || !is_to_be_set_dead(follower_state(model_, p, *leader, r))) continue;
+    edit.rows.push_back({model_.tablet(r.tablet).endpoint, r.is_leader, false});
+    edit.kept.push_back(model_.what_to_keep(p, r));
+  }
+  if (edit.rows.empty()) return std::nullopt;
+  return edit;
+}
+
+// What works on the partition may take hours, and is about another replica.
+void LostRows::look(PartitionKey at, const Partition& p) {
+  const OpRecord* op = p.op == 0 ? nullptr : ops_.find(p.op);
+  // One that only sets a row dead is over in a moment, unless its leader hangs.
+  const bool long_op = op && (op->type != OpType::kOfflineReplicaOP ||
+                              desk_.now - op->started > std::chrono::seconds{1});
+  const bool beside = long_op && !is_election(op->type) &&
+                      p.diagnosis.condition == Condition::kFollowerLost && p.replicas.size() > 1;
+  if (!beside || !stand_back_.auto_failover() || !stand_back_.may_change()) {
+    wanted_.erase(at);
+    return;
+  }
+  if (!wanted_.insert(at).second) return;
+  desk_.note(Severity::kWarning, "failover",
+             "a row of " + model_.name_of(at) + " is set dead beside op " + std::to_string(p.op) +
+                 ": " + p.diagnosis.text(),
+             {{"op_id", std::to_string(p.op)}, {"partition", model_.name_of(at)}});
+  publisher_.want(id(at), at, *this, Publisher::Urgency::kNobodyWaits);
+}
+
+}  // namespace failoverd::core

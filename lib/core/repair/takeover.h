@@ -1,0 +1,65 @@
+// What predecessors left behind, taken up by the daemon that holds the lock now: the elections that
+// they began and did not publish (SAFETY 3, 5), and the ops that they had under way (SAFETY 11).
+// Owned by the brain.
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include "lib/core/api/desk.h"
+#include "lib/core/api/event.h"
+#include "lib/core/cluster/model.h"
+#include "lib/core/cluster/op_log.h"
+#include "lib/core/durable/journal.h"
+#include "lib/core/durable/records.h"
+#include "lib/core/guards/stand_back.h"
+#include "lib/core/operation/cleanup.h"
+#include "lib/core/operation/operations.h"
+
+namespace failoverd::core {
+
+class Takeover {
+ public:
+  Takeover(Model& model, Desk& desk, OpLog& ops, Records& records, Journal& journal,
+           Operations& operations, Cleanup& cleanup, const StandBack& stand_back)
+      : model_(model),
+        desk_(desk),
+        ops_(ops),
+        records_(records),
+        journal_(journal),
+        operations_(operations),
+        cleanup_(cleanup),
+        stand_back_(stand_back) {}
+
+  void start(const LockGained&);
+  void stop();  // The lock is lost.
+  // More of the cluster has been read: elections of its partitions can be recalled.
+  void cluster_was_read() { recall(); }
+  void table_was_read();
+  // Ops go on where they stand, or are taken back, also with auto_failover off. Call while we may
+  // change things.
+  void resume_ops();
+
+  // Partitions to diagnose again; the brain takes them.
+  std::set<PartitionKey> changed;
+
+ private:
+  void recall();
+  bool remember(Partition&, const BegunElection&);
+  bool resume(const BegunOp&);
+  void open(const BegunOp&);
+  void leave_to_cleanup(const BegunOp&);
+
+  Model& model_;
+  Desk& desk_;
+  OpLog& ops_;
+  Records& records_;
+  Journal& journal_;
+  Operations& operations_;
+  Cleanup& cleanup_;
+  const StandBack& stand_back_;
+  std::vector<BegunElection> elections_;  // Not yet looked at.
+  std::vector<BegunOp> begun_ops_;        // The same.
+};
+
+}  // namespace failoverd::core

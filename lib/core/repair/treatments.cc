@@ -1,0 +1,210 @@
+#include "lib/core/repair/treatments.h"
+
+#include <algorithm>
+
+#include "lib/core/repair/diagnosis.h"
+
+namespace failoverd::core {
+
+const char* would_do(Condition c) {
+  switch (c) {
+    case Condition::kLeaderLost:
+    case Condition::kNoLeader:
+      return "elect a new leader";
+    case Condition::kAllDown:
+      return "load the replicas and elect a leader";
+    case Condition::kFollowerLost:
+    case Condition::kSingleLost:
+      return "set dead a row";
+    case Condition::kReturned:
+      return "bring back a replica";
+    default:
+      return nullptr;
+  }
+}
+
+void Treatments::treat(PartitionKey at, Partition& p) {
+  if (!stand_back_.may_change()) return;
+  const Condition what = p.diagnosis.condition;
+  // SAFETY 3: what was begun is finished, also with auto_failover off.
+  if (!stand_back_.auto_failover() && !p.begun_term) {
+    would_treat(at, p);
+    return;
+  }
+  // SAFETY 22: judged before the first probe; what was begun goes on to its end (SAFETY 3).
+  if (!p.begun_term && would_do(what) && is_left_alone(at, p)) return;
+  if (elects(what)) {
+    elect(at, p);
+    return;
+  }
+  if (!stand_back_.auto_failover()) return;
+  std::optional<Treatment> treatment;
+  if (what == Condition::kFollowerLost || what == Condition::kSingleLost) {
+    treatment = treatment_of_lost(p);
+  } else if (what == Condition::kReturned) {
+    treatment = treatment_of_returned(at, p);
+  }
+  if (treatment) begin(at, p, *treatment);
+}
+
+void Treatments::elect(PartitionKey at, Partition& p) {
+  if (!leaders_counted_) model_.count_leaders();
+  leaders_counted_ = true;
+  Duration detect{};
+  if (const Replica* leader = p.leader()) {
+    const Tablet& t = model_.tablet(leader->tablet);
+    if (t.first_sign) detect = std::max(t.since - *t.first_sign, Duration{});
+  }
+  const OpType type = p.diagnosis.condition == Condition::kAllDown ? OpType::kFullRestartOP
+                                                                   : OpType::kChangeLeaderOP;
+  if (const OpId op = open(type, at, p, p.diagnosis.text(), std::nullopt))
+    elections_.begin(op, type, at, detect);
+}
+
+void Treatments::begin(PartitionKey at, Partition& p, const Treatment& treatment) {
+  std::string why = treatment.why.empty() ? p.diagnosis.text() : treatment.why;
+  const Replica* leader = p.leader();
+  const Replica* r = p.on(treatment.replica);
+  if (treatment.type == OpType::kOfflineReplicaOP && leader && r) {  // It may not be the worst.
+    why = text_of_lost(model_, follower_state(model_, p, *leader, *r), *r);
+  }
+  if (const OpId op = open(treatment.type, at, p, why, treatment.replica))
+    operations_.begin(op, at, treatment);
+}
+
+std::optional<Treatment> Treatments::treatment_of_lost(const Partition& p) const {
+  if (p.diagnosis.condition == Condition::kSingleLost) {
+    const Replica& only = p.replicas.front();
+    if (in_back_off(model_, only, desk_.now)) return std::nullopt;
+    return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, only.tablet, false, 0, ""};
+  }
+  const Replica* leader = p.leader();
+  const Replica* worst = nullptr;
+  auto is = FollowerState::kFollows;
+  for (const Replica& r : p.replicas) {
+    if (&r == leader || !leader || in_back_off(model_, r, desk_.now)) continue;
+    const FollowerState state = follower_state(model_, p, *leader, r);
+    if (!is_to_be_set_dead(state) || state <= is) continue;
+    is = state;
+    worst = &r;
+  }
+  if (!worst) return std::nullopt;
+  return Treatment{OpType::kOfflineReplicaOP, kOfflineReplica, worst->tablet, false, 0, ""};
+}
+
+std::optional<Treatment> Treatments::treatment_of_returned(PartitionKey at,
+                                                           const Partition& p) const {
+  for (const Replica& r : p.replicas) {
+    if (!has_returned(model_, p, r) || in_back_off(model_, r, desk_.now)) continue;
+    const bool leads = r.word.held && r.word.mode == Mode::kLeader && is_loaded(r.word.state);
+    if (p.replicas.size() == 1 && leads) {
+      return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, r.tablet, true, 0, ""};
+    }
+    if (p.replicas.size() == 1) {
+      return Treatment{OpType::kReLoadTableOP, kReLoadTable, r.tablet, true, 0, ""};
+    }
+    if (copies_.waits(at, r.tablet) || cleanup_.may_still_drop(at, r.tablet)) continue;
+    return Treatment{OpType::kRecoverTableOP, kRecoverTable, r.tablet, true, 0, ""};
+  }
+  return std::nullopt;
+}
+
+// True: nothing is begun for it now, and it says what it waits for.
+bool Treatments::is_left_alone(PartitionKey at, Partition& p) {
+  Table& table = *model_.table(at.tid);
+  std::string waits;
+  if (table.refusal) {
+    waits = Refusals::waits_for(table);
+  } else if (elects(p.diagnosis.condition) && !refusals_.fits(table, table.partitions.size())) {
+    waits = refusals_.holds(table, elections_.of_table(at.tid));
+  }
+  if (waits.empty()) return false;
+  if (!table.refusal) {  // Others of its table come first.
+    const Instant again = desk_.now + std::chrono::milliseconds{100};
+    desk_.timer({Route::Owner::kBrain, packed(at), 0, 0, {}}, again);
+  }
+  p.diagnosis.waits_for = waits;
+  return true;
+}
+
+// --- What follows an op --------------------------------------------------------------------------
+
+void Treatments::op_ended(const Operations::Ended& ended) {
+  Partition* p = model_.partition(ended.at);
+  Replica* r = p ? p->on(ended.replica) : nullptr;
+  if (!r) return;
+  if (ended.failed) {
+    back_off(ended.at, *r, ended.why);
+  } else if (ended.recovered) {
+    r->failures = 0;
+    r->row_seen_at = desk_.now;  // What was said of it before does not count.
+  }
+  if (!r->is_alive) r->strayed = r->unsent = false;
+  if (!r->is_alive && ended.let_go) r->let_go = true;
+  const bool may_act = stand_back_.auto_failover() && stand_back_.may_change();
+  if (!ended.next || p->op != 0 || !may_act) return;
+  if (model_.table(ended.at.tid)->refusal) return;
+  if (copies(ended.next->table)) {
+    wait_for_turn(ended.at, *p, *ended.next);
+  } else {
+    begin(ended.at, *p, *ended.next);
+  }
+}
+
+void Treatments::back_off(PartitionKey at, Replica& r, const std::string& why) {
+  const int doublings = std::min(r.failures++, 6);
+  const Duration wait =
+      std::min<Duration>(std::chrono::seconds{1} * (1 << doublings), std::chrono::minutes{1});
+  r.not_before = desk_.now + wait;
+  r.failed_incarnation = model_.tablet(r.tablet).incarnation;
+  r.failed_why = why;
+  desk_.timer({Route::Owner::kBrain, packed(at), 0, 0, {}}, r.not_before);
+}
+
+void Treatments::wait_for_turn(PartitionKey at, Partition& p, const Treatment& treatment) {
+  if (!p.leader()) return;
+  const OpId op = open(treatment.type, at, p, treatment.why, treatment.replica);
+  if (op == 0) return;
+  p.op = 0;  // While it waits, others may have to come first.
+  copies_.add(op, at, p, treatment);
+}
+
+// --- With auto_failover off ----------------------------------------------------------------------
+
+void Treatments::would_treat(PartitionKey at, Partition& p) {
+  const char* what = would_do(p.diagnosis.condition);
+  if (!what || p.would_note) return;
+  p.would_note = true;
+  const Table& table = *model_.table(at.tid);
+  desk_.note(Severity::kWarning, "would",
+             "auto_failover is false: would " + std::string{what} + " of " + model_.name_of(at) +
+                 ": " + p.diagnosis.text(),
+             {{"table", table.shape.name}, {"pid", std::to_string(at.pid)}});
+}
+
+// `replica`: whom it is about, if it is about one.
+OpId Treatments::open(OpType type, PartitionKey at, Partition& p, const std::string& why,
+                      std::optional<TabletIndex> replica) {
+  const auto id = op_ids_.take(1);
+  if (!id) return 0;
+  OpRecord record;
+  record.id = *id;
+  record.type = type;
+  record.table = model_.table(at.tid)->shape.name;
+  record.db = model_.table(at.tid)->shape.db;
+  record.at = at;
+  if (replica) record.replica = model_.tablet(*replica).endpoint;
+  record.started = desk_.now;
+  ops_.begin(record);
+  p.op = *id;
+  const bool recovers = p.diagnosis.condition == Condition::kReturned;
+  std::vector<std::pair<std::string, std::string>> fields = {
+      {"op_id", std::to_string(*id)}, {"table", record.table}, {"pid", std::to_string(at.pid)}};
+  if (replica) fields.emplace_back("tablet", record.replica);
+  desk_.note(recovers ? Severity::kInfo : Severity::kWarning, "failover",
+             std::string{to_text(type)} + " of " + model_.name_of(at) + ": " + why,
+             std::move(fields));
+  return *id;
+}
+
+}  // namespace failoverd::core

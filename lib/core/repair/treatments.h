@@ -1,0 +1,77 @@
+// Which op helps a partition, and when it may begin. Owned by the brain.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "lib/core/api/desk.h"
+#include "lib/core/cluster/model.h"
+#include "lib/core/cluster/op_log.h"
+#include "lib/core/durable/blocks.h"
+#include "lib/core/durable/refusals.h"
+#include "lib/core/election/elections.h"
+#include "lib/core/guards/stand_back.h"
+#include "lib/core/operation/cleanup.h"
+#include "lib/core/operation/operations.h"
+#include "lib/core/repair/copy_queue.h"
+
+namespace failoverd::core {
+
+// An op about this replica has failed, and is not tried again yet.
+inline bool in_back_off(const Model& model, const Replica& r, Instant now) {
+  return now < r.not_before && r.failed_incarnation == model.tablet(r.tablet).incarnation;
+}
+
+// What would be done about it with auto_failover on; null: nothing is to be done.
+const char* would_do(Condition);
+
+class Treatments {
+ public:
+  Treatments(Model& model, Desk& desk, OpLog& ops, Block& op_ids, Refusals& refusals,
+             Elections& elections, Operations& operations, const Cleanup& cleanup,
+             CopyQueue& copies, const StandBack& stand_back)
+      : model_(model),
+        desk_(desk),
+        ops_(ops),
+        op_ids_(op_ids),
+        refusals_(refusals),
+        elections_(elections),
+        operations_(operations),
+        cleanup_(cleanup),
+        copies_(copies),
+        stand_back_(stand_back) {}
+
+  // Begins what its diagnosis asks for; with auto_failover off it says what that would be. The
+  // partition has no op.
+  void treat(PartitionKey, Partition&);
+  // An op has ended: back-off after a failure, or the op that follows it.
+  void op_ended(const Operations::Ended&);
+  // Rows have changed: who leads how many is counted anew before the next election.
+  void rows_changed() { leaders_counted_ = false; }
+
+ private:
+  bool is_left_alone(PartitionKey, Partition&);
+  void elect(PartitionKey, Partition&);
+  void begin(PartitionKey, Partition&, const Treatment&);
+  void wait_for_turn(PartitionKey, Partition&, const Treatment&);
+  std::optional<Treatment> treatment_of_lost(const Partition&) const;
+  std::optional<Treatment> treatment_of_returned(PartitionKey, const Partition&) const;
+  void back_off(PartitionKey, Replica&, const std::string& why);
+  void would_treat(PartitionKey, Partition&);
+  OpId open(OpType, PartitionKey, Partition&, const std::string& why,
+            std::optional<TabletIndex> replica);
+
+  Model& model_;
+  Desk& desk_;
+  OpLog& ops_;
+  Block& op_ids_;
+  Refusals& refusals_;
+  Elections& elections_;
+  Operations& operations_;
+  const Cleanup& cleanup_;
+  CopyQueue& copies_;
+  const StandBack& stand_back_;
+  bool leaders_counted_ = false;
+};
+
+}  // namespace failoverd::core
