@@ -8,11 +8,11 @@
 #include <cstdio>
 #include <optional>
 
-#include "daemon/hands.h"
+#include "daemon/driver.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/service.h"
-#include "daemon/showcase.h"
+#include "daemon/status_source.h"
 #include "lib/admin/http_server.h"
 #include "lib/base/boot_clock.h"
 #include "lib/config/changes.h"
@@ -57,8 +57,8 @@ class Daemon {
   Daemon(std::string file, config::Config config)
       : file_(std::move(file)),
         config_(std::move(config)),
-        hands_(io_, config_, daemon_name(config_), log_, events_, metrics_),
-        showcase_(hands_, events_, metrics_, config_),
+        driver_(io_, config_, daemon_name(config_), log_, events_, metrics_),
+        status_source_(driver_, events_, metrics_, config_),
         signals_(io_, SIGTERM, SIGINT) {
     log_.configure(config_.log);
   }
@@ -72,8 +72,8 @@ class Daemon {
     signals_.async_wait([this](const boost::system::error_code& e, int) {
       if (!e) stop();
     });
-    hands_.file_says(config_.auto_failover);
-    hands_.start();
+    driver_.file_says(config_.auto_failover);
+    driver_.start();
     service_.start();
     log_.write(config::LogLevel::kInfo, "start",
                "failoverd " FAILOVERD_VERSION " watches " + config_.cluster.root + " at " +
@@ -91,7 +91,7 @@ class Daemon {
     options.log = [this](const std::string& line) {
       log_.write(config::LogLevel::kError, "http", line);
     };
-    http_.emplace(io_, showcase_, std::move(options));
+    http_.emplace(io_, status_source_, std::move(options));
     const auto port = http_->listen(config_.listen.http);
     if (port) return true;
     std::fprintf(stderr, "listen.http: %s\n", port.error().text.c_str());
@@ -99,8 +99,8 @@ class Daemon {
   }
 
   void reloaded_at_start() {
-    showcase_.reload = {file_, true, "", wall_now_ms()};
-    showcase_.config_success_ms = wall_now_ms();
+    status_source_.reload = {file_, true, "", wall_now_ms()};
+    status_source_.config_success_ms = wall_now_ms();
     warn_of_unused(config_);
   }
 
@@ -130,11 +130,11 @@ class Daemon {
 
   void reload(const std::string& because) {
     auto loaded = config::load(file_);
-    showcase_.reload = {file_, loaded.has_value(), loaded ? "" : loaded.error().text,
-                        wall_now_ms()};
+    status_source_.reload = {file_, loaded.has_value(), loaded ? "" : loaded.error().text,
+                             wall_now_ms()};
     if (!loaded) {
-      hands_.note(core::Severity::kError, "config",
-                  "the configuration stays as it was: " + loaded.error().text, {{"file", file_}});
+      driver_.note(core::Severity::kError, "config",
+                   "the configuration stays as it was: " + loaded.error().text, {{"file", file_}});
       return;
     }
     const auto changes = config::changes(config_, *loaded);
@@ -145,15 +145,15 @@ class Daemon {
     }
     config_ = config::reloaded(config_, *loaded);
     log_.configure(config_.log);
-    showcase_.config_success_ms = wall_now_ms();
-    hands_.note(restart.empty() ? core::Severity::kInfo : core::Severity::kWarning, "config",
-                "configuration read again (" + because +
-                    "): " + (what.empty() ? "nothing changed" : what) +
-                    (restart.empty() ? "" : "; " + restart),
-                {{"file", file_}});
+    status_source_.config_success_ms = wall_now_ms();
+    driver_.note(restart.empty() ? core::Severity::kInfo : core::Severity::kWarning, "config",
+                 "configuration read again (" + because +
+                     "): " + (what.empty() ? "nothing changed" : what) +
+                     (restart.empty() ? "" : "; " + restart),
+                 {{"file", file_}});
     warn_of_unused(*loaded);
-    hands_.policy_changed(config_.policy);
-    hands_.file_says(loaded->auto_failover);
+    driver_.policy_changed(config_.policy);
+    driver_.file_says(loaded->auto_failover);
   }
 
   void stop() {
@@ -162,7 +162,7 @@ class Daemon {
     http_.reset();
     file_watch_.reset();
     hangup_.cancel();
-    hands_.stop([this] { io_.stop(); });
+    driver_.stop([this] { io_.stop(); });
   }
 
   const std::string file_;
@@ -171,9 +171,9 @@ class Daemon {
   Log log_;
   admin::EventLog events_{kEventsKept};
   admin::Metrics metrics_{FAILOVERD_VERSION, op_types()};
-  Hands hands_;
-  Showcase showcase_;
-  Service service_{io_, [this] { return showcase_.service_state(); }};
+  Driver driver_;
+  StatusSource status_source_;
+  Service service_{io_, [this] { return status_source_.service_state(); }};
   std::optional<admin::HttpServer> http_;
   std::optional<config::FileWatch> file_watch_;
   boost::asio::signal_set signals_;

@@ -1,5 +1,5 @@
 // The brain's timers: thousands of them behind one of Asio's. They fire in order of their time and
-// are never taken back. Owned by the hands.
+// are never taken back. Owned by the driver.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "lib/admin/access.h"
-#include "lib/admin/views.h"
+#include "lib/admin/status_types.h"
 
 namespace failoverd::admin {
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "lib/admin/views.h"
+#include "lib/admin/status_types.h"
 
 namespace failoverd::admin {
 

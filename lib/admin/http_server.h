@@ -13,7 +13,7 @@
 #include <string>
 
 #include "lib/admin/access.h"
-#include "lib/admin/views.h"
+#include "lib/admin/status_types.h"
 #include "lib/base/result.h"
 #include "lib/base/time.h"
 

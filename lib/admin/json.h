@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "lib/admin/views.h"
+#include "lib/admin/status_types.h"
 #include "lib/base/result.h"
 
 namespace failoverd::admin {

@@ -65,7 +65,7 @@
 #include <string>
 #include <vector>
 
-#include "lib/admin/views.h"
+#include "lib/admin/status_types.h"
 #include "lib/base/time.h"
 
 namespace failoverd::admin {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "lib/config/forms.h"
+#include "lib/config/key_types.h"
 
 namespace failoverd::config {
 namespace {

@@ -6,9 +6,9 @@
 #include "lib/base/overload.h"
 #include "lib/core/api/desk.h"
 #include "lib/core/detection/status_questions.h"
-#include "lib/core/detection/watch.h"
+#include "lib/core/detection/tablet_monitor.h"
+#include "lib/core/durable/election_records.h"
 #include "lib/core/durable/publisher.h"
-#include "lib/core/durable/records.h"
 #include "lib/core/durable/refusals.h"
 #include "lib/core/election/elections.h"
 #include "lib/core/operation/operations.h"
@@ -46,16 +46,16 @@ struct Brain::Parts {
 
   Desk desk;
   Model model;
-  OpLog ops;
-  Block terms{1'000};
-  Block op_ids{1'000};
+  OpHistory ops;
+  NumberBlock terms{1'000};
+  NumberBlock op_ids{1'000};
   StandBack stand_back{model, desk, op_ids};
-  Records records{desk};
-  Journal journal{desk};
+  ElectionRecords records{desk};
+  OpJournal journal{desk};
   Refusals refusals{model, desk};
   Publisher publisher{model, desk, refusals};
-  Watch watch{model, desk};
-  StatusQuestions status_questions{model, desk, watch};
+  TabletMonitor monitor{model, desk};
+  StatusQuestions status_questions{model, desk, monitor};
   Elections elections{model, desk, ops, publisher, records, terms, journal};
   Cleanup cleanup{model, desk, journal};
   Operations operations{model, desk, ops, publisher, journal, cleanup};
@@ -107,14 +107,14 @@ std::vector<Command> Brain::step(Instant now, const Event& event) {
 }
 
 const Model& Brain::model() const { return parts_->model; }
-const OpLog& Brain::ops() const { return parts_->ops; }
+const OpHistory& Brain::ops() const { return parts_->ops; }
 bool Brain::active() const { return parts_->stand_back.active(); }
 std::int64_t Brain::epoch() const { return parts_->stand_back.epoch(); }
 bool Brain::auto_failover() const { return parts_->stand_back.auto_failover(); }
 bool Brain::switch_read() const { return parts_->stand_back.switch_read(); }
 const std::string& Brain::switched_by() const { return parts_->stand_back.switched_by(); }
 bool Brain::cluster_read() const { return parts_->stand_back.cluster_read(); }
-std::uint64_t Brain::needless_verdicts() const { return parts_->watch.needless_verdicts(); }
+std::uint64_t Brain::needless_verdicts() const { return parts_->monitor.needless_verdicts(); }
 std::vector<Hold> Brain::holds() const { return parts_->elections.holds(); }
 
 std::vector<StandsBack> Brain::stands_back(Instant now) const {
@@ -139,7 +139,7 @@ std::vector<WouldDo> Brain::Parts::would_do() const {
 
 void Brain::Parts::take(const Event& event) {
   std::visit(Overload{
-                 [&](const TabletsListed& e) { watch.listed(e); },
+                 [&](const TabletsListed& e) { monitor.listed(e); },
                  [&](const TablesListed& e) { tables.listed(e); },
                  [&](const TableRead& e) { take_table(e); },
                  [&](const TableUnreadable& e) { tables.unreadable(e); },
@@ -173,10 +173,10 @@ void Brain::Parts::take(const Event& event) {
                    elections.record_written();
                  },
                  [&](const JournalWritten& e) { take_journal(e); },
-                 [&](const ConnectionLost& e) { watch.connection_lost(e.tablet); },
+                 [&](const ConnectionLost& e) { monitor.connection_lost(e.tablet); },
                  [&](const TimerFired& e) { timer_fired(e); },
                  [&](const LoopStalled& e) {
-                   watch.stalled();
+                   monitor.stalled();
                    elections.stalled(e.duration);
                  },
                  [&](const StatusAsked& e) { status_questions.asked(e); },
@@ -191,7 +191,7 @@ void Brain::Parts::take(const Event& event) {
 
 void Brain::Parts::take_table(const TableRead& e) {
   if (!tables.read(e)) return;
-  watch.tables_changed();
+  monitor.tables_changed();
   treatments.rows_changed();
   takeover.table_was_read();
 }
@@ -248,7 +248,7 @@ void Brain::Parts::lock_gained(const LockGained& e) {
     for (const Kept& kept : partition.replicas) model.keep(partition.at, kept);
   }
   takeover.start(e);
-  watch.start();
+  monitor.start();
   status_questions.start();
   cleanup.start();
   refusals.start();
@@ -273,7 +273,7 @@ void Brain::Parts::lock_lost(const LockLost& e) {
   takeover.stop();
   copies.stop();
   lost_rows.stop();
-  watch.stop();
+  monitor.stop();
   status_questions.stop();
   terms.void_all();
   op_ids.void_all();
@@ -290,20 +290,20 @@ void Brain::Parts::tablet_answered(TabletAnswered e) {
   const auto route = desk.close(e.id);
   if (!route) return;  // Nobody waits for it any more.
   // What changed something was told to a process that was known to be ours. Everything else may
-  // have been answered by anybody: whoever asked has heard nothing then (SAFETY 21). The watch
+  // have been answered by anybody: whoever asked has heard nothing then (SAFETY 21). The monitor
   // finds out who it is, so it hears all of it.
-  const bool finds_out = Watch::asked_who_it_is(*route);
+  const bool finds_out = TabletMonitor::asked_who_it_is(*route);
   const auto tablet = model.find_tablet(e.tablet);
-  if (!finds_out && tablet && holdings_of(model, e.answer).others) watch.names_others(*tablet);
+  if (!finds_out && tablet && holdings_of(model, e.answer).others) monitor.names_others(*tablet);
   if (e.answer.answered() && !route->changes && !finds_out && !counts(model, e.tablet, route->at)) {
     e.answer = {};
     e.answer.transport = Transport::kStranger;
     e.answer.text = "whoever answers there is not known to be this cluster's";
   }
-  if (tablet) watch.heard(*tablet, *route, e.answer);
+  if (tablet) monitor.heard(*tablet, *route, e.answer);
   pass_on(*route, e.answer);
   // Also where whoever asked does not want to know any more: so much the replica had (SAFETY 2, 6).
-  // The watch has taken what it asked for itself.
+  // The monitor has taken what it asked for itself.
   if (!tablet || finds_out) return;
   for (const ReplicaStatus& status : e.answer.replicas) {
     model.remember_offset(status.at, *tablet, status, route->asked_at);
@@ -312,8 +312,8 @@ void Brain::Parts::tablet_answered(TabletAnswered e) {
 
 void Brain::Parts::pass_on(const Route& route, const Answer& answer) {
   switch (route.owner) {
-    case Route::Owner::kWatch:
-      return watch.answered(route, answer);
+    case Route::Owner::kTabletMonitor:
+      return monitor.answered(route, answer);
     case Route::Owner::kElections:
       return elections.answered(route, answer);
     case Route::Owner::kOperations:
@@ -333,8 +333,8 @@ void Brain::Parts::timer_fired(const TimerFired& e) {
   const auto route = desk.close(e.id);
   if (!route) return;
   switch (route->owner) {
-    case Route::Owner::kWatch:
-      return watch.timer(*route);
+    case Route::Owner::kTabletMonitor:
+      return monitor.timer(*route);
     case Route::Owner::kElections:
       return elections.timer(*route);
     case Route::Owner::kOperations:
@@ -367,7 +367,7 @@ void Brain::Parts::settle() {
   int round = 0;
   do {
     CHECK(++round <= kMostRounds);
-    watch.judge_all();
+    monitor.judge_all();
     for (TabletAnswered& e : std::exchange(desk.withheld, {})) tablet_answered(std::move(e));
     collect();
     for (const PartitionKey at : std::exchange(dirty_, {})) diagnose_again(at);
@@ -386,7 +386,7 @@ void Brain::Parts::settle() {
 void Brain::Parts::collect() {
   dirty_.merge(std::exchange(tables.changed, {}));
   dirty_.merge(std::exchange(takeover.changed, {}));
-  dirty_.merge(std::exchange(watch.changed, {}));
+  dirty_.merge(std::exchange(monitor.changed, {}));
   dirty_.merge(std::exchange(publisher.changed, {}));
   dirty_.merge(std::exchange(refusals.changed, {}));
   dirty_.merge(std::exchange(cleanup.changed, {}));
@@ -401,7 +401,7 @@ void Brain::Parts::collect() {
 }
 
 bool Brain::Parts::is_settled() const {
-  return dirty_.empty() && watch.changed.empty() && publisher.changed.empty() &&
+  return dirty_.empty() && monitor.changed.empty() && publisher.changed.empty() &&
          refusals.changed.empty() && copies.changed.empty() && reconciliation.changed.empty() &&
          elections.ended.empty() && elections.holds_changed.empty() && operations.ended.empty() &&
          desk.withheld.empty();
@@ -412,7 +412,7 @@ void Brain::Parts::mark_strays(Partition& p) {
   const Replica* leader = p.leader();
   if (!leader) return;
   for (Replica& r : p.replicas) {
-    if (r.is_alive && &r != leader && is_ahead(*leader, r)) r.strayed = true;
+    if (r.is_alive && &r != leader && is_ahead(*leader, r)) r.diverged = true;
   }
 }
 

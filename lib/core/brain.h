@@ -1,7 +1,8 @@
 // The brain: decides everything, does nothing. It is told facts and answers with commands; it has
 // no clock, no I/O, no log and no thread, so that the same facts always give the same decisions.
 // It wires its parts and passes each fact on to the one that it concerns:
-//   Watch           what each tablet is worth: evidence, verdicts, its words; StatusQuestions: the
+//   TabletMonitor           what each tablet is worth: evidence, verdicts, its words;
+//   StatusQuestions: the
 //                   same asked anew when somebody wants to see it
 //   TableFacts      what was read of the tables; StandBack: whether anything may be changed now
 //   diagnose()      what is wrong with a partition; Treatments: which op helps, and when
@@ -10,7 +11,8 @@
 //   Reconciliation  tablets that contradict the rows and that no op sees to
 //   Publisher       metadata changes that are ready, in as few multis as possible; Refusals: tables
 //                   that ZooKeeper does not take; LastOffsets, LostRows: changes without an op
-//   Records, Journal  what a successor must know; Takeover: what predecessors left; Cleanup: what
+//   ElectionRecords, OpJournal  what a successor must know; Takeover: what predecessors left;
+//   Cleanup: what
 //                   ops left on tablets; Reserving: terms and op ids, ahead of need
 #pragma once
 
@@ -25,7 +27,7 @@
 #include "lib/core/api/event.h"
 #include "lib/core/api/hold.h"
 #include "lib/core/cluster/model.h"
-#include "lib/core/cluster/op_log.h"
+#include "lib/core/cluster/op_history.h"
 #include "lib/core/guards/stand_back.h"
 
 namespace failoverd::core {
@@ -49,7 +51,7 @@ class Brain {
 
   // --- For showing. Valid until the next step.
   const Model& model() const;
-  const OpLog& ops() const;
+  const OpHistory& ops() const;
   bool active() const;         // Holds the lock.
   std::int64_t epoch() const;  // 0: never held the lock.
   bool auto_failover() const;

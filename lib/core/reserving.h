@@ -5,7 +5,7 @@
 #include "lib/core/api/desk.h"
 #include "lib/core/api/event.h"
 #include "lib/core/cluster/model.h"
-#include "lib/core/durable/blocks.h"
+#include "lib/core/durable/number_block.h"
 #include "lib/core/election/elections.h"
 #include "lib/core/guards/stand_back.h"
 
@@ -14,7 +14,7 @@ namespace failoverd::core {
 class Reserving {
  public:
   Reserving(const Model& model, Desk& desk, const StandBack& stand_back, Elections& elections,
-            Block& terms, Block& op_ids)
+            NumberBlock& terms, NumberBlock& op_ids)
       : model_(model),
         desk_(desk),
         stand_back_(stand_back),
@@ -34,8 +34,8 @@ class Reserving {
   Desk& desk_;
   const StandBack& stand_back_;
   Elections& elections_;
-  Block& terms_;
-  Block& op_ids_;
+  NumberBlock& terms_;
+  NumberBlock& op_ids_;
   Instant not_before_;
 };
 

@@ -59,16 +59,17 @@ bool TableFacts::read(const TableRead& e) {
 }
 
 void TableFacts::somebody_named_a_leader(PartitionKey at, Partition& p) {
-  const bool later = p.begun_term && !p.terms.empty() && p.terms.back().term >= *p.begun_term;
+  const bool later =
+      p.unfinished_term && !p.terms.empty() && p.terms.back().term >= *p.unfinished_term;
   if (later) {
-    p.begun_term.reset();
-    p.begun_restart = false;
+    p.unfinished_term.reset();
+    p.unfinished_restart = false;
     if (p.op == 0) records_.done(at);
   }
   // A publish whose answer was lost was written after all: whoever is named there was told to lead,
   // and need not be told to follow first (SAFETY 5).
   for (Replica& r : p.replicas) {
-    if (r.leads() && r.may_lead_term == p.published_term()) r.may_lead_term.reset();
+    if (r.leads() && r.in_doubt_term == p.published_term()) r.in_doubt_term.reset();
   }
 }
 

@@ -6,7 +6,7 @@
 #include "lib/core/api/desk.h"
 #include "lib/core/api/event.h"
 #include "lib/core/cluster/model.h"
-#include "lib/core/durable/records.h"
+#include "lib/core/durable/election_records.h"
 #include "lib/core/durable/refusals.h"
 #include "lib/core/election/elections.h"
 #include "lib/core/guards/stand_back.h"
@@ -15,8 +15,8 @@ namespace failoverd::core {
 
 class TableFacts {
  public:
-  TableFacts(Model& model, Desk& desk, Records& records, Refusals& refusals, Elections& elections,
-             const StandBack& stand_back)
+  TableFacts(Model& model, Desk& desk, ElectionRecords& records, Refusals& refusals,
+             Elections& elections, const StandBack& stand_back)
       : model_(model),
         desk_(desk),
         records_(records),
@@ -39,7 +39,7 @@ class TableFacts {
 
   Model& model_;
   Desk& desk_;
-  Records& records_;
+  ElectionRecords& records_;
   Refusals& refusals_;
   Elections& elections_;
   const StandBack& stand_back_;

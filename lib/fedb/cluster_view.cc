@@ -175,7 +175,7 @@ void ClusterView::complain_once(const std::string& name, const std::string& line
   constexpr std::size_t kMostOfName = 100;
   if (std::exchange(complained_[name], line) == line) return;
   const bool cut = name.size() > kMostOfName;
-  complain("nodes/" + name.substr(0, kMostOfName) + (cut ? "..." : "") + ": " + line);
+  on_warning("nodes/" + name.substr(0, kMostOfName) + (cut ? "..." : "") + ": " + line);
 }
 
 void ClusterView::tablets_read(std::uint64_t round) {

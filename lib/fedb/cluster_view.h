@@ -1,7 +1,7 @@
 // Reads the cluster from ZooKeeper and keeps watching it: tablets, tables, nameservers. Every
 // change becomes an event with the whole new state of what changed; nothing is decided and nothing
 // is written here. Keeps the bytes of every table, so that an edit can be applied to them. Owned by
-// the hands; one thread.
+// the driver; one thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -42,7 +42,7 @@ class ClusterView {
 
   // Called with a line for the log about a child of nodes/ that is not as it should be: once, and
   // again when it has been away or is another one.
-  std::function<void(const std::string&)> complain = [](const std::string&) {};
+  std::function<void(const std::string&)> on_warning = [](const std::string&) {};
 
   // Call from Session::on_state at every kConnected: reads what is not known to be watched.
   void connected(bool new_session);

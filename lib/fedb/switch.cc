@@ -99,10 +99,10 @@ void Switch::value_read(Code code, const std::string& value) {
       in_force_ = parsed;
       tell_(core::SwitchRead{*parsed, by_});
     } else {
-      complain(paths_.auto_failover() + ": \"" + first_line(value).substr(0, 40) +
-               "\" is neither true nor false; " +
-               (in_force_ ? "what was read before holds" : "nothing is done until it is") +
-               ": write true or false");
+      on_warning(paths_.auto_failover() + ": \"" + first_line(value).substr(0, 40) +
+                 "\" is neither true nor false; " +
+                 (in_force_ ? "what was read before holds" : "nothing is done until it is") +
+                 ": write true or false");
     }
   }
   compare_with_remembered();

@@ -3,7 +3,7 @@
 // something else than it said before changes the switch; a file that never had the key and gets it
 // does. A daemon that has never read a file before changes nothing. Value of the znode: "true" or
 // "false", then a line "by <who>"; of a daemon's: "true", "false", or "none" where its file did not
-// say. Owned by the hands; one thread.
+// say. Owned by the driver; one thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -30,7 +30,7 @@ class Switch {
   Switch& operator=(const Switch&) = delete;
 
   // One line about a value that is neither true nor false. Must be set.
-  std::function<void(std::string)> complain;
+  std::function<void(std::string)> on_warning;
 
   // Reads it and watches it from now on.
   void connected(bool new_session);

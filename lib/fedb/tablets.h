@@ -3,7 +3,7 @@
 // Never retries. What changes something is sent over a connection that stands, if it is allowed at
 // that moment, or not at all: until one is made the lock may be lost (SAFETY 14), and whoever
 // listens at its other end is not the one that the brain has heard (SAFETY 21). The brain is told
-// of every connection that ends before another one is made. Owned by the hands; one thread.
+// of every connection that ends before another one is made. Owned by the driver; one thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "lib/core/durable/blocks.h"
+#include "lib/core/durable/number_block.h"
 
 namespace failoverd::fedb {
 namespace {
@@ -66,13 +66,14 @@ struct ZnodeMetadata::Publishing {
 
 ZnodeMetadata::ZnodeMetadata(boost::asio::io_context& io, zookeeper::Session& session,
                              const zookeeper::Session::Options& servers, Paths paths,
-                             Numbering numbering, ClusterView& view, Throne& throne, Tell tell)
+                             Numbering numbering, ClusterView& view, Leadership& leadership,
+                             Tell tell)
     : io_(io),
       session_(session),
       paths_(std::move(paths)),
       numbering_(numbering),
       view_(view),
-      throne_(throne),
+      leadership_(leadership),
       tell_(std::move(tell)),
       trial_(io, servers) {}
 
@@ -86,11 +87,11 @@ void ZnodeMetadata::failed_later(std::function<void()> tell) {
 
 // Every multi begins with the epoch check: result 0 is the check's.
 void ZnodeMetadata::multi(std::vector<Op> ops, zookeeper::Session::MultiDone done) {
-  ops.insert(ops.begin(), throne_.epoch_check());
+  ops.insert(ops.begin(), leadership_.epoch_check());
   session_.multi(std::move(ops), guarded([this, done = std::move(done)](
                                              Code code, const std::vector<OpResult>& results) {
                    if (!results.empty() && results[0].code == Code::kBadVersion) {
-                     throne_.epoch_is_not_ours();
+                     leadership_.epoch_is_not_ours();
                    }
                    done(code, results);
                  }));
@@ -114,8 +115,8 @@ void ZnodeMetadata::begin(const core::LockGained& left) {
 void ZnodeMetadata::publish(const core::Publish& command) {
   using Outcome = core::Published::Outcome;
   core::Published refused{command.id, Outcome::kFailed, {}, ""};
-  if (!throne_.may_change()) {
-    refused.outcome = throne_.gained() ? Outcome::kFailed : Outcome::kNotHeld;
+  if (!leadership_.may_change()) {
+    refused.outcome = leadership_.gained() ? Outcome::kFailed : Outcome::kNotHeld;
     refused.why = "no lock or no fresh contact with ZooKeeper";
   }
   Publishing sent;
@@ -125,7 +126,7 @@ void ZnodeMetadata::publish(const core::Publish& command) {
     keep(edit, sent);
   }
   for (const auto& k : sent.kept) sent.ops.push_back(kept_op(k.tid, k.all));
-  if (!throne_.may_change() || !refused.conflicts.empty() || is_too_long(sent, refused)) {
+  if (!leadership_.may_change() || !refused.conflicts.empty() || is_too_long(sent, refused)) {
     boost::asio::post(io_, guarded([this, refused] {
                         tell_(refused);
                         for (const std::string& znode : refused.conflicts) view_.read_again(znode);
@@ -142,7 +143,7 @@ void ZnodeMetadata::publish(const core::Publish& command) {
 
 Op ZnodeMetadata::kept_op(std::uint32_t tid, const KeptTable& kept) const {
   const std::string path = paths_.replicas() + "/" + std::to_string(tid);
-  std::string bytes = to_bytes(kept, throne_.left_by_newer(path));
+  std::string bytes = to_bytes(kept, leadership_.left_by_newer(path));
   return kept_znodes_.contains(tid) ? Op::set(path, std::move(bytes), -1)
                                     : Op::create(path, std::move(bytes));
 }
@@ -151,7 +152,7 @@ Op ZnodeMetadata::kept_op(std::uint32_t tid, const KeptTable& kept) const {
 // as a whole: the longest of the tables is why.
 bool ZnodeMetadata::is_too_long(const Publishing& sent, core::Published& refused) const {
   constexpr std::size_t kNotify = 256;
-  std::size_t bytes = throne_.epoch_check().bytes() + kNotify;
+  std::size_t bytes = leadership_.epoch_check().bytes() + kNotify;
   for (const Op& op : sent.ops) bytes += op.bytes();
   if (bytes <= session_.longest_request() || sent.written.empty()) return false;
   const auto longest = std::max_element(
@@ -274,14 +275,14 @@ void ZnodeMetadata::not_published(const Publishing& sent, const std::vector<OpRe
 
 void ZnodeMetadata::try_table(const core::TryTable& command) {
   const TableValue* known = view_.table(command.znode);
-  if (!throne_.gained() || !known || known->version != command.version) {
+  if (!leadership_.gained() || !known || known->version != command.version) {
     boost::asio::post(io_, guarded([this, command] {
                         table_tried(command, 0, {PublishTrial::Outcome::kUnknown, {}, {}});
                       }));
     return;
   }
   const auto kept = kept_.find(command.tid);
-  std::vector<Op> ops = {throne_.epoch_check(),
+  std::vector<Op> ops = {leadership_.epoch_check(),
                          Op::set(paths_.at(command.znode), known->value, command.version),
                          kept_op(command.tid, kept == kept_.end() ? KeptTable{} : kept->second)};
   const std::size_t bytes = PublishTrial::fill_up(ops, 1, command.bytes);
@@ -370,11 +371,11 @@ void ZnodeMetadata::raise(Counter counter) {
 void ZnodeMetadata::raised_from(const Counter& counter, bool exists, const std::string& value,
                                 std::int32_t version) {
   const auto now = exists && !value.empty() ? number_in(value) : 0;
-  if (!now || *now > core::Block::kHighest) {
+  if (!now || *now > core::NumberBlock::kHighest) {
     const std::string line =
         counter.path + ": \"" + value.substr(0, 40) + "\" is not a decimal number of at most " +
-        std::to_string(core::Block::kHighest) + "; no number is given out until it is";
-    if (std::exchange(complaint_, line) != line) complain(line);
+        std::to_string(core::NumberBlock::kHighest) + "; no number is given out until it is";
+    if (std::exchange(complaint_, line) != line) on_warning(line);
     failed_later([counter] { counter.done(false, 0, 0); });
     return;
   }
@@ -392,7 +393,7 @@ void ZnodeMetadata::raised_from(const Counter& counter, bool exists, const std::
 
 void ZnodeMetadata::write_record(const core::WriteRecord& command) {
   const std::string path = paths_.elections() + "/" + command.record.name;
-  const std::string bytes = to_bytes(command.record, throne_.left_by_newer(path));
+  const std::string bytes = to_bytes(command.record, leadership_.left_by_newer(path));
   const auto told = [this, id = command.id](bool ok) {
     if (ok) return tell_(core::RecordWritten{id, true});
     failed_later([this, id] { tell_(core::RecordWritten{id, false}); });
@@ -423,7 +424,7 @@ void ZnodeMetadata::write_journal(const core::WriteJournal& command) {
   std::vector<std::string> names;
   const auto write = [&](const std::string& name, const auto& entry) {
     const std::string path = paths_.ops() + "/" + name;
-    const std::string bytes = to_bytes(entry, throne_.left_by_newer(path));
+    const std::string bytes = to_bytes(entry, leadership_.left_by_newer(path));
     ops.push_back(op_znodes_.contains(name) ? Op::set(path, bytes, -1) : Op::create(path, bytes));
     names.push_back(name);
   };

@@ -1,7 +1,7 @@
 // Writes the cluster's metadata into its znodes, as the holder of the lock: tables, terms, op ids,
 // and what successors need: records of elections and ops, what is kept of replicas. Every write
 // checks the epoch in the same multi and compares versions; nothing is retried here, and a lost
-// answer is told as unknown (SAFETY 14, 17). Owned by the hands; one thread.
+// answer is told as unknown (SAFETY 14, 17). Owned by the driver; one thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -15,10 +15,10 @@
 #include "lib/core/api/command.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/cluster_view.h"
-#include "lib/fedb/journal.h"
+#include "lib/fedb/leadership.h"
 #include "lib/fedb/paths.h"
 #include "lib/fedb/publish_trial.h"
-#include "lib/fedb/throne.h"
+#include "lib/fedb/record_codec.h"
 #include "lib/zookeeper/session.h"
 
 namespace failoverd::fedb {
@@ -30,13 +30,13 @@ class ZnodeMetadata {
   // servers: as the session has them, for connections of their own.
   ZnodeMetadata(boost::asio::io_context& io, zookeeper::Session& session,
                 const zookeeper::Session::Options& servers, Paths paths, Numbering numbering,
-                ClusterView& view, Throne& throne, Tell tell);
+                ClusterView& view, Leadership& leadership, Tell tell);
   ~ZnodeMetadata();
   ZnodeMetadata(const ZnodeMetadata&) = delete;
   ZnodeMetadata& operator=(const ZnodeMetadata&) = delete;
 
   // One line about a counter's znode that is no number. Must be set.
-  std::function<void(std::string)> complain;
+  std::function<void(std::string)> on_warning;
 
   // We act now: what is kept of replicas is what was read.
   void begin(const core::LockGained& left);
@@ -93,7 +93,7 @@ class ZnodeMetadata {
   const Paths paths_;
   const Numbering numbering_;
   ClusterView& view_;
-  Throne& throne_;
+  Leadership& leadership_;
   Tell tell_;
   PublishTrial trial_;
   std::string complaint_;     // The latest: said once, not at every attempt.

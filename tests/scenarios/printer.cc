@@ -56,7 +56,7 @@ void Printer::show_trial(const Daemon& d, const core::TableTried& e) {
 void Printer::commanded(const Daemon& d, const core::Command& command) {
   if (const auto* note = std::get_if<core::Note>(&command)) {
     timed(d.name() + ' ' + to_text(note->severity) + ": " + note->text);
-  } else if (const auto* op = std::get_if<core::OpEnded>(&command)) {
+  } else if (const auto* op = std::get_if<core::CountOp>(&command)) {
     timed(d.name() + " op " + std::to_string(op->id) + ' ' + to_text(op->type) + ' ' +
           to_text(op->status));
   } else if (const auto* show = std::get_if<core::ShowStatus>(&command)) {
@@ -75,8 +75,8 @@ void Printer::show_tables(const Daemon& d, core::RequestId id) {
       std::string text;
       for (const core::Replica& r : p.replicas) {
         text += (text.empty() ? ": " : " | ") + model.tablet(r.tablet).endpoint + " offset " +
-                std::to_string(r.word.offset);
-        const Instant heard = r.word.heard_at.value_or(asked_at);
+                std::to_string(r.report.offset);
+        const Instant heard = r.report.heard_at.value_or(asked_at);
         if (heard >= asked_at) continue;
         text += " of " + std::to_string(static_cast<int>(milliseconds(asked_at - heard))) +
                 " ms before";

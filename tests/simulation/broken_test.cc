@@ -362,7 +362,7 @@ TEST(Broken, MiscountsWhatIsLost) {
       "lost entries are counted exactly",
       [](World& world) {
         world.tamper.command = [](Daemon&, core::Command& command) {
-          if (auto* lost = std::get_if<core::EntriesLost>(&command)) ++lost->count;
+          if (auto* lost = std::get_if<core::CountLost>(&command)) ++lost->count;
           return true;
         };
       },
@@ -375,7 +375,7 @@ TEST(Broken, KeepsLossesToItself) {
       "lost entries are counted exactly",
       [](World& world) {
         world.tamper.command = [](Daemon&, core::Command& command) {
-          return !std::holds_alternative<core::EntriesLost>(command);
+          return !std::holds_alternative<core::CountLost>(command);
         };
       },
       500);

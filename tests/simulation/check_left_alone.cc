@@ -84,7 +84,7 @@ class NoProbeOfARefusedTable : public Listener {
     if (ledger_.is_recovery(probe->at, probe->term)) return;
     const auto first = ledger_.first_probe_since_publish(probe->at);
     const auto* p = daemon.brain().model().partition(probe->at);
-    const bool was_begun = (first && *first < now()) || !p || p->begun_term;
+    const bool was_begun = (first && *first < now()) || !p || p->unfinished_term;
     if (!was_begun) broken("an election of " + at(probe->at) + " begins, which ZooKeeper refuses");
   }
 

@@ -248,7 +248,7 @@ class WaitsForBetter : public Listener {
     // died: nobody can tell it from one that has restarted.
     const core::Partition* known = index ? model.partition(promote.at) : nullptr;
     const core::Replica* r = known ? known->on(*index) : nullptr;
-    if (r && r->word.asked_at && !r->word.held && r->word.other.empty()) return true;
+    if (r && r->report.asked_at && !r->report.held && r->report.other.empty()) return true;
     const core::OpRecord* op = op_of(daemon, promote.at);
     if (!op) return false;
     const auto empty = empty_.find({daemon.name(), tablet, promote.at});

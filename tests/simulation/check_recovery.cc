@@ -367,9 +367,9 @@ class LostEntriesAreCounted : public Checker {
       for (const core::BegunOp& op : journal->begun) {
         if (!op.lost_entries) unknown_.insert(op.id);  // Nobody can know, and nobody says so.
       }
-    } else if (const auto* lost = std::get_if<core::EntriesLost>(&command)) {
+    } else if (const auto* lost = std::get_if<core::CountLost>(&command)) {
       claim(*lost);
-    } else if (const auto* ended = std::get_if<core::OpEnded>(&command)) {
+    } else if (const auto* ended = std::get_if<core::CountOp>(&command)) {
       if (ended->status == core::OpStatus::kDone) done(ended->id);
     }
   }
@@ -393,7 +393,7 @@ class LostEntriesAreCounted : public Checker {
   }
 
   // A successor that finds it in the journal may say it once more.
-  void claim(const core::EntriesLost& lost) {
+  void claim(const core::CountLost& lost) {
     std::string dropped;
     bool fits = false;
     for (auto& [op, d] : drops_) {

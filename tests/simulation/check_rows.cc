@@ -183,7 +183,7 @@ class LostFollowersDie : public Checker {
   bool is_led(core::PartitionKey key, const core::PartitionShape& p) const {
     const core::Row* leader = leader_of(p);
     const auto* known = daemon_->brain().model().partition(key);
-    if (!leader || p.terms.empty() || !known || known->begun_term) return false;
+    if (!leader || p.terms.empty() || !known || known->unfinished_term) return false;
     for (const auto& [id, op] : daemon_->brain().ops().running()) {
       if (op.at == key && core::is_election(op.type)) return false;
     }

@@ -130,9 +130,9 @@ void Daemon::carry_out(const core::Command& command) {
                  [&](const core::ReadTable& c) { read(Keeper::kTable + c.znode); },
                  [](const core::ShowStatus&) {},
                  [](const core::Note&) {},
-                 [](const core::Measure&) {},
-                 [](const core::OpEnded&) {},
-                 [](const core::EntriesLost&) {},
+                 [](const core::CountFailover&) {},
+                 [](const core::CountOp&) {},
+                 [](const core::CountLost&) {},
                  [](const core::EntriesGivenUp&) {},
              },
              command);

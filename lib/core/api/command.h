@@ -1,4 +1,4 @@
-// What the brain wants done, in the imperative. The hands carry commands out in the order given,
+// What the brain wants done, in the imperative. The driver carries commands out in the order given,
 // never wait for one before the next, and answer those that ask with one event of the same id.
 #pragma once
 
@@ -137,7 +137,7 @@ struct Note {
 };
 
 // One partition got a new leader: how long each phase took.
-struct Measure {
+struct CountFailover {
   PartitionKey at;
   Duration detect{};   // First sign to verdict.
   Duration elect{};    // The op's begin to ChangeRole answered.
@@ -149,7 +149,7 @@ struct Measure {
 };
 
 // An op ended; for counters and histograms.
-struct OpEnded {
+struct CountOp {
   OpId id = 0;
   OpType type{};
   OpStatus status{};
@@ -157,14 +157,14 @@ struct OpEnded {
 };
 
 // A replica's log held entries that its partition's does not, and was dropped; for the counter.
-struct EntriesLost {
+struct CountLost {
   PartitionKey at;
   std::uint64_t count = 0;
 };
 
 // A leader was elected that lacks at least so many entries which a lost replica was last known to
 // hold (SAFETY 20); for the counter. Those that come back on that replica and are dropped then are
-// told as EntriesLost, too.
+// told as CountLost, too.
 struct EntriesGivenUp {
   PartitionKey at;
   std::uint64_t count = 0;
@@ -172,7 +172,7 @@ struct EntriesGivenUp {
 
 using Command = std::variant<CallTablet, Publish, TryTable, ReserveTerms, ReserveOpIds, WriteRecord,
                              DropRecord, WriteJournal, SetTimer, ReadTable, ShowStatus, Note,
-                             Measure, OpEnded, EntriesLost, EntriesGivenUp>;
+                             CountFailover, CountOp, CountLost, EntriesGivenUp>;
 
 const char* to_text(Severity);
 // One stable line.

@@ -19,9 +19,9 @@ namespace failoverd::core {
 // Who asked, about what. `key` and `what` mean what their owner says.
 struct Route {
   enum class Owner : std::uint8_t {
-    kWatch,       // key: tablet.
-    kElections,   // key: op.
-    kOperations,  // key: op.
+    kTabletMonitor,  // key: tablet.
+    kElections,      // key: op.
+    kOperations,     // key: op.
     kPublisher,
     kRefusals,
     kTerms,

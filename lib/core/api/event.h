@@ -1,4 +1,4 @@
-// Facts that the hands tell the brain: what happened, in the past tense. A command that asks is
+// Facts that the driver tells the brain: what happened, in the past tense. A command that asks is
 // answered by exactly one event with its id, time-outs included; late answers are ignored.
 #pragma once
 

@@ -318,20 +318,20 @@ std::string to_text(const Command& command) {
           [](const Note& c) {
             return std::string{"note "} + to_text(c.severity) + " " + c.kind + ": " + c.text;
           },
-          [](const Measure& c) {
+          [](const CountFailover& c) {
             return "measure " + to_text(c.at) + " detect=" + milliseconds_text(c.detect) +
                    " elect=" + milliseconds_text(c.elect) +
                    " publish=" + milliseconds_text(c.publish) +
                    " total=" + milliseconds_text(c.total) +
                    (c.possible_loss ? " loss<=" + number(*c.possible_loss) : "");
           },
-          [](const EntriesLost& c) {
+          [](const CountLost& c) {
             return "entries-lost " + to_text(c.at) + " " + number(c.count);
           },
           [](const EntriesGivenUp& c) {
             return "entries-given-up " + to_text(c.at) + " " + number(c.count);
           },
-          [](const OpEnded& c) {
+          [](const CountOp& c) {
             return "op-ended " + number(c.id) + " " + to_text(c.type) + " " + to_text(c.status) +
                    " took=" + milliseconds_text(c.took);
           },

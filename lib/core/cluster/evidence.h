@@ -1,5 +1,5 @@
-// What was seen of a tablet, and what it is worth by that: data of the model. Watch collects the
-// evidence, judge() makes the verdict of it.
+// What was seen of a tablet, and what it is worth by that: data of the model. TabletMonitor
+// collects the evidence, judge() makes the verdict of it.
 #pragma once
 
 #include <optional>

@@ -24,10 +24,10 @@ std::optional<std::string> why_not_ours(const Model& model, const Endpoint& endp
   }
   const Partition* p = at ? model.partition(*at) : nullptr;
   const Replica* r = p ? p->on(*i) : nullptr;
-  if (r && !r->word.other.empty()) {
-    return endpoint + " holds table \"" + r->word.other + "\" under " + to_text(*at);
+  if (r && !r->report.other.empty()) {
+    return endpoint + " holds table \"" + r->report.other + "\" under " + to_text(*at);
   }
-  if (t.znode_vouches() || (r && t.identity == Identity::kOurs && r->word.held)) {
+  if (t.znode_vouches() || (r && t.identity == Identity::kOurs && r->report.held)) {
     return std::nullopt;
   }
   return endpoint + (t.evidence.registered ? "'s znode may be a dead process's" : " has no znode") +

@@ -98,8 +98,8 @@ std::optional<std::string> Model::put_table(const TableShape& shape, Instant now
     Table& back = tables_.emplace(shape.tid, std::move(aside.mapped())).first->second;
     for (auto& [pid, p] : back.partitions) {
       for (Replica& r : p.replicas) {  // Nobody has asked for it meanwhile.
-        r.row_seen_at = now;
-        r.word.held_since.reset();
+        r.row_since = now;
+        r.report.held_since.reset();
       }
     }
   }
@@ -111,7 +111,7 @@ std::optional<std::string> Model::put_table(const TableShape& shape, Instant now
   const bool renamed = !table.shape.name.empty() && table.shape.name != shape.name;
   for (auto& [pid, p] : table.partitions) {
     for (Replica& r : p.replicas) {
-      if (renamed) r.word = {};
+      if (renamed) r.report = {};
     }
   }
   table.shape = shape;
@@ -144,9 +144,9 @@ void Model::place(const TableShape& shape, Table& table, Instant now) {
       if (known != before.end()) replica = *known;
       const bool same = known != before.end() && known->is_leader == row.is_leader &&
                         known->is_alive == row.is_alive;
-      if (!same) replica.row_seen_at = now;
-      if (!same && row.is_alive) replica.word.moved_at = now;  // It begins to follow.
-      if (row.is_alive) replica.let_go = false;
+      if (!same) replica.row_since = now;
+      if (!same && row.is_alive) replica.report.offset_changed_at = now;  // It begins to follow.
+      if (row.is_alive) replica.detached = false;
       replica.tablet = tablet;
       replica.is_leader = row.is_leader;
       replica.is_alive = row.is_alive;
@@ -172,7 +172,7 @@ void Model::put_aside(const std::string& znode) {
     table.mapped().refusal.reset();
     for (auto& [pid, p] : table.mapped().partitions) {
       p.op = 0;  // Whatever works on it ends.
-      for (Replica& r : p.replicas) r.asked_about = false;
+      for (Replica& r : p.replicas) r.question_open = false;
     }
     aside_.insert_or_assign(znode, std::move(table.mapped()));
   }
@@ -243,7 +243,7 @@ std::size_t Model::kept_bytes(std::uint32_t tid) const {
 std::optional<Offset> Model::known_offset(PartitionKey at, const Replica& r) const {
   const Kept* of = kept(at, tablet(r.tablet).endpoint);
   std::optional<Offset> known = of ? of->last_offset : std::nullopt;
-  if (r.word.heard_at) known = std::max(known.value_or(0), r.word.offset);
+  if (r.report.heard_at) known = std::max(known.value_or(0), r.report.offset);
   return known;
 }
 
@@ -252,8 +252,8 @@ std::optional<Offset> Model::known_offset(PartitionKey at, const Replica& r) con
 Kept Model::what_to_keep(const Partition& p, const Replica& r) const {
   Kept kept;
   kept.endpoint = tablet(r.tablet).endpoint;
-  kept.followed = r.may_lead_term || r.strayed ? 0 : p.published_term();
-  if (r.word.heard_at) kept.last_offset = r.word.offset;
+  kept.followed = r.in_doubt_term || r.diverged ? 0 : p.published_term();
+  if (r.report.heard_at) kept.last_offset = r.report.offset;
   return kept;
 }
 
@@ -263,32 +263,32 @@ void Model::remember_offset(PartitionKey at, TabletIndex tablet, const ReplicaSt
   Replica* r = p ? p->on(tablet) : nullptr;
   if (!r || !is_loaded(status.state)) return;
   if (!status.name.empty() && status.name != table(at.tid)->shape.name) return;  // SAFETY 21.
-  if (r->word.heard_at && *r->word.heard_at >= asked_at) return;  // A later question told.
-  if (r->word.offset != status.offset) r->word.moved_at = asked_at;
-  r->word.offset = status.offset;
-  r->word.heard_at = asked_at;
-  r->word.said_at.reset();
+  if (r->report.heard_at && *r->report.heard_at >= asked_at) return;  // A later question told.
+  if (r->report.offset != status.offset) r->report.offset_changed_at = asked_at;
+  r->report.offset = status.offset;
+  r->report.heard_at = asked_at;
+  r->report.said_at.reset();
 }
 
 void Model::heard_offset(PartitionKey at, TabletIndex tablet, Offset offset, Instant asked_at) {
   Partition* p = partition(at);
   Replica* r = p ? p->on(tablet) : nullptr;
-  if (!r || offset <= r->word.offset) return;
-  r->word.moved_at = asked_at;
-  r->word.offset = offset;
-  r->word.heard_at = asked_at;
-  r->word.said_at.reset();
+  if (!r || offset <= r->report.offset) return;
+  r->report.offset_changed_at = asked_at;
+  r->report.offset = offset;
+  r->report.heard_at = asked_at;
+  r->report.said_at.reset();
 }
 
 void Model::forget_what_was_begun() {
   for (auto& [tid, table] : tables_) {
     for (auto& [pid, p] : table.partitions) {
       p.op = 0;
-      p.begun_term.reset();
-      p.begun_restart = false;
+      p.unfinished_term.reset();
+      p.unfinished_restart = false;
       for (Replica& r : p.replicas) {
-        r.asked_about = r.let_go = r.strayed = r.unsent = false;
-        r.may_lead_term.reset();
+        r.question_open = r.detached = r.diverged = r.not_replicated = false;
+        r.in_doubt_term.reset();
         r.failures = 0;
         r.not_before = {};
       }
@@ -334,9 +334,9 @@ const char* to_text(Condition c) {
       return "unfinished election";
     case Condition::kFollowerLost:
       return "follower lost";
-    case Condition::kPretender:
+    case Condition::kTwoLeaders:
       return "two leaders";
-    case Condition::kStuck:
+    case Condition::kFollowerStalled:
       return "follower stands still";
     case Condition::kSingleLost:
       return "single replica lost";

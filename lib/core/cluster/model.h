@@ -24,7 +24,7 @@ namespace failoverd::core {
 using TabletIndex = std::uint32_t;
 
 // What a tablet last said of one replica (GetTableStatus).
-struct Word {
+struct ReplicaReport {
   bool held = false;  // It has the table in memory.
   // It holds a table of this name instead, under the same tid and pid: no word of ours (SAFETY 21).
   std::string other;
@@ -38,25 +38,25 @@ struct Word {
   std::optional<Instant> asked_at;    // When the question for it was sent. None: never heard.
   std::optional<Instant> held_since;  // Held without a gap that we could see.
   std::optional<Instant> led_until;   // Last said to be leader then.
-  Instant moved_at;                   // Its offset was last another one until then.
+  Instant offset_changed_at;          // Its offset was last another one until then.
 };
 
 struct Replica {
   TabletIndex tablet = 0;
   bool is_leader = false;  // The row.
   bool is_alive = false;   // The row.
-  Instant row_seen_at;     // Since when the row says so: an older word does not contradict it.
-  Word word;
+  Instant row_since;       // Since when the row says so: an older word does not contradict it.
+  ReplicaReport report;
   // It was sent ChangeRole(leader) without an answer, or so says a predecessor's record (SAFETY 5):
   // ChangeRole(follower) comes before anything else. Cleared when that was answered.
-  std::optional<Term> may_lead_term;
-  Offset may_lead_offset = 0;  // Its last offset before that term.
-  bool asked_about = false;    // A question about it, or an order to it, is under way.
+  std::optional<Term> in_doubt_term;
+  Offset in_doubt_offset = 0;  // Its last offset before that term.
+  bool question_open = false;  // A question about it, or an order to it, is under way.
   // An alive follower that is none: it led beside its leader, so that its log may be its own; or
   // its leader does not send to it. Its row dies, and it is recovered.
-  bool strayed = false;
-  bool unsent = false;
-  bool let_go = false;  // Its row is dead, and its leader was seen not to send to it.
+  bool diverged = false;
+  bool not_replicated = false;
+  bool detached = false;  // Its row is dead, and its leader was seen not to send to it.
   // Back-off after failed ops that were about it, for as long as its tablet is the same process.
   int failures = 0;  // In a row.
   Instant not_before;
@@ -70,19 +70,19 @@ struct Replica {
 // derived from it.
 enum class Condition : std::uint8_t {
   kHealthy,
-  kLeaderLost,    // Its leader's tablet is dead, or lacks it: elect.
-  kNoLeader,      // No alive leader row, but alive rows: elect.
-  kAllDown,       // Every alive row is on a dead tablet or holds nothing: load (SAFETY 6).
-  kNoCandidate,   // The same, and nobody is there who could load.
-  kUnfinished,    // An election was begun by a predecessor: finish it (SAFETY 3).
-  kFollowerLost,  // An alive follower row on a dead tablet, or without the table.
-  kPretender,     // Another than its leader says that it leads, or may: told to follow.
-  kStuck,         // An alive follower stands still behind a leader that moves: fenced? Ask.
-  kSingleLost,    // The only replica's tablet is dead.
-  kReturned,      // A dead row's tablet is back, or a single replica's: recover it.
-  kDegraded,      // Served; some rows are dead.
-  kUncertain,     // Served as far as we know; a tablet of it is suspect or not yet known.
-  kQuarantined,   // Its data violates an invariant: left alone (SAFETY 16).
+  kLeaderLost,       // Its leader's tablet is dead, or lacks it: elect.
+  kNoLeader,         // No alive leader row, but alive rows: elect.
+  kAllDown,          // Every alive row is on a dead tablet or holds nothing: load (SAFETY 6).
+  kNoCandidate,      // The same, and nobody is there who could load.
+  kUnfinished,       // An election was begun by a predecessor: finish it (SAFETY 3).
+  kFollowerLost,     // An alive follower row on a dead tablet, or without the table.
+  kTwoLeaders,       // Another than its leader says that it leads, or may: told to follow.
+  kFollowerStalled,  // An alive follower stands still behind a leader that moves: fenced? Ask.
+  kSingleLost,       // The only replica's tablet is dead.
+  kReturned,         // A dead row's tablet is back, or a single replica's: recover it.
+  kDegraded,         // Served; some rows are dead.
+  kUncertain,        // Served as far as we know; a tablet of it is suspect or not yet known.
+  kQuarantined,      // Its data violates an invariant: left alone (SAFETY 16).
 };
 const char* to_text(Condition);
 
@@ -100,12 +100,12 @@ struct Partition {
   std::vector<Replica> replicas;
   std::vector<TermPair> terms;
   Diagnosis diagnosis;
-  Instant since;                   // When the diagnosis became so.
-  OpId op = 0;                     // The op that works on it; 0: none.
-  std::optional<Term> begun_term;  // A predecessor probed with it and did not finish.
-  Term seen_term = 0;              // Highest term heard of, published or not.
-  bool begun_restart = false;      // Its candidates had to be loaded (SAFETY 6).
-  bool would_note = false;         // With auto_failover off: has been said.
+  Instant since;                        // When the diagnosis became so.
+  OpId op = 0;                          // The op that works on it; 0: none.
+  std::optional<Term> unfinished_term;  // A predecessor probed with it and did not finish.
+  Term seen_term = 0;                   // Highest term heard of, published or not.
+  bool unfinished_restart = false;      // Its candidates had to be loaded (SAFETY 6).
+  bool would_note = false;              // With auto_failover off: has been said.
   // An op that pauses its leader's snapshots ended then: what it had sent may arrive later still.
   std::optional<Instant> pause_ended;
 
@@ -142,7 +142,7 @@ struct Tablet {
   // Counts for choosing among equals: serving leader rows on it, and elections it is winning.
   int leaders = 0;
   // Whether its words are from after the latest loss of a connection.
-  bool word_fresh = false;
+  bool report_fresh = false;
   // Who answers over the connection that stands, and whether it has named a table of ours there
   // (SAFETY 21).
   Identity identity = Identity::kUnheard;

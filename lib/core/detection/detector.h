@@ -1,5 +1,5 @@
 // Is this tablet alive? A pure function from what was seen to a verdict; its table is in
-// ARCHITECTURE.md, row by row. It asks nothing and remembers nothing: Watch collects the
+// ARCHITECTURE.md, row by row. It asks nothing and remembers nothing: TabletMonitor collects the
 // evidence, the brain acts.
 #pragma once
 

@@ -58,25 +58,25 @@ bool StatusQuestions::is_waited_for(TabletIndex i) const {
 void StatusQuestions::ask(TabletIndex i) {
   Question& q = questions_[i];
   if (q.open || q.timer_set) return;
-  const Instant turn = q.at ? *q.at + watch_.poll_interval() / kTimesPolling : desk_.now;
+  const Instant turn = q.at ? *q.at + monitor_.poll_interval() / kTimesPolling : desk_.now;
   if (turn > desk_.now) {
     q.timer_set = true;
     desk_.timer({Route::Owner::kStatus, i, kAskTimer, i, {}}, turn);
     return;
   }
   q = {true, false, last_serial_, desk_.now};
-  watch_.is_asked(i);
+  monitor_.is_asked(i);
   desk_.call({Route::Owner::kStatus, i, kQuestion, i, {}}, model_.tablet(i).endpoint,
              GetTableStatus{}, kQuestionDeadline);
 }
 
 void StatusQuestions::answered(const Route& route, const Answer& answer) {
   const auto i = static_cast<TabletIndex>(route.key);
-  // The watch hears of a connection that broke by itself, and counts how often its own questions
+  // The monitor hears of a connection that broke by itself, and counts how often its own questions
   // meet one: ours would make it give up looking sooner.
   const bool is_broken =
       answer.transport == Transport::kBroken || answer.transport == Transport::kGarbled;
-  if (!is_broken) watch_.said(i, answer, route.asked_at);
+  if (!is_broken) monitor_.said(i, answer, route.asked_at);
   Question& q = questions_[i];
   q.open = false;
   std::vector<RequestId> have_all;

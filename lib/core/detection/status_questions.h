@@ -11,7 +11,7 @@
 #include "lib/core/api/desk.h"
 #include "lib/core/api/event.h"
 #include "lib/core/cluster/model.h"
-#include "lib/core/detection/watch.h"
+#include "lib/core/detection/tablet_monitor.h"
 
 namespace failoverd::core {
 
@@ -20,8 +20,8 @@ inline constexpr Duration kShowAtMost = std::chrono::milliseconds{300};
 
 class StatusQuestions {
  public:
-  StatusQuestions(Model& model, Desk& desk, Watch& watch)
-      : model_(model), desk_(desk), watch_(watch) {}
+  StatusQuestions(Model& model, Desk& desk, TabletMonitor& monitor)
+      : model_(model), desk_(desk), monitor_(monitor) {}
 
   void start() { running_ = true; }
   // Shows everybody who waits what is known.
@@ -53,7 +53,7 @@ class StatusQuestions {
 
   Model& model_;
   Desk& desk_;
-  Watch& watch_;
+  TabletMonitor& monitor_;
   bool running_ = false;
   std::uint64_t last_serial_ = 0;
   std::map<RequestId, Waiting> waiting_;

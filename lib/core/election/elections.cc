@@ -52,14 +52,15 @@ void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect) {
   e.type = type;
   e.at = at;
   const Partition& p = *model_.partition(at);
-  e.restart_goes_on = p.begun_restart;
-  e.loads = type == OpType::kFullRestartOP || p.begun_restart;
-  e.unrecorded = p.begun_term && std::none_of(p.replicas.begin(), p.replicas.end(), [&](auto& r) {
-                   return r.may_lead_term && *r.may_lead_term > *p.begun_term;
-                 });
-  if (const Replica* leader = p.leader(); leader && leader->word.heard_at) {
-    e.leader_offset = leader->word.offset;
-    e.leader_asked_at = *leader->word.heard_at;
+  e.restart_goes_on = p.unfinished_restart;
+  e.loads = type == OpType::kFullRestartOP || p.unfinished_restart;
+  e.unrecorded =
+      p.unfinished_term && std::none_of(p.replicas.begin(), p.replicas.end(), [&](auto& r) {
+        return r.in_doubt_term && *r.in_doubt_term > *p.unfinished_term;
+      });
+  if (const Replica* leader = p.leader(); leader && leader->report.heard_at) {
+    e.leader_offset = leader->report.offset;
+    e.leader_asked_at = *leader->report.heard_at;
   }
   e.began = desk_.now;
   e.detect = detect;
@@ -87,13 +88,13 @@ void Elections::put_aside(std::uint32_t tid) {
       continue;
     }
     if (Partition* p = model_.partition(e.at)) {
-      p->begun_term = e.probe_term;
-      p->begun_restart = e.loads;
+      p->unfinished_term = e.probe_term;
+      p->unfinished_restart = e.loads;
     }
     Replica* winner = replica(e, e.winner);
     if (winner && (e.phase == Phase::kPromoting || e.phase == Phase::kPublishing)) {
-      winner->may_lead_term = e.lead_term;
-      winner->may_lead_offset = e.winner_offset;
+      winner->in_doubt_term = e.lead_term;
+      winner->in_doubt_offset = e.winner_offset;
     }
     end(op, OpStatus::kCanceled, "its table cannot be read");  // Its record stays.
   }
@@ -109,7 +110,7 @@ void Elections::call_off(const std::string& why, bool all) {
   std::vector<OpId> not_begun;
   for (const auto& [op, e] : elections_) {
     const Partition* p = model_.partition(e.at);
-    if (!e.begun && (all || !p || !p->begun_term)) not_begun.push_back(op);
+    if (!e.begun && (all || !p || !p->unfinished_term)) not_begun.push_back(op);
   }
   for (const OpId op : not_begun) gone(op, why);
 }
@@ -207,8 +208,8 @@ bool Elections::add_candidate(Election& e, const Replica& r) {
   const Replica* leader = model_.partition(e.at)->leader();
   // SAFETY 6: it held the table when its leader was last heard of, and has held it ever since. One
   // that had to load it has followed nobody, even if its leader has been heard of again.
-  const bool held = leader && leader->word.led_until && r.word.held_since &&
-                    *r.word.held_since <= *leader->word.led_until;
+  const bool held = leader && leader->report.led_until && r.report.held_since &&
+                    *r.report.held_since <= *leader->report.led_until;
   c.continuous = e.served.contains(r.tablet) ||
                  (held && !e.restart_goes_on && !e.had_to_load.contains(r.tablet));
   e.candidates.push_back(c);
@@ -225,7 +226,7 @@ void Elections::ask(Election& e, Candidate& c) {
   if (!r) return;
   c.asked = true;
   const bool may_load = e.loads || e.lost.contains(c.tablet);
-  if (r->may_lead_term) {  // SAFETY 5: before anything else.
+  if (r->in_doubt_term) {  // SAFETY 5: before anything else.
     call(e, kDemote, c.tablet, Demote{e.at});
   } else if (e.phase == Phase::kReading || (may_load && !c.continuous && !c.loaded)) {
     call(e, kStatus, c.tablet, GetTableStatus{e.at});
@@ -307,11 +308,11 @@ void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) 
     return;
   }
   const Replica* r = replica(e, c.tablet);
-  if (r && r->word.asked_at && answer.offset < r->word.offset && !c.loaded) {
+  if (r && r->report.asked_at && answer.offset < r->report.offset && !c.loaded) {
     // It is not the replica that we knew: while loading a probe passes with offset 0 (FEDB.md 3.2).
     unfit(e, c,
           "answers offset " + std::to_string(answer.offset) + " and had " +
-              std::to_string(r->word.offset) + ": it has lost entries or is loading");
+              std::to_string(r->report.offset) + ": it has lost entries or is loading");
     return;
   }
   // A batch that had passed the check of terms may still land (FEDB 2.x; and a put, where it led):
@@ -378,15 +379,15 @@ bool Elections::has_led(const Election& e, TabletIndex tablet, Term term) {
 bool Elections::may_have_been_led(const Election& e, Term term) const {
   const Partition& p = *model_.partition(e.at);
   return std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
-    return r.may_lead_term == term || has_led(e, r.tablet, term);
+    return r.in_doubt_term == term || has_led(e, r.tablet, term);
   });
 }
 
 bool Elections::somebody_may_have_led(const Election& e) const {
   const Partition& p = *model_.partition(e.at);
-  return p.begun_term || !e.led.empty() ||
+  return p.unfinished_term || !e.led.empty() ||
          std::any_of(p.replicas.begin(), p.replicas.end(),
-                     [](const Replica& r) { return r.may_lead_term; });
+                     [](const Replica& r) { return r.in_doubt_term; });
 }
 
 void Elections::note_led(Election& e, TabletIndex tablet, const Led& led) {
@@ -418,8 +419,8 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
     const bool published = std::any_of(p.terms.begin(), p.terms.end(),
                                        [&](const TermPair& t) { return t.term == answer.term; });
     const Replica* r = replica(e, c.tablet);
-    const bool told = r && r->may_lead_term == answer.term;
-    const auto before = told ? std::optional{r->may_lead_offset} : std::nullopt;
+    const bool told = r && r->in_doubt_term == answer.term;
+    const auto before = told ? std::optional{r->in_doubt_offset} : std::nullopt;
     if (!published) note_led(e, c.tablet, {answer.term, before, true});
     e.served.insert(c.tablet);
     c.asked = true;
@@ -458,9 +459,9 @@ void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer)
     return;
   }
   Replica* r = replica(e, c.tablet);
-  if (r && r->may_lead_term) {
-    note_led(e, c.tablet, {*r->may_lead_term, r->may_lead_offset, false});
-    r->may_lead_term.reset();
+  if (r && r->in_doubt_term) {
+    note_led(e, c.tablet, {*r->in_doubt_term, r->in_doubt_offset, false});
+    r->in_doubt_term.reset();
   }
   if (empty) {  // Another process than the one that was told to lead; its log may hold that term.
     if (!e.loads) c.heard = Heard::kEmpty;

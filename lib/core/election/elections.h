@@ -13,18 +13,18 @@
 #include "lib/core/api/desk.h"
 #include "lib/core/api/hold.h"
 #include "lib/core/cluster/model.h"
-#include "lib/core/cluster/op_log.h"
-#include "lib/core/durable/blocks.h"
-#include "lib/core/durable/journal.h"
+#include "lib/core/cluster/op_history.h"
+#include "lib/core/durable/election_records.h"
+#include "lib/core/durable/number_block.h"
+#include "lib/core/durable/op_journal.h"
 #include "lib/core/durable/publisher.h"
-#include "lib/core/durable/records.h"
 
 namespace failoverd::core {
 
 class Elections : public Publishing {
  public:
-  Elections(Model& model, Desk& desk, OpLog& ops, Publisher& publisher, Records& records,
-            Block& terms, Journal& journal)
+  Elections(Model& model, Desk& desk, OpHistory& ops, Publisher& publisher,
+            ElectionRecords& records, NumberBlock& terms, OpJournal& journal)
       : model_(model),
         desk_(desk),
         ops_(ops),
@@ -33,9 +33,9 @@ class Elections : public Publishing {
         terms_(terms),
         journal_(journal) {}
 
-  // The op has been opened in the OpLog and is the partition's. `detect`: from the first sign of
-  // trouble to the verdict, for the measure. kFullRestartOP: nobody serves, the candidates have to
-  // be loaded first.
+  // The op has been opened in the OpHistory and is the partition's. `detect`: from the first sign
+  // of trouble to the verdict, for the measure. kFullRestartOP: nobody serves, the candidates have
+  // to be loaded first.
   void begin(OpId op, OpType type, PartitionKey at, Duration detect);
   void stop();  // The lock is lost: forget all; records tell the successor.
   // Ends those that have changed nothing yet. `all`: also where they finish what a predecessor
@@ -252,16 +252,16 @@ class Elections : public Publishing {
   void again_at(Election&, Instant);
   void phase(Election&, Phase, Task);
   void says(Election&, std::string what);
-  void note_leader(const Election&, const Measure&);
+  void note_leader(const Election&, const CountFailover&);
   void end(OpId, OpStatus, const std::string& how);
 
   Model& model_;
   Desk& desk_;
-  OpLog& ops_;
+  OpHistory& ops_;
   Publisher& publisher_;
-  Records& records_;
-  Block& terms_;
-  Journal& journal_;
+  ElectionRecords& records_;
+  NumberBlock& terms_;
+  OpJournal& journal_;
   std::map<OpId, Election> elections_;
   std::map<PartitionKey, OpId> of_partition_;
   int promoting_ = 0;

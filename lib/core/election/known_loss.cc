@@ -49,8 +49,8 @@ void Elections::read_first(Election& e) {
 // Nothing has been changed so far, and its leader is well: it goes on leading.
 bool Elections::leads_again(const Partition& p) const {
   const Replica* leader = p.leader();
-  return leader && !p.begun_term && standing(model_, *leader) == Standing::kServes &&
-         leader->word.mode == Mode::kLeader;
+  return leader && !p.unfinished_term && standing(model_, *leader) == Standing::kServes &&
+         leader->report.mode == Mode::kLeader;
 }
 
 void Elections::decide_by_reading(Election& e, std::optional<Offset> best) {

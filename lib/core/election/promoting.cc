@@ -67,8 +67,8 @@ void Elections::promote_answered(Election& e, const Answer& answer) {
   // first.
   ++e.refused_to_lead[e.winner];
   if (Replica* r = replica(e, e.winner)) {
-    r->may_lead_term = e.lead_term;
-    r->may_lead_offset = known_before(e);
+    r->in_doubt_term = e.lead_term;
+    r->in_doubt_offset = known_before(e);
   }
   desk_.note(Severity::kWarning, "failover",
              name(e.winner) + " was told to lead " + model_.name_of(e.at) + " with term " +
@@ -89,7 +89,7 @@ void Elections::promote_checked(Election& e, const Answer& answer) {
   if (e.phase != Phase::kPromoting) return;
   Replica* r = replica(e, e.winner);
   if (answer.ok() && answer.is_leader && answer.term == e.lead_term) {
-    if (r) r->may_lead_term.reset();
+    if (r) r->in_doubt_term.reset();
     ++model_.tablet(e.winner).leaders;
     promotion_is_done(e);
     return;
@@ -140,8 +140,8 @@ void Elections::look_while_left_alone(Election& e) {
   const Replica* winner = p->on(e.winner);
   const bool another_leads =
       std::any_of(p->replicas.begin(), p->replicas.end(), [&](const Replica& r) {
-        return r.is_alive && r.tablet != e.winner && r.word.mode == Mode::kLeader &&
-               standing(model_, r) == Standing::kServes && *r.word.asked_at > e.promoted;
+        return r.is_alive && r.tablet != e.winner && r.report.mode == Mode::kLeader &&
+               standing(model_, r) == Standing::kServes && *r.report.asked_at > e.promoted;
       });
   const bool is_lost = !winner || standing(model_, *winner) == Standing::kGone;
   if (!is_lost && !another_leads) return;
@@ -212,7 +212,7 @@ std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Parti
     unpublished.insert(unpublished.end(), leds.begin(), leds.end());
   }
   for (const Replica& r : p.replicas) {
-    if (r.may_lead_term) unpublished.push_back({*r.may_lead_term, r.may_lead_offset});
+    if (r.in_doubt_term) unpublished.push_back({*r.in_doubt_term, r.in_doubt_offset});
   }
   std::vector<TermPair> pairs;
   const Offset first = e.winner_offset + 1;
@@ -270,7 +270,7 @@ bool Elections::may_have_followed_unpublished(const Election& e, TabletIndex tab
                        [&](const Led& l) { return may_hold(l.term, l.before.value_or(0)); });
   });
   return led || std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
-           return r.may_lead_term && may_hold(*r.may_lead_term, r.may_lead_offset);
+           return r.in_doubt_term && may_hold(*r.in_doubt_term, r.in_doubt_offset);
          });
 }
 
@@ -334,19 +334,19 @@ void Elections::published(OpId op) {
   const Duration elect = e->promoted - e->began;
   const Duration publish = desk_.now - e->promoted;
   const Duration total = e->detect + elect + publish;
-  const Measure took{e->at, e->detect, elect, publish, total, possible_loss(*e)};
+  const CountFailover took{e->at, e->detect, elect, publish, total, possible_loss(*e)};
   desk_.out.emplace_back(took);
   if (!e->given_up.empty()) {
     desk_.out.emplace_back(EntriesGivenUp{e->at, most_of(e->given_up)->entries});
   }
   note_leader(*e, took);
   if (Partition* p = model_.partition(e->at)) {
-    p->begun_term.reset();
-    p->begun_restart = false;
+    p->unfinished_term.reset();
+    p->unfinished_restart = false;
     // Also where the rows stay what they were: what was said before its promotion does not count.
     for (Replica& r : p->replicas) {
-      r.row_seen_at = desk_.now;
-      r.let_go = !r.is_alive;  // The new leader was told whom to send to.
+      r.row_since = desk_.now;
+      r.detached = !r.is_alive;  // The new leader was told whom to send to.
     }
   }
   records_.done(e->at);
@@ -375,7 +375,7 @@ std::string Elections::loss_text(const Election& e) const {
 }
 
 // The end of the story that the op's first note began; with the times, for who looks back at it.
-void Elections::note_leader(const Election& e, const Measure& took) {
+void Elections::note_leader(const Election& e, const CountFailover& took) {
   const OpRecord& op = *ops_.find(e.op);
   const std::string pid = std::to_string(e.at.pid);
   const std::string term = std::to_string(e.lead_term);
@@ -398,7 +398,7 @@ void Elections::gone(OpId op, const std::string& why) {
   if (!e) return;
   const Partition* p = model_.partition(e->at);
   // SAFETY 3: what a predecessor began is still to be finished, here or by a successor.
-  const bool unfinished = p && p->begun_term && p->replicas.size() > 1;
+  const bool unfinished = p && p->unfinished_term && p->replicas.size() > 1;
   if (!unfinished) records_.done(e->at);
   end(op, OpStatus::kCanceled, why);
 }
@@ -409,7 +409,7 @@ void Elections::end(OpId op, OpStatus status, const std::string& how) {
   const PartitionKey at = e.at;
   const auto took = desk_.now - e.began;
   ops_.end(op, status, desk_.now, how);
-  desk_.out.emplace_back(OpEnded{op, e.type, status, took});
+  desk_.out.emplace_back(CountOp{op, e.type, status, took});
   journal_.finished(ops_.ended().back());
   of_partition_.erase(at);
   elections_.erase(op);

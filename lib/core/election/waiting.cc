@@ -24,7 +24,7 @@ void Elections::look_again(PartitionKey at) {
   if (!e) return;
   const Table* table = model_.table(at.tid);
   const Partition* p = model_.partition(at);
-  if (!e->begun && p && !p->begun_term && table->refusal && table->refusal->is_known) {
+  if (!e->begun && p && !p->unfinished_term && table->refusal && table->refusal->is_known) {
     gone(e->op, "ZooKeeper does not take its table: " + table->refusal->why);  // SAFETY 3, 22.
     return;
   }
@@ -183,7 +183,7 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
       const Instant alive = std::max(e.round_began, t.evidence.last_answer.value_or(Instant{}));
       limit = std::min(alive + kGrace, e.round_began + kLongestGrace);
     }
-    if (!r->word.asked_at && !t.evidence.refused_first) {
+    if (!r->report.asked_at && !t.evidence.refused_first) {
       limit = std::max(limit, better);
       says(e, "waits for " + t.endpoint + ", which nobody has heard of yet");
     }
@@ -193,7 +193,7 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
       says(e, "waits for " + t.endpoint + ", which led until now");
     }
     if (c.reading) limit = std::max(limit, c.read_at + kGrace);  // Once more, and it counts.
-    const Offset known = std::max(r->word.offset, c.reading.value_or(0));
+    const Offset known = std::max(r->report.offset, c.reading.value_or(0));
     if (known > best) {
       limit = std::max(limit, better);
       says(e, "waits for " + t.endpoint + ", which had offset " + std::to_string(known) +

@@ -11,7 +11,7 @@
 #include "lib/core/api/desk.h"
 #include "lib/core/api/event.h"
 #include "lib/core/cluster/model.h"
-#include "lib/core/durable/blocks.h"
+#include "lib/core/durable/number_block.h"
 
 namespace failoverd::core {
 
@@ -24,7 +24,7 @@ struct StandsBack {
 
 class StandBack {
  public:
-  StandBack(const Model& model, Desk& desk, const Block& op_ids)
+  StandBack(const Model& model, Desk& desk, const NumberBlock& op_ids)
       : model_(model), desk_(desk), op_ids_(op_ids) {}
 
   // --- Facts
@@ -60,7 +60,7 @@ class StandBack {
 
   const Model& model_;
   Desk& desk_;
-  const Block& op_ids_;
+  const NumberBlock& op_ids_;
   bool active_ = false;
   std::int64_t epoch_ = 0;
   Instant fresh_until_;

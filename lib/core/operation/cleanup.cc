@@ -69,7 +69,7 @@ void Cleanup::clean(Left& left) {
     }
     const Partition* p = model_.partition(left.op.at);
     const Replica* asked = p ? p->on(tablet) : nullptr;
-    if (asked && asked->may_lead_term) {  // SAFETY 5: it is told to follow first.
+    if (asked && asked->in_doubt_term) {  // SAFETY 5: it is told to follow first.
       again(left);
       continue;
     }

@@ -11,16 +11,16 @@
 
 #include "lib/core/api/desk.h"
 #include "lib/core/cluster/model.h"
-#include "lib/core/durable/journal.h"
+#include "lib/core/durable/op_journal.h"
 
 namespace failoverd::core {
 
 class Cleanup {
  public:
-  Cleanup(Model& model, Desk& desk, Journal& journal)
+  Cleanup(Model& model, Desk& desk, OpJournal& journal)
       : model_(model), desk_(desk), journal_(journal) {}
 
-  // A new reign: from now on the tablets' registries are looked through.
+  // A new tenure: from now on the tablets' registries are looked through.
   void start() { look_around(); }
   // An op has ended; `over.over` is set, `over.paused` if its leader may still be paused.
   // `drop_unanswered`: its DropTable may arrive yet.
@@ -72,7 +72,7 @@ class Cleanup {
 
   Model& model_;
   Desk& desk_;
-  Journal& journal_;
+  OpJournal& journal_;
   std::map<OpId, Left> left_;
   TabletIndex turn_ = 0;  // Which of the tablets are next to be looked through.
 };

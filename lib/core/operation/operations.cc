@@ -129,7 +129,7 @@ bool Operations::leader_leads(const Operation& o) const {
   const Partition* p = model_.partition(o.at);
   const Replica* leads = p ? p->leader() : nullptr;
   return leads && leads->tablet == o.leader && !leader_is_gone(o) &&
-         p->published_term() == o.leader_term && !p->begun_term;
+         p->published_term() == o.leader_term && !p->unfinished_term;
 }
 
 void Operations::says(Operation& o, std::string what) {
@@ -276,7 +276,7 @@ std::optional<PartitionEdit> Operations::edit(OpId op, const Partition& p) {
   if (!r) return std::nullopt;
   PartitionEdit edit;
   if (o.keeping) {
-    edit.kept.push_back({replica(o), o.leader_term, r->word.offset, false});
+    edit.kept.push_back({replica(o), o.leader_term, r->report.offset, false});
     return edit;
   }
   if (r->is_alive == o.what.alive) return std::nullopt;
@@ -358,7 +358,7 @@ void Operations::take_back(Operation& o) {
   // SAFETY 5: one that may lead is told to follow before anything else.
   const Partition* p = model_.partition(o.at);
   const Replica* asked = p && o.has_leader ? p->on(o.leader) : nullptr;
-  const bool may_lead = asked && asked->may_lead_term;
+  const bool may_lead = asked && asked->in_doubt_term;
   if (o.undo.empty() || !o.has_leader || may_lead || leader_is_gone(o)) {
     end(o.op, *o.ending, o.how);
     return;
@@ -398,7 +398,7 @@ void Operations::end(OpId op, OpStatus status, std::string how) {
   publisher_.forget(op);
   ops_.end(op, status, desk_.now, std::move(how));
   journal_.finished(ops_.ended().back());
-  desk_.out.emplace_back(OpEnded{op, o.what.type, status, desk_.now - o.began});
+  desk_.out.emplace_back(CountOp{op, o.what.type, status, desk_.now - o.began});
   leave_clean(o);
   of_partition_.erase(o.at);
   operations_.erase(op);
@@ -412,7 +412,7 @@ void Operations::end(OpId op, OpStatus status, std::string how) {
   result.replica = o.what.replica;
   result.failed = status == OpStatus::kFailed;
   if (result.failed) result.why = ops_.ended().back().detail;
-  result.let_go = done && !o.what.alive && o.has_leader;
+  result.detached = done && !o.what.alive && o.has_leader;
   result.recovered = done && o.what.alive && !o.plan;
   if (done && o.plan) {
     result.next = Treatment{o.plan->type, table_of(o.plan->type), o.what.replica,

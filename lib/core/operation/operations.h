@@ -13,8 +13,8 @@
 
 #include "lib/core/api/desk.h"
 #include "lib/core/cluster/model.h"
-#include "lib/core/cluster/op_log.h"
-#include "lib/core/durable/journal.h"
+#include "lib/core/cluster/op_history.h"
+#include "lib/core/durable/op_journal.h"
 #include "lib/core/durable/publisher.h"
 #include "lib/core/operation/choose_recovery.h"
 #include "lib/core/operation/cleanup.h"
@@ -34,7 +34,7 @@ struct Treatment {
 
 class Operations : public Publishing {
  public:
-  Operations(Model& model, Desk& desk, OpLog& ops, Publisher& publisher, Journal& journal,
+  Operations(Model& model, Desk& desk, OpHistory& ops, Publisher& publisher, OpJournal& journal,
              Cleanup& cleanup)
       : model_(model),
         desk_(desk),
@@ -43,7 +43,7 @@ class Operations : public Publishing {
         journal_(journal),
         cleanup_(cleanup) {}
 
-  // The op has been opened in the OpLog and is the partition's.
+  // The op has been opened in the OpHistory and is the partition's.
   void begin(OpId op, PartitionKey at, const Treatment& treatment);
   // A predecessor's, opened in the same way: goes on where it stands, or is taken back.
   void resume(const BegunOp& op);
@@ -70,7 +70,7 @@ class Operations : public Publishing {
     bool failed = false;
     std::string why;                // It failed.
     bool recovered = false;         // The replica is alive again.
-    bool let_go = false;            // Its leader does not send to it any more.
+    bool detached = false;          // Its leader does not send to it any more.
     std::optional<Treatment> next;  // kRecoverTableOP: what the replica needs.
   };
   std::vector<Ended> ended;
@@ -201,9 +201,9 @@ class Operations : public Publishing {
 
   Model& model_;
   Desk& desk_;
-  OpLog& ops_;
+  OpHistory& ops_;
   Publisher& publisher_;
-  Journal& journal_;
+  OpJournal& journal_;
   Cleanup& cleanup_;
   std::map<OpId, Operation> operations_;
   std::map<PartitionKey, OpId> of_partition_;

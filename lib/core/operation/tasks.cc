@@ -267,7 +267,7 @@ bool Operations::says_it_leads(Operation& o, const Answer& answer) {
   const Term published = p ? p->published_term() : 0;
   const bool another = answer.ok() && answer.is_leader && answer.term != published;
   if (p && another && answer.term <= kHighestTerm) {
-    p->begun_term = std::max(answer.term, published + 1);
+    p->unfinished_term = std::max(answer.term, published + 1);
     p->saw(answer.term);
     cancel(o, leader(o) + " leads with term " + std::to_string(answer.term) + ", and term " +
                   std::to_string(published) + " is published");
@@ -315,7 +315,7 @@ Call Operations::call_of(const Operation& o) const {
 
 void Operations::act(Operation& o) {
   if (Partition* p = model_.partition(o.at); p && task(o) == Task::kAddReplica) {
-    if (Replica* r = p->on(o.what.replica)) r->let_go = false;
+    if (Replica* r = p->on(o.what.replica)) r->detached = false;
   }
   o.sent_before = o.acted;
   o.acted = o.unanswered = true;
@@ -327,7 +327,7 @@ void Operations::act(Operation& o) {
 void Operations::count_lost(Operation& o) {
   const std::uint64_t lost = o.what.lost_entries.value_or(0);
   if (lost == 0 || std::exchange(o.counted, true)) return;
-  desk_.out.emplace_back(EntriesLost{o.at, lost});
+  desk_.out.emplace_back(CountLost{o.at, lost});
   desk_.note(Severity::kWarning, "op",
              replica(o) + " held " + std::to_string(lost) + " entries of " + model_.name_of(o.at) +
                  " that the partition does not have: they are dropped with its replica, and lie in "

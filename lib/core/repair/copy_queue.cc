@@ -40,7 +40,7 @@ bool CopyQueue::still_needed(PartitionKey at, const Waiting& w) const {
   const Replica* leader = p ? p->leader() : nullptr;
   const Replica* r = p ? p->on(w.what.replica) : nullptr;
   return leader && r && leader->tablet == w.leader && p->published_term() == w.leader_term &&
-         !p->begun_term && !model_.tablet(w.leader).verdict.dead() &&
+         !p->unfinished_term && !model_.tablet(w.leader).verdict.dead() &&
          has_returned(model_, *p, *r) && model_.tablet(r->tablet).incarnation == w.incarnation;
 }
 
@@ -95,7 +95,7 @@ void CopyQueue::cancel(Key key, const std::string& why) {
   CHECK(!w.empty());
   ops_.end(w.mapped().op, OpStatus::kCanceled, desk_.now, why);
   journal_.finished(ops_.ended().back());
-  desk_.out.emplace_back(OpEnded{w.mapped().op, w.mapped().what.type, OpStatus::kCanceled,
+  desk_.out.emplace_back(CountOp{w.mapped().op, w.mapped().what.type, OpStatus::kCanceled,
                                  desk_.now - w.mapped().since});
   changed.insert(key.first);
 }

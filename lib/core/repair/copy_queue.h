@@ -9,8 +9,8 @@
 
 #include "lib/core/api/desk.h"
 #include "lib/core/cluster/model.h"
-#include "lib/core/cluster/op_log.h"
-#include "lib/core/durable/journal.h"
+#include "lib/core/cluster/op_history.h"
+#include "lib/core/durable/op_journal.h"
 #include "lib/core/guards/stand_back.h"
 #include "lib/core/operation/operations.h"
 
@@ -18,7 +18,7 @@ namespace failoverd::core {
 
 class CopyQueue {
  public:
-  CopyQueue(Model& model, Desk& desk, OpLog& ops, Operations& operations, Journal& journal,
+  CopyQueue(Model& model, Desk& desk, OpHistory& ops, Operations& operations, OpJournal& journal,
             const StandBack& stand_back)
       : model_(model),
         desk_(desk),
@@ -27,7 +27,7 @@ class CopyQueue {
         journal_(journal),
         stand_back_(stand_back) {}
 
-  // The op has been opened in the OpLog; it is the partition's own only when its turn has come.
+  // The op has been opened in the OpHistory; it is the partition's own only when its turn has come.
   void add(OpId op, PartitionKey at, const Partition&, const Treatment&);
   // Begins those whose turn has come; cancels those that nobody needs any more.
   void look();
@@ -58,9 +58,9 @@ class CopyQueue {
 
   Model& model_;
   Desk& desk_;
-  OpLog& ops_;
+  OpHistory& ops_;
   Operations& operations_;
-  Journal& journal_;
+  OpJournal& journal_;
   const StandBack& stand_back_;
   std::map<Key, Waiting> waiting_;
 };

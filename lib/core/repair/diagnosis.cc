@@ -8,8 +8,8 @@ namespace {
 std::string who(const Model& model, const Replica& r) {
   const Tablet& t = model.tablet(r.tablet);
   std::string text = t.endpoint + " (" + to_text(t.verdict.state);
-  if (!r.word.other.empty() && !t.verdict.dead()) {
-    text += ", holds table \"" + r.word.other + "\" under its tid and is left alone";
+  if (!r.report.other.empty() && !t.verdict.dead()) {
+    text += ", holds table \"" + r.report.other + "\" under its tid and is left alone";
   } else if (standing(model, r) == Standing::kGone && !t.verdict.dead()) {
     text += ", does not hold it";
   }
@@ -37,8 +37,8 @@ Diagnosis no_candidate(const Model& model, const Partition& p) {
 // An alive row whose tablet answers and has to load the table first, or is loading it.
 bool can_load(const Model& model, const Replica& r) {
   if (!r.is_alive || !answers_freshly(model, r)) return false;
-  if (!r.word.held) return *r.word.asked_at > r.row_seen_at && may_be_loaded(model, r);
-  return !is_loaded(r.word.state);
+  if (!r.report.held) return *r.report.asked_at > r.row_since && may_be_loaded(model, r);
+  return !is_loaded(r.report.state);
 }
 
 // Nobody serves it: somebody may load it, or all there is to do is to wait.
@@ -73,8 +73,8 @@ Diagnosis leader_lost(const Model& model, const Partition& p, const Replica& lea
 }
 
 bool says_it_leads(const Replica& r) {
-  return r.word.held && r.word.mode == Mode::kLeader && r.word.asked_at &&
-         *r.word.asked_at > r.row_seen_at;
+  return r.report.held && r.report.mode == Mode::kLeader && r.report.asked_at &&
+         *r.report.asked_at > r.row_since;
 }
 
 Condition condition_of(FollowerState worst) {
@@ -86,11 +86,11 @@ Condition condition_of(FollowerState worst) {
     case FollowerState::kDead:
       return Condition::kDegraded;
     case FollowerState::kStalled:
-      return Condition::kStuck;
+      return Condition::kFollowerStalled;
     case FollowerState::kReturned:
       return Condition::kReturned;
     case FollowerState::kRival:
-      return Condition::kPretender;
+      return Condition::kTwoLeaders;
     case FollowerState::kNotReplicated:
     case FollowerState::kDiverged:
     case FollowerState::kLost:
@@ -126,9 +126,9 @@ std::string text_of(const Model& model, FollowerState worst, const Replica& lead
 }
 
 Diagnosis led(const Model& model, const Partition& p, const Replica& leader) {
-  const Word& word = leader.word;
-  if (word.held && word.mode == Mode::kFollower && word.asked_at &&
-      *word.asked_at > leader.row_seen_at) {
+  const ReplicaReport& report = leader.report;
+  if (report.held && report.mode == Mode::kFollower && report.asked_at &&
+      *report.asked_at > leader.row_since) {
     if (p.replicas.size() == 1) return nobody_serves(model, p);  // Loaded, and not told to lead.
     return {Condition::kLeaderLost,
             model.tablet(leader.tablet).endpoint + " should lead it and says that it follows"};
@@ -159,9 +159,9 @@ FollowerState follower_state(const Model& model, const Partition& p, const Repli
   }
   const Standing s = standing(model, r);
   if (s == Standing::kGone) return FollowerState::kLost;
-  if (r.strayed) return FollowerState::kDiverged;
-  if (r.unsent) return FollowerState::kNotReplicated;
-  if (says_it_leads(r) || r.may_lead_term) return FollowerState::kRival;
+  if (r.diverged) return FollowerState::kDiverged;
+  if (r.not_replicated) return FollowerState::kNotReplicated;
+  if (says_it_leads(r) || r.in_doubt_term) return FollowerState::kRival;
   if (stands_still(leader, r)) return FollowerState::kStalled;
   return s == Standing::kUnclear ? FollowerState::kUnclear : FollowerState::kFollows;
 }
@@ -197,9 +197,10 @@ Diagnosis diagnose(const Model& model, const Partition& p) {
                                            std::to_string(p.terms[i].term)};
     }
   }
-  if (p.begun_term && p.replicas.size() > 1) {
+  if (p.unfinished_term && p.replicas.size() > 1) {
     if (has_candidate(model, p)) {
-      return {Condition::kUnfinished, "an election with term " + std::to_string(*p.begun_term) +
+      return {Condition::kUnfinished, "an election with term " +
+                                          std::to_string(*p.unfinished_term) +
                                           " was begun and not finished"};
     }
     return nobody_serves(model, p);

@@ -32,7 +32,7 @@ constexpr Duration kOurPauseFor = std::chrono::minutes{10};
 
 void Reconciliation::ask(PartitionKey at, Replica& about, std::uint32_t what, TabletIndex whom,
                          Call call, Duration at_most) {
-  about.asked_about = true;
+  about.question_open = true;
   desk_.call({Route::Owner::kReconciliation, packed(at), what, about.tablet, {}},
              model_.tablet(whom).endpoint, std::move(call), at_most);
 }
@@ -44,22 +44,22 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
   const bool elects = op && is_election(op->type);  // It sees to its own.
   const bool is_left_alone = model_.table(at.tid)->refusal.has_value();
   for (Replica& r : p.replicas) {
-    if (r.asked_about) continue;
+    if (r.question_open) continue;
     if (!op && is_left_paused(at, p, r)) {
       ask(at, r, kEndItsPause, r.tablet, RecoverSnapshot{at}, kAtMost);
       continue;
     }
     if (&r == leader) continue;
-    if (r.is_alive && r.strayed && operations_.sets_dead(at, r.tablet)) continue;
+    if (r.is_alive && r.diverged && operations_.sets_dead(at, r.tablet)) continue;
     // An election that waits for ZooKeeper to take its table may wait for long.
     const bool sees_to_it = elects && (r.is_alive || !is_left_alone);
     if (stand_back_.auto_failover() && !sees_to_it && leads_beside(at, r)) {
-      const bool ask_first = r.is_alive && !r.may_lead_term;
+      const bool ask_first = r.is_alive && !r.in_doubt_term;
       ask_first ? ask(at, r, kDoesItLead, r.tablet, GetTermPair{at}, kAtMost)
                 : ask(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
     } else if (!op && r.is_alive && stands_still(*leader, r)) {
       ask(at, r, kItsTerm, r.tablet, GetTermPair{at}, kAtMost);
-    } else if (stand_back_.auto_failover() && !op && !r.is_alive && !r.let_go &&
+    } else if (stand_back_.auto_failover() && !op && !r.is_alive && !r.detached &&
                !has_returned(model_, p, r) && standing(model_, *leader) == Standing::kServes) {
       ask(at, r, kIsDeadSentTo, leader->tablet, GetTableFollower{at}, kAtMost);
     }
@@ -70,17 +70,17 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
 // knew of. Nobody else would ever end it.
 bool Reconciliation::is_left_paused(PartitionKey at, const Partition& p, const Replica& r) const {
   if (!p.pause_ended || desk_.now - *p.pause_ended > kOurPauseFor) return false;
-  return !copies_.waits(at) && r.word.held && r.word.state == TableState::kSnapshotPaused &&
-         r.word.asked_at && *r.word.asked_at > *p.pause_ended;
+  return !copies_.waits(at) && r.report.held && r.report.state == TableState::kSnapshotPaused &&
+         r.report.asked_at && *r.report.asked_at > *p.pause_ended;
 }
 
 // It leads beside its leader, or may; it answers, and is known to be ours (SAFETY 21).
 bool Reconciliation::leads_beside(PartitionKey at, const Replica& r) const {
   const Tablet& t = model_.tablet(r.tablet);
   const bool answers =
-      t.evidence.ever_answered && !t.evidence.refused_first && !t.verdict.dead() && t.word_fresh;
-  const bool leads = r.word.held && r.word.mode == Mode::kLeader;
-  return answers && (leads || r.may_lead_term) && !desk_.why_not_told(t.endpoint, Demote{at});
+      t.evidence.ever_answered && !t.evidence.refused_first && !t.verdict.dead() && t.report_fresh;
+  const bool leads = r.report.held && r.report.mode == Mode::kLeader;
+  return answers && (leads || r.in_doubt_term) && !desk_.why_not_told(t.endpoint, Demote{at});
 }
 
 void Reconciliation::answered(const Route& route, const Answer& answer) {
@@ -88,7 +88,7 @@ void Reconciliation::answered(const Route& route, const Answer& answer) {
   Partition* p = model_.partition(at);
   Replica* r = p ? p->on(route.tablet) : nullptr;
   if (!r) return;
-  r->asked_about = false;
+  r->question_open = false;
   switch (route.what) {
     case kDoesItLead:
       if (answer.ok() && answer.is_leader) rival_leads(at, *p, *r, answer.term);
@@ -114,7 +114,7 @@ void Reconciliation::answered(const Route& route, const Answer& answer) {
       leader_of_dead_said(at, *p, *r, answer);
       return;
     case kLetGo:
-      r->let_go = answer.ok();
+      r->detached = answer.ok();
       return;
     default:  // kEndItsPause: the tablet's next word brings us here again.
       return;
@@ -129,14 +129,14 @@ void Reconciliation::rival_leads(PartitionKey at, Partition& p, Replica& r, Term
   if (term > kHighestTerm) return;  // Damage, that no election can outbid (SAFETY 16).
   if (term > p.published_term()) {
     // It leads with a term that nobody published: an election that was not finished (SAFETY 8).
-    p.begun_term = term;
+    p.unfinished_term = term;
     return;
   }
   if (!may_act()) return;
-  r.strayed = r.is_alive;  // It has taken rows that nobody else has, perhaps (SAFETY 2).
+  r.diverged = r.is_alive;  // It has taken rows that nobody else has, perhaps (SAFETY 2).
   // Its row dies first, so that a successor knows; another op on the partition is not waited for.
   const bool is_left_alone = model_.table(at.tid)->refusal.has_value();
-  if (r.strayed && p.op == 0 && !in_back_off(model_, r, desk_.now) && !is_left_alone) return;
+  if (r.diverged && p.op == 0 && !in_back_off(model_, r, desk_.now) && !is_left_alone) return;
   ask(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
 }
 
@@ -148,8 +148,8 @@ void Reconciliation::rival_was_told(PartitionKey at, Replica& r, const Answer& a
     return;
   }
   if (!answer.ok() && !answer.says(kTableIsNotExist)) return;  // Its next word brings us here.
-  r.may_lead_term.reset();
-  r.word.mode = Mode::kFollower;
+  r.in_doubt_term.reset();
+  r.report.mode = Mode::kFollower;
   if (!answer.ok()) return;
   const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
   desk_.note(Severity::kInfo, "failover",
@@ -177,7 +177,7 @@ void Reconciliation::still_follower_said_its_term(PartitionKey at, Partition& p,
              endpoint + " has term " + std::to_string(term) + " for " + model_.name_of(at) +
                  ", above its leader's: the leader is fenced, and is elected anew",
              {{"tablet", endpoint}, {"partition", model_.name_of(at)}});
-  p.begun_term = term;
+  p.unfinished_term = term;
   changed.insert(at);
 }
 
@@ -189,13 +189,13 @@ void Reconciliation::leader_of_still_follower_said(PartitionKey at, Partition& p
   if (!leader || leader == &r || !stands_still(*leader, r)) return;
   if (what == kIsItSentTo) {
     if (!answer.tells_followers()) return;
-    r.unsent = !answer.sends_to(model_.tablet(r.tablet).endpoint);
-    if (!r.unsent) ask(at, r, kLeadersManifest, leader->tablet, GetManifest{at}, kAtMost);
+    r.not_replicated = !answer.sends_to(model_.tablet(r.tablet).endpoint);
+    if (!r.not_replicated) ask(at, r, kLeadersManifest, leader->tablet, GetManifest{at}, kAtMost);
   } else {
-    const bool behind = answer.ok() && r.word.offset < answer.offset;
-    r.unsent = behind || desk_.now - r.word.moved_at > kStuckForGood;
+    const bool behind = answer.ok() && r.report.offset < answer.offset;
+    r.not_replicated = behind || desk_.now - r.report.offset_changed_at > kStuckForGood;
   }
-  if (r.unsent) changed.insert(at);
+  if (r.not_replicated) changed.insert(at);
 }
 
 // --- The dead ------------------------------------------------------------------------------------
@@ -206,9 +206,9 @@ void Reconciliation::leader_of_dead_said(PartitionKey at, Partition& p, Replica&
                                          const Answer& answer) {
   if (!answer.tells_followers() || r.is_alive) return;
   const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
-  r.let_go = !answer.sends_to(endpoint);
+  r.detached = !answer.sends_to(endpoint);
   const Replica* leader = p.leader();
-  if (r.let_go || !leader || p.op != 0 || !may_act()) return;
+  if (r.detached || !leader || p.op != 0 || !may_act()) return;
   ask(at, r, kLetGo, leader->tablet, DelReplica{at, endpoint}, kJoinsAReplica);
 }
 

@@ -10,7 +10,7 @@
 
 #include "lib/core/api/desk.h"
 #include "lib/core/cluster/model.h"
-#include "lib/core/cluster/op_log.h"
+#include "lib/core/cluster/op_history.h"
 #include "lib/core/guards/stand_back.h"
 #include "lib/core/operation/operations.h"
 #include "lib/core/repair/copy_queue.h"
@@ -19,7 +19,7 @@ namespace failoverd::core {
 
 class Reconciliation {
  public:
-  Reconciliation(Model& model, Desk& desk, const OpLog& ops, const Operations& operations,
+  Reconciliation(Model& model, Desk& desk, const OpHistory& ops, const Operations& operations,
                  const CopyQueue& copies, const StandBack& stand_back)
       : model_(model),
         desk_(desk),
@@ -50,7 +50,7 @@ class Reconciliation {
 
   Model& model_;
   Desk& desk_;
-  const OpLog& ops_;
+  const OpHistory& ops_;
   const Operations& operations_;
   const CopyQueue& copies_;
   const StandBack& stand_back_;

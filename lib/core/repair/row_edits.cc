@@ -35,7 +35,7 @@ bool LastOffsets::lost_every_tablet(const Partition& p) const {
 bool LastOffsets::are_old(PartitionKey at, const Partition& p) const {
   const Replica* leader = p.leader();
   if (!leader || elects(p.diagnosis.condition)) return false;
-  if (standing(model_, *leader) != Standing::kServes || leader->word.mode != Mode::kLeader) {
+  if (standing(model_, *leader) != Standing::kServes || leader->report.mode != Mode::kLeader) {
     return false;
   }
   return std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {

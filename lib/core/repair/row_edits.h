@@ -8,7 +8,7 @@
 
 #include "lib/core/api/desk.h"
 #include "lib/core/cluster/model.h"
-#include "lib/core/cluster/op_log.h"
+#include "lib/core/cluster/op_history.h"
 #include "lib/core/durable/publisher.h"
 #include "lib/core/election/elections.h"
 #include "lib/core/guards/stand_back.h"
@@ -46,7 +46,7 @@ class LastOffsets : public Publishing {
 // another replica is worth an alive row that does not follow (SAFETY 1).
 class LostRows : public Publishing {
  public:
-  LostRows(const Model& model, Desk& desk, const OpLog& ops, Publisher& publisher,
+  LostRows(const Model& model, Desk& desk, const OpHistory& ops, Publisher& publisher,
            const StandBack& stand_back)
       : model_(model), desk_(desk), ops_(ops), publisher_(publisher), stand_back_(stand_back) {}
 
@@ -63,7 +63,7 @@ class LostRows : public Publishing {
 
   const Model& model_;
   Desk& desk_;
-  const OpLog& ops_;
+  const OpHistory& ops_;
   Publisher& publisher_;
   const StandBack& stand_back_;
   std::set<PartitionKey> wanted_;  // It has been said, and is published or on its way.

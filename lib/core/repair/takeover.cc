@@ -39,7 +39,8 @@ void Takeover::recall() {
   });
   for (const PartitionKey at : settled) {
     const Partition* p = model_.partition(at);
-    if (!p || !p->begun_term) records_.done(at);  // Another record may tell of a later election.
+    if (!p || !p->unfinished_term)
+      records_.done(at);  // Another record may tell of a later election.
   }
 }
 
@@ -48,15 +49,15 @@ bool Takeover::remember(Partition& p, const BegunElection& begun) {
   const bool published = std::any_of(p.terms.begin(), p.terms.end(),
                                      [&](const TermPair& t) { return t.term >= begun.probe_term; });
   if (published || p.replicas.size() == 1) return false;  // An only replica fences nobody.
-  p.begun_term = std::max(p.begun_term.value_or(0), begun.probe_term);
-  p.begun_restart = p.begun_restart || begun.restart;
+  p.unfinished_term = std::max(p.unfinished_term.value_or(0), begun.probe_term);
+  p.unfinished_restart = p.unfinished_restart || begun.restart;
   p.saw(begun.probe_term);
   for (const MayLead& m : begun.may_lead) {
     p.saw(m.term);
     const auto tablet = model_.find_tablet(m.endpoint);
     if (Replica* r = tablet ? p.on(*tablet) : nullptr) {
-      r->may_lead_term = m.term;
-      r->may_lead_offset = m.offset;
+      r->in_doubt_term = m.term;
+      r->in_doubt_offset = m.offset;
     }
   }
   return true;

@@ -9,9 +9,9 @@
 #include "lib/core/api/desk.h"
 #include "lib/core/api/event.h"
 #include "lib/core/cluster/model.h"
-#include "lib/core/cluster/op_log.h"
-#include "lib/core/durable/journal.h"
-#include "lib/core/durable/records.h"
+#include "lib/core/cluster/op_history.h"
+#include "lib/core/durable/election_records.h"
+#include "lib/core/durable/op_journal.h"
 #include "lib/core/guards/stand_back.h"
 #include "lib/core/operation/cleanup.h"
 #include "lib/core/operation/operations.h"
@@ -20,7 +20,7 @@ namespace failoverd::core {
 
 class Takeover {
  public:
-  Takeover(Model& model, Desk& desk, OpLog& ops, Records& records, Journal& journal,
+  Takeover(Model& model, Desk& desk, OpHistory& ops, ElectionRecords& records, OpJournal& journal,
            Operations& operations, Cleanup& cleanup, const StandBack& stand_back)
       : model_(model),
         desk_(desk),
@@ -52,9 +52,9 @@ class Takeover {
 
   Model& model_;
   Desk& desk_;
-  OpLog& ops_;
-  Records& records_;
-  Journal& journal_;
+  OpHistory& ops_;
+  ElectionRecords& records_;
+  OpJournal& journal_;
   Operations& operations_;
   Cleanup& cleanup_;
   const StandBack& stand_back_;

@@ -27,12 +27,12 @@ void Treatments::treat(PartitionKey at, Partition& p) {
   if (!stand_back_.may_change()) return;
   const Condition what = p.diagnosis.condition;
   // SAFETY 3: what was begun is finished, also with auto_failover off.
-  if (!stand_back_.auto_failover() && !p.begun_term) {
+  if (!stand_back_.auto_failover() && !p.unfinished_term) {
     would_treat(at, p);
     return;
   }
   // SAFETY 22: judged before the first probe; what was begun goes on to its end (SAFETY 3).
-  if (!p.begun_term && would_do(what) && is_left_alone(at, p)) return;
+  if (!p.unfinished_term && would_do(what) && is_left_alone(at, p)) return;
   if (elects(what)) {
     elect(at, p);
     return;
@@ -96,7 +96,7 @@ std::optional<Treatment> Treatments::treatment_of_returned(PartitionKey at,
                                                            const Partition& p) const {
   for (const Replica& r : p.replicas) {
     if (!has_returned(model_, p, r) || in_back_off(model_, r, desk_.now)) continue;
-    const bool leads = r.word.held && r.word.mode == Mode::kLeader && is_loaded(r.word.state);
+    const bool leads = r.report.held && r.report.mode == Mode::kLeader && is_loaded(r.report.state);
     if (p.replicas.size() == 1 && leads) {
       return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, r.tablet, true, 0, ""};
     }
@@ -137,10 +137,10 @@ void Treatments::op_ended(const Operations::Ended& ended) {
     back_off(ended.at, *r, ended.why);
   } else if (ended.recovered) {
     r->failures = 0;
-    r->row_seen_at = desk_.now;  // What was said of it before does not count.
+    r->row_since = desk_.now;  // What was said of it before does not count.
   }
-  if (!r->is_alive) r->strayed = r->unsent = false;
-  if (!r->is_alive && ended.let_go) r->let_go = true;
+  if (!r->is_alive) r->diverged = r->not_replicated = false;
+  if (!r->is_alive && ended.detached) r->detached = true;
   const bool may_act = stand_back_.auto_failover() && stand_back_.may_change();
   if (!ended.next || p->op != 0 || !may_act) return;
   if (model_.table(ended.at.tid)->refusal) return;

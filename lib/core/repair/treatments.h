@@ -6,8 +6,8 @@
 
 #include "lib/core/api/desk.h"
 #include "lib/core/cluster/model.h"
-#include "lib/core/cluster/op_log.h"
-#include "lib/core/durable/blocks.h"
+#include "lib/core/cluster/op_history.h"
+#include "lib/core/durable/number_block.h"
 #include "lib/core/durable/refusals.h"
 #include "lib/core/election/elections.h"
 #include "lib/core/guards/stand_back.h"
@@ -27,7 +27,7 @@ const char* would_do(Condition);
 
 class Treatments {
  public:
-  Treatments(Model& model, Desk& desk, OpLog& ops, Block& op_ids, Refusals& refusals,
+  Treatments(Model& model, Desk& desk, OpHistory& ops, NumberBlock& op_ids, Refusals& refusals,
              Elections& elections, Operations& operations, const Cleanup& cleanup,
              CopyQueue& copies, const StandBack& stand_back)
       : model_(model),
@@ -63,8 +63,8 @@ class Treatments {
 
   Model& model_;
   Desk& desk_;
-  OpLog& ops_;
-  Block& op_ids_;
+  OpHistory& ops_;
+  NumberBlock& op_ids_;
   Refusals& refusals_;
   Elections& elections_;
   Operations& operations_;

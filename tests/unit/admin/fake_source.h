@@ -17,7 +17,7 @@
 #include "lib/admin/event_log.h"
 #include "lib/admin/http_server.h"
 #include "lib/admin/metrics.h"
-#include "lib/admin/views.h"
+#include "lib/admin/status_types.h"
 
 namespace failoverd::admin {
 

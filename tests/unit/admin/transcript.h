@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "lib/admin/views.h"
+#include "lib/admin/status_types.h"
 
 namespace failoverd::admin {
 

@@ -18,11 +18,11 @@ class DiagnosisTest : public ::testing::Test {
     for (const char* name : {"A", "B", "C"}) {
       Tablet& t = tablet(name);
       t.verdict.state = TabletState::kHealthy;
-      t.word_fresh = true;
+      t.report_fresh = true;
       t.evidence.registered = true;
       say(name, true);
     }
-    partition().on(index("A"))->word.mode = Mode::kLeader;
+    partition().on(index("A"))->report.mode = Mode::kLeader;
   }
 
   void take(std::vector<Row> rows, std::vector<TermPair> terms = {{1, 0}}) {
@@ -40,9 +40,9 @@ class DiagnosisTest : public ::testing::Test {
   void say(const char* name, bool held) {
     Replica* r = partition().on(model.tablet_index(name));
     if (!r) return;
-    r->word.held = held;
-    r->word.state = TableState::kNormal;
-    r->word.asked_at = kHeard;
+    r->report.held = held;
+    r->report.state = TableState::kNormal;
+    r->report.asked_at = kHeard;
   }
   void dies(const char* name) {
     tablet(name).verdict.state = TabletState::kCrashed;
@@ -69,12 +69,12 @@ TEST_F(DiagnosisTest, LeaderAnswersAndHoldsNothing) {
 // A table that was made after the tablet was asked is not missing there.
 TEST_F(DiagnosisTest, AnOldWordSaysNothingAboutANewRow) {
   say("A", false);
-  partition().on(index("A"))->row_seen_at = kHeard;
+  partition().on(index("A"))->row_since = kHeard;
   EXPECT_EQ(condition(), Condition::kUncertain);
 }
 
 TEST_F(DiagnosisTest, LeaderThatSaysItFollows) {
-  partition().on(index("A"))->word.mode = Mode::kFollower;
+  partition().on(index("A"))->report.mode = Mode::kFollower;
   EXPECT_EQ(condition(), Condition::kLeaderLost);
 }
 
@@ -137,7 +137,7 @@ TEST_F(DiagnosisTest, ATermHistoryThatGoesBackIsQuarantined) {
 
 // SAFETY 3.
 TEST_F(DiagnosisTest, ABegunElectionIsUnfinishedEvenWithAHealthyLeader) {
-  partition().begun_term = 7;
+  partition().unfinished_term = 7;
   EXPECT_EQ(condition(), Condition::kUnfinished);
 }
 
@@ -173,11 +173,11 @@ class RowOrderTest : public DiagnosisTest {
     const bool silent = state == FollowerState::kUnclear || state == FollowerState::kDead;
     t.verdict.state = silent ? TabletState::kSuspect : TabletState::kHealthy;
     if (state == FollowerState::kLost) t.verdict.state = TabletState::kCrashed;
-    r.word.mode = state == FollowerState::kRival ? Mode::kLeader : Mode::kFollower;
-    r.word.offset = state == FollowerState::kStalled ? 1 : 9;
-    r.word.moved_at = kRead;
-    r.unsent = state == FollowerState::kNotReplicated;
-    r.strayed = state == FollowerState::kDiverged;
+    r.report.mode = state == FollowerState::kRival ? Mode::kLeader : Mode::kFollower;
+    r.report.offset = state == FollowerState::kStalled ? 1 : 9;
+    r.report.offset_changed_at = kRead;
+    r.not_replicated = state == FollowerState::kNotReplicated;
+    r.diverged = state == FollowerState::kDiverged;
   }
   Diagnosis with(const std::vector<std::string>& order, FollowerCase b, FollowerCase c) {
     std::vector<Row> rows;
@@ -185,7 +185,7 @@ class RowOrderTest : public DiagnosisTest {
       rows.push_back({name, name == "A", name == "A" || (name == "B" ? b : c).is_alive});
     }
     take(rows);
-    partition().on(index("A"))->word.offset = 9;
+    partition().on(index("A"))->report.offset = 9;
     put("B", b.state);
     put("C", c.state);
     const Replica& leader = *partition().leader();

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "lib/core/detection/watch.h"
+#include "lib/core/detection/tablet_monitor.h"
 
 namespace failoverd::core {
 namespace {
@@ -61,7 +61,7 @@ class IdentityTest : public ::testing::Test {
   void hear(const Answer& answer, bool over_ours) {
     desk.now += milliseconds{25};
     // The watch's own questions: 0 goes over our connection, 1 over a new one.
-    const Route route{Route::Owner::kWatch, a(), over_ours ? 0u : 1u, a(), desk.now};
+    const Route route{Route::Owner::kTabletMonitor, a(), over_ours ? 0u : 1u, a(), desk.now};
     watch.heard(a(), route, answer);
     watch.answered(route, answer);
     watch.judge_all();
@@ -74,12 +74,12 @@ class IdentityTest : public ::testing::Test {
 
   TabletIndex a() { return model.tablet_index("A"); }
   bool told(const Call& call) { return !why_not_told(model, "A", call); }
-  const Word& word(PartitionKey at) { return model.partition(at)->on(a())->word; }
+  const ReplicaReport& report(PartitionKey at) { return model.partition(at)->on(a())->report; }
   TabletState state() { return model.tablet(a()).verdict.state; }
 
   Model model;
   Desk desk;
-  Watch watch{model, desk};
+  TabletMonitor watch{model, desk};
 };
 
 TEST_F(IdentityTest, NobodyIsToldAnythingBeforeItHasSaidWhoItIs) {
@@ -114,14 +114,14 @@ TEST_F(IdentityTest, AnotherNameUnderOurTidIsAStranger) {
   says({holds(kFlow, "flow")});
   has_no_znode();
   connection_is_lost();
-  const Offset known = word(kFlow).offset;
+  const Offset known = report(kFlow).offset;
   ReplicaStatus theirs = holds(kFlow, "theirs");
   theirs.offset = known + 100;
   says({theirs});
   EXPECT_FALSE(told(Demote{kFlow}));
   EXPECT_FALSE(counts(model, "A", kFlow));
-  EXPECT_FALSE(word(kFlow).held);
-  EXPECT_EQ(word(kFlow).offset, known);
+  EXPECT_FALSE(report(kFlow).held);
+  EXPECT_EQ(report(kFlow).offset, known);
   EXPECT_EQ(state(), TabletState::kStranger);
   EXPECT_TRUE(model.tablet(a()).verdict.dead());
   EXPECT_THAT(model.tablet(a()).verdict.why, HasSubstr("it holds theirs/0 (tid 2, leader)"));
@@ -132,7 +132,7 @@ TEST_F(IdentityTest, OneTableThatIsNotOursMakesAllOfItAStranger) {
   has_no_znode();
   says({holds(kFlow, "flow"), holds(kPair, "theirs")});
   EXPECT_FALSE(told(Demote{kFlow}));
-  EXPECT_FALSE(word(kFlow).held);
+  EXPECT_FALSE(report(kFlow).held);
   EXPECT_EQ(state(), TabletState::kStranger);
   says({holds(kFlow, "flow"), holds({2, 5}, "flow")});  // Flow has no such partition.
   EXPECT_EQ(state(), TabletState::kStranger);
@@ -210,8 +210,8 @@ TEST_F(IdentityTest, WhatItLetsGoOfBeforeOurEyesIsNotLost) {
 TEST_F(IdentityTest, OneReplicaThatIsAnotherTableIsLeftAlone) {
   says({holds(kFlow, "older"), holds(kPair, "pair")});
   EXPECT_EQ(state(), TabletState::kHealthy);
-  EXPECT_FALSE(word(kFlow).held);
-  EXPECT_EQ(word(kFlow).other, "older");
+  EXPECT_FALSE(report(kFlow).held);
+  EXPECT_EQ(report(kFlow).other, "older");
   EXPECT_FALSE(told(DropTable{kFlow, kFirstOpId, {}}));
   EXPECT_FALSE(counts(model, "A", kFlow));
   EXPECT_TRUE(told(Demote{kPair}));

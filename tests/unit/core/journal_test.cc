@@ -1,7 +1,7 @@
 // The journal of ops: what a successor finds, whatever was written and whatever answer was lost.
-#include "lib/core/durable/journal.h"
-
 #include <gtest/gtest.h>
+
+#include "lib/core/durable/op_journal.h"
 
 namespace failoverd::core {
 namespace {
@@ -31,7 +31,7 @@ class JournalTest : public testing::Test {
   void wait() { desk_.now += std::chrono::seconds{1}; }
 
   Desk desk_;
-  Journal journal_{desk_};
+  OpJournal journal_{desk_};
 };
 
 TEST_F(JournalTest, WhatBeginsIsWrittenAtOnceAndTold) {

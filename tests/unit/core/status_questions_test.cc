@@ -99,12 +99,12 @@ class StatusQuestionsTest : public ::testing::Test {
     return names;
   }
   Offset offset(const Endpoint& tablet) {
-    return model.partition({kFlow, 0})->on(*model.find_tablet(tablet))->word.offset;
+    return model.partition({kFlow, 0})->on(*model.find_tablet(tablet))->report.offset;
   }
 
   Model model;
   Desk desk;
-  Watch watch{model, desk};
+  TabletMonitor watch{model, desk};
   StatusQuestions questions{model, desk, watch};
   std::map<Endpoint, std::vector<RequestId>> open;  // Questions without an answer.
   std::map<Endpoint, int> times;                    // How often each was asked.

@@ -1,9 +1,8 @@
 // What failoverd keeps in ZooKeeper comes back as it was, and what is no such thing is named.
-#include "lib/fedb/journal.h"
-
 #include <gtest/gtest.h>
 
 #include "lib/base/boot_clock.h"
+#include "lib/fedb/record_codec.h"
 #include "proto/journal.pb.h"
 
 namespace failoverd::fedb {

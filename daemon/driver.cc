@@ -1,9 +1,9 @@
-#include "daemon/hands.h"
+#include "daemon/driver.h"
 
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "lib/admin/holder.h"
+#include "lib/admin/active_daemon.h"
 #include "lib/base/boot_clock.h"
 #include "lib/base/overload.h"
 
@@ -44,8 +44,8 @@ const char* event_severity(core::Severity severity) {
 
 }  // namespace
 
-Hands::Hands(boost::asio::io_context& io, const config::Config& config, std::string name, Log& log,
-             admin::EventLog& events, admin::Metrics& metrics)
+Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::string name,
+               Log& log, admin::EventLog& events, admin::Metrics& metrics)
     : name_(std::move(name)),
       log_(log),
       events_(events),
@@ -54,10 +54,10 @@ Hands::Hands(boost::asio::io_context& io, const config::Config& config, std::str
       session_(io, servers(config)),
       view_(io, session_, {config.cluster.root}, numbering(config.cluster.numbering),
             [this](core::Event e) { tell(std::move(e)); }),
-      throne_(io, session_, {config.cluster.root}, admin::lock_value(name_, config.listen.http),
-              [this](core::Event e) { tell(std::move(e)); }),
+      leadership_(io, session_, {config.cluster.root}, admin::lock_value(name_, config.listen.http),
+                  [this](core::Event e) { tell(std::move(e)); }),
       metadata_(io, session_, servers(config), {config.cluster.root},
-                numbering(config.cluster.numbering), view_, throne_,
+                numbering(config.cluster.numbering), view_, leadership_,
                 [this](core::Event e) { tell(std::move(e)); }),
       switch_(io, session_, {config.cluster.root}, name_,
               [this](core::Event e) { tell(std::move(e)); }),
@@ -73,34 +73,34 @@ Hands::Hands(boost::asio::io_context& io, const config::Config& config, std::str
   session_.on_note = [this](const std::string& line) {
     log_.write(config::LogLevel::kInfo, "zookeeper", line);
   };
-  const auto complain = [this](const std::string& line) {
+  const auto on_warning = [this](const std::string& line) {
     note(core::Severity::kError, "znode", line);
   };
-  view_.complain = [this](const std::string& line) {
+  view_.on_warning = [this](const std::string& line) {
     note(core::Severity::kWarning, "znode", line);
   };
-  throne_.complain = complain;
-  metadata_.complain = complain;
-  switch_.complain = complain;
-  tablets_.may_change = [this] { return throne_.may_change(); };
+  leadership_.on_warning = on_warning;
+  metadata_.on_warning = on_warning;
+  switch_.on_warning = on_warning;
+  tablets_.may_change = [this] { return leadership_.may_change(); };
 }
 
-Hands::~Hands() = default;
+Driver::~Driver() = default;
 
-void Hands::start() {
+void Driver::start() {
   session_.start();
   beat();
 }
 
-void Hands::stop(std::function<void()> done) {
+void Driver::stop(std::function<void()> done) {
   heart_.cancel();
-  throne_.release([this, done = std::move(done)] {
+  leadership_.release([this, done = std::move(done)] {
     session_.close();
     done();
   });
 }
 
-void Hands::beat() {
+void Driver::beat() {
   if (const auto stall = look_at_the_clock()) tell(core::LoopStalled{*stall});
   heart_.expires_after(kBeat);
   heart_.async_wait([this](const boost::system::error_code& e) {
@@ -109,7 +109,7 @@ void Hands::beat() {
 }
 
 // For how long the loop stood still, if it did.
-std::optional<Duration> Hands::look_at_the_clock() {
+std::optional<Duration> Driver::look_at_the_clock() {
   const Instant now = boot_now();
   const Duration since = now - std::exchange(last_turn_, now);
   if (since < kStalled) return std::nullopt;
@@ -118,7 +118,7 @@ std::optional<Duration> Hands::look_at_the_clock() {
   return since;
 }
 
-void Hands::session_changed(zookeeper::SessionState state, bool new_session) {
+void Driver::session_changed(zookeeper::SessionState state, bool new_session) {
   if (state == zookeeper::SessionState::kConnected) {
     away_since_.reset();
     tell(core::ZookeeperConnected{});
@@ -128,20 +128,20 @@ void Hands::session_changed(zookeeper::SessionState state, bool new_session) {
     if (!away_since_) away_since_ = boot_now();
     tell(core::ZookeeperLost{});
   }
-  throne_.session_changed(state, new_session);
+  leadership_.session_changed(state, new_session);
 }
 
-void Hands::policy_changed(const core::Policy& policy) { tell(core::PolicyChanged{policy}); }
+void Driver::policy_changed(const core::Policy& policy) { tell(core::PolicyChanged{policy}); }
 
-void Hands::file_says(std::optional<bool> auto_failover) { switch_.file_says(auto_failover); }
+void Driver::file_says(std::optional<bool> auto_failover) { switch_.file_says(auto_failover); }
 
-void Hands::ask_status(std::vector<std::uint32_t> tids, std::function<void()> done) {
+void Driver::ask_status(std::vector<std::uint32_t> tids, std::function<void()> done) {
   const core::RequestId id = ++last_status_question_;
   status_questions_.emplace(id, std::move(done));
   tell(core::StatusAsked{id, std::move(tids)});
 }
 
-void Hands::show_status(core::RequestId id) {
+void Driver::show_status(core::RequestId id) {
   const auto found = status_questions_.find(id);
   if (found == status_questions_.end()) return;
   boost::asio::post(heart_.get_executor(), std::move(found->second));
@@ -149,7 +149,7 @@ void Hands::show_status(core::RequestId id) {
 }
 
 // All that happens comes in here; all we do goes out here, and is answered by another event.
-void Hands::tell(core::Event event) {
+void Driver::tell(core::Event event) {
   waiting_.push_back(std::move(event));
   if (thinking_) return;
   thinking_ = true;
@@ -170,7 +170,7 @@ void Hands::tell(core::Event event) {
   thinking_ = false;
 }
 
-void Hands::carry_out(core::Command command) {
+void Driver::carry_out(core::Command command) {
   if (log_.wants(config::LogLevel::kDebug) && !std::holds_alternative<core::Note>(command)) {
     log_.write(config::LogLevel::kDebug, "command", core::to_text(command));
   }
@@ -189,24 +189,24 @@ void Hands::carry_out(core::Command command) {
                  [&](core::Note& c) {
                    note(c.severity, std::move(c.kind), std::move(c.text), std::move(c.fields));
                  },
-                 [&](const core::Measure& c) {
+                 [&](const core::CountFailover& c) {
                    metrics_.failover_took(admin::FailoverPhase::kDetect, c.detect);
                    metrics_.failover_took(admin::FailoverPhase::kElect, c.elect);
                    metrics_.failover_took(admin::FailoverPhase::kPublish, c.publish);
                    metrics_.failover_took(admin::FailoverPhase::kTotal, c.total);
                    if (c.possible_loss) metrics_.possible_loss(*c.possible_loss);
                  },
-                 [&](const core::OpEnded& c) {
+                 [&](const core::CountOp& c) {
                    metrics_.op_finished(core::to_text(c.type), core::to_text(c.status), c.took);
                  },
-                 [&](const core::EntriesLost& c) { metrics_.entries_lost(c.count); },
+                 [&](const core::CountLost& c) { metrics_.entries_lost(c.count); },
                  [&](const core::EntriesGivenUp& c) { metrics_.entries_given_up(c.count); },
              },
              command);
 }
 
-void Hands::note(core::Severity severity, std::string kind, std::string text,
-                 std::vector<std::pair<std::string, std::string>> fields) {
+void Driver::note(core::Severity severity, std::string kind, std::string text,
+                  std::vector<std::pair<std::string, std::string>> fields) {
   log_.write(level(severity), kind, text, fields);
   admin::EventRow row;
   row.time_ms = wall_now_ms();

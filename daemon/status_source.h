@@ -7,19 +7,19 @@
 #include <string>
 #include <vector>
 
-#include "daemon/hands.h"
+#include "daemon/driver.h"
 #include "daemon/service.h"
 #include "lib/admin/event_log.h"
 #include "lib/admin/metrics.h"
-#include "lib/admin/views.h"
+#include "lib/admin/status_types.h"
 #include "lib/config/config.h"
 
 namespace failoverd {
 
-class Showcase : public admin::Source {
+class StatusSource : public admin::Source {
  public:
-  Showcase(Hands& hands, admin::EventLog& events, admin::Metrics& metrics,
-           const config::Config& config);
+  StatusSource(Driver& driver, admin::EventLog& events, admin::Metrics& metrics,
+               const config::Config& config);
 
   // The configuration in force, and how its last reload went.
   admin::ReloadView reload;
@@ -59,7 +59,7 @@ class Showcase : public admin::Source {
   void confset(const admin::CommandRequest& request,
                std::function<void(admin::CommandResult)> done);
 
-  Hands& hands_;
+  Driver& driver_;
   admin::EventLog& events_;
   admin::Metrics& metrics_;
   const config::Config& config_;

@@ -10,7 +10,7 @@
 
 namespace failoverd::core {
 
-class OpLog {
+class OpHistory {
  public:
   // How many ended ops are kept, and listed.
   static constexpr std::size_t kKept = 10'000;
@@ -40,7 +40,7 @@ class OpLog {
     if (ended_.size() > kKept) ended_.pop_front();
   }
 
-  // A new reign: those that predecessors have ended, the oldest first.
+  // A new tenure: those that predecessors have ended, the oldest first.
   void replace_ended(const std::vector<FinishedOps>& finished) {
     ended_.clear();
     for (const FinishedOps& group : finished) {

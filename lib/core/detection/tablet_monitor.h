@@ -13,9 +13,9 @@
 
 namespace failoverd::core {
 
-class Watch {
+class TabletMonitor {
  public:
-  Watch(Model& model, Desk& desk) : model_(model), desk_(desk) {}
+  TabletMonitor(Model& model, Desk& desk) : model_(model), desk_(desk) {}
 
   // Only the active daemon asks. Starting anew forgets what earlier evidence said.
   void start();
@@ -97,13 +97,13 @@ class Watch {
   void znode_may_be_stale(TabletIndex);
   void znode_outlives_its_session(TabletIndex);
   void lost_sight(TabletIndex);
-  void take_words(TabletIndex, const Answer&, Instant asked_at);
-  void set_word(TabletIndex, PartitionKey, const ReplicaStatus*, Instant asked_at);
+  void take_reports(TabletIndex, const Answer&, Instant asked_at);
+  void set_report(TabletIndex, PartitionKey, const ReplicaStatus*, Instant asked_at);
   const ReplicaStatus* ours(TabletIndex, PartitionKey, Replica&, const ReplicaStatus*);
   bool early_allowed(const Tablet&) const;
   bool lacks_everything(const Tablet&, TabletIndex) const;
   void judge_one(TabletIndex);
-  void let_go(TabletIndex);
+  void forget(TabletIndex);
   void verdict_was_wrong(TabletIndex, const std::string& how);
   void mark_partitions(TabletIndex);
 

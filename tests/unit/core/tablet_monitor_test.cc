@@ -1,5 +1,5 @@
 // When a tablet is asked again.
-#include "lib/core/detection/watch.h"
+#include "lib/core/detection/tablet_monitor.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -117,7 +117,7 @@ class WatchTest : public ::testing::Test {
   TableShape shape;
   Model model;
   Desk desk;
-  Watch watch{model, desk};
+  TabletMonitor watch{model, desk};
   RequestId id = 0;
   std::string name = "flow";  // Of the table that A says it holds.
 };

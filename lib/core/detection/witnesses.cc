@@ -1,5 +1,6 @@
-// The part of the watch that asks followers whether a tablet whose port refuses is dead.
-#include "lib/core/detection/watch.h"
+// The part of the monitor that asks followers whether a tablet whose port refuses is dead.
+#include "lib/core/detection/detector.h"
+#include "lib/core/detection/tablet_monitor.h"
 
 namespace failoverd::core {
 namespace {
@@ -11,7 +12,7 @@ constexpr std::size_t kMostWitnesses = 4;
 
 // SAFETY 15: a follower whose offset still moves disproves the crash. Those whose leader is on the
 // tablet and who live elsewhere are asked, those that moved last first.
-void Watch::choose_witnesses(TabletIndex i) {
+void TabletMonitor::choose_witnesses(TabletIndex i) {
   Witnesses w;
   w.set = ++witness_sets_;
   for (const PartitionKey key : model_.tablet(i).hosts) {
@@ -32,7 +33,7 @@ void Watch::choose_witnesses(TabletIndex i) {
   asking(i).witnesses = std::move(w);
 }
 
-void Watch::ask_witnesses(TabletIndex i) {
+void TabletMonitor::ask_witnesses(TabletIndex i) {
   Witnesses& w = asking(i).witnesses;
   if (w.chosen.empty() || w.open > 0) return;
   Evidence& e = model_.tablet(i).evidence;
@@ -43,12 +44,12 @@ void Watch::ask_witnesses(TabletIndex i) {
     const auto& [key, follower] = w.chosen[n];
     ++w.open;
     const std::uint64_t to = std::uint64_t{w.set} << 32 | i;
-    desk_.call({Route::Owner::kWatch, to, kWitness, n, {}}, model_.tablet(follower).endpoint,
-               GetTermPair{key}, kWitnessDeadline);
+    desk_.call({Route::Owner::kTabletMonitor, to, kWitness, n, {}},
+               model_.tablet(follower).endpoint, GetTermPair{key}, kWitnessDeadline);
   }
 }
 
-void Watch::witness_answered(TabletIndex i, const Route& route, const Answer& answer) {
+void TabletMonitor::witness_answered(TabletIndex i, const Route& route, const Answer& answer) {
   Witnesses& w = asking(i).witnesses;
   --w.open;
   auto& readings = w.round <= 1 ? w.before : w.after;

@@ -1,6 +1,6 @@
-// The part of the watch that looks at what came instead of an answer.
+// The part of the monitor that looks at what came instead of an answer.
 #include "lib/core/detection/detector.h"
-#include "lib/core/detection/watch.h"
+#include "lib/core/detection/tablet_monitor.h"
 
 namespace failoverd::core {
 namespace {
@@ -26,7 +26,7 @@ std::string kind_of(const std::string& words) {
 
 }  // namespace
 
-void Watch::look_at_what_came(TabletIndex i, const Answer& answer, Instant asked_at) {
+void TabletMonitor::look_at_what_came(TabletIndex i, const Answer& answer, Instant asked_at) {
   if (answer.transport == Transport::kNotSent) return;
   Tablet& t = model_.tablet(i);
   Evidence& e = t.evidence;
@@ -52,12 +52,12 @@ void Watch::look_at_what_came(TabletIndex i, const Answer& answer, Instant asked
 }
 
 // After that it is asked when everybody is: a port that belongs to something else is left in peace.
-void Watch::look_quickly(TabletIndex i) {
+void TabletMonitor::look_quickly(TabletIndex i) {
   const int times = asking(i).broken;
   if (times < kQuickLooks) check_later(i, times == 1 ? kEndingTakes : kSecondRefusalAfter);
 }
 
-void Watch::tell_what_came(TabletIndex i) {
+void TabletMonitor::tell_what_came(TabletIndex i) {
   const Tablet& t = model_.tablet(i);
   if (!asking(i).told.insert(kind_of(t.evidence.came_instead)).second) return;
   desk_.note(Severity::kWarning, "tablet",

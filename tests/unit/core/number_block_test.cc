@@ -1,19 +1,19 @@
 // Terms and op ids: never twice, always above what was seen (SAFETY 4).
-#include "lib/core/durable/blocks.h"
+#include "lib/core/durable/number_block.h"
 
 #include <gtest/gtest.h>
 
 namespace failoverd::core {
 namespace {
 
-TEST(Block, GivesNothingBeforeItIsReserved) {
-  Block b{100};
+TEST(NumberBlock, GivesNothingBeforeItIsReserved) {
+  NumberBlock b{100};
   EXPECT_TRUE(b.due());
   EXPECT_FALSE(b.take(2));
 }
 
-TEST(Block, GivesEachNumberOnce) {
-  Block b{4};
+TEST(NumberBlock, GivesEachNumberOnce) {
+  NumberBlock b{4};
   b.asked();
   b.reserved(11, 14);
   EXPECT_EQ(b.take(2), 11u);
@@ -21,15 +21,15 @@ TEST(Block, GivesEachNumberOnce) {
   EXPECT_FALSE(b.take(1));
 }
 
-TEST(Block, GivesTheLastOfItsNumbers) {
-  Block b{3};
+TEST(NumberBlock, GivesTheLastOfItsNumbers) {
+  NumberBlock b{3};
   b.asked();
   b.reserved(1, 3);
   EXPECT_EQ(b.take(3), 1u);
 }
 
-TEST(Block, AsksAheadOfNeed) {
-  Block b{10};
+TEST(NumberBlock, AsksAheadOfNeed) {
+  NumberBlock b{10};
   b.asked();
   b.reserved(1, 10);
   EXPECT_FALSE(b.due());
@@ -39,8 +39,8 @@ TEST(Block, AsksAheadOfNeed) {
   EXPECT_FALSE(b.due());  // One reservation at a time.
 }
 
-TEST(Block, JoinsABlockThatFollows) {
-  Block b{4};
+TEST(NumberBlock, JoinsABlockThatFollows) {
+  NumberBlock b{4};
   b.asked();
   b.reserved(1, 4);
   ASSERT_EQ(b.take(3), 1u);
@@ -51,8 +51,8 @@ TEST(Block, JoinsABlockThatFollows) {
 
 // Somebody else raised the counter in between: what is left of the old block stays ours, but a
 // pair that spans both would not be.
-TEST(Block, GivesUpTheRestWhenTheNextDoesNotFollow) {
-  Block b{4};
+TEST(NumberBlock, GivesUpTheRestWhenTheNextDoesNotFollow) {
+  NumberBlock b{4};
   b.asked();
   b.reserved(1, 4);
   ASSERT_EQ(b.take(3), 1u);
@@ -61,8 +61,8 @@ TEST(Block, GivesUpTheRestWhenTheNextDoesNotFollow) {
   EXPECT_EQ(b.take(2), 9u);
 }
 
-TEST(Block, GoesAboveWhatWasSeenAndAsksForItWhenItCannot) {
-  Block b{10};
+TEST(NumberBlock, GoesAboveWhatWasSeenAndAsksForItWhenItCannot) {
+  NumberBlock b{10};
   b.asked();
   b.reserved(1, 10);
   EXPECT_EQ(b.take(2, 6), 7u);
@@ -75,18 +75,18 @@ TEST(Block, GoesAboveWhatWasSeenAndAsksForItWhenItCannot) {
 }
 
 // A number near the end of all numbers is damage: nothing wraps, and nobody asks for what is above.
-TEST(Block, GivesNothingOutAboveTheHighest) {
-  Block b{10};
+TEST(NumberBlock, GivesNothingOutAboveTheHighest) {
+  NumberBlock b{10};
   b.asked();
   b.reserved(1, 10);
   EXPECT_FALSE(b.take(2, ~std::uint64_t{0}));
-  EXPECT_FALSE(b.take(2, Block::kHighest));
+  EXPECT_FALSE(b.take(2, NumberBlock::kHighest));
   EXPECT_EQ(b.above(), 0u);
   EXPECT_EQ(b.take(2), 1u);
 }
 
-TEST(Block, NothingIsOursAfterTheLockIsLost) {
-  Block b{10};
+TEST(NumberBlock, NothingIsOursAfterTheLockIsLost) {
+  NumberBlock b{10};
   b.asked();
   b.reserved(1, 10);
   b.void_all();

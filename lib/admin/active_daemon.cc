@@ -1,4 +1,4 @@
-#include "lib/admin/holder.h"
+#include "lib/admin/active_daemon.h"
 
 #include <boost/asio/ip/address.hpp>
 #include <optional>

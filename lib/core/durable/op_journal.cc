@@ -1,4 +1,4 @@
-#include "lib/core/durable/journal.h"
+#include "lib/core/durable/op_journal.h"
 
 #include <algorithm>
 #include <utility>
@@ -14,7 +14,7 @@ constexpr std::size_t kMostInOne = 1'000;
 
 }  // namespace
 
-void Journal::start(const std::vector<BegunOp>& begun, const std::vector<FinishedOps>& finished) {
+void OpJournal::start(const std::vector<BegunOp>& begun, const std::vector<FinishedOps>& finished) {
   stop();
   for (const BegunOp& op : begun) entries_.insert(op.id);
   finished_ = {};
@@ -23,7 +23,7 @@ void Journal::start(const std::vector<BegunOp>& begun, const std::vector<Finishe
   if (finished_.ops.size() >= kOpsPerZnode) finished_ = {finished_.number + 1, {}};
 }
 
-void Journal::stop() {
+void OpJournal::stop() {
   next_ = flying_ = {};
   in_flight_ = false;
   entries_.clear();
@@ -33,18 +33,18 @@ void Journal::stop() {
   not_before_ = {};
 }
 
-void Journal::begin(const BegunOp& op) {
+void OpJournal::begin(const BegunOp& op) {
   entries_.insert(op.id);
   std::erase_if(next_.begun, [&](const BegunOp& b) { return b.id == op.id; });
   next_.begun.push_back(op);
 }
 
-void Journal::drop(OpId op) {
+void OpJournal::drop(OpId op) {
   std::erase_if(next_.begun, [&](const BegunOp& b) { return b.id == op; });
   if (entries_.erase(op) > 0) next_.ended.push_back(op);
 }
 
-void Journal::finished(const OpRecord& op) {
+void OpJournal::finished(const OpRecord& op) {
   finished_.ops.push_back(op);
   next_.finished = true;
   if (finished_.ops.size() < kOpsPerZnode) return;
@@ -52,7 +52,7 @@ void Journal::finished(const OpRecord& op) {
   next_.full.push_back(std::exchange(finished_, FinishedOps{number + 1, {}}));
 }
 
-void Journal::flush() {
+void OpJournal::flush() {
   if (in_flight_ || desk_.now < not_before_) return;
   if (next_.begun.empty()) {  // Nobody waits.
     if (next_.ended.empty() && !next_.finished) return;
@@ -65,7 +65,7 @@ void Journal::flush() {
   send();
 }
 
-void Journal::send() {
+void OpJournal::send() {
   send_at_.reset();
   in_flight_ = true;
   flying_ = std::exchange(next_, {});
@@ -85,7 +85,7 @@ void Journal::send() {
   desk_.out.emplace_back(std::move(write));
 }
 
-void Journal::answered(bool ok) {
+void OpJournal::answered(bool ok) {
   in_flight_ = false;
   const Batch flown = std::exchange(flying_, {});
   if (ok) {

@@ -13,11 +13,11 @@
 
 namespace failoverd::core {
 
-class Records {
+class ElectionRecords {
  public:
-  explicit Records(Desk& desk) : desk_(desk) {}
+  explicit ElectionRecords(Desk& desk) : desk_(desk) {}
 
-  // A new reign: what predecessors left, and the epoch that names our own.
+  // A new tenure: what predecessors left, and the epoch that names our own.
   void start(std::int64_t epoch, const std::vector<ElectionRecord>& left);
   void stop();
 

@@ -1,4 +1,4 @@
-#include "lib/core/detection/watch.h"
+#include "lib/core/detection/tablet_monitor.h"
 
 #include <algorithm>
 
@@ -19,7 +19,7 @@ constexpr Duration kNoSessionIsLonger = std::chrono::seconds{60};
 
 }  // namespace
 
-Duration Watch::poll_interval() const {
+Duration TabletMonitor::poll_interval() const {
   std::size_t replicas = 0;
   for (const auto& [tid, table] : model_.tables()) {
     for (const auto& [pid, p] : table.partitions) replicas += p.replicas.size();
@@ -29,18 +29,18 @@ Duration Watch::poll_interval() const {
          static_cast<std::int64_t>((replicas + kReplicasPerPoll - 1) / kReplicasPerPoll);
 }
 
-Watch::Asking& Watch::asking(TabletIndex i) {
+TabletMonitor::Asking& TabletMonitor::asking(TabletIndex i) {
   if (asking_.size() <= i) asking_.resize(i + 1);
   return asking_[i];
 }
 
 // Nobody else is a tablet of this cluster, whatever it was before: it is not asked.
-bool Watch::has_znode_or_row(TabletIndex i) const {
+bool TabletMonitor::has_znode_or_row(TabletIndex i) const {
   const Tablet& t = model_.tablet(i);
   return t.evidence.registered || !t.hosts.empty();
 }
 
-void Watch::start() {
+void TabletMonitor::start() {
   running_ = true;
   asking_.clear();
   for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
@@ -48,7 +48,7 @@ void Watch::start() {
     Evidence before = std::exchange(t.evidence, {});
     t.evidence.registered = before.registered;
     t.evidence.stale_since = before.stale_since;  // Whoever acts, it is the same znode.
-    t.word_fresh = false;
+    t.report_fresh = false;
     t.identity = Identity::kUnheard;
     t.named_ours = false;
     t.held_under = t.outlived = 0;
@@ -59,13 +59,13 @@ void Watch::start() {
     t.dead_since.reset();
     // Nobody has watched it meanwhile (SAFETY 6).
     for (const PartitionKey key : t.hosts) {
-      if (Replica* r = model_.partition(key)->on(i)) r->word.held_since.reset();
+      if (Replica* r = model_.partition(key)->on(i)) r->report.held_since.reset();
     }
   }
   tables_changed();
 }
 
-void Watch::stop() {
+void TabletMonitor::stop() {
   running_ = false;
   asking_.clear();
   to_judge_.clear();
@@ -73,14 +73,14 @@ void Watch::stop() {
   changed.clear();
 }
 
-void Watch::tables_changed() {
+void TabletMonitor::tables_changed() {
   if (!running_) return;
   for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
     if (has_znode_or_row(i) && !asking(i).timer_set) poll(i);
   }
 }
 
-void Watch::listed(const TabletsListed& list) {
+void TabletMonitor::listed(const TabletsListed& list) {
   std::set<TabletIndex> there;
   for (const TabletsListed::Child& child : list.children) {
     const TabletIndex i = model_.tablet_index(child.endpoint);
@@ -90,7 +90,7 @@ void Watch::listed(const TabletsListed& list) {
     if (t.incarnation != child.incarnation || !t.evidence.registered) {
       to_judge_.insert(i);
       mark_partitions(i);  // What a znode says counts beside the verdict (SAFETY 1).
-      if (new_process) t.word_fresh = false;
+      if (new_process) t.report_fresh = false;
       t.listed_at = desk_.now;
       t.evidence.stale_since.reset();
       t.evidence.stranger.clear();  // Two cannot listen there: it is gone.
@@ -114,7 +114,7 @@ void Watch::listed(const TabletsListed& list) {
   tables_changed();
 }
 
-void Watch::connection_lost(const Endpoint& endpoint) {
+void TabletMonitor::connection_lost(const Endpoint& endpoint) {
   const auto i = model_.find_tablet(endpoint);
   if (!i || !running_) return;
   lost_sight(*i);
@@ -123,7 +123,7 @@ void Watch::connection_lost(const Endpoint& endpoint) {
   check(*i);
 }
 
-void Watch::stalled() {
+void TabletMonitor::stalled() {
   for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
     Evidence& e = model_.tablet(i).evidence;
     if (e.unanswered_since) e.unanswered_since = desk_.now;
@@ -134,11 +134,11 @@ void Watch::stalled() {
   }
 }
 
-void Watch::poll(TabletIndex i) {
+void TabletMonitor::poll(TabletIndex i) {
   Asking& a = asking(i);
   if (!a.timer_set) {
     a.timer_set = true;
-    desk_.timer({Route::Owner::kWatch, i, kPollTimer, i, {}}, desk_.now + poll_interval());
+    desk_.timer({Route::Owner::kTabletMonitor, i, kPollTimer, i, {}}, desk_.now + poll_interval());
   }
   Tablet& t = model_.tablet(i);
   // Or is it only the connection? One that was closed is made anew anyway.
@@ -147,36 +147,37 @@ void Watch::poll(TabletIndex i) {
 }
 
 // Over the connection that stands.
-void Watch::ask_for_all(TabletIndex i) {
+void TabletMonitor::ask_for_all(TabletIndex i) {
   Tablet& t = model_.tablet(i);
   if (std::exchange(asking(i).poll_open, true)) return;
   is_asked(i);
-  desk_.call({Route::Owner::kWatch, i, kPoll, i, {}}, t.endpoint, GetTableStatus{}, kPollDeadline);
+  desk_.call({Route::Owner::kTabletMonitor, i, kPoll, i, {}}, t.endpoint, GetTableStatus{},
+             kPollDeadline);
 }
 
-void Watch::is_asked(TabletIndex i) {
+void TabletMonitor::is_asked(TabletIndex i) {
   Evidence& e = model_.tablet(i).evidence;
   if (!e.unanswered_since) e.unanswered_since = desk_.now;
   to_judge_.insert(i);
 }
 
-void Watch::check(TabletIndex i) {
+void TabletMonitor::check(TabletIndex i) {
   Asking& a = asking(i);
   if (a.check_open || !has_znode_or_row(i)) return;
   a.check_open = true;
   is_asked(i);
-  desk_.call({Route::Owner::kWatch, i, kCheck, i, {}}, model_.tablet(i).endpoint, GetTableStatus{},
-             kCheckDeadline, /*fresh=*/true);
+  desk_.call({Route::Owner::kTabletMonitor, i, kCheck, i, {}}, model_.tablet(i).endpoint,
+             GetTableStatus{}, kCheckDeadline, /*fresh=*/true);
 }
 
-void Watch::check_later(TabletIndex i, Duration after) {
+void TabletMonitor::check_later(TabletIndex i, Duration after) {
   Asking& a = asking(i);
   if (a.check_timer_set) return;
   a.check_timer_set = true;
-  desk_.timer({Route::Owner::kWatch, i, kCheckTimer, i, {}}, desk_.now + after);
+  desk_.timer({Route::Owner::kTabletMonitor, i, kCheckTimer, i, {}}, desk_.now + after);
 }
 
-void Watch::timer(const Route& route) {
+void TabletMonitor::timer(const Route& route) {
   if (!running_) return;
   const auto i = static_cast<TabletIndex>(route.key);
   switch (route.what) {
@@ -203,7 +204,7 @@ void Watch::timer(const Route& route) {
   }
 }
 
-void Watch::answered(const Route& route, const Answer& answer) {
+void TabletMonitor::answered(const Route& route, const Answer& answer) {
   if (!running_) return;
   const auto i = static_cast<TabletIndex>(route.key);  // The upper half: which set of witnesses.
   if (route.what == kWitness) {
@@ -224,13 +225,13 @@ void Watch::answered(const Route& route, const Answer& answer) {
   }
 }
 
-void Watch::said(TabletIndex i, const Answer& answer, Instant asked_at) {
+void TabletMonitor::said(TabletIndex i, const Answer& answer, Instant asked_at) {
   if (!running_ || !has_znode_or_row(i)) return;
-  if (answer.ok()) take_words(i, answer, asked_at);
+  if (answer.ok()) take_reports(i, answer, asked_at);
   look_at_what_came(i, answer, asked_at);
 }
 
-void Watch::heard(TabletIndex i, const Route& route, const Answer& answer) {
+void TabletMonitor::heard(TabletIndex i, const Route& route, const Answer& answer) {
   if (!running_ || !has_znode_or_row(i)) return;
   const bool says_who = asked_who_it_is(route);
   if (says_who && answer.ok()) identify(i, route, answer);
@@ -243,7 +244,7 @@ void Watch::heard(TabletIndex i, const Route& route, const Answer& answer) {
   if (answer.transport == Transport::kRefused) refused(i, route.asked_at);
 }
 
-void Watch::lived(TabletIndex i) {
+void TabletMonitor::lived(TabletIndex i) {
   Tablet& t = model_.tablet(i);
   Evidence& e = t.evidence;
   const bool odd =
@@ -255,7 +256,7 @@ void Watch::lived(TabletIndex i) {
   if (odd) to_judge_.insert(i);
 }
 
-void Watch::forget_refusals(TabletIndex i) {
+void TabletMonitor::forget_refusals(TabletIndex i) {
   Evidence& e = model_.tablet(i).evidence;
   e.refused_first.reset();
   e.refused_last.reset();
@@ -264,7 +265,7 @@ void Watch::forget_refusals(TabletIndex i) {
   asking(i).witnesses = {};
 }
 
-void Watch::refused(TabletIndex i, Instant asked_at) {
+void TabletMonitor::refused(TabletIndex i, Instant asked_at) {
   Tablet& t = model_.tablet(i);
   Evidence& e = t.evidence;
   to_judge_.insert(i);
@@ -292,7 +293,7 @@ void Watch::refused(TabletIndex i, Instant asked_at) {
 
 // SAFETY 15: not for ten minutes after a wrong verdict; and when more tablets than
 // guards.max_lost_tablets go at once, the cause may be on our side: wait for the znodes.
-bool Watch::early_allowed(const Tablet& of) const {
+bool TabletMonitor::early_allowed(const Tablet& of) const {
   if (of.no_early_until && desk_.now < *of.no_early_until) return false;
   int known = 0;
   int lost = 0;
@@ -305,7 +306,7 @@ bool Watch::early_allowed(const Tablet& of) const {
   return lost <= desk_.policy.guards.max_lost_tablets.value_or(std::max(2, known / 2));
 }
 
-void Watch::judge_all() {
+void TabletMonitor::judge_all() {
   if (!running_) {
     to_judge_.clear();
     to_ask_.clear();
@@ -317,8 +318,8 @@ void Watch::judge_all() {
   for (const TabletIndex i : std::exchange(to_ask_, {})) ask_for_all(i);
 }
 
-void Watch::judge_one(TabletIndex i) {
-  if (!has_znode_or_row(i)) return let_go(i);
+void TabletMonitor::judge_one(TabletIndex i) {
+  if (!has_znode_or_row(i)) return forget(i);
   Tablet& t = model_.tablet(i);
   if (!t.verdict.dead()) t.evidence.early_allowed = early_allowed(t);
   Verdict verdict = judge(t.evidence, desk_.policy.detection, desk_.now);
@@ -326,7 +327,7 @@ void Watch::judge_one(TabletIndex i) {
   Asking& a = asking(i);
   if (verdict.look_again && (!a.judge_at || *verdict.look_again < *a.judge_at)) {
     a.judge_at = verdict.look_again;
-    desk_.timer({Route::Owner::kWatch, i, kJudgeTimer, i, {}}, *verdict.look_again);
+    desk_.timer({Route::Owner::kTabletMonitor, i, kJudgeTimer, i, {}}, *verdict.look_again);
   }
   // A crash that was seen stays seen until the tablet answers; only its reason may improve, and its
   // text says what is seen now.
@@ -348,7 +349,7 @@ void Watch::judge_one(TabletIndex i) {
   const bool dead = t.verdict.dead();
   if (dead) {
     t.early = t.evidence.registered;
-    t.word_fresh = false;
+    t.report_fresh = false;
     if (!t.dead_since) t.dead_since = desk_.now;
   } else {
     t.dead_since.reset();
@@ -365,13 +366,13 @@ void Watch::judge_one(TabletIndex i) {
 }
 
 // Neither znode nor row: nothing that was seen of it counts any more, but for a crash.
-void Watch::let_go(TabletIndex i) {
+void TabletMonitor::forget(TabletIndex i) {
   Tablet& t = model_.tablet(i);
   if (t.verdict.dead() || t.verdict.state == TabletState::kUnknown) return;
   t.evidence = {};
   t.identity = Identity::kUnheard;
   t.named_ours = false;
-  t.word_fresh = false;
+  t.report_fresh = false;
   t.first_sign.reset();
   t.verdict = {TabletState::kUnknown, "it has no znode, and no row names it", {}};
   t.since = desk_.now;
@@ -379,7 +380,7 @@ void Watch::let_go(TabletIndex i) {
              {{"tablet", t.endpoint}});
 }
 
-void Watch::verdict_was_wrong(TabletIndex i, const std::string& how) {
+void TabletMonitor::verdict_was_wrong(TabletIndex i, const std::string& how) {
   Tablet& t = model_.tablet(i);
   if (!t.early) return;
   t.early = false;
@@ -391,7 +392,7 @@ void Watch::verdict_was_wrong(TabletIndex i, const std::string& how) {
              {{"tablet", t.endpoint}});
 }
 
-void Watch::mark_partitions(TabletIndex i) {
+void TabletMonitor::mark_partitions(TabletIndex i) {
   const auto& hosts = model_.tablet(i).hosts;
   changed.insert(hosts.begin(), hosts.end());
 }

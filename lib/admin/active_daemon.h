@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "lib/admin/views.h"
+#include "lib/admin/status_types.h"
 
 namespace failoverd::admin {
 

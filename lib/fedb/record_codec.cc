@@ -1,4 +1,4 @@
-#include "lib/fedb/journal.h"
+#include "lib/fedb/record_codec.h"
 
 #include <utility>
 

@@ -1,10 +1,10 @@
-#include "daemon/showcase.h"
+#include "daemon/status_source.h"
 
 #include <algorithm>
 #include <map>
 #include <utility>
 
-#include "lib/admin/holder.h"
+#include "lib/admin/active_daemon.h"
 #include "lib/base/boot_clock.h"
 
 namespace failoverd {
@@ -51,25 +51,25 @@ int badness(const std::string& state) {
 
 }  // namespace
 
-Showcase::Showcase(Hands& hands, admin::EventLog& events, admin::Metrics& metrics,
-                   const config::Config& config)
-    : hands_(hands),
+StatusSource::StatusSource(Driver& driver, admin::EventLog& events, admin::Metrics& metrics,
+                           const config::Config& config)
+    : driver_(driver),
       events_(events),
       metrics_(metrics),
       config_(config),
       started_ms_(wall_now_ms()) {}
 
-std::int64_t Showcase::wall(Instant at) const {
+std::int64_t StatusSource::wall(Instant at) const {
   return wall_now_ms() - (boot_now() - at).count() / 1000;
 }
 
-admin::HolderView Showcase::holder() const {
-  return admin::holder_from(hands_.throne().holder(), hands_.name());
+admin::HolderView StatusSource::holder() const {
+  return admin::holder_from(driver_.leadership().holder(), driver_.name());
 }
 
 // The word of failoverd_partitions{state}. A standby asks no tablets: there the rows must do.
-std::string Showcase::partition_state(const core::Partition& p) const {
-  if (!hands_.brain().active()) {
+std::string StatusSource::partition_state(const core::Partition& p) const {
+  if (!driver_.brain().active()) {
     if (!p.leader()) return "leaderless";
     const bool all = std::all_of(p.replicas.begin(), p.replicas.end(),
                                  [](const core::Replica& r) { return r.is_alive; });
@@ -80,8 +80,8 @@ std::string Showcase::partition_state(const core::Partition& p) const {
       return "healthy";
     case Condition::kFollowerLost:
     case Condition::kDegraded:
-    case Condition::kPretender:
-    case Condition::kStuck:
+    case Condition::kTwoLeaders:
+    case Condition::kFollowerStalled:
     case Condition::kUncertain:
       return "degraded";
     case Condition::kReturned:
@@ -99,31 +99,31 @@ std::string Showcase::partition_state(const core::Partition& p) const {
   return "held";
 }
 
-std::vector<admin::Count> Showcase::tablet_counts() const {
+std::vector<admin::Count> StatusSource::tablet_counts() const {
   std::map<std::string, std::uint64_t> counts;
-  const core::Model& model = hands_.brain().model();
+  const core::Model& model = driver_.brain().model();
   for (core::TabletIndex i = 0; i < model.tablet_count(); ++i) {
     const core::Tablet& t = model.tablet(i);
     if (!t.evidence.registered && t.hosts.empty()) continue;
     // A standby asks no tablets: there the znodes must do.
     const TabletState by_znode = t.evidence.registered ? TabletState::kHealthy : TabletState::kLost;
-    ++counts[core::to_text(hands_.brain().active() ? t.verdict.state : by_znode)];
+    ++counts[core::to_text(driver_.brain().active() ? t.verdict.state : by_znode)];
   }
   return counts_of(counts);
 }
 
-std::vector<admin::Count> Showcase::partition_counts() const {
+std::vector<admin::Count> StatusSource::partition_counts() const {
   std::map<std::string, std::uint64_t> counts;
-  for (const auto& [tid, table] : hands_.brain().model().tables()) {
+  for (const auto& [tid, table] : driver_.brain().model().tables()) {
     for (const auto& [pid, p] : table.partitions) ++counts[partition_state(p)];
   }
   return counts_of(counts);
 }
 
-void Showcase::list_wrong(admin::StatusView& view) const {
+void StatusSource::list_wrong(admin::StatusView& view) const {
   std::map<core::PartitionKey, std::vector<core::Hold::Lost>> holds;
-  for (const core::Hold& h : hands_.brain().holds()) holds[h.at] = h.waits_for;
-  for (const auto& [tid, table] : hands_.brain().model().tables()) {
+  for (const core::Hold& h : driver_.brain().holds()) holds[h.at] = h.waits_for;
+  for (const auto& [tid, table] : driver_.brain().model().tables()) {
     for (const auto& [pid, p] : table.partitions) {
       const std::string state = partition_state(p);
       if (state == "healthy") continue;
@@ -149,12 +149,12 @@ void Showcase::list_wrong(admin::StatusView& view) const {
   if (view.wrong.size() > kMostWrong) view.wrong.resize(kMostWrong);
 }
 
-void Showcase::list_holds(admin::StatusView& view) const {
-  const std::vector<core::Hold> holds = hands_.brain().holds();
+void StatusSource::list_holds(admin::StatusView& view) const {
+  const std::vector<core::Hold> holds = driver_.brain().holds();
   view.holds_total = holds.size();
   for (const core::Hold& h : holds) {
     if (view.holds.size() == kMostHolds) return;
-    const core::Table* table = hands_.brain().model().table(h.at.tid);
+    const core::Table* table = driver_.brain().model().table(h.at.tid);
     admin::HoldRow row;
     row.word = h.reason;
     row.text = h.text;
@@ -173,8 +173,8 @@ void Showcase::list_holds(admin::StatusView& view) const {
   }
 }
 
-void Showcase::list_left_alone(admin::StatusView& view) const {
-  for (const auto& [tid, table] : hands_.brain().model().tables()) {
+void StatusSource::list_left_alone(admin::StatusView& view) const {
+  for (const auto& [tid, table] : driver_.brain().model().tables()) {
     if (!table.refusal || !table.refusal->is_known) continue;
     const core::Refusal& r = *table.refusal;
     view.left_alone.push_back({table.shape.name, table.shape.db,
@@ -183,8 +183,8 @@ void Showcase::list_left_alone(admin::StatusView& view) const {
   }
 }
 
-std::vector<admin::Count> Showcase::left_alone_counts() const {
-  const core::Model& model = hands_.brain().model();
+std::vector<admin::Count> StatusSource::left_alone_counts() const {
+  const core::Model& model = driver_.brain().model();
   std::map<std::string, std::uint64_t> counts;
   if (!model.unreadable().empty()) counts["unreadable"] = model.unreadable().size();
   for (const auto& [tid, table] : model.tables()) {
@@ -194,8 +194,8 @@ std::vector<admin::Count> Showcase::left_alone_counts() const {
 }
 
 // Who set it is one text in the znode: "ann from 127.0.0.1:5000", "the file of db1:9650".
-admin::SwitchView Showcase::switch_view() const {
-  const core::Brain& brain = hands_.brain();
+admin::SwitchView StatusSource::switch_view() const {
+  const core::Brain& brain = driver_.brain();
   admin::SwitchView view;
   view.known = brain.switch_read();
   view.value = brain.auto_failover();
@@ -204,26 +204,26 @@ admin::SwitchView Showcase::switch_view() const {
     view.who = view.from.substr(0, from);
     view.from.erase(0, from + 6);
   }
-  view.at_ms = hands_.switched().written_ms();
+  view.at_ms = driver_.switched().written_ms();
   return view;
 }
 
-admin::StatusView Showcase::status() {
-  const core::Brain& brain = hands_.brain();
+admin::StatusView StatusSource::status() {
+  const core::Brain& brain = driver_.brain();
   admin::StatusView view;
   view.version = FAILOVERD_VERSION;
-  view.name = hands_.name();
+  view.name = driver_.name();
   const admin::Readiness ready = readiness();
   view.ready = ready.ready;
   view.ready_reason = ready.reason;
   view.active = brain.active();
   view.holder = holder();
   view.epoch = static_cast<std::uint64_t>(brain.epoch());
-  view.zookeeper_connected = !hands_.zookeeper_away_since();
+  view.zookeeper_connected = !driver_.zookeeper_away_since();
   view.zookeeper = config_.cluster.zookeeper;
-  if (hands_.session().session_id() != 0) view.session = hex(hands_.session().session_id());
+  if (driver_.session().session_id() != 0) view.session = hex(driver_.session().session_id());
   view.session_timeout_ms =
-      static_cast<std::uint64_t>(hands_.session().negotiated_timeout().count() / 1000);
+      static_cast<std::uint64_t>(driver_.session().negotiated_timeout().count() / 1000);
   view.cluster_root = config_.cluster.root;
   view.auto_failover = switch_view();
   for (const core::StandsBack& s : brain.stands_back(boot_now())) {
@@ -254,8 +254,8 @@ admin::StatusView Showcase::status() {
   return view;
 }
 
-std::vector<admin::TabletRow> Showcase::tablets() {
-  const core::Model& model = hands_.brain().model();
+std::vector<admin::TabletRow> StatusSource::tablets() {
+  const core::Model& model = driver_.brain().model();
   std::vector<admin::TabletRow> rows;
   for (core::TabletIndex i = 0; i < model.tablet_count(); ++i) {
     const core::Tablet& t = model.tablet(i);
@@ -265,7 +265,7 @@ std::vector<admin::TabletRow> Showcase::tablets() {
     row.state = core::to_text(t.verdict.state);
     const bool answers =
         t.verdict.state == TabletState::kHealthy || t.verdict.state == TabletState::kRestarted;
-    const bool asked = hands_.brain().active();
+    const bool asked = driver_.brain().active();
     row.shown =
         (asked ? answers || (t.verdict.state == TabletState::kUnknown && t.evidence.registered)
                : t.evidence.registered)
@@ -283,25 +283,25 @@ std::vector<admin::TabletRow> Showcase::tablets() {
   return rows;
 }
 
-void Showcase::tables(const admin::TableFilter& filter,
-                      std::function<void(std::vector<admin::ReplicaRow>)> done) {
+void StatusSource::tables(const admin::TableFilter& filter,
+                          std::function<void(std::vector<admin::ReplicaRow>)> done) {
   std::vector<std::uint32_t> tids;
-  for (const auto& [tid, table] : hands_.brain().model().tables()) {
+  for (const auto& [tid, table] : driver_.brain().model().tables()) {
     if (filter.matches(table.shape.name, table.shape.db)) tids.push_back(tid);
   }
   const Instant asked_at = boot_now();
-  hands_.ask_status(std::move(tids), [this, filter, asked_at, done = std::move(done)] {
-    done(replica_rows(filter, hands_.brain().active() ? asked_at : boot_now()));
+  driver_.ask_status(std::move(tids), [this, filter, asked_at, done = std::move(done)] {
+    done(replica_rows(filter, driver_.brain().active() ? asked_at : boot_now()));
   });
 }
 
-std::vector<admin::ReplicaRow> Showcase::replica_rows(const admin::TableFilter& filter,
-                                                      Instant asked_at) const {
-  const core::Model& model = hands_.brain().model();
+std::vector<admin::ReplicaRow> StatusSource::replica_rows(const admin::TableFilter& filter,
+                                                          Instant asked_at) const {
+  const core::Model& model = driver_.brain().model();
   std::vector<admin::ReplicaRow> rows;
   for (const auto& [tid, table] : model.tables()) {
     if (!filter.matches(table.shape.name, table.shape.db)) continue;
-    const fedb::TableValue* value = hands_.view().table(table.shape.znode);
+    const fedb::TableValue* value = driver_.view().table(table.shape.znode);
     for (const auto& [pid, p] : table.partitions) {
       for (const core::Replica& r : p.replicas) {
         admin::ReplicaRow row;
@@ -317,11 +317,11 @@ std::vector<admin::ReplicaRow> Showcase::replica_rows(const admin::TableFilter& 
           row.ttl_type = value->details.ttl_type;
           row.compress_type = value->details.compress_type;
         }
-        if (r.word.asked_at) {
-          row.offset = r.word.offset;
-          row.record_cnt = r.word.record_cnt;
-          row.memused = r.word.record_bytes;
-          row.offset_age_ms = to_ms(asked_at - r.word.heard_at.value_or(*r.word.asked_at));
+        if (r.report.asked_at) {
+          row.offset = r.report.offset;
+          row.record_cnt = r.report.record_cnt;
+          row.memused = r.report.record_bytes;
+          row.offset_age_ms = to_ms(asked_at - r.report.heard_at.value_or(*r.report.asked_at));
         }
         rows.push_back(std::move(row));
       }
@@ -333,7 +333,7 @@ std::vector<admin::ReplicaRow> Showcase::replica_rows(const admin::TableFilter& 
   return rows;
 }
 
-admin::OpRow Showcase::op_row(const core::OpRecord& op) const {
+admin::OpRow StatusSource::op_row(const core::OpRecord& op) const {
   admin::OpRow row;
   row.op_id = op.id;
   row.op_type = core::to_text(op.type);
@@ -351,39 +351,39 @@ admin::OpRow Showcase::op_row(const core::OpRecord& op) const {
   return row;
 }
 
-std::vector<admin::OpRow> Showcase::ops(const std::optional<std::string>& name,
-                                        std::optional<std::uint32_t> pid) {
+std::vector<admin::OpRow> StatusSource::ops(const std::optional<std::string>& name,
+                                            std::optional<std::uint32_t> pid) {
   std::vector<admin::OpRow> rows;
   const auto add = [&](const core::OpRecord& op) {
     if ((!name || op.table == *name) && (!pid || op.at.pid == *pid)) rows.push_back(op_row(op));
   };
-  for (const core::OpRecord& op : hands_.brain().ops().ended()) add(op);
-  for (const auto& [id, op] : hands_.brain().ops().running()) add(op);
+  for (const core::OpRecord& op : driver_.brain().ops().ended()) add(op);
+  for (const auto& [id, op] : driver_.brain().ops().running()) add(op);
   std::sort(rows.begin(), rows.end(),
             [](const auto& a, const auto& b) { return a.op_id < b.op_id; });
   return rows;
 }
 
-std::vector<admin::ConfRow> Showcase::conf() {
-  return {{"auto_failover", hands_.brain().auto_failover() ? "true" : "false"}};
+std::vector<admin::ConfRow> StatusSource::conf() {
+  return {{"auto_failover", driver_.brain().auto_failover() ? "true" : "false"}};
 }
 
-std::vector<admin::EventRow> Showcase::events(std::uint64_t since, std::size_t limit) {
+std::vector<admin::EventRow> StatusSource::events(std::uint64_t since, std::size_t limit) {
   return events_.since(since, limit);
 }
 
-admin::Subscription Showcase::subscribe(std::function<void(const admin::EventRow&)> callback) {
+admin::Subscription StatusSource::subscribe(std::function<void(const admin::EventRow&)> callback) {
   return events_.subscribe(std::move(callback));
 }
 
-admin::Readiness Showcase::readiness() {
+admin::Readiness StatusSource::readiness() {
   admin::Readiness r;
-  r.active = hands_.brain().active();
+  r.active = driver_.brain().active();
   if (!r.active) r.holder = holder();
-  r.process = hands_.name() + "/" + std::to_string(started_ms_);
-  const auto away = hands_.zookeeper_away_since();
-  const Duration session = hands_.session().negotiated_timeout();
-  if (!hands_.brain().cluster_read()) {
+  r.process = driver_.name() + "/" + std::to_string(started_ms_);
+  const auto away = driver_.zookeeper_away_since();
+  const Duration session = driver_.session().negotiated_timeout();
+  if (!driver_.brain().cluster_read()) {
     r.reason = away ? "waits for ZooKeeper at " + config_.cluster.zookeeper
                     : "the cluster below " + config_.cluster.root + " has not been read yet";
     r.cluster_unread = r.reason;
@@ -393,16 +393,16 @@ admin::Readiness Showcase::readiness() {
   } else {
     r.ready = true;
   }
-  if (!hands_.brain().switch_read()) {
+  if (!driver_.brain().switch_read()) {
     r.switch_unread = r.ready ? "the switch auto_failover has not been read yet" : r.reason;
   }
   return r;
 }
 
-Service::State Showcase::service_state() {
+Service::State StatusSource::service_state() {
   const admin::Readiness ready = readiness();
   if (!ready.ready) return {false, ready.reason};
-  const core::Brain& brain = hands_.brain();
+  const core::Brain& brain = driver_.brain();
   const bool off = brain.switch_read() && !brain.auto_failover();
   std::string line;
   if (ready.active) {
@@ -419,12 +419,12 @@ Service::State Showcase::service_state() {
   return {true, line};
 }
 
-std::string Showcase::metrics() {
-  const core::Brain& brain = hands_.brain();
+std::string StatusSource::metrics() {
+  const core::Brain& brain = driver_.brain();
   admin::MetricsInput now;
   if (brain.switch_read()) now.auto_failover_enabled = brain.auto_failover();
   now.active = brain.active();
-  now.zookeeper_connected = !hands_.zookeeper_away_since();
+  now.zookeeper_connected = !driver_.zookeeper_away_since();
   now.tablets = tablet_counts();
   now.partitions = partition_counts();
   now.tables_left_alone = left_alone_counts();
@@ -443,8 +443,8 @@ std::string Showcase::metrics() {
 
 // --- Commands ------------------------------------------------------------------------------------
 
-void Showcase::command(admin::CommandRequest request,
-                       std::function<void(admin::CommandResult)> done) {
+void StatusSource::command(admin::CommandRequest request,
+                           std::function<void(admin::CommandResult)> done) {
   admin::CommandResult result;
   if (request.name != "confset") {
     result.kind = admin::CommandResult::Kind::kUnknown;
@@ -453,7 +453,7 @@ void Showcase::command(admin::CommandRequest request,
     done(std::move(result));
     return;
   }
-  if (!hands_.brain().active()) {
+  if (!driver_.brain().active()) {
     result.kind = admin::CommandResult::Kind::kStandby;
     result.active = holder();
     done(std::move(result));
@@ -462,8 +462,8 @@ void Showcase::command(admin::CommandRequest request,
   confset(request, std::move(done));
 }
 
-void Showcase::confset(const admin::CommandRequest& request,
-                       std::function<void(admin::CommandResult)> done) {
+void StatusSource::confset(const admin::CommandRequest& request,
+                           std::function<void(admin::CommandResult)> done) {
   const auto argument = [&](const char* name) {
     const auto found = request.args.find(name);
     return found == request.args.end() ? std::string{} : found->second;
@@ -477,19 +477,19 @@ void Showcase::confset(const admin::CommandRequest& request,
     return done(admin::bad_arguments("auto_failover is true or false, not \"" + value + "\""));
   }
   const std::string by = (request.who.empty() ? "somebody" : request.who) + " from " + request.from;
-  hands_.switched().set(value == "true", by,
-                        [done = std::move(done)](bool ok, const std::string& why) {
-                          admin::CommandResult answer;
-                          answer.message = "set auto_failover ok";
-                          if (!ok) {
-                            answer = {};
-                            answer.kind = admin::CommandResult::Kind::kRefused;
-                            answer.code = 304;  // set zk failed
-                            answer.error = "set zk failed";
-                            answer.hint = "ZooKeeper answered: " + why;
-                          }
-                          done(std::move(answer));
-                        });
+  driver_.switched().set(value == "true", by,
+                         [done = std::move(done)](bool ok, const std::string& why) {
+                           admin::CommandResult answer;
+                           answer.message = "set auto_failover ok";
+                           if (!ok) {
+                             answer = {};
+                             answer.kind = admin::CommandResult::Kind::kRefused;
+                             answer.code = 304;  // set zk failed
+                             answer.error = "set zk failed";
+                             answer.hint = "ZooKeeper answered: " + why;
+                           }
+                           done(std::move(answer));
+                         });
 }
 
 }  // namespace failoverd

@@ -10,12 +10,12 @@
 
 namespace failoverd::core {
 
-class Block {
+class NumberBlock {
  public:
   // Above this nothing is given out, so that no sum of ours overflows.
   static constexpr std::uint64_t kHighest = kHighestTerm;
 
-  explicit Block(std::uint64_t size) : size_(size) {}
+  explicit NumberBlock(std::uint64_t size) : size_(size) {}
 
   // How many to reserve at a time: as many as one failover may need at once.
   void want_size(std::uint64_t size) { size_ = std::max(size_, size); }

@@ -1,7 +1,6 @@
-// The hands: carry out what the brain decides, and tell it what happened. They own the connections
-// to ZooKeeper and the tablets, the timers and the log, and decide nothing; the one thing they
-// refuse is to send what changes something without the lock and fresh contact (SAFETY 14). One
-// thread.
+// Carries out what the brain decides, and tells it what happened. The driver owns the connections
+// to ZooKeeper and the tablets, the timers and the log, and decides nothing; it only refuses to
+// send what changes something without the lock and fresh contact (SAFETY 14). One thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -21,22 +20,22 @@
 #include "lib/config/config.h"
 #include "lib/core/brain.h"
 #include "lib/fedb/cluster_view.h"
+#include "lib/fedb/leadership.h"
 #include "lib/fedb/switch.h"
 #include "lib/fedb/tablets.h"
-#include "lib/fedb/throne.h"
 #include "lib/fedb/znode_metadata.h"
 #include "lib/zookeeper/session.h"
 
 namespace failoverd {
 
-class Hands {
+class Driver {
  public:
   // name: this daemon's, unique among those of the cluster.
-  Hands(boost::asio::io_context& io, const config::Config& config, std::string name, Log& log,
-        admin::EventLog& events, admin::Metrics& metrics);
-  ~Hands();
-  Hands(const Hands&) = delete;
-  Hands& operator=(const Hands&) = delete;
+  Driver(boost::asio::io_context& io, const config::Config& config, std::string name, Log& log,
+         admin::EventLog& events, admin::Metrics& metrics);
+  ~Driver();
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
 
   void start();
   // Gives the lock back and closes the session, then calls done.
@@ -55,7 +54,7 @@ class Hands {
 
   const core::Brain& brain() const { return brain_; }
   const fedb::ClusterView& view() const { return view_; }
-  const fedb::Throne& throne() const { return throne_; }
+  const fedb::Leadership& leadership() const { return leadership_; }
   const zookeeper::Session& session() const { return session_; }
   fedb::Switch& switched() { return switch_; }
   const std::string& name() const { return name_; }
@@ -78,7 +77,7 @@ class Hands {
   core::Brain brain_;
   zookeeper::Session session_;
   fedb::ClusterView view_;
-  fedb::Throne throne_;
+  fedb::Leadership leadership_;
   fedb::ZnodeMetadata metadata_;
   fedb::Switch switch_;
   fedb::Tablets tablets_;

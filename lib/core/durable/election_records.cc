@@ -1,4 +1,4 @@
-#include "lib/core/durable/records.h"
+#include "lib/core/durable/election_records.h"
 
 #include <algorithm>
 
@@ -13,7 +13,7 @@ constexpr std::size_t kMostInOne = 5'000;  // Keeps a record well below ZooKeepe
 
 }  // namespace
 
-void Records::start(std::int64_t epoch, const std::vector<ElectionRecord>& left) {
+void ElectionRecords::start(std::int64_t epoch, const std::vector<ElectionRecord>& left) {
   stop();
   epoch_ = epoch;
   for (const ElectionRecord& record : left) {
@@ -25,13 +25,13 @@ void Records::start(std::int64_t epoch, const std::vector<ElectionRecord>& left)
   }
 }
 
-void Records::stop() {
+void ElectionRecords::stop() {
   entries_.clear();
   entry_of_.clear();
   not_before_ = {};
 }
 
-BegunElection* Records::find(PartitionKey at, Entry** in) {
+BegunElection* ElectionRecords::find(PartitionKey at, Entry** in) {
   const auto of = entry_of_.find(at);
   if (of == entry_of_.end()) return nullptr;
   Entry& e = entries_.at(of->second.number);
@@ -41,7 +41,7 @@ BegunElection* Records::find(PartitionKey at, Entry** in) {
   return found == e.record.elections.end() ? nullptr : &*found;
 }
 
-void Records::begun(PartitionKey at, Term probe_term, bool restart) {
+void ElectionRecords::begun(PartitionKey at, Term probe_term, bool restart) {
   Entry* entry = nullptr;
   if (BegunElection* known = find(at, &entry)) {
     known->probe_term = probe_term;
@@ -63,13 +63,13 @@ void Records::begun(PartitionKey at, Term probe_term, bool restart) {
   entry_of_[at] = {entry->number, ++entry->version};
 }
 
-bool Records::is_written(PartitionKey at) const {
+bool ElectionRecords::is_written(PartitionKey at) const {
   const auto of = entry_of_.find(at);
   if (of == entry_of_.end()) return false;
   return entries_.at(of->second.number).written_version >= of->second.version;
 }
 
-void Records::may_lead(PartitionKey at, const MayLead& replica) {
+void ElectionRecords::may_lead(PartitionKey at, const MayLead& replica) {
   Entry* entry = nullptr;
   BegunElection* election = find(at, &entry);
   if (!election) return;
@@ -79,7 +79,7 @@ void Records::may_lead(PartitionKey at, const MayLead& replica) {
   entry->dirty = true;
 }
 
-void Records::done(PartitionKey at) {
+void ElectionRecords::done(PartitionKey at) {
   entry_of_.erase(at);
   for (auto& [number, e] : entries_) {
     const auto gone =
@@ -88,7 +88,7 @@ void Records::done(PartitionKey at) {
   }
 }
 
-void Records::flush() {
+void ElectionRecords::flush() {
   if (desk_.now < not_before_) return;
   for (auto it = entries_.begin(); it != entries_.end();) {
     Entry& e = it->second;
@@ -114,7 +114,7 @@ void Records::flush() {
   }
 }
 
-void Records::answered(const Route& route, bool ok) {
+void ElectionRecords::answered(const Route& route, bool ok) {
   const auto found = entries_.find(route.key);
   if (found == entries_.end()) return;
   Entry& e = found->second;

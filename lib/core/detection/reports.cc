@@ -1,47 +1,47 @@
-// The part of the watch that takes a tablet's word: whose process it is that answers (SAFETY 21),
+// The part of the monitor that takes a tablet's word: whose process it is that answers (SAFETY 21),
 // and what it says of each replica.
 #include <algorithm>
 #include <utility>
 
 #include "lib/core/cluster/standing.h"
-#include "lib/core/detection/watch.h"
+#include "lib/core/detection/tablet_monitor.h"
 
 namespace failoverd::core {
 
 // --- Whose process answers -----------------------------------------------------------------------
 
 // Whoever listens there next may be another one.
-void Watch::lost_sight(TabletIndex i) {
+void TabletMonitor::lost_sight(TabletIndex i) {
   Tablet& t = model_.tablet(i);
-  t.word_fresh = false;
+  t.report_fresh = false;
   t.identity = Identity::kUnheard;
   t.named_ours = false;
   if (!t.first_sign) t.first_sign = desk_.now;
   // What is held without a gap is not known any more (SAFETY 6).
   for (const PartitionKey key : t.hosts) {
-    if (Replica* r = model_.partition(key)->on(i)) r->word.held_since.reset();
+    if (Replica* r = model_.partition(key)->on(i)) r->report.held_since.reset();
   }
 }
 
-bool Watch::asked_who_it_is(const Route& route) {
+bool TabletMonitor::asked_who_it_is(const Route& route) {
   return route.owner == Route::Owner::kStatus ||
-         (route.owner == Route::Owner::kWatch && route.what != kWitness);
+         (route.owner == Route::Owner::kTabletMonitor && route.what != kWitness);
 }
 
 // What a connection of its own brought says who listens there now, not who is at the other end of
 // ours.
-bool Watch::came_over_our_connection(const Route& route) {
-  return route.owner != Route::Owner::kWatch || route.what != kCheck;
+bool TabletMonitor::came_over_our_connection(const Route& route) {
+  return route.owner != Route::Owner::kTabletMonitor || route.what != kCheck;
 }
 
-void Watch::names_others(TabletIndex i) {
+void TabletMonitor::names_others(TabletIndex i) {
   if (!running_) return;
   model_.tablet(i).identity = Identity::kUnheard;
   to_ask_.insert(i);
 }
 
 // Comes before the answer counts as a sign of life, and before any of its words.
-void Watch::identify(TabletIndex i, const Route& route, const Answer& answer) {
+void TabletMonitor::identify(TabletIndex i, const Route& route, const Answer& answer) {
   Tablet& t = model_.tablet(i);
   const Holdings held = holdings_of(model_, answer);
   const bool ours = came_over_our_connection(route);
@@ -59,16 +59,16 @@ void Watch::identify(TabletIndex i, const Route& route, const Answer& answer) {
 // A process that dies leaves its znode behind until its session ends, and an address that anybody
 // may take. The znode is not the one of a process that lacks all that was held under it, or that
 // names other tables and has never named one of ours.
-void Watch::look_at_znode(TabletIndex i, const Holdings& held) {
+void TabletMonitor::look_at_znode(TabletIndex i, const Holdings& held) {
   Tablet& t = model_.tablet(i);
   if (!t.evidence.registered || t.outlived == t.incarnation) return;
   if (held.ours) t.evidence.stale_since.reset();
   if (t.named_ours) return;
-  const bool lost_it = !held.ours && !t.word_fresh && t.held_under == t.incarnation;
+  const bool lost_it = !held.ours && !t.report_fresh && t.held_under == t.incarnation;
   if (lost_it || (held.others && !held.ours)) znode_may_be_stale(i);
 }
 
-void Watch::znode_may_be_stale(TabletIndex i) {
+void TabletMonitor::znode_may_be_stale(TabletIndex i) {
   Tablet& t = model_.tablet(i);
   if (!t.evidence.registered || t.evidence.stale_since) return;
   t.evidence.stale_since = desk_.now;
@@ -77,7 +77,7 @@ void Watch::znode_may_be_stale(TabletIndex i) {
 }
 
 // So it is the one of a process that lives, and that process is ours.
-void Watch::znode_outlives_its_session(TabletIndex i) {
+void TabletMonitor::znode_outlives_its_session(TabletIndex i) {
   Tablet& t = model_.tablet(i);
   t.evidence.stale_since.reset();
   t.evidence.stranger.clear();
@@ -88,26 +88,26 @@ void Watch::znode_outlives_its_session(TabletIndex i) {
 
 // What is said of this replica, if it is ours. A table of another name is not, whatever the znode
 // says: its offset and its mode mean nothing here.
-const ReplicaStatus* Watch::ours(TabletIndex i, PartitionKey key, Replica& r,
-                                 const ReplicaStatus* said) {
+const ReplicaStatus* TabletMonitor::ours(TabletIndex i, PartitionKey key, Replica& r,
+                                         const ReplicaStatus* said) {
   const Tablet& t = model_.tablet(i);
   const Table& table = *model_.table(key.tid);
   const bool same =
       said && (said->name == table.shape.name || (said->name.empty() && t.znode_vouches()));
   const std::string other = !said || same ? "" : said->name.empty() ? "?" : said->name;
-  if (other != r.word.other && !other.empty() && t.znode_vouches()) {
+  if (other != r.report.other && !other.empty() && t.znode_vouches()) {
     desk_.note(Severity::kError, "table",
                t.endpoint + " holds table \"" + other + "\" under the tid of " +
                    model_.name_of(key) + ": that replica is left alone",
                {{"tablet", t.endpoint}, {"partition", model_.name_of(key)}});
   }
-  r.word.other = other;
+  r.report.other = other;
   return same && t.evidence.stranger.empty() ? said : nullptr;
 }
 
 // --- What it holds -------------------------------------------------------------------------------
 
-void Watch::take_words(TabletIndex i, const Answer& answer, Instant asked_at) {
+void TabletMonitor::take_reports(TabletIndex i, const Answer& answer, Instant asked_at) {
   Tablet& t = model_.tablet(i);
   std::vector<const ReplicaStatus*> said;
   said.reserve(answer.replicas.size());
@@ -117,9 +117,9 @@ void Watch::take_words(TabletIndex i, const Answer& answer, Instant asked_at) {
     const auto found = std::lower_bound(said.begin(), said.end(), key,
                                         [](const auto* a, PartitionKey k) { return a->at < k; });
     const bool held = found != said.end() && (*found)->at == key;
-    set_word(i, key, held ? *found : nullptr, asked_at);
+    set_report(i, key, held ? *found : nullptr, asked_at);
   }
-  const bool first = !std::exchange(t.word_fresh, true);
+  const bool first = !std::exchange(t.report_fresh, true);
   if (first) mark_partitions(i);
   const bool well = t.verdict.state == TabletState::kHealthy && t.evidence.registered;
   if (well) t.first_sign.reset();  // It was only the connection.
@@ -130,7 +130,7 @@ void Watch::take_words(TabletIndex i, const Answer& answer, Instant asked_at) {
   }
   const bool holds = std::any_of(t.hosts.begin(), t.hosts.end(), [&](PartitionKey key) {
     const Replica* r = model_.partition(key)->on(i);
-    return r && r->word.held;
+    return r && r->report.held;
   });
   if (holds && t.evidence.registered) t.held_under = t.incarnation;
   if (!holds && !first) t.held_under = 0;  // It let go of everything while it was watched.
@@ -138,51 +138,52 @@ void Watch::take_words(TabletIndex i, const Answer& answer, Instant asked_at) {
   verdict_was_wrong(i, "the same process answers");
 }
 
-void Watch::set_word(TabletIndex i, PartitionKey key, const ReplicaStatus* said, Instant asked_at) {
+void TabletMonitor::set_report(TabletIndex i, PartitionKey key, const ReplicaStatus* said,
+                               Instant asked_at) {
   Partition* p = model_.partition(key);
   Replica* r = p ? p->on(i) : nullptr;
-  if (!r || (r->word.asked_at && *r->word.asked_at > asked_at)) return;
+  if (!r || (r->report.asked_at && *r->report.asked_at > asked_at)) return;
   said = ours(i, key, *r, said);
-  Word& word = r->word;
-  const bool news = !word.asked_at || word.held != (said != nullptr) ||
-                    (said && (word.mode != said->mode || word.state != said->state)) ||
-                    *word.asked_at <= r->row_seen_at;
+  ReplicaReport& report = r->report;
+  const bool news = !report.asked_at || report.held != (said != nullptr) ||
+                    (said && (report.mode != said->mode || report.state != said->state)) ||
+                    *report.asked_at <= r->row_since;
   if (said) {
-    word.mode = said->mode;
-    word.state = said->state;
+    report.mode = said->mode;
+    report.state = said->state;
     // While it loads it says 0: what is known of it stays.
     const bool loading = !is_loaded(said->state);
     if (loading) {
-      word.held_since.reset();
-    } else if (!word.held || !word.held_since) {
-      word.held_since = desk_.now;
+      report.held_since.reset();
+    } else if (!report.held || !report.held_since) {
+      report.held_since = desk_.now;
     }
     if (!loading) {
-      if (word.offset != said->offset || !word.asked_at) word.moved_at = desk_.now;
-      word.offset = said->offset;
-      word.heard_at = asked_at;
-      word.said_at = desk_.now;
+      if (report.offset != said->offset || !report.asked_at) report.offset_changed_at = desk_.now;
+      report.offset = said->offset;
+      report.heard_at = asked_at;
+      report.said_at = desk_.now;
     }
-    word.record_cnt = said->record_cnt;
-    word.record_bytes = said->record_bytes;
-    if (said->mode == Mode::kLeader) word.led_until = desk_.now;
+    report.record_cnt = said->record_cnt;
+    report.record_bytes = said->record_bytes;
+    if (said->mode == Mode::kLeader) report.led_until = desk_.now;
   } else {
-    word.held_since.reset();
+    report.held_since.reset();
   }
-  word.asked_at = asked_at;
-  word.held = said != nullptr;
+  report.asked_at = asked_at;
+  report.held = said != nullptr;
   const Replica* leader = p->leader();
   const bool still = leader && leader != r && r->is_alive && stands_still(*leader, *r);
   if (news || still || p->diagnosis.condition != Condition::kHealthy) changed.insert(key);
 }
 
-bool Watch::lacks_everything(const Tablet& t, TabletIndex i) const {
+bool TabletMonitor::lacks_everything(const Tablet& t, TabletIndex i) const {
   bool any = false;
   for (const PartitionKey key : t.hosts) {
     const Partition* p = model_.partition(key);
     const Replica* r = p ? p->on(i) : nullptr;
-    if (!r || !r->word.asked_at || *r->word.asked_at <= r->row_seen_at) continue;
-    if (r->word.held) return false;
+    if (!r || !r->report.asked_at || *r->report.asked_at <= r->row_since) continue;
+    if (r->report.held) return false;
     any = true;
   }
   // No word since its rows changed: what was known of it still is.

@@ -11,11 +11,11 @@
 
 namespace failoverd::core {
 
-class Journal {
+class OpJournal {
  public:
-  explicit Journal(Desk& desk) : desk_(desk) {}
+  explicit OpJournal(Desk& desk) : desk_(desk) {}
 
-  // A new reign: what predecessors left.
+  // A new tenure: what predecessors left.
   void start(const std::vector<BegunOp>& begun, const std::vector<FinishedOps>& finished);
   void stop();
 

@@ -1,6 +1,6 @@
 // Who acts (SAFETY 14): the lock among the daemons, the epoch that every multi checks, and the
 // fresh contact without which nothing that changes is sent. Gained means: the lock is held, a new
-// epoch is written, what predecessors left is read. Owned by the hands; one thread.
+// epoch is written, what predecessors left is read. Owned by the driver; one thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -18,19 +18,19 @@
 
 namespace failoverd::fedb {
 
-class Throne {
+class Leadership {
  public:
   using Tell = std::function<void(core::Event)>;
 
   // me: what others read in our lock znode: "<name> <http address>".
-  Throne(boost::asio::io_context& io, zookeeper::Session& session, Paths paths, std::string me,
-         Tell tell);
-  ~Throne();
-  Throne(const Throne&) = delete;
-  Throne& operator=(const Throne&) = delete;
+  Leadership(boost::asio::io_context& io, zookeeper::Session& session, Paths paths, std::string me,
+             Tell tell);
+  ~Leadership();
+  Leadership(const Leadership&) = delete;
+  Leadership& operator=(const Leadership&) = delete;
 
   // One line about something of ours in ZooKeeper that cannot be read. Must be set.
-  std::function<void(std::string)> complain;
+  std::function<void(std::string)> on_warning;
 
   void session_changed(zookeeper::SessionState state, bool new_session);
   // Gives the lock back, then calls done.
@@ -53,22 +53,23 @@ class Throne {
  private:
   void begin();
   // `done` of the paths that must exist have been made.
-  void make_ready(std::uint64_t reign, std::size_t done);
-  void look_at_records(std::uint64_t reign);
-  void raise_epoch(std::uint64_t reign);
-  void write_epoch(std::uint64_t reign, std::int64_t epoch, std::int32_t version);
-  void read_records(std::uint64_t reign);
+  void make_ready(std::uint64_t tenure, std::size_t done);
+  void look_at_records(std::uint64_t tenure);
+  void raise_epoch(std::uint64_t tenure);
+  void write_epoch(std::uint64_t tenure, std::int64_t epoch, std::int32_t version);
+  void read_records(std::uint64_t tenure);
   // Takes one znode's value; what is wrong with it, or nothing. `newer`: it has fields that this
   // version does not know.
-  using Take = std::string (Throne::*)(const std::string& name, const std::string& value,
-                                       bool* newer);
-  void read_below(std::uint64_t reign, const std::string& parent, Take take);
-  void read_one(std::uint64_t reign, const std::string& parent, const std::string& name, Take take);
+  using Take = std::string (Leadership::*)(const std::string& name, const std::string& value,
+                                           bool* newer);
+  void read_below(std::uint64_t tenure, const std::string& parent, Take take);
+  void read_one(std::uint64_t tenure, const std::string& parent, const std::string& name,
+                Take take);
   std::string election_read(const std::string& name, const std::string& value, bool* newer);
   std::string op_read(const std::string& name, const std::string& value, bool* newer);
   std::string kept_read(const std::string& name, const std::string& value, bool* newer);
-  void all_read(std::uint64_t reign);
-  void again(std::uint64_t reign);
+  void all_read(std::uint64_t tenure);
+  void again(std::uint64_t tenure);
   void lose(const std::string& why);
   void keep_contact();
   void look_at_epoch(Instant sent);
@@ -87,7 +88,7 @@ class Throne {
   zookeeper::Lock lock_;
   boost::asio::steady_timer contact_timer_;
 
-  std::uint64_t reign_ = 0;  // Answers to questions of an earlier one are void.
+  std::uint64_t tenure_ = 0;  // Answers to questions of an earlier one are void.
   bool gained_ = false;
   std::int64_t epoch_ = 0;
   std::int32_t epoch_version_ = -1;
