@@ -87,11 +87,13 @@ void Scenario::learn_tablets() {
   commands_["slow"] = [this](const Words& w) {  // slow B 500ms
     world_.tablet(tablet_named(w.at(0))).slow = duration(w.at(1));
   };
-  commands_["snapshot"] = [this](const Words& w) {  // snapshot B flow/0 paused|making|ends
+  commands_["snapshot"] = [this](const Words& w) {  // snapshot B flow/0 paused|making|ends|made
+    Tablet& t = world_.tablet(tablet_named(w.at(0)));
+    if (w.at(2) == "made") return t.make_snapshot(partition_named(w.at(1)));
     const core::TableState state = w.at(2) == "paused"   ? core::TableState::kSnapshotPaused
                                    : w.at(2) == "making" ? core::TableState::kMakingSnapshot
                                                          : core::TableState::kNormal;
-    world_.tablet(tablet_named(w.at(0))).set_state(partition_named(w.at(1)), state);
+    t.set_state(partition_named(w.at(1)), state);
   };
   // wipe A flow/0: its disk is another one, or empty.
   commands_["wipe"] = [this](const Words& w) {
