@@ -263,10 +263,14 @@ void Model::remember_offset(PartitionKey at, TabletIndex tablet, const ReplicaSt
   Replica* r = p ? p->on(tablet) : nullptr;
   if (!r || !is_loaded(status.state)) return;
   if (!status.name.empty() && status.name != table(at.tid)->shape.name) return;  // SAFETY 21.
-  if (r->report.heard_at && *r->report.heard_at >= asked_at) return;  // A later question told.
-  if (r->report.offset != status.offset) r->report.offset_changed_at = asked_at;
+  // A later question told. A process that was stopped takes them in any order: what it says to an
+  // earlier one may be more, and so much it had.
+  const bool late = r->report.heard_at && *r->report.heard_at >= asked_at;
+  if (late && status.offset <= r->report.offset) return;
+  if (r->report.offset != status.offset)
+    r->report.offset_changed_at = std::max(r->report.offset_changed_at, asked_at);
   r->report.offset = status.offset;
-  r->report.heard_at = asked_at;
+  if (!late) r->report.heard_at = asked_at;
   r->report.said_at.reset();
 }
 

@@ -142,7 +142,12 @@ void TabletMonitor::set_report(TabletIndex i, PartitionKey key, const ReplicaSta
                                Instant asked_at) {
   Partition* p = model_.partition(key);
   Replica* r = p ? p->on(i) : nullptr;
-  if (!r || (r->report.asked_at && *r->report.asked_at > asked_at)) return;
+  if (!r) return;
+  if (r->report.asked_at && *r->report.asked_at > asked_at) {
+    const bool counts = said && model_.tablet(i).evidence.stranger.empty();
+    if (counts) model_.remember_offset(key, i, *said, asked_at);
+    return;
+  }
   said = ours(i, key, *r, said);
   ReplicaReport& report = r->report;
   const bool news = !report.asked_at || report.held != (said != nullptr) ||
