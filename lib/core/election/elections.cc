@@ -395,6 +395,17 @@ void Elections::note_led(Election& e, TabletIndex tablet, const Led& led) {
   if (!has_led(e, tablet, led.term)) e.led[tablet].push_back(led);
 }
 
+// SAFETY 6: it says that it leads with this term. Where everything restarts that shows only that it
+// has not restarted if it is the leader that is published, or was chosen by a predecessor: one that
+// was loaded may have been told to lead by hand, and others may hold more.
+bool Elections::has_served(const Election& e, TabletIndex tablet, Term term) const {
+  const Partition& p = *model_.partition(e.at);
+  if (p.unfinished_term && term == *p.unfinished_term + 1) return true;
+  if (e.had_to_load.contains(tablet)) return false;
+  const Replica* r = p.on(tablet);
+  return !e.loads || (r && r->leads() && term == p.published_term());
+}
+
 void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answer) {
   if (!answer.ok()) {
     if (answer.answered() && answer.code == kTableIsNotExist) c.heard = Heard::kEmpty;
@@ -423,7 +434,7 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
     const bool told = r && r->in_doubt_term == answer.term;
     const auto before = told ? std::optional{r->in_doubt_offset} : std::nullopt;
     if (!published) note_led(e, c.tablet, {answer.term, before, true});
-    e.served.insert(c.tablet);
+    if (told || has_served(e, c.tablet, answer.term)) e.served.insert(c.tablet);
     c.asked = true;
     call(e, kDemote, c.tablet, Demote{e.at});
     return;

@@ -238,6 +238,7 @@ class Elections : public Publishing {
   static bool has_led(const Election&, TabletIndex, Term);
   bool may_have_been_led(const Election&, Term) const;
   bool somebody_may_have_led(const Election&) const;
+  bool has_served(const Election&, TabletIndex, Term) const;
   static void note_led(Election&, TabletIndex, const Led&);
   static std::optional<bool> has_term(const Election&, TabletIndex, Term);
   bool agrees_with_winner(const Election&, const Candidate&) const;
