@@ -219,6 +219,7 @@ class Elections : public Publishing {
   // Deciding.
   void ask_those_not_told(Election&);
   void decide(Election&);
+  void does_it_still_count(Election&, Candidate&);
   std::optional<Instant> wait_for_others(Election&, Offset best);
   TabletIndex choose_winner(const Election&, Offset best) const;
   const Candidate* goes_on_leading(const Election&) const;
@@ -243,6 +244,8 @@ class Elections : public Publishing {
   static std::optional<bool> has_term(const Election&, TabletIndex, Term);
   bool agrees_with_winner(const Election&, const Candidate&) const;
   bool follows(const Election&, const Candidate&) const;
+  bool leads_since_probed(const Election&, const Candidate&) const;
+  bool holds_more_since_probed(const Election&, const Candidate&) const;
   std::vector<TermPair> terms_to_publish(const Election&, const Partition&) const;
   Kept what_to_keep(const Election&, const Partition&, const Replica&, bool term_is_there) const;
   bool may_have_followed_unpublished(const Election&, TabletIndex) const;

@@ -200,7 +200,7 @@ Offset Elections::known_before(const Election& e) {
 // SAFETY 2: it has answered, and its log is a prefix of the winner's.
 bool Elections::follows(const Election& e, const Candidate& c) const {
   return c.heard == Heard::kOffset && !may_lead_yet(e, c.tablet) && !may_have_led(e, c) &&
-         agrees_with_winner(e, c);
+         !leads_since_probed(e, c) && agrees_with_winner(e, c);
 }
 
 std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Partition& p) const {
@@ -241,7 +241,8 @@ Kept Elections::what_to_keep(const Election& e, const Partition& p, const Replic
                               [&](const Candidate& k) { return k.tablet == r.tablet; });
   kept.or_later = may_have_followed_unpublished(e, r.tablet);
   // One that nobody loaded may still have led, and restarted since.
-  const bool unsure = e.unrecorded && (c == e.candidates.end() || !c->continuous);
+  const bool unsure = (e.unrecorded && (c == e.candidates.end() || !c->continuous)) ||
+                      (c != e.candidates.end() && leads_since_probed(e, *c));
   if (term_is_there || alone || unsure) {
     kept.followed = 0;
   } else if (const auto said = e.said.find(r.tablet); said != e.said.end() && kept.followed != 0 &&

@@ -102,19 +102,7 @@ void Elections::decide(Election& e) {
   }
   std::optional<Offset> best;
   for (Candidate& c : e.candidates) {
-    // What a dead one said no longer counts; when it is back, it is asked again.
-    const bool dead = model_.tablet(c.tablet).verdict.dead();
-    if (dead) {
-      c.heard = Heard::kNothing;
-      c.reading.reset();
-      c.read.reset();
-      c.loaded = c.checked = false;
-      e.served.erase(c.tablet);
-      e.load_told.erase(c.tablet);
-      e.unloadable.erase(c.tablet);
-    }
-    if (c.dead && !dead) ask(e, c);
-    c.dead = dead;
+    does_it_still_count(e, c);
     if (c.heard == Heard::kOffset) best = std::max(best.value_or(0), c.offset);
     if (c.read) best = std::max(best.value_or(0), *c.read);
   }
@@ -151,6 +139,41 @@ void Elections::decide(Election& e) {
   // holds the new term when the winner restarts before the publish.
   if (!records_.is_written(e.at)) return;  // record_written() decides again.
   promote(e, choose_winner(e, *best));
+}
+
+void Elections::does_it_still_count(Election& e, Candidate& c) {
+  // What a dead one said no longer counts; when it is back, it is asked again.
+  const bool dead = model_.tablet(c.tablet).verdict.dead();
+  if (dead) {
+    c.heard = Heard::kNothing;
+    c.reading.reset();
+    c.read.reset();
+    c.loaded = c.checked = false;
+    e.served.erase(c.tablet);
+    e.load_told.erase(c.tablet);
+    e.unloadable.erase(c.tablet);
+  }
+  if (c.dead && !dead) ask(e, c);
+  c.dead = dead;
+  if (!dead && (leads_since_probed(e, c) || holds_more_since_probed(e, c))) {
+    c.heard = Heard::kNothing;  // What it said is not the last that it holds.
+    c.reading.reset();
+    ask(e, c);
+  }
+}
+
+// Others may take long, and somebody tells it by hand to lead meanwhile: it takes rows again.
+bool Elections::leads_since_probed(const Election& e, const Candidate& c) const {
+  const Partition* p = model_.partition(e.at);
+  const Replica* r = p && c.heard == Heard::kOffset ? p->on(c.tablet) : nullptr;
+  return r && r->report.held && r->report.mode == Mode::kLeader && r->report.asked_at &&
+         *r->report.asked_at > c.read_at;
+}
+
+bool Elections::holds_more_since_probed(const Election& e, const Candidate& c) const {
+  const Partition* p = model_.partition(e.at);
+  const Replica* r = p && c.heard == Heard::kOffset ? p->on(c.tablet) : nullptr;
+  return r && r->report.heard_at && *r->report.heard_at > c.read_at && r->report.offset > c.offset;
 }
 
 // Whoever has answered: nobody has followed without a restart (SAFETY 6).
