@@ -185,7 +185,10 @@ bool Elections::all_had_to_load(const Election& e) {
 // SAFETY 2: one that does not answer and is known to hold more is waited for; one that is only
 // slow, a little; one that is known to be unfit, not at all. Returns when to decide without them.
 std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
-  if (all_had_to_load(e)) return wait_for_restart(e, best);
+  if (all_had_to_load(e)) {
+    begin_to_load(e);  // Who served when it began may have restarted since, and is waited for.
+    return wait_for_restart(e, best);
+  }
   std::optional<Instant> until;
   for (const Candidate& c : e.candidates) {
     if (c.heard != Heard::kNothing || c.dead) continue;
