@@ -164,6 +164,8 @@ class LostFollowersDie : public Checker {
 
   // The longest silence, a session, and some looks.
   static constexpr Duration kPatience = std::chrono::seconds{12};
+  // What ZooKeeper did not take is tried again at last after so long (SAFETY 22).
+  static constexpr Duration kTroubleLasts = std::chrono::seconds{65};
 
   void stepped() override {
     if (now() < next_look_) return;
@@ -175,7 +177,8 @@ class LostFollowersDie : public Checker {
                       world_.keeper.nameservers().empty() && world_.keeper.poisoned().empty();
     if (!acts) return since_.clear();
     for (const auto& [znode, table] : world_.keeper.tables()) {
-      for (const core::PartitionShape& p : table.partitions) look({table.tid, p.pid}, p);
+      const bool is_taken = !world_.keeper.was_troubled(znode, kTroubleLasts);
+      for (const core::PartitionShape& p : table.partitions) look({table.tid, p.pid}, p, is_taken);
     }
   }
 
@@ -193,8 +196,8 @@ class LostFollowersDie : public Checker {
            !ledger_.troubled_since(leader->endpoint, now() - std::chrono::seconds{3});
   }
 
-  void look(core::PartitionKey key, const core::PartitionShape& p) {
-    const bool led = is_led(key, p);
+  void look(core::PartitionKey key, const core::PartitionShape& p, bool is_taken) {
+    const bool led = is_taken && is_led(key, p);
     for (const core::Row& row : p.rows) {
       const std::pair who{key, row.endpoint};
       const bool lost = row.is_alive && !row.is_leader && !world_.tablet(row.endpoint).running();
