@@ -136,10 +136,8 @@ void Scenario::learn_hands() {
   };
   // promote B flow/0 7: somebody does it by hand, with that term.
   commands_["promote"] = [this](const Words& w) {
-    const std::string name = tablet_named(w.at(0));
-    world_.trouble(name, "promoted by hand");
-    const core::Promote call{partition_named(w.at(1)), std::stoull(w.at(2)), {}};
-    world_.tablet(name).call(call, [](const core::Answer&) {});
+    world_.tablet(tablet_named(w.at(0)))
+        .promote_by_hand(partition_named(w.at(1)), std::stoull(w.at(2)));
   };
 
   // probe C flow/0 9: somebody raises its term, and leaves it at that.

@@ -352,11 +352,10 @@ void Chaos::promote_by_hand() {
   Tablet& t = world_.tablet(name);
   const auto* held = t.held(at);
   if (!t.serves() || !held || held->mode == core::Mode::kLeader) return;
-  world_.trouble(name, "promoted by hand");
   // The next term may be the one that an election is about to give: nobody would choose it.
   const core::Term known = std::max(held->term, p->terms.empty() ? 0 : p->terms.back().term);
   const core::Term term = known + (world_.dice.chance(0.3) ? 100'000 : 0);
-  t.call(core::Promote{at, term, {}}, [](const core::Answer&) {});
+  t.promote_by_hand(at, term);
   if (world_.dice.chance(0.5)) hang(t, method_of(core::GetTermPair{at}));
 }
 

@@ -203,6 +203,7 @@ core::Answer Tablet::promote(const core::Promote& c) {
   }
   h.term = c.term;  // Without a look at the one it had.
   h.mode = core::Mode::kLeader;
+  h.by_hand = 0;
   set_followers(c.at, h, c.replicas);
   return answer(core::kOk, "ok");
 }
@@ -277,6 +278,14 @@ void Tablet::stop_failing() {
 
 void Tablet::set_state(core::PartitionKey at, core::TableState state) {
   if (const auto found = memory.find(at); found != memory.end()) found->second.state = state;
+}
+
+void Tablet::promote_by_hand(core::PartitionKey at, core::Term term) {
+  world_.trouble(endpoint_, "promoted by hand");
+  const auto nobody_hears = [](const core::Answer&) {};
+  call(core::Promote{at, term, {}}, nobody_hears, [this, at](const core::Answer& answer) {
+    if (answer.ok()) memory.at(at).by_hand = memory.at(at).run;
+  });
 }
 
 const Tablet::Held* Tablet::held(core::PartitionKey at) const {

@@ -58,7 +58,9 @@ class Tablet {
     std::uint64_t run = 0;       // Changes with the role: older threads have ended.
     std::vector<Follower> followers;
     bool from_disk = false;  // LoadTable made it, and no leader has sent to it since.
-    Instant loaded_at;       // When it became kTableNormal.
+    // Its run when somebody else than a daemon told it to lead, and no daemon has since; else 0.
+    std::uint64_t by_hand = 0;
+    Instant loaded_at;  // When it became kTableNormal.
     // While it waits to be loaded, what is appended goes into a new binlog file that begins at
     // offset 0.
     bool new_file = false;
@@ -146,6 +148,7 @@ class Tablet {
   bool misbehaves() const { return !hanging_.empty() || !failing_.empty() || slow > Duration{}; }
   Duration slow{};  // Every answer takes so much longer.
   void set_state(core::PartitionKey, core::TableState);
+  void promote_by_hand(core::PartitionKey, core::Term);
   void lose_session();  // Its znode goes, it serves on and comes back by itself.
 
   // --- What it holds
