@@ -93,8 +93,8 @@ asio::awaitable<void> FollowerLink::wait_for_news() {
 }
 
 asio::awaitable<rpc::Answer> FollowerLink::ask(std::string request) {
-  return call(*channel_, options_->service, "AppendEntries", std::move(request), std::string{},
-              options_->request_timeout);
+  return call(*channel_, options_->generation->service, "AppendEntries", std::move(request),
+              std::string{}, options_->request_timeout);
 }
 
 asio::awaitable<bool> FollowerLink::match() {

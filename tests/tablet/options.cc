@@ -50,6 +50,14 @@ Flag millis(const char* name, Millis Options::*member, const char* help) {
           }};
 }
 
+Flag generation(const char* name, const char* help) {
+  return {name, help, false, [](Options& options, const std::string& value) {
+            const Generation* named = generation_named(value);
+            if (named) options.generation = named;
+            return named != nullptr;
+          }};
+}
+
 template <class T>
 Flag number(const char* name, T Options::*member, const char* help, std::uint64_t unit = 1) {
   return {name, help, false, [member, unit](Options& options, const std::string& value) {
@@ -64,6 +72,9 @@ Flag number(const char* name, T Options::*member, const char* help, std::uint64_
 const std::vector<Flag>& flags() {
   using O = Options;
   static const std::vector<Flag> all = {
+      generation("generation",
+                 "rtidb (1.4.1, the default) or openmldb (0.9.3): what kind of tablet it is "
+                 "(minitablet's own)"),
       text("endpoint", &O::endpoint, "ip:port to listen on and to register as"),
       text("zk_cluster", &O::zk_cluster, "host:port,... of ZooKeeper"),
       text("zk_root_path", &O::zk_root_path, "the cluster's root znode"),
@@ -178,6 +189,8 @@ Result<void> Options::settle() {
     return Failure{"task_pool_size, binlog_sync_batch_size and stream_block_size must be above 0"};
   }
   if (const auto hangs = parse_hangs(hang); !hangs) return hangs.error();
+  if (request_timeout == Millis{0}) request_timeout = generation->request_timeout;
+  if (retry_send_file_wait == Millis{0}) retry_send_file_wait = generation->retry_send_file_wait;
   if (recycle_bin_root_path.empty()) recycle_bin_root_path = db_root_path + "/recycle";
   return {};
 }

@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "lib/base/result.h"
+#include "tests/tablet/generation.h"
 
 namespace failoverd::minitablet {
 
 using Millis = std::chrono::milliseconds;
 
 struct Options {
+  const Generation* generation = &rtidb();  // What kind of tablet we are.
   std::string endpoint = "127.0.0.1:9520";  // ip:port that we listen on and register as.
   std::string zk_cluster;                   // host:port,...; empty: no ZooKeeper (in tests).
   std::string zk_root_path = "/rtidb_cluster";
@@ -39,8 +41,9 @@ struct Options {
   std::uint32_t stream_block_size = 1u << 20;
   std::uint32_t stream_bandwidth_limit = 12u << 20;  // Bytes a second; 0: none.
   Millis send_file_sleep{1000};                      // After each sent file.
-  Millis retry_send_file_wait{3000};        // Before the second try; twice that: the third.
-  Millis request_timeout{12000};            // Of calls to other tablets.
+  // Before the second try; twice that: the third. 0: the generation's.
+  Millis retry_send_file_wait{0};
+  Millis request_timeout{0};                // Of calls to other tablets. 0: the generation's.
   std::uint32_t put_concurrency_limit = 8;  // Calls at once; more answer 2004.
   std::uint32_t get_concurrency_limit = 8;
   std::uint32_t scan_concurrency_limit = 8;
@@ -48,9 +51,6 @@ struct Options {
   // Calls that hang from the start, until released: METHOD:STAGE[:PID[:SKIP]],... with
   // before, inside, after or queued as STAGE (control.proto).
   std::string hang;
-
-  // No flag: the full name under which tablets call each other.
-  std::string service = "rtidb.api.TabletServer";
 
   // Fills in what follows from others and checks; a Failure says what is wrong.
   Result<void> settle();

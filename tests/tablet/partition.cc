@@ -4,11 +4,12 @@
 
 namespace failoverd::minitablet {
 
-Partition::Partition(const Disk& disk_in, std::filesystem::path directory_in,
-                     fedb::TableMeta meta_in, std::uint64_t max_binlog_bytes)
+Partition::Partition(const Disk& disk_in, std::filesystem::path directory_in, TableMeta meta_in,
+                     const Generation& generation_in, std::uint64_t max_binlog_bytes)
     : disk{disk_in},
       directory{std::move(directory_in)},
       meta{std::move(meta_in)},
+      generation{generation_in},
       table{static_cast<std::uint32_t>(meta.seg_cnt())},
       binlog{disk_in, directory / "binlog", max_binlog_bytes} {
   leader = meta.mode() == fedb::kTableLeader;
@@ -38,7 +39,7 @@ bool Partition::append_entries(const fedb::AppendEntriesRequest& request,
   // As in the original the file comes before the check: while the table waits to be loaded, entries
   // that are refused cost its rows, too.
   if (!binlog.begin(offset)) return false;
-  if (request.pre_log_index() > offset) return false;
+  if (!generation.takes_gaps && request.pre_log_index() > offset) return false;
   std::string frames;
   std::uint64_t last = offset;
   for (const fedb::LogEntry& entry : request.entries()) {
@@ -46,7 +47,10 @@ bool Partition::append_entries(const fedb::AppendEntriesRequest& request,
     append_frame(frames, Record{entry.log_index(), entry.term(), entry.SerializeAsString()});
     last = entry.log_index();
   }
-  if (last == offset) return true;  // All of it was skipped: ok, and no log_offset.
+  if (last == offset) {  // All of it was skipped.
+    if (generation.tells_offset_always) response.set_log_offset(offset);
+    return true;
+  }
   if (!binlog.append(frames, offset)) return false;
   for (const fedb::LogEntry& entry : request.entries()) {
     if (entry.log_index() <= offset) continue;

@@ -10,15 +10,17 @@
 
 #include "proto/tablet.pb.h"
 #include "tests/tablet/binlog.h"
+#include "tests/tablet/generation.h"
 #include "tests/tablet/table.h"
+#include "tests/tablet/table_meta.pb.h"
 
 namespace failoverd::minitablet {
 
 class FollowerLink;
 
 struct Partition {
-  Partition(const Disk& disk_in, std::filesystem::path directory_in, fedb::TableMeta meta_in,
-            std::uint64_t max_binlog_bytes);
+  Partition(const Disk& disk_in, std::filesystem::path directory_in, TableMeta meta_in,
+            const Generation& generation_in, std::uint64_t max_binlog_bytes);
 
   std::uint32_t tid() const { return static_cast<std::uint32_t>(meta.tid()); }
   std::uint32_t pid() const { return static_cast<std::uint32_t>(meta.pid()); }
@@ -27,16 +29,17 @@ struct Partition {
   // grows and the put counts as done even if the binlog cannot be written.
   void put(fedb::LogEntry entry);
 
-  // What AppendEntries does to a follower: the term's fence, the probe, the check for a gap, and
-  // the entries that are new. False: refused (122). One thread runs it, so that the offset which a
-  // probe answers is final.
+  // What AppendEntries does to a follower: the term's fence, the probe, the check for a gap if its
+  // generation has one, and the entries that are new. False: refused (122). One thread runs it, so
+  // that the offset which a probe answers is final.
   bool append_entries(const fedb::AppendEntriesRequest& request,
                       fedb::AppendEntriesResponse& response);
 
   // What is on the disk: loading found the log's end here.
   const Disk& disk;
   const std::filesystem::path directory;
-  const fedb::TableMeta meta;
+  const TableMeta meta;
+  const Generation& generation;
 
   Table table;
   Binlog binlog;

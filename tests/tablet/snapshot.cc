@@ -49,7 +49,7 @@ bool write_manifest(const Disk& disk, const fs::path& partition, const fedb::Man
   return disk.write_file(sent_file_path(partition, kManifestFile), text);
 }
 
-bool write_table_meta(const Disk& disk, const fs::path& partition, const fedb::TableMeta& meta) {
+bool write_table_meta(const Disk& disk, const fs::path& partition, const TableMeta& meta) {
   std::string text;
   boost::algorithm::hex(meta.SerializeAsString(), std::back_inserter(text));
   std::string readable;
@@ -57,19 +57,19 @@ bool write_table_meta(const Disk& disk, const fs::path& partition, const fedb::T
   return disk.write_file(partition / kTableMetaFile, text + "\n" + readable);
 }
 
-Result<std::optional<fedb::TableMeta>> read_table_meta(const fs::path& partition) {
+Result<std::optional<TableMeta>> read_table_meta(const fs::path& partition) {
   const fs::path path = partition / kTableMetaFile;
   std::string text;
-  if (!read_file(path, text)) return std::optional<fedb::TableMeta>{};
+  if (!read_file(path, text)) return std::optional<TableMeta>{};
   std::string bytes;
-  fedb::TableMeta meta;
+  TableMeta meta;
   try {
     boost::algorithm::unhex(text.substr(0, text.find('\n')), std::back_inserter(bytes));
   } catch (const boost::algorithm::hex_decode_error&) {
     return Failure{path.string() + ": does not begin with hexadecimal digits"};
   }
   if (!meta.ParseFromString(bytes)) return Failure{path.string() + ": does not parse"};
-  return std::optional<fedb::TableMeta>{meta};
+  return std::optional<TableMeta>{meta};
 }
 
 }  // namespace failoverd::minitablet

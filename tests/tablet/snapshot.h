@@ -10,6 +10,7 @@
 #include "lib/base/result.h"
 #include "proto/tablet.pb.h"
 #include "tests/tablet/disk.h"
+#include "tests/tablet/table_meta.pb.h"
 
 namespace failoverd::minitablet {
 
@@ -30,8 +31,8 @@ bool write_manifest(const Disk& disk, const std::filesystem::path& partition,
 
 // The bytes in hexadecimal (every field survives), and the fields for people behind it.
 bool write_table_meta(const Disk& disk, const std::filesystem::path& partition,
-                      const fedb::TableMeta& meta);
+                      const TableMeta& meta);
 // A Failure if it is there and does not parse; nothing if it is not there.
-Result<std::optional<fedb::TableMeta>> read_table_meta(const std::filesystem::path& partition);
+Result<std::optional<TableMeta>> read_table_meta(const std::filesystem::path& partition);
 
 }  // namespace failoverd::minitablet

@@ -123,7 +123,7 @@ boost::asio::awaitable<void> Tablet::pass_inside(const char* method,
 // The service comes as the caller's package names it, or by its short name.
 void Tablet::serve(rpc::Request request, rpc::Server::Reply reply) {
   std::map<std::string, Method, std::less<>>* methods = nullptr;
-  if (request.service == "TabletServer" || request.service == options_.service) {
+  if (request.service == "TabletServer" || request.service == generation().service) {
     methods = &methods_;
   } else if (request.service == "MiniTablet") {
     methods = &control_methods_;
@@ -151,8 +151,8 @@ void Tablet::begin(const char* name, void (Tablet::*method)(CallPtr<Req, Res>), 
                    rpc::Request request, rpc::Server::Reply reply) {
   auto call = std::make_shared<Call<Req, Res>>();
   // Partially first: a missing required field is the caller's affair, not the log's.
-  if (!call->request.ParsePartialFromString(request.payload) || !call->request.IsInitialized() ||
-      !is_complete(call->request)) {
+  if (!parse_partial(request.payload, generation(), call->request) ||
+      !call->request.IsInitialized() || !is_complete(call->request)) {
     return reply(transport_failure(kBadRequest, "the request does not parse"));
   }
   call->attachment = std::move(request.attachment);
@@ -217,6 +217,9 @@ void Tablet::add_all_methods() {
   add("GetTableFollower", &Tablet::get_table_follower);
   add("GetTableStatus", &Tablet::get_table_status);
   add("GetTermPair", &Tablet::get_term_pair);
+  if (generation().has_real_endpoint_map) {
+    add("UpdateRealEndpointMap", &Tablet::update_real_endpoint_map);
+  }
   add("GetTaskStatus", &Tablet::get_task_status);
   add("DeleteOPTask", &Tablet::delete_op_task);
   add("MakeSnapshot", &Tablet::make_snapshot);

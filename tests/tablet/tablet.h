@@ -1,7 +1,7 @@
 // The small real tablet: every TabletServer method that failoverd or an operator's client needs,
-// behaving as RTIDB 1.x does, warts included, with a binlog and snapshots on disk. It registers
-// nowhere (registration.h does) and decides nothing. One thread: whatever the original does under
-// its mutex happens at once here, or inside the Gate when it waits.
+// behaving as those of its generation do, warts included, with a binlog and snapshots on disk. It
+// registers nowhere (registration.h does) and decides nothing. One thread: whatever the original
+// does under its mutex happens at once here, or inside the Gate when it waits.
 //
 // Owned by main or a test through the shared_ptr; stop() before letting it go.
 #pragma once
@@ -28,6 +28,7 @@
 #include "tests/tablet/gate.h"
 #include "tests/tablet/options.h"
 #include "tests/tablet/partition.h"
+#include "tests/tablet/table_meta.pb.h"
 #include "tests/tablet/task_pool.h"
 #include "tests/tablet/task_registry.h"
 
@@ -113,6 +114,7 @@ class Tablet : public std::enable_shared_from_this<Tablet> {
   template <class CallType>
   bool begin_task(CallType& call, fedb::TaskType type, TaskPtr& task);
   PartitionPtr find(std::uint32_t tid, std::uint32_t pid) const;
+  const Generation& generation() const { return *options_.generation; }
   void add_all_methods();
 
   // tablet_data.cc: rows and entries.
@@ -130,6 +132,7 @@ class Tablet : public std::enable_shared_from_this<Tablet> {
   void get_table_follower(P<fedb::GetTableFollowerRequest, fedb::GetTableFollowerResponse> call);
   void get_table_status(P<fedb::GetTableStatusRequest, fedb::GetTableStatusResponse> call);
   void get_term_pair(P<fedb::GetTermPairRequest, fedb::GetTermPairResponse> call);
+  void update_real_endpoint_map(P<fedb::UpdateRealEndpointMapRequest, fedb::GeneralResponse> call);
   void get_task_status(P<fedb::GetTaskStatusRequest, fedb::GetTaskStatusResponse> call);
   void delete_op_task(P<fedb::DeleteOPTaskRequest, fedb::GeneralResponse> call);
   std::shared_ptr<FollowerLink> make_link(const PartitionPtr& partition,
@@ -153,21 +156,23 @@ class Tablet : public std::enable_shared_from_this<Tablet> {
   void send_snapshot(P<fedb::SendSnapshotRequest, fedb::GeneralResponse> call);
   void send_data(P<fedb::SendDataRequest, fedb::GeneralResponse> call);
   void check_file(P<fedb::CheckFileRequest, fedb::GeneralResponse> call);
-  boost::asio::awaitable<void> send_snapshot_task(PartitionPtr partition, std::string endpoint,
-                                                  TaskPtr task);
-  boost::asio::awaitable<bool> send_all(PartitionPtr partition, std::string endpoint);
+  // Where files go: below another tid, where the request says so.
+  struct Target {
+    std::string endpoint;
+    std::uint32_t tid = 0;
+  };
+  boost::asio::awaitable<void> send_snapshot_task(PartitionPtr partition, Target to, TaskPtr task);
+  boost::asio::awaitable<bool> send_all(PartitionPtr partition, Target to);
   // Tries three times.
-  boost::asio::awaitable<bool> send_file(PartitionPtr partition, std::shared_ptr<rpc::Channel> to,
-                                         std::string name);
-  boost::asio::awaitable<bool> send_blocks(PartitionPtr partition, std::shared_ptr<rpc::Channel> to,
-                                           std::string name);
+  boost::asio::awaitable<bool> send_file(PartitionPtr partition, Target to, std::string name);
+  boost::asio::awaitable<bool> send_blocks(PartitionPtr partition, Target to, std::string name);
 
   // tablet_load.cc: partitions come into memory and leave it.
-  void create_table(P<fedb::CreateTableRequest, fedb::GeneralResponse> call);
-  void load_table(P<fedb::LoadTableRequest, fedb::GeneralResponse> call);
+  void create_table(P<CreateTableRequest, fedb::GeneralResponse> call);
+  void load_table(P<LoadTableRequest, fedb::GeneralResponse> call);
   void drop_table(P<fedb::DropTableRequest, fedb::GeneralResponse> call);
   void delete_binlog(GeneralCall call);
-  Result<PartitionPtr> make_partition(const fedb::TableMeta& meta);
+  Result<PartitionPtr> make_partition(const TableMeta& meta);
   // A task of `method` waits for a task thread: as long as a fault at kQueued and task_queue say,
   // then for its turn.
   void queue_task(const char* method, const PartitionPtr& partition, TaskPool::Work work);
@@ -225,7 +230,7 @@ class Tablet : public std::enable_shared_from_this<Tablet> {
 template <class CallType>
 bool Tablet::begin_task(CallType& call, fedb::TaskType type, TaskPtr& task) {
   if (!call.request.has_task_info()) return true;
-  task = tasks_.begin(call.request.task_info(), type);
+  task = tasks_.begin(call.request.task_info(), type, generation().task_ids_count);
   if (!task) call.end(kFailedCode, "add task failed");
   return task != nullptr;
 }

@@ -143,7 +143,7 @@ void Tablet::control_dump(P<control::DumpRequest, control::DumpResponse> call) {
     return call->ok();
   }
   const PartitionPtr partition = find(request.tid(), request.pid());
-  if (!partition) return call->end(kTableIsNotExist, "table is not exist");
+  if (!partition) return call->end(kTableIsNotExist, generation().no_table);
   call->response.set_offset(partition->offset);
   call->response.set_term(partition->term);
   call->response.set_is_leader(partition->leader);

@@ -15,11 +15,21 @@ const std::string& key_of(const Request& request) {
   }
 }
 
+template <class CallType>
+void end_without_row(CallType& call) {
+  if constexpr (requires { call.response.set_value(""); }) {
+    call.response.set_ts(0);
+    call.response.set_value("");
+  }
+  call.end(kKeyNotFound, "key not found");
+}
+
 // Followers serve reads, too; only a table that is absent or loading does not.
 template <class CallType>
-const std::vector<Row>* readable_rows(const PartitionPtr& partition, CallType& call) {
+const std::vector<Row>* readable_rows(const PartitionPtr& partition, const Generation& generation,
+                                      CallType& call) {
   if (!partition) {
-    call.end(kTableIsNotExist, "table is not exist");
+    call.end(kTableIsNotExist, generation.no_table);
     return nullptr;
   }
   if (partition->state == fedb::kTableLoading) {
@@ -27,7 +37,7 @@ const std::vector<Row>* readable_rows(const PartitionPtr& partition, CallType& c
     return nullptr;
   }
   const std::vector<Row>* rows = partition->table.rows(0, key_of(call.request));
-  if (!rows) call.end(kKeyNotFound, "key not found");
+  if (!rows) end_without_row(call);
   return rows;
 }
 
@@ -56,7 +66,7 @@ fedb::LogEntry entry_of(const fedb::PutRequest& request) {
 
 void Tablet::put(P<fedb::PutRequest, fedb::PutResponse> call) {
   const PartitionPtr partition = find(call->request.tid(), call->request.pid());
-  if (!partition) return call->end(kTableIsNotExist, "table is not exist");
+  if (!partition) return call->end(kTableIsNotExist, generation().no_table);
   if (!partition->leader) return call->end(kTableIsFollower, "table is follower");
   if (partition->state == fedb::kTableLoading) {
     return call->end(kTableIsLoading, "table is loading");
@@ -71,7 +81,8 @@ void Tablet::put(P<fedb::PutRequest, fedb::PutResponse> call) {
 }
 
 void Tablet::get(P<fedb::GetRequest, fedb::GetResponse> call) {
-  const auto* rows = readable_rows(find(call->request.tid(), call->request.pid()), *call);
+  const auto* rows =
+      readable_rows(find(call->request.tid(), call->request.pid()), generation(), *call);
   if (!rows) return;
   for (auto row = rows->rbegin(); row != rows->rend(); ++row) {
     if (call->request.ts() != 0 && row->ts != call->request.ts()) continue;
@@ -80,7 +91,7 @@ void Tablet::get(P<fedb::GetRequest, fedb::GetResponse> call) {
     call->response.set_value(row->value);
     return call->answer();
   }
-  call->end(kKeyNotFound, "key not found");
+  end_without_row(*call);
 }
 
 void Tablet::scan(P<fedb::ScanRequest, fedb::ScanResponse> call) {
@@ -88,7 +99,7 @@ void Tablet::scan(P<fedb::ScanRequest, fedb::ScanResponse> call) {
   if (request.st() < request.et()) {
     return call->end(kStartBelowEnd, "starttime less than endtime");
   }
-  const auto* rows = readable_rows(find(request.tid(), request.pid()), *call);
+  const auto* rows = readable_rows(find(request.tid(), request.pid()), generation(), *call);
   if (!rows) return;
   std::uint32_t count = 0;
   std::string& pairs = *call->response.mutable_pairs();
@@ -106,7 +117,7 @@ void Tablet::scan(P<fedb::ScanRequest, fedb::ScanResponse> call) {
 
 void Tablet::append_entries(P<fedb::AppendEntriesRequest, fedb::AppendEntriesResponse> call) {
   const PartitionPtr partition = find(call->request.tid(), call->request.pid());
-  if (!partition) return call->end(kTableIsNotExist, "table is not exist");
+  if (!partition) return call->end(kTableIsNotExist, generation().no_table);
   if (partition->leader) return call->end(kTableIsLeader, "table is leader");
   if (partition->state == fedb::kTableLoading) {
     return call->end(kTableIsLoading, "table is loading");

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "tests/tablet/follower_link.h"
@@ -12,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const char* what_is_wrong(const fedb::TableMeta& meta) {
+const char* what_is_wrong(const TableMeta& meta) {
   if (meta.name().empty()) return "table name is empty";
   if (meta.tid() <= 0) return "tid is zero";
   return nullptr;
@@ -22,12 +23,19 @@ std::string name_of(std::uint32_t tid, std::uint32_t pid) {
   return std::to_string(tid) + "_" + std::to_string(pid);
 }
 
+// Each of them once.
+bool has_columns(const TableMeta& meta) {
+  const std::set<std::string> columns{meta.column_desc().begin(), meta.column_desc().end()};
+  return !columns.empty() && static_cast<int>(columns.size()) == meta.column_desc_size();
+}
+
 // The disk's description with the request's fields over it, and the request's replicas. So the
-// schema and ttl come from the disk, and whatever the request leaves out, the mode too.
-fedb::TableMeta over_the_disks(const fs::path& directory, const fedb::TableMeta& request) {
+// schema and ttl come from the disk, and whatever the request leaves out, the mode too. Columns are
+// put behind the disk's.
+TableMeta over_the_disks(const fs::path& directory, const TableMeta& request) {
   const auto old = read_table_meta(directory);
   if (!old || !old.value()) return request;
-  fedb::TableMeta meta = *old.value();
+  TableMeta meta = *old.value();
   meta.clear_replicas();
   meta.MergeFrom(request);
   std::error_code error;
@@ -39,10 +47,11 @@ fedb::TableMeta over_the_disks(const fs::path& directory, const fedb::TableMeta&
 
 }  // namespace
 
-Result<PartitionPtr> Tablet::make_partition(const fedb::TableMeta& meta) {
+Result<PartitionPtr> Tablet::make_partition(const TableMeta& meta) {
   const auto tid = static_cast<std::uint32_t>(meta.tid());
   const auto pid = static_cast<std::uint32_t>(meta.pid());
-  auto partition = std::make_shared<Partition>(disk_, path_of(tid, pid), meta,
+  if (generation().needs_columns && !has_columns(meta)) return Failure{"fail to init table"};
+  auto partition = std::make_shared<Partition>(disk_, path_of(tid, pid), meta, generation(),
                                                options_.binlog_single_file_max_bytes);
   if (auto opened = partition->binlog.open(); !opened) return opened.error();
   if (partition->leader) {
@@ -54,8 +63,8 @@ Result<PartitionPtr> Tablet::make_partition(const fedb::TableMeta& meta) {
   return partition;
 }
 
-void Tablet::create_table(P<fedb::CreateTableRequest, fedb::GeneralResponse> call) {
-  const fedb::TableMeta& meta = call->request.table_meta();
+void Tablet::create_table(P<CreateTableRequest, fedb::GeneralResponse> call) {
+  const TableMeta& meta = call->request.table_meta();
   if (const char* wrong = what_is_wrong(meta)) return call->end(kTableMetaIsInvalid, wrong);
   const auto tid = static_cast<std::uint32_t>(meta.tid());
   const auto pid = static_cast<std::uint32_t>(meta.pid());
@@ -72,23 +81,27 @@ void Tablet::create_table(P<fedb::CreateTableRequest, fedb::GeneralResponse> cal
   call->ok();
 }
 
-void Tablet::load_table(P<fedb::LoadTableRequest, fedb::GeneralResponse> call) {
+void Tablet::load_table(P<LoadTableRequest, fedb::GeneralResponse> call) {
   TaskPtr task;
   if (!begin_task(*call, fedb::kLoadTable, task)) return;
   const auto refuse = [&](int code, const char* msg) {
     TaskRegistry::end(task, false);
     call->end(code, msg);
   };
-  const fedb::TableMeta& request = call->request.table_meta();
+  const TableMeta& request = call->request.table_meta();
   if (const char* wrong = what_is_wrong(request)) return refuse(kTableMetaIsInvalid, wrong);
   const auto tid = static_cast<std::uint32_t>(request.tid());
   const auto pid = static_cast<std::uint32_t>(request.pid());
   const fs::path directory = path_of(tid, pid);
   if (!fs::exists(directory)) {
-    return refuse(kTablePathIsNotExist, "table db path is not exist");
+    if (!generation().loads_without_directory) {
+      return refuse(kTablePathIsNotExist, "table db path is not exist");
+    }
+    std::error_code error;
+    fs::create_directories(directory, error);
   }
   if (find(tid, pid)) return refuse(kTableAlreadyExists, "table already exists");
-  const fedb::TableMeta meta = over_the_disks(directory, request);
+  const TableMeta meta = over_the_disks(directory, request);
   if (!write_table_meta(disk_, directory, meta)) {
     return refuse(kWriteDataFailed, "write data failed");
   }
@@ -194,7 +207,7 @@ void Tablet::drop_table(P<fedb::DropTableRequest, fedb::GeneralResponse> call) {
                                       static_cast<std::uint32_t>(call->request.pid()));
   if (!partition || partition->state == fedb::kMakingSnapshot) {
     TaskRegistry::end(task, false);
-    if (!partition) return call->end(kTableIsNotExist, "table is not exist");
+    if (!partition) return call->end(kTableIsNotExist, generation().no_table);
     return call->end(kStateIsMakingSnapshot, "table status is kMakingSnapshot");
   }
   queue_task("DropTable", partition,

@@ -47,9 +47,13 @@ boost::asio::awaitable<void> Tablet::join_links(std::vector<std::shared_ptr<Foll
 void Tablet::change_role(P<fedb::ChangeRoleRequest, fedb::ChangeRoleResponse> call) {
   const fedb::ChangeRoleRequest& request = call->request;
   const PartitionPtr partition = find(request.tid(), request.pid());
-  if (!partition) return call->end(kTableIsNotExist, "table is not exist");
-  if (partition->state != fedb::kTableNormal) {
-    return call->end(kStateIsNotNormal, "table status is not kNormal");
+  if (!partition) return call->end(kTableIsNotExist, generation().no_table);
+  if (generation().changes_role_when_normal_only) {
+    if (partition->state != fedb::kTableNormal) {
+      return call->end(kStateIsNotNormal, "table status is not kNormal");
+    }
+  } else if (partition->state == fedb::kTableLoading) {
+    return call->end(kTableIsLoading, "table is loading");
   }
   // An absent mode is read as the first value of the enum.
   if (request.mode() != fedb::kTableLeader) return become_follower(call, partition);
@@ -83,7 +87,7 @@ void Tablet::add_replica(P<fedb::ReplicaRequest, fedb::GeneralResponse> call) {
     TaskRegistry::end(task, false);
     call->end(code, msg);
   };
-  if (!partition) return refuse(kTableIsNotExist, "table is not exist");
+  if (!partition) return refuse(kTableIsNotExist, generation().no_table);
   if (!partition->leader) return refuse(kTableIsFollower, "table is follower");
   const int added = add_links(partition, {call->request.endpoint()});
   if (added < 0) return refuse(kAddReplicaFailed, "fail to add replica endpoint");
@@ -102,7 +106,7 @@ void Tablet::del_replica(P<fedb::ReplicaRequest, fedb::GeneralResponse> call) {
     TaskRegistry::end(task, false);
     call->end(code, msg);
   };
-  if (!partition) return refuse(kTableIsNotExist, "table is not exist");
+  if (!partition) return refuse(kTableIsNotExist, generation().no_table);
   if (!partition->leader) return refuse(kTableIsFollower, "table is follower");
   if (!partition->replicates) {
     return refuse(kReplicatorIsNotLeader, "replicator role is not leader");
@@ -130,7 +134,7 @@ void Tablet::del_replica(P<fedb::ReplicaRequest, fedb::GeneralResponse> call) {
 void Tablet::get_table_follower(
     P<fedb::GetTableFollowerRequest, fedb::GetTableFollowerResponse> call) {
   const PartitionPtr partition = find(call->request.tid(), call->request.pid());
-  if (!partition) return call->end(kTableIsNotExist, "table is not exist");
+  if (!partition) return call->end(kTableIsNotExist, generation().no_table);
   if (!partition->leader) return call->end(kTableIsFollower, "table is follower");
   call->response.set_offset(partition->offset);
   std::map<std::string, std::uint64_t> offsets;
@@ -140,21 +144,20 @@ void Tablet::get_table_follower(
     info.set_endpoint(endpoint);
     info.set_offset(offset);
   }
+  if (offsets.empty()) return call->end(generation().no_follower, generation().no_follower_words);
   call->ok();
 }
 
 namespace {
 
-void describe(const Partition& partition, fedb::TableStatus& status) {
+void describe(const Partition& partition, const Generation& generation, fedb::TableStatus& status) {
   const Table& table = partition.table;
   status.set_tid(partition.tid());
   status.set_pid(partition.pid());
   status.set_offset(partition.offset);
   status.set_mode(partition.leader ? fedb::kTableLeader : fedb::kTableFollower);
   status.set_state(partition.state);
-  status.set_ttl(partition.meta.ttl());
-  status.set_is_expire(false);
-  status.set_time_offset(0);
+  status.set_is_expire(!generation.status_tells_ttl);
   status.set_record_cnt(table.record_count());
   fedb::TsIdxStatus& index = *status.add_ts_idx_status();
   index.set_idx_name("idx0");
@@ -168,10 +171,16 @@ void describe(const Partition& partition, fedb::TableStatus& status) {
   status.set_record_byte_size(table.record_bytes());
   status.set_record_idx_byte_size(table.index_bytes());
   status.set_record_pk_cnt(table.key_count());
-  status.set_ttl_type(partition.meta.has_ttl_type() ? partition.meta.ttl_type()
-                                                    : fedb::kAbsoluteTime);
   status.set_compress_type(partition.meta.compress_type());
   status.set_skiplist_height(4);
+  if (generation.status_tells_ttl) {
+    status.set_ttl(partition.meta.ttl());
+    status.set_time_offset(0);
+    status.set_ttl_type(partition.meta.has_ttl_type() ? partition.meta.ttl_type()
+                                                      : fedb::kAbsoluteTime);
+  } else {
+    status.set_diskused(0);
+  }
 }
 
 }  // namespace
@@ -181,7 +190,7 @@ void Tablet::get_table_status(P<fedb::GetTableStatusRequest, fedb::GetTableStatu
   for (const auto& [key, partition] : partitions_) {
     if (request.has_tid() && request.tid() != key.first) continue;
     if (request.has_pid() && request.pid() != key.second) continue;
-    describe(*partition, *call->response.add_all_table_status());
+    describe(*partition, generation(), *call->response.add_all_table_status());
   }
   call->response.set_code(kOkCode);
   call->answer();
@@ -206,6 +215,12 @@ void Tablet::get_term_pair(P<fedb::GetTermPairRequest, fedb::GetTermPairResponse
     response.set_term(manifest.value()->term());
     response.set_offset(manifest.value()->offset());
   }
+  call->end(kOkCode, generation().term_pair_without_table);
+}
+
+// No row here carries a name: the map has no use.
+void Tablet::update_real_endpoint_map(
+    P<fedb::UpdateRealEndpointMapRequest, fedb::GeneralResponse> call) {
   call->ok();
 }
 

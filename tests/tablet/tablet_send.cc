@@ -24,8 +24,9 @@ template <class Request>
 asio::awaitable<bool> ask(const Options& options, std::shared_ptr<rpc::Channel> to,
                           std::string method, Request request, std::string attachment) {
   std::string payload = request.SerializeAsString();
-  const rpc::Answer answer = co_await call(*to, options.service, method, std::move(payload),
-                                           std::move(attachment), options.request_timeout);
+  const rpc::Answer answer =
+      co_await call(*to, options.generation->service, method, std::move(payload),
+                    std::move(attachment), options.request_timeout);
   fedb::GeneralResponse response;
   co_return answer.outcome == rpc::Outcome::kAnswered&& response.ParseFromString(answer.payload) &&
       response.has_code() && response.code() == 0;
@@ -44,31 +45,30 @@ void Tablet::send_snapshot(P<fedb::SendSnapshotRequest, fedb::GeneralResponse> c
   };
   const std::string key = key_of(request.tid(), request.pid(), request.endpoint());
   if (sending_.contains(key)) return refuse(kSnapshotIsSending, "snapshot is sending");
-  if (!partition) return refuse(kTableIsNotExist, "table is not exist");
+  if (!partition) return refuse(kTableIsNotExist, generation().no_table);
   if (!partition->leader) return refuse(kTableIsFollower, "table is follower");
   if (partition->state != fedb::kSnapshotPaused) {
     return refuse(kStateIsNotPaused, "table status is not kSnapshotPaused");
   }
   sending_.insert(key);
-  queue_task("SendSnapshot", partition,
-             [self = shared_from_this(), partition, task, endpoint = request.endpoint()] {
-               return self->send_snapshot_task(partition, endpoint, task);
-             });
+  const Target to{request.endpoint(),
+                  generation().sends_to_remote_tid ? request.remote_tid() : request.tid()};
+  queue_task("SendSnapshot", partition, [self = shared_from_this(), partition, task, to] {
+    return self->send_snapshot_task(partition, to, task);
+  });
   call->ok();
 }
 
-asio::awaitable<void> Tablet::send_snapshot_task(PartitionPtr partition, std::string endpoint,
-                                                 TaskPtr task) {
+asio::awaitable<void> Tablet::send_snapshot_task(PartitionPtr partition, Target to, TaskPtr task) {
   co_await pass_inside("SendSnapshot", partition);
   bool sent = false;
-  if (!partition->dropped) sent = co_await send_all(partition, endpoint);
+  if (!partition->dropped) sent = co_await send_all(partition, to);
   TaskRegistry::end(task, sent);
-  sending_.erase(key_of(partition->tid(), partition->pid(), endpoint));
+  sending_.erase(key_of(partition->tid(), partition->pid(), to.endpoint));
 }
 
 // The description of the table, then the snapshot if there is one, then what names it.
-asio::awaitable<bool> Tablet::send_all(PartitionPtr partition, std::string endpoint) {
-  const auto to = channel_to(endpoint);
+asio::awaitable<bool> Tablet::send_all(PartitionPtr partition, Target to) {
   bool sent = co_await send_file(partition, to, kTableMetaFile);
   const auto manifest = read_manifest(partition->directory);
   if (!manifest) co_return false;
@@ -79,38 +79,38 @@ asio::awaitable<bool> Tablet::send_all(PartitionPtr partition, std::string endpo
   co_return sent;
 }
 
-asio::awaitable<bool> Tablet::send_file(PartitionPtr partition, std::shared_ptr<rpc::Channel> to,
-                                        std::string name) {
+asio::awaitable<bool> Tablet::send_file(PartitionPtr partition, Target to, std::string name) {
   for (int tries = 0; tries < kTries && !stopped_; ++tries) {
     if (tries > 0) co_await sleep_for(options_.retry_send_file_wait * tries);
     const bool sent = co_await send_blocks(partition, to, name);
     if (!sent) continue;
     co_await sleep_for(options_.send_file_sleep);
     fedb::CheckFileRequest check;
-    check.set_tid(partition->tid());
+    check.set_tid(to.tid);
     check.set_pid(partition->pid());
     check.set_file(name);
     std::error_code error;
     check.set_size(fs::file_size(sent_file_path(partition->directory, name), error));
     if (error) co_return false;
-    const bool whole = co_await ask(options_, to, "CheckFile", check, std::string{});
+    const bool whole =
+        co_await ask(options_, channel_to(to.endpoint), "CheckFile", check, std::string{});
     if (whole) co_return true;
   }
   co_return false;
 }
 
-asio::awaitable<bool> Tablet::send_blocks(PartitionPtr partition, std::shared_ptr<rpc::Channel> to,
-                                          std::string name) {
+asio::awaitable<bool> Tablet::send_blocks(PartitionPtr partition, Target to, std::string name) {
+  const auto channel = channel_to(to.endpoint);
   const Descriptor file{
       ::open(sent_file_path(partition->directory, name).c_str(), O_RDONLY | O_CLOEXEC)};
   if (!file) co_return false;
   fedb::SendDataRequest request;
-  request.set_tid(partition->tid());
+  request.set_tid(to.tid);
   request.set_pid(partition->pid());
   request.set_file_name(name);
   request.set_block_id(0);
   request.set_block_size(0);
-  const bool opened = co_await ask(options_, to, "SendData", request, std::string{});
+  const bool opened = co_await ask(options_, channel, "SendData", request, std::string{});
   if (!opened) co_return false;
   const std::uint32_t block_size = options_.stream_block_size;
   bool eof = false;
@@ -125,7 +125,7 @@ asio::awaitable<bool> Tablet::send_blocks(PartitionPtr partition, std::shared_pt
     request.set_block_id(block);
     request.set_block_size(static_cast<std::uint32_t>(bytes.size()));
     if (eof) request.set_eof(true);
-    const bool taken = co_await ask(options_, to, "SendData", request, std::move(bytes));
+    const bool taken = co_await ask(options_, channel, "SendData", request, std::move(bytes));
     if (!taken) co_return false;
     if (options_.stream_bandwidth_limit > 0 && request.block_size() > block_size / 2) {
       const auto due = std::chrono::microseconds{std::uint64_t{block_size} * 1'000'000 /

@@ -159,7 +159,7 @@ void Tablet::pause_snapshot(GeneralCall call) {
   const bool can = partition && (partition->state == fedb::kTableNormal ||
                                  partition->state == fedb::kSnapshotPaused);
   TaskRegistry::end(task, can);
-  if (!partition) return call->end(kTableIsNotExist, "table is not exist");
+  if (!partition) return call->end(kTableIsNotExist, generation().no_table);
   if (!can) return call->end(kStateIsNotNormal, "table status is not kNormal");
   partition->state = fedb::kSnapshotPaused;
   call->ok();
@@ -173,7 +173,7 @@ void Tablet::recover_snapshot(GeneralCall call) {
   const bool can = partition && (partition->state == fedb::kTableNormal ||
                                  partition->state == fedb::kSnapshotPaused);
   TaskRegistry::end(task, can);
-  if (!partition) return call->end(kTableIsNotExist, "table is not exist");
+  if (!partition) return call->end(kTableIsNotExist, generation().no_table);
   if (!can) return call->end(kStateIsNotPaused, "table status is not kSnapshotPaused");
   partition->state = fedb::kTableNormal;
   call->ok();

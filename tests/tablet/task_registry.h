@@ -16,11 +16,13 @@ using TaskPtr = std::shared_ptr<fedb::TaskInfo>;
 class TaskRegistry {
  public:
   // Registers as kDoing. Null if the key is taken, or if the type is not the method's; the latter
-  // is registered all the same, as kFailed.
-  TaskPtr begin(const fedb::TaskInfo& info, fedb::TaskType type_of_method) {
+  // is registered all the same, as kFailed. ids_count: task_id, tid and pid belong to the key where
+  // `info` has them.
+  TaskPtr begin(const fedb::TaskInfo& info, fedb::TaskType type_of_method, bool ids_count) {
     std::list<TaskPtr>& tasks = tasks_[info.op_id()];
     for (const TaskPtr& task : tasks) {
-      if (task->task_type() == info.task_type()) return nullptr;
+      if (task->task_type() != info.task_type()) continue;
+      if (!ids_count || has_ids_of(*task, info)) return nullptr;
     }
     auto task = std::make_shared<fedb::TaskInfo>(info);
     task->set_status(fedb::kDoing);
@@ -47,6 +49,12 @@ class TaskRegistry {
   }
 
  private:
+  static bool has_ids_of(const fedb::TaskInfo& task, const fedb::TaskInfo& info) {
+    return (!info.has_task_id() || info.task_id() == task.task_id()) &&
+           (!info.has_tid() || info.tid() == task.tid()) &&
+           (!info.has_pid() || info.pid() == task.pid());
+  }
+
   std::map<std::uint64_t, std::list<TaskPtr>> tasks_;
 };
 
