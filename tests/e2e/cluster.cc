@@ -19,7 +19,8 @@ namespace control = minitablet::control;
 
 Cluster::Cluster(ClusterOptions options)
     : options_(std::move(options)), zookeeper_({.properties = options_.zookeeper_properties}) {
-  znodes_ = std::make_unique<testkit::Znodes>(io_, zookeeper_.hosts(), "/rtidb_cluster");
+  znodes_ =
+      std::make_unique<testkit::Znodes>(io_, zookeeper_.hosts(), "/rtidb_cluster", generation());
   testkit::create_cluster_znodes(*znodes_);
   for (int i = 0; i < options_.tablets; ++i) {
     endpoints_.push_back("127.0.0.1:" + std::to_string(harness::free_port()));
@@ -49,6 +50,7 @@ harness::Process::Options Cluster::tablet_process(int i) {
   options.arguments = {std::string{FAILOVERD_BIN_DIR} + "/minitablet",
                        "--endpoint=" + tablet(i),
                        "--zk_cluster=" + zookeeper_.hosts(),
+                       std::string{"--generation="} + generation().name,
                        "--zk_root_path=/rtidb_cluster",
                        "--zk_session_timeout=" + std::to_string(options_.tablet_session.count()),
                        "--send_file_sleep_ms=20",
@@ -205,12 +207,14 @@ std::filesystem::path Cluster::disk(int i, const std::string& table, std::uint32
 }
 
 void Cluster::create_table(const std::string& name, std::uint32_t partitions,
-                           std::uint32_t replicas, std::vector<int> on, bool spread) {
+                           std::uint32_t replicas, std::vector<int> on, bool spread,
+                           const std::string& db) {
   testkit::TableWish wish;
   wish.name = name;
   wish.partitions = partitions;
   wish.replicas = replicas;
   wish.spread = spread;
+  wish.db = db;
   for (const int i : on) wish.endpoints.push_back(tablet(i));
   if (on.empty()) wish.endpoints = endpoints_;
   testkit::create_table(*znodes_, wish);
@@ -277,6 +281,7 @@ bool Cluster::everything_is_alive() {
 void Cluster::start_writer(double rate) {
   testkit::Writer::Options options;
   options.zookeeper = zookeeper_.hosts();
+  options.generation = &generation();
   options.rate = rate;
   writer_ = std::make_unique<testkit::Writer>(io_, options);
   writer_->start();

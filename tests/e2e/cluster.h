@@ -17,6 +17,7 @@
 #include "tests/harness/temporary_directory.h"
 #include "tests/harness/zookeeper_server.h"
 #include "tests/tablet/control.pb.h"
+#include "tests/tablet/generation.h"
 #include "tests/tablet/testkit/client.h"
 #include "tests/tablet/testkit/compare.h"
 #include "tests/tablet/testkit/create_table.h"
@@ -26,6 +27,8 @@
 namespace failoverd::e2e {
 
 struct ClusterOptions {
+  // What its tablets and its znodes are of; the daemons are configured for it.
+  const minitablet::Generation* generation = &minitablet::rtidb();
   int tablets = 3;
   // Of the tablets' sessions. The server's tick is 200 ms, so it grants 400 ms and more.
   std::chrono::milliseconds tablet_session{1000};
@@ -98,7 +101,7 @@ class Cluster {
   // --- Tables and rows.
   // Leaders are spread over the tablets; else all of them are on the first.
   void create_table(const std::string& name, std::uint32_t partitions, std::uint32_t replicas,
-                    std::vector<int> on = {}, bool spread = true);
+                    std::vector<int> on = {}, bool spread = true, const std::string& db = {});
   // "A=L+ B=F+ C=F-" of one partition: tablets are A, B, C, in the znode's order.
   std::string rows(const std::string& table, std::uint32_t pid);
   // Index of the tablet whose row is the alive leader; -1: none, or several.
@@ -137,6 +140,7 @@ class Cluster {
   harness::ZooKeeperServer& zookeeper() { return zookeeper_; }
   testkit::Znodes& znodes() { return *znodes_; }
   const std::filesystem::path& directory() const { return directory_.path(); }
+  const minitablet::Generation& generation() const { return *options_.generation; }
 
  private:
   void stop_writer();

@@ -59,6 +59,7 @@ const Generation& rtidb() {
       .column_desc = {},
       .column_key = {},
       .columns_of_table_info = "",
+      .more_znodes = {},
       .status_tells_ttl = true,
       .term_pair_without_table = "ok",
       .no_follower = 0,
@@ -91,6 +92,10 @@ const Generation& openmldb() {
       .column_key = {"\n\x01k\x12\x01k*\x04\x08\x01\x10\x00"s},
       .columns_of_table_info =
           "J\x05\n\x01k\x10\x0eJ\x05\n\x01v\x10\x04R\x0c\n\x01k\x12\x01k*\x04\x08\x01\x10\x00"s,
+      .more_znodes = {{"data/function", ""},
+                      {"db", ""},
+                      {"notify/global_variable", "1"},
+                      {"table/db_table_data", ""}},
       .status_tells_ttl = false,
       .term_pair_without_table = "table does not exist",
       .no_follower = 134,

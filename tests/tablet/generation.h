@@ -8,6 +8,7 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace failoverd::minitablet {
@@ -28,6 +29,8 @@ struct Generation {
   std::vector<std::string> column_desc;
   std::vector<std::string> column_key;
   std::string columns_of_table_info;
+  // Of its cluster before the first table, beside those that every generation has: path and value.
+  std::vector<std::pair<const char*, const char*>> more_znodes;
   // Of GetTableStatus: ttl, ttl_type and time_offset; else diskused.
   bool status_tells_ttl;
 

@@ -7,9 +7,11 @@
 
 #include "lib/rpc/channel.h"
 #include "tests/harness/wait_until.h"
+#include "tests/tablet/table_meta.pb.h"
 
 namespace failoverd::testkit {
 
+using minitablet::Generation;
 using zookeeper::Code;
 using zookeeper::Op;
 
@@ -33,17 +35,17 @@ fedb::TableInfo plan(const TableWish& wish, std::uint32_t tid, std::uint64_t ter
     first.set_offset(0);
   }
   info.set_tid(tid);
+  if (!wish.db.empty()) info.set_db(wish.db);
   info.set_ttl_type("kAbsoluteTime");
   info.set_partition_num(wish.partitions);
   info.set_replica_num(wish.replicas);
   return info;
 }
 
-fedb::CreateTableRequest request_for(const fedb::TableInfo& info,
-                                     const fedb::TablePartition& partition, bool leader,
-                                     std::uint64_t term) {
-  fedb::CreateTableRequest request;
-  fedb::TableMeta& meta = *request.mutable_table_meta();
+std::string request_for(const fedb::TableInfo& info, const fedb::TablePartition& partition,
+                        bool leader, std::uint64_t term, const Generation& generation) {
+  minitablet::CreateTableRequest request;
+  minitablet::TableMeta& meta = *request.mutable_table_meta();
   meta.set_tid(static_cast<std::int32_t>(info.tid()));
   meta.set_name(info.name());
   meta.set_pid(static_cast<std::int32_t>(partition.pid()));
@@ -53,13 +55,16 @@ fedb::CreateTableRequest request_for(const fedb::TableInfo& info,
   meta.set_mode(leader ? fedb::kTableLeader : fedb::kTableFollower);
   meta.set_schema("");
   meta.set_compress_type(fedb::kNoCompress);
+  if (info.has_db()) meta.set_db(info.db());
+  for (const std::string& column : generation.column_desc) meta.add_column_desc(column);
+  for (const std::string& key : generation.column_key) meta.add_column_key(key);
   if (leader) {
     meta.set_term(term);
     for (const fedb::PartitionMeta& row : partition.partition_meta()) {
       if (!row.is_leader()) meta.add_replicas(row.endpoint());
     }
   }
-  return request;
+  return serialize(request, generation);
 }
 
 // All CreateTable calls of one role at once; throws when one is refused.
@@ -78,7 +83,7 @@ void create_on_tablets(Znodes& znodes,
       }
       ++open;
       channel->call("TabletServer", "CreateTable",
-                    request_for(info, partition, leaders, term).SerializeAsString(),
+                    request_for(info, partition, leaders, term, znodes.generation()),
                     std::chrono::seconds{30}, [&, endpoint = row.endpoint()](rpc::Answer answer) {
                       --open;
                       fedb::GeneralResponse response;
@@ -102,6 +107,7 @@ void create_cluster_znodes(Znodes& znodes) {
   for (const char* parent : {"leader", "nodes", "op/op_data", "table/table_data"}) {
     znodes.create(parent, "");
   }
+  for (const auto& [path, value] : znodes.generation().more_znodes) znodes.create(path, value);
   znodes.create("op/op_index", "1");
   znodes.create("table/notify", "1");
   znodes.create("table/table_index", "1");
@@ -114,6 +120,7 @@ fedb::TableInfo create_table(Znodes& znodes, const TableWish& wanted) {
   if (znodes.get("table/table_data/" + wish.name)) {
     throw std::runtime_error("table " + wish.name + " exists already");
   }
+  const Generation& generation = znodes.generation();
   if (wish.endpoints.empty()) wish.endpoints = znodes.tablets();
   if (wish.replicas == 0 || wish.partitions == 0 || wish.replicas > wish.endpoints.size()) {
     throw std::runtime_error(std::to_string(wish.replicas) + " replicas need as many tablets, " +
@@ -132,8 +139,10 @@ fedb::TableInfo create_table(Znodes& znodes, const TableWish& wanted) {
 
   const auto notify = znodes.get("table/notify");
   const std::string next = std::to_string(std::stoull(notify->bytes) + 1);
+  const std::string path = wish.db.empty() ? "table/table_data/" + wish.name
+                                           : "table/db_table_data/" + std::to_string(tid);
   const Code code = znodes.multi({
-      Op::create(znodes.path("table/table_data/" + wish.name), info.SerializeAsString()),
+      Op::create(znodes.path(path), serialize(info, generation) + generation.columns_of_table_info),
       Op::set(znodes.path("table/notify"), next, notify->version),
   });
   if (code != Code::kOk) {

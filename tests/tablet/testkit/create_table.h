@@ -20,9 +20,11 @@ struct TableWish {
   std::vector<std::string> endpoints;
   // false: every partition leads on the first of them.
   bool spread = true;
+  std::string db = {};  // Its database; empty: none.
 };
 
-// The znodes that a cluster has before its first table, as its nameserver leaves them.
+// The znodes that a cluster of that generation has before its first table, as its nameserver leaves
+// them.
 void create_cluster_znodes(Znodes& znodes);
 
 // Throws std::runtime_error with the tablet's words if a tablet refuses.

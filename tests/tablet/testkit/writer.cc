@@ -13,6 +13,7 @@
 #include "lib/rpc/channel.h"
 #include "lib/zookeeper/session.h"
 #include "proto/table_info.pb.h"
+#include "tests/tablet/testkit/znodes.h"
 
 namespace failoverd::testkit {
 
@@ -78,7 +79,7 @@ struct Writer::State : std::enable_shared_from_this<State> {
 
   void start();
   void read_tables();
-  void read_table(const std::string& name);
+  void read_table(const std::string& path);
   void take(const fedb::TableInfo& info);
   void schedule(Stream& stream, Clock::duration pause);
   void put(Stream& stream);
@@ -121,26 +122,31 @@ void Writer::State::read_tables() {
   session->get(
       options.root + "/table/notify", [](Code, std::string, zookeeper::Stat) {}, again);
   if (!options.tables.empty()) {
-    for (const std::string& table : options.tables) read_table(table);
+    for (const std::string& table : options.tables) {
+      read_table(options.root + "/" + kTableParents[0] + "/" + table);
+    }
     return;
   }
-  session->children(
-      options.root + "/table/table_data",
-      [weak = weak_from_this()](Code code, const std::vector<std::string>& names, zookeeper::Stat) {
-        const auto self = weak.lock();
-        if (!self || code != Code::kOk) return;
-        for (const std::string& table : names) self->read_table(table);
-      });
+  for (const char* parent : kTableParents) {
+    const std::string path = options.root + "/" + parent;
+    session->children(path, [weak = weak_from_this(), path](
+                                Code code, const std::vector<std::string>& names, zookeeper::Stat) {
+      const auto self = weak.lock();
+      if (!self || code != Code::kOk) return;
+      for (const std::string& table : names) self->read_table(path + "/" + table);
+    });
+  }
 }
 
-void Writer::State::read_table(const std::string& table) {
-  session->get(options.root + "/table/table_data/" + table,
-               [weak = weak_from_this()](Code code, const std::string& bytes, zookeeper::Stat) {
-                 const auto self = weak.lock();
-                 fedb::TableInfo info;
-                 if (!self || self->stopped || code != Code::kOk) return;
-                 if (info.ParseFromString(bytes)) self->take(info);
-               });
+void Writer::State::read_table(const std::string& path) {
+  session->get(
+      path, [weak = weak_from_this()](Code code, const std::string& bytes, zookeeper::Stat) {
+        const auto self = weak.lock();
+        fedb::TableInfo info;
+        if (!self || self->stopped || code != Code::kOk) return;
+        const bool parsed = minitablet::parse_partial(bytes, *self->options.generation, info);
+        if (parsed && info.IsInitialized()) self->take(info);
+      });
 }
 
 void Writer::State::take(const fedb::TableInfo& info) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "lib/base/time.h"
+#include "tests/tablet/generation.h"
 
 namespace failoverd::testkit {
 
@@ -37,6 +38,7 @@ class Writer {
   struct Options {
     std::string zookeeper;  // "host:port,..."
     std::string root = "/rtidb_cluster";
+    const minitablet::Generation* generation = &minitablet::rtidb();
     std::vector<std::string> tables;  // Empty: all.
     double rate = 50;                 // Puts a second and partition.
     std::size_t value_bytes = 16;

@@ -43,8 +43,12 @@ Code insist(boost::asio::io_context& io, const Ask& ask) {
 
 }  // namespace
 
-Znodes::Znodes(boost::asio::io_context& io, const std::string& hosts, std::string root)
-    : io_{io}, root_{std::move(root)}, session_{io, session_options(hosts)} {
+Znodes::Znodes(boost::asio::io_context& io, const std::string& hosts, std::string root,
+               const minitablet::Generation& generation)
+    : io_{io},
+      root_{std::move(root)},
+      generation_{generation},
+      session_{io, session_options(hosts)} {
   session_.start();
   const bool there = harness::wait_until(
       io, [&] { return session_.state() == SessionState::kConnected; }, kPatience,
@@ -114,17 +118,28 @@ Code Znodes::multi(std::vector<zookeeper::Op> ops) {
   return *got;
 }
 
-std::optional<fedb::TableInfo> Znodes::table(const std::string& name) {
-  const auto value = get("table/table_data/" + name);
+std::optional<fedb::TableInfo> Znodes::read_table(const std::string& below) {
+  const auto value = get(below);
   fedb::TableInfo info;
-  if (!value || !info.ParseFromString(value->bytes)) return std::nullopt;
+  if (!value || !minitablet::parse_partial(value->bytes, generation_, info)) return std::nullopt;
+  if (!info.IsInitialized()) return std::nullopt;
   return info;
+}
+
+std::optional<fedb::TableInfo> Znodes::table(const std::string& name) {
+  if (auto info = read_table(kTableParents[0] + ("/" + name))) return info;
+  for (fedb::TableInfo& info : tables()) {
+    if (!info.db().empty() && info.name() == name) return std::move(info);
+  }
+  return std::nullopt;
 }
 
 std::vector<fedb::TableInfo> Znodes::tables() {
   std::vector<fedb::TableInfo> all;
-  for (const std::string& name : children("table/table_data")) {
-    if (auto info = table(name)) all.push_back(std::move(*info));
+  for (const std::string parent : kTableParents) {
+    for (const std::string& name : children(parent)) {
+      if (auto info = read_table(parent + "/" + name)) all.push_back(std::move(*info));
+    }
   }
   return all;
 }

@@ -11,13 +11,19 @@
 
 #include "lib/zookeeper/session.h"
 #include "proto/table_info.pb.h"
+#include "tests/tablet/generation.h"
 
 namespace failoverd::testkit {
+
+// Where tables lie, below the root.
+inline constexpr const char* kTableParents[] = {"table/table_data", "table/db_table_data"};
 
 class Znodes {
  public:
   // Connects; throws when there is no ZooKeeper within 10 s. root: the cluster's, "/rtidb_cluster".
-  Znodes(boost::asio::io_context& io, const std::string& hosts, std::string root);
+  // generation: whose numbers tables have, and have to get.
+  Znodes(boost::asio::io_context& io, const std::string& hosts, std::string root,
+         const minitablet::Generation& generation = minitablet::rtidb());
 
   struct Value {
     std::string bytes;
@@ -34,7 +40,7 @@ class Znodes {
   // kOk, or the first failing op's code. Paths in ops are whole ones: see path().
   zookeeper::Code multi(std::vector<zookeeper::Op> ops);
 
-  // Every table of table/table_data (`fedb` numbers), by name.
+  // Every table: those of table/table_data by name, then those in a database by tid.
   std::vector<fedb::TableInfo> tables();
   std::optional<fedb::TableInfo> table(const std::string& name);
   // The endpoints of nodes/, sorted.
@@ -44,12 +50,16 @@ class Znodes {
     return below.empty() ? root_ : root_ + "/" + below;
   }
   const std::string& root() const { return root_; }
+  const minitablet::Generation& generation() const { return generation_; }
   zookeeper::Session& session() { return session_; }
   boost::asio::io_context& io() { return io_; }
 
  private:
+  std::optional<fedb::TableInfo> read_table(const std::string& path);
+
   boost::asio::io_context& io_;
   const std::string root_;
+  const minitablet::Generation& generation_;
   zookeeper::Session session_;
 };
 

@@ -1,0 +1,74 @@
+// failoverd against a cluster of OpenMLDB 0.9.3: tablets and znodes as that generation has them,
+// tables in a database, system tables with one replica. The same stories as for RTIDB, because the
+// tablets behave otherwise on the way (FEDB.md 8); the rows are compared in the end.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/e2e/recovery.h"
+
+namespace failoverd::e2e {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::EndsWith;
+
+class OpenMldb : public testing::Test {
+ protected:
+  // Tables of every kind, and rows that every replica has.
+  std::vector<testkit::AckedRow> create_tables() {
+    cluster.create_table("flow", 4, 3);
+    cluster.create_table("orders", 2, 3, {}, true, "shop");
+    cluster.create_table("JOB_INFO", 1, 1, {0}, true, "__INTERNAL_DB");
+    cluster.start_writer();
+    return cluster.settle_writer();
+  }
+  // The columns that failoverd knows nothing of are still in the znode that it wrote.
+  void expect_columns_kept(const std::string& znode) {
+    const auto value = cluster.znodes().get(znode);
+    ASSERT_TRUE(value);
+    EXPECT_GT(value->version, 0) << "nothing was published";
+    // Fields are written in the order of their numbers, unknown ones last.
+    EXPECT_THAT(value->bytes, EndsWith(cluster.generation().columns_of_table_info));
+  }
+
+  Cluster cluster{{.generation = &minitablet::openmldb(), .tablet_session = milliseconds{600}}};
+};
+
+TEST_F(OpenMldb, KilledLeaderIsReplacedAndBroughtBack) {
+  const auto rows = create_tables();
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
+  const auto acks = cluster.writer().summary().acks;
+  ASSERT_TRUE(cluster.wait_until([&] { return cluster.writer().summary().acks > acks + 100; },
+                                 "the new leaders take rows"));
+  cluster.start_tablet(0);
+  expect_all_is_well(cluster, daemon, rows);
+  expect_columns_kept("table/table_data/flow");
+  expect_columns_kept("table/db_table_data/" +
+                      std::to_string(cluster.znodes().table("orders").value().tid()));
+}
+
+TEST_F(OpenMldb, WholeClusterRestarts) {
+  const auto rows = create_tables();
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.kill_tablets({0, 1, 2});
+  for (const int i : {1, 2, 0}) cluster.start_tablet(i);
+  expect_all_is_well(cluster, daemon, rows);
+}
+
+TEST_F(OpenMldb, SingleReplicaComesBack) {
+  cluster.create_table("JOB_INFO", 1, 1, {0}, true, "__INTERNAL_DB");
+  cluster.start_writer();
+  const auto rows = cluster.settle_writer();
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(
+      cluster.wait_until([&] { return cluster.rows("JOB_INFO", 0) == "A=L-"; }, "its row is dead"));
+  cluster.start_tablet(0);
+  expect_all_is_well(cluster, daemon, rows);
+}
+
+}  // namespace
+}  // namespace failoverd::e2e
