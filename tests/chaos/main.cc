@@ -9,14 +9,15 @@
 #include <vector>
 
 #include "tests/chaos/run.h"
+#include "tests/tablet/generation.h"
 
 namespace {
 
 constexpr const char* kUsage =
-    "chaos [--seed N] [--seconds S] [--generation rtidb] [--keep]\n"
+    "chaos [--seed N] [--seconds S] [--generation rtidb|openmldb] [--keep]\n"
     "  --seed N        which faults come and whom they hit (1); how long processes take is theirs\n"
     "  --seconds S     how long faults come (90); up to 60 s of calm follow\n"
-    "  --generation G  what the tablets are: rtidb (the default)\n"
+    "  --generation G  what the tablets are: rtidb (the default) or openmldb\n"
     "  --keep          keeps logs and data also when all holds\n"
     "Exit status: 0 if all holds, 1 if not, 2 for arguments that cannot be.\n";
 
@@ -58,8 +59,10 @@ bool read_options(const std::vector<std::string>& words, failoverd::chaos::RunOp
       }
       options.length = std::chrono::seconds{number};
     } else if (words[i] == "--generation") {
-      if (value != "rtidb") return refuse("--generation " + value + ": rtidb is wanted");
-      options.generation = value;
+      options.generation = failoverd::minitablet::generation_named(value);
+      if (!options.generation) {
+        return refuse("--generation " + value + ": rtidb or openmldb is wanted");
+      }
     } else {
       return refuse(words[i] + " is not known");
     }

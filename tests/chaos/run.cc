@@ -35,8 +35,9 @@ constexpr int kDaemons = 2;
 constexpr Duration kCalm = seconds{60};
 constexpr milliseconds kLookAgain{100};
 
-e2e::ClusterOptions cluster_options() {
+e2e::ClusterOptions cluster_options(const RunOptions& run) {
   e2e::ClusterOptions options;
+  options.generation = run.generation;
   options.tablets = kTablets;
   // As clusters are run; shorter ones expire where the machine is busy.
   options.tablet_session = milliseconds{2000};
@@ -93,7 +94,9 @@ class Run {
 };
 
 Run::Run(const RunOptions& options)
-    : options_{options}, cluster_{cluster_options()}, signals_{cluster_.io(), SIGINT, SIGTERM} {
+    : options_{options},
+      cluster_{cluster_options(options)},
+      signals_{cluster_.io(), SIGINT, SIGTERM} {
   signals_.async_wait([this](const boost::system::error_code& error, int) { ended_ = !error; });
   for (const Table& table : kTables) {
     cluster_.create_table(table.name, table.partitions, table.replicas);
@@ -101,7 +104,7 @@ Run::Run(const RunOptions& options)
   daemons_.push_back(&cluster_.start_active_daemon(daemon_options()));
   for (int i = 1; i < kDaemons; ++i) daemons_.push_back(&cluster_.start_daemon(daemon_options()));
   supervisor_.emplace(cluster_, daemons_, ledger_);
-  writers_.emplace(cluster_.io(), cluster_.zookeeper().hosts());
+  writers_.emplace(cluster_.io(), cluster_.zookeeper().hosts(), *options.generation);
 }
 
 Run::~Run() {
@@ -277,7 +280,7 @@ e2e::Daemon& Run::active_daemon() {
 
 std::string RunOptions::command() const {
   return "build/bin/chaos --seed " + std::to_string(seed) + " --seconds " +
-         std::to_string(length / std::chrono::seconds{1}) + " --generation " + generation;
+         std::to_string(length / std::chrono::seconds{1}) + " --generation " + generation->name;
 }
 
 bool run(const RunOptions& options) {

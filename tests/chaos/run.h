@@ -6,13 +6,14 @@
 #include <string>
 
 #include "lib/base/time.h"
+#include "tests/tablet/generation.h"
 
 namespace failoverd::chaos {
 
 struct RunOptions {
   std::uint64_t seed = 1;
   Duration length = std::chrono::seconds{90};  // Of the faults; the calm comes on top.
-  std::string generation = "rtidb";
+  const minitablet::Generation* generation = &minitablet::rtidb();
   bool keep = false;  // Keeps logs and data of a run in which all holds, too.
 
   // The command that repeats it.

@@ -6,10 +6,12 @@
 
 namespace failoverd::chaos {
 
-Writers::Writers(boost::asio::io_context& io, const std::string& zookeeper) {
+Writers::Writers(boost::asio::io_context& io, const std::string& zookeeper,
+                 const minitablet::Generation& generation) {
   for (const Table& table : kTables) {
     testkit::Writer::Options options;
     options.zookeeper = zookeeper;
+    options.generation = &generation;
     options.tables = {table.name};
     options.rate = table.rows_per_second;
     options.value_bytes = 12;

@@ -17,7 +17,8 @@ namespace failoverd::chaos {
 class Writers {
  public:
   // Starts them. zookeeper: "127.0.0.1:2181".
-  Writers(boost::asio::io_context& io, const std::string& zookeeper);
+  Writers(boost::asio::io_context& io, const std::string& zookeeper,
+          const minitablet::Generation& generation);
 
   // From now on gaps are measured, and rows are new.
   void begin();
