@@ -48,6 +48,9 @@ struct Generation {
   // --- What they do.
   // AppendEntries takes entries behind a gap.
   bool takes_gaps;
+  // AppendEntries checks the term and appends apart: entries that have passed the check still land
+  // when a probe has raised the term and was told an offset without them.
+  bool appends_after_check;
   // ChangeRole needs kTableNormal; else it refuses only a table that is loading.
   bool changes_role_when_normal_only;
   // LoadTable without a directory makes an empty table, if the request has columns. Else 130.

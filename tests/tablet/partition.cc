@@ -30,8 +30,7 @@ void Partition::put(fedb::LogEntry entry) {
 
 bool Partition::append_entries(const fedb::AppendEntriesRequest& request,
                                fedb::AppendEntriesResponse& response) {
-  if (request.term() < term) return false;
-  if (request.pre_log_index() == 0 && request.entries_size() == 0) {
+  if (is_probe(request)) {
     term = request.term();
     response.set_log_offset(offset);
     return true;

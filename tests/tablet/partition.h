@@ -18,6 +18,11 @@ namespace failoverd::minitablet {
 
 class FollowerLink;
 
+// The election's probe, which raises the replica's term.
+inline bool is_probe(const fedb::AppendEntriesRequest& request) {
+  return request.pre_log_index() == 0 && request.entries_size() == 0;
+}
+
 struct Partition {
   Partition(const Disk& disk_in, std::filesystem::path directory_in, TableMeta meta_in,
             const Generation& generation_in, std::uint64_t max_binlog_bytes);
@@ -29,9 +34,11 @@ struct Partition {
   // grows and the put counts as done even if the binlog cannot be written.
   void put(fedb::LogEntry entry);
 
-  // What AppendEntries does to a follower: the term's fence, the probe, the check for a gap if its
-  // generation has one, and the entries that are new. False: refused (122). One thread runs it, so
-  // that the offset which a probe answers is final.
+  // What AppendEntries does to a follower, in two steps; false: refused (122). First the fence,
+  bool takes_term(const fedb::AppendEntriesRequest& request) const {
+    return request.term() >= term;
+  }
+  // then the probe, or the check for a gap if its generation has one, and the entries that are new.
   bool append_entries(const fedb::AppendEntriesRequest& request,
                       fedb::AppendEntriesResponse& response);
 

@@ -61,10 +61,21 @@ testing::AssertionResult Rig::soon(const std::function<bool()>& holds, const cha
   return testing::AssertionFailure() << what;
 }
 
+int Rig::ask_numbered(std::size_t which, const std::string& method,
+                      const google::protobuf::Message& request) {
+  const rpc::Answer answer =
+      client(which).call("TabletServer", method, serialize(request, *at(which).options.generation));
+  fedb::GeneralResponse response;
+  return response.ParseFromString(answer.payload) && response.has_code() ? response.code() : -1000;
+}
+
 int Rig::create(std::size_t which, fedb::TableMode mode, std::vector<std::size_t> followers,
                 std::uint64_t term, std::uint32_t pid) {
-  fedb::CreateTableRequest request;
-  fedb::TableMeta& meta = *request.mutable_table_meta();
+  CreateTableRequest request;
+  TableMeta& meta = *request.mutable_table_meta();
+  const Generation& generation = *at(which).options.generation;
+  for (const std::string& column : generation.column_desc) meta.add_column_desc(column);
+  for (const std::string& key : generation.column_key) meta.add_column_key(key);
   meta.set_tid(kTid);
   meta.set_pid(static_cast<std::int32_t>(pid));
   meta.set_name("t");
@@ -72,7 +83,7 @@ int Rig::create(std::size_t which, fedb::TableMode mode, std::vector<std::size_t
   meta.set_mode(mode);
   if (mode == fedb::kTableLeader) meta.set_term(term);
   for (const std::size_t follower : followers) meta.add_replicas(endpoint(follower));
-  return code_of(client(which).ask<fedb::GeneralResponse>("CreateTable", request));
+  return ask_numbered(which, "CreateTable", request);
 }
 
 int Rig::put(std::size_t which, const std::string& key, std::uint64_t ts, const std::string& value,
@@ -167,15 +178,15 @@ int Rig::general(const std::string& method, std::size_t which, std::optional<fed
 
 int Rig::load(std::size_t which, fedb::TableMode mode, std::optional<fedb::TaskInfo> task,
               std::uint64_t term) {
-  fedb::LoadTableRequest request;
-  fedb::TableMeta& meta = *request.mutable_table_meta();
+  LoadTableRequest request;
+  TableMeta& meta = *request.mutable_table_meta();
   meta.set_tid(kTid);
   meta.set_pid(kPid);
   meta.set_name("t");
   meta.set_mode(mode);
   if (term != 0) meta.set_term(term);
   if (task) *request.mutable_task_info() = *task;
-  return code_of(client(which).ask<fedb::GeneralResponse>("LoadTable", request));
+  return ask_numbered(which, "LoadTable", request);
 }
 
 int Rig::drop(std::size_t which, std::optional<fedb::TaskInfo> task) {

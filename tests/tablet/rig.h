@@ -68,6 +68,8 @@ class Rig : public testing::Test {
   }
 
   // The methods, each with the answer's code (-1000: not answered).
+  int ask_numbered(std::size_t which, const std::string& method,
+                   const google::protobuf::Message& request);
   int create(std::size_t which, fedb::TableMode mode, std::vector<std::size_t> followers = {},
              std::uint64_t term = 1, std::uint32_t pid = kPid);
   int put(std::size_t which, const std::string& key, std::uint64_t ts = 1000,

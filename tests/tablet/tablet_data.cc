@@ -1,3 +1,4 @@
+#include <boost/asio/post.hpp>
 #include <boost/endian/conversion.hpp>
 #include <utility>
 
@@ -122,10 +123,18 @@ void Tablet::append_entries(P<fedb::AppendEntriesRequest, fedb::AppendEntriesRes
   if (partition->state == fedb::kTableLoading) {
     return call->end(kTableIsLoading, "table is loading");
   }
-  if (!partition->append_entries(call->request, call->response)) {
-    return call->end(kAppendEntriesFailed, "fail to append entries to replicator");
-  }
-  call->ok();
+  const auto finish = [partition, call](bool taken) {
+    if (taken) return call->ok();
+    call->end(kAppendEntriesFailed, "fail to append entries to replicator");
+  };
+  if (!partition->takes_term(call->request)) return finish(false);
+  const auto append = [partition, call, finish] {
+    finish(partition->append_entries(call->request, call->response));
+  };
+  if (!generation().appends_after_check || is_probe(call->request)) return append();
+  // Whoever else has called meanwhile comes first.
+  const Faults::Where where{"AppendEntries", partition->tid(), partition->pid()};
+  faults_.pass(where, control::kInside, [this, append] { boost::asio::post(io_, append); });
 }
 
 }  // namespace failoverd::minitablet
