@@ -130,6 +130,8 @@ inline constexpr int kReplicaAlreadyExists = 119;
 inline constexpr int kFailToAppendEntries = 122;
 inline constexpr int kSnapshotIsSending = 128;
 inline constexpr int kTableDirIsNotExist = 130;
+// OpenMLDB's LoadTable: there is no directory, or its table_meta.txt cannot be used (FEDB.md 8).
+inline constexpr int kCreateTableFailed = 131;
 inline constexpr int kNoFollower = 134;  // OpenMLDB from 0.8.5: the leader has none.
 
 // How the call went on its way.

@@ -143,6 +143,8 @@ class Elections : public Publishing {
     std::set<TabletIndex> had_to_load;
     std::map<TabletIndex, Instant> load_told;
     std::set<TabletIndex> unloadable;
+    // They answer LoadTable with a code that does not say that there is nothing.
+    std::set<TabletIndex> refuses_to_load;
     std::set<TabletIndex> unfit;  // Has been said of it.
     std::optional<Instant> first_loaded;
     // What the old leader was last heard to hold.

@@ -86,7 +86,9 @@ std::optional<std::uint64_t> Elections::lost_without(const Election& e, const Re
   const bool counted = c != e.candidates.end() && (c->read || c->heard == Heard::kOffset);
   // SAFETY 6 waits for those that are there and load, as long as nobody has followed.
   const Tablet& t = model_.tablet(r.tablet);
-  const bool restarts = e.loads && all_had_to_load(e) && !t.verdict.dead() && t.evidence.registered;
+  const bool loads =
+      !t.verdict.dead() && t.evidence.registered && !e.refuses_to_load.contains(r.tablet);
+  const bool restarts = e.loads && all_had_to_load(e) && loads;
   if (counted || restarts) return std::nullopt;
   const Offset known = model_.known_offset(e.at, r).value_or(0);
   if (known <= best || known - best <= *most) return std::nullopt;

@@ -92,7 +92,9 @@ void Elections::load_answered(Election& e, Candidate& c, const Answer& answer) {
   }
   if (says_it_loads(answer)) {
     e.load_told[c.tablet] = desk_.now;
+    e.refuses_to_load.erase(c.tablet);
   } else {
+    if (answer.says(kCreateTableFailed)) e.refuses_to_load.insert(c.tablet);
     says(e, name(c.tablet) + " was told to load it: " + to_text(answer));
     c.not_before = desk_.now + kTryAgain;
   }
@@ -124,14 +126,17 @@ std::optional<Instant> Elections::wait_for_restart(Election& e, Offset best) {
     const Instant since = answered == e.answered_at.end() ? e.began : answered->second;
     const Instant better = since + desk_.policy.election.wait_for_better;
     const Instant limit = t.verdict.dead() ? restart : std::max(restart, better);
-    if (t.evidence.registered) {
+    // One that cannot load may have rows all the same, in a directory that somebody can mend.
+    const bool refuses = e.refuses_to_load.contains(r.tablet);
+    if (t.evidence.registered && !refuses) {
       says(e, "waits for " + t.endpoint + ", which is registered and has not loaded it yet");
       until = std::max(until.value_or(Instant{}), desk_.now + kTryAgain);
       continue;
     }
     const std::optional<Offset> known = model_.known_offset(e.at, r);
     if ((known && *known <= best) || desk_.now >= limit || overruled(e)) continue;
-    says(e, "waits for " + t.endpoint + ", which is not registered and " +
+    says(e, "waits for " + t.endpoint + ", which " +
+                (refuses ? "cannot load it and " : "is not registered and ") +
                 (known ? "had offset " + std::to_string(*known) : "may hold more") +
                 "; the best that was loaded has " + std::to_string(best) + "; at most " +
                 std::to_string((limit - desk_.now) / std::chrono::seconds{1}) + " s more");

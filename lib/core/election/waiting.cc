@@ -152,6 +152,7 @@ void Elections::does_it_still_count(Election& e, Candidate& c) {
     e.served.erase(c.tablet);
     e.load_told.erase(c.tablet);
     e.unloadable.erase(c.tablet);
+    e.refuses_to_load.erase(c.tablet);
   }
   if (c.dead && !dead) ask(e, c);
   c.dead = dead;

@@ -356,8 +356,9 @@ void Operations::acted(Operation& o, const Answer& answer) {
   } else if ((t == Task::kPauseSnapshot || t == Task::kChangeLeader) &&
              answer.code == kTableStatusIsNotNormal) {
     look_later(o);
-  } else if (t == Task::kRecoverTable && answer.code == kTableDirIsNotExist) {
-    nothing_on_disk(o);
+  } else if (t == Task::kRecoverTable &&
+             (answer.code == kTableDirIsNotExist || answer.code == kCreateTableFailed)) {
+    nothing_on_disk(o);  // Or nothing that can be loaded; its leader has all of it.
   } else {
     fail(o, name(seat(o)) + ": " + to_text(t) + " " + to_text(answer));
   }
