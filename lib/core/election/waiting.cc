@@ -96,6 +96,11 @@ void Elections::decide(Election& e) {
     new_round(e);  // Somebody else has named a leader meanwhile: above its term.
     return;
   }
+  // A row may have died since: by a publish whose answer was lost, or somebody else's (SAFETY 1).
+  std::erase_if(e.candidates, [&](const Candidate& c) {
+    const Replica* r = p->on(c.tablet);
+    return !r || !r->is_alive;
+  });
   for (const Replica& r : p->replicas) {
     // One that was dead when the round began, and answers: it may hold what nobody else does.
     if (add_candidate(e, r)) ask(e, e.candidates.back());
