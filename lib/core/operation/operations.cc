@@ -259,6 +259,8 @@ void Operations::keep_and_act(Operation& o) {
 void Operations::after_keeping(Operation& o) {
   if (task(o) == Task::kSendSnapshot) {
     look_at_target(o);
+  } else if (task(o) == Task::kRecoverTable) {
+    act(o);
   } else if (copies(o.what.table)) {
     fence(o);  // It has been loaded anew: AddReplica goes to one that takes nobody else's entries.
   } else {
@@ -276,7 +278,8 @@ std::optional<PartitionEdit> Operations::edit(OpId op, const Partition& p) {
   if (!r) return std::nullopt;
   PartitionEdit edit;
   if (o.keeping) {
-    edit.kept.push_back({replica(o), o.leader_term, r->report.offset, false});
+    const Term followed = task(o) == Task::kRecoverTable ? 0 : o.leader_term;
+    edit.kept.push_back({replica(o), followed, r->report.offset, false});
     return edit;
   }
   if (r->is_alive == o.what.alive) return std::nullopt;

@@ -138,6 +138,8 @@ class Operations : public Publishing {
     kUndoTimer,
   };
 
+  enum class MayBeSentTo : std::uint8_t { kNo, kUnclear, kYes };
+
   Operation* find(OpId);
   const Endpoint& name(TabletIndex i) const { return model_.tablet(i).endpoint; }
   const Endpoint& replica(const Operation& o) const { return name(o.what.replica); }
@@ -163,6 +165,8 @@ class Operations : public Publishing {
   void looked_at_followers(Operation&, const Answer&);
   void looked_at_snapshot(Operation&, const Answer&);
   void looked_at_load(Operation&, const Answer&);
+  void load_to_find_out(Operation&);
+  MayBeSentTo may_be_sent_to(const Operation&) const;
   void looked_at_role(Operation&, const Answer&);
   void looked_at_registry(Operation&, const Answer&);
   void looked_for_it(Operation&, const Answer&);

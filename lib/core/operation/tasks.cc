@@ -158,10 +158,54 @@ void Operations::looked_at_load(Operation& o, const Answer& answer) {
         confirm(o);  // To the letter of FEDB.md 4.3 the binlog goes first.
       } else if (o.resumed && !o.acted && o.has_leader) {
         ask(o, kListed, o.leader, GetTableFollower{o.at}, kLookAtMost);
+      } else if (finds_out && !o.plan) {
+        load_to_find_out(o);
       } else {
         act(o);
       }
   }
+}
+
+// Until it is fenced, one that is loaded takes what an old leader that stood still sends when it
+// goes on; then nothing tells its log from its leader's. Where that may be so it is written down
+// before, so that everything is copied, whoever goes on (SAFETY 10).
+void Operations::load_to_find_out(Operation& o) {
+  switch (may_be_sent_to(o)) {
+    case MayBeSentTo::kNo:
+      return act(o);
+    case MayBeSentTo::kUnclear:
+      says(o, "waits until it is known whether an old leader may still send to " + replica(o));
+      return look_later(o);
+    case MayBeSentTo::kYes:
+      break;
+  }
+  const Kept* kept = model_.kept(o.at, replica(o));
+  if (kept && kept->followed == 0) return act(o);
+  o.keeping = o.publishing = true;
+  publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
+}
+
+// By whom an election has gone on without: it has not said since that it follows or holds nothing,
+// and its process may be there.
+Operations::MayBeSentTo Operations::may_be_sent_to(const Operation& o) const {
+  auto may_be = MayBeSentTo::kNo;
+  const Partition* p = model_.partition(o.at);
+  for (std::size_t i = 0; p && i < p->replicas.size(); ++i) {
+    const Replica& r = p->replicas[i];
+    const bool has_led = r.is_leader || r.in_doubt_term;
+    if (r.is_alive || !has_led || r.tablet == o.what.replica) continue;
+    const Tablet& t = model_.tablet(r.tablet);
+    const TabletState state = t.verdict.state;
+    const bool process_is_gone = t.evidence.refused_first || state == TabletState::kCrashed ||
+                                 state == TabletState::kStranger;
+    const bool said = r.report.asked_at && *r.report.asked_at > r.row_since;
+    const bool leads = r.in_doubt_term || (r.report.held && r.report.mode == Mode::kLeader);
+    if (process_is_gone || (said && !leads)) continue;
+    const bool is_unclear = state == TabletState::kUnknown || state == TabletState::kSuspect;
+    if (!is_unclear) return MayBeSentTo::kYes;
+    may_be = MayBeSentTo::kUnclear;
+  }
+  return may_be;
 }
 
 // The only replica leads as soon as it is loaded (SAFETY 19), and says so itself before its row
