@@ -1,5 +1,6 @@
 #include "tests/simulation/checker.h"
 
+#include <algorithm>
 #include <variant>
 
 #include "tests/simulation/daemon.h"
@@ -27,7 +28,13 @@ bool Listener::is_void(const Daemon& daemon, core::RequestId id) const {
 bool Listener::hears_status(const Daemon& daemon, const core::CallTablet& c,
                             const core::Answer& answer) const {
   if (!std::holds_alternative<core::GetTableStatus>(c.call) || !answer.ok()) return false;
-  return !world_.tablet(c.tablet).is_stranger() && !is_void(daemon, c.id);
+  // Also one that has gone since: a daemon that was stopped reads it late.
+  const bool names_others =
+      std::any_of(answer.replicas.begin(), answer.replicas.end(), [&](const auto& said) {
+        const core::TableShape* ours = world_.keeper.table(said.at);
+        return ours && ours->name != said.name;
+      });
+  return !world_.tablet(c.tablet).is_stranger() && !names_others && !is_void(daemon, c.id);
 }
 
 }  // namespace failoverd::simulation
