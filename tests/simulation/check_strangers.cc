@@ -19,11 +19,19 @@ class StrangersAreToldNothing : public Checker {
   StrangersAreToldNothing(World& w, const Ledger& l)
       : Checker(w, l, "SAFETY 21: strangers are told nothing") {}
 
+  void commanded(const Daemon& daemon, const core::Command& command) override {
+    if (const auto* c = std::get_if<core::CallTablet>(&command))
+      asked_[{daemon.name(), c->id}] = now();
+  }
+
+  // When it refused nobody knows: at some time since it was asked.
   void before_step(const Daemon& daemon, const core::Event& event) override {
     const auto* e = std::get_if<core::TabletAnswered>(&event);
-    if (e && e->answer.transport == core::Transport::kRefused) {
-      refused_[{daemon.name(), e->tablet}] = now();
-    }
+    if (!e) return;
+    const auto asked = asked_.extract({daemon.name(), e->id});
+    if (e->answer.transport != core::Transport::kRefused || !asked) return;
+    Instant& last = refused_[{daemon.name(), e->tablet}];
+    last = std::max(last, asked.mapped());
   }
 
   void answered(const Daemon& daemon, const core::CallTablet& c,
@@ -79,7 +87,8 @@ class StrangersAreToldNothing : public Checker {
     return !seen_dead && !named;
   }
 
-  // By daemon: when the port last refused it; the process that named another table.
+  std::map<std::pair<std::string, core::RequestId>, Instant> asked_;
+  // By daemon: what was asked last and refused; the process that named another table.
   std::map<std::pair<std::string, core::Endpoint>, Instant> refused_;
   std::map<std::pair<std::string, core::Endpoint>, std::uint64_t> gave_away_;
 };
