@@ -265,7 +265,7 @@ void Elections::answered(const Route& route, const Answer& answer) {
   Candidate* c = candidate(*e, route.tablet);
   if (!c || (e->phase != Phase::kProbing && e->phase != Phase::kReading)) return;
   c->asked = false;
-  c->not_told = answer.transport == Transport::kNotSent;
+  c->not_told = answer.transport == Transport::kNotSent || answer.transport == Transport::kStranger;
   // Of a table that is not in memory it says the snapshot's offset, and the binlog may hold more.
   if ((what == kProbe || (what == kTermPair && answer.has_table)) && answer.ok()) {
     model_.heard_offset(e->at, route.tablet, answer.offset, route.asked_at);

@@ -93,7 +93,7 @@ class Elections : public Publishing {
     Heard heard = Heard::kNothing;
     Offset offset = 0;
     bool asked = false;             // A call to it is under way.
-    bool not_told = false;          // The latest was not let out.
+    bool not_told = false;          // The latest was not let out, or a stranger may have answered.
     bool dead = false;              // Its tablet, when we last looked.
     bool led = false;               // Until this election told it to follow.
     std::optional<Offset> reading;  // Of its latest probe; it counts when it reads the same again.
@@ -196,6 +196,7 @@ class Elections : public Publishing {
   // Loading: election_loading.cc
   void begin_to_load(Election&);
   bool nobody_is_left(const Election&) const;
+  bool has_nothing_to_say(const Election&, const Candidate&) const;
   void status_answered(Election&, Candidate&, const Answer&);
   void load_answered(Election&, Candidate&, const Answer&);
   void cannot_load(Election&, Candidate&);

@@ -56,7 +56,8 @@ bool Elections::leads_again(const Partition& p) const {
 void Elections::decide_by_reading(Election& e, std::optional<Offset> best) {
   const Partition& p = *model_.partition(e.at);
   const bool asked = std::any_of(e.candidates.begin(), e.candidates.end(), [&](const auto& c) {
-    return !c.dead && c.heard == Heard::kNothing && !c.read && !e.lost.contains(c.tablet);
+    return !c.dead && c.heard == Heard::kNothing && !c.read && !e.lost.contains(c.tablet) &&
+           !has_nothing_to_say(e, c);
   });
   if (!best) {
     if (asked) return again_at(e, desk_.now + kLookAgain);

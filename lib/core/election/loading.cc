@@ -14,6 +14,13 @@ constexpr Duration kTryAgain = std::chrono::milliseconds{500};
 
 }  // namespace
 
+// Whoever has not said whose it is and holds nothing is never told anything (SAFETY 21).
+bool Elections::has_nothing_to_say(const Election& e, const Candidate& c) const {
+  const Partition* p = model_.partition(e.at);
+  const Replica* r = p ? p->on(c.tablet) : nullptr;
+  return c.not_told && r && standing(model_, *r) == Standing::kGone;
+}
+
 // Nobody who is asked can still answer with an offset, and somebody could load.
 bool Elections::nobody_is_left(const Election& e) const {
   const Partition& p = *model_.partition(e.at);
@@ -23,10 +30,9 @@ bool Elections::nobody_is_left(const Election& e) const {
     if (!r.is_alive || model_.tablet(r.tablet).verdict.dead()) continue;
     const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
                                 [&](const Candidate& k) { return k.tablet == r.tablet; });
-    // Whoever has not said whose it is and holds nothing is never told anything (SAFETY 21).
-    const bool gone = standing(model_, r) == Standing::kGone;
-    const bool empty =
-        c == e.candidates.end() ? gone : c->heard == Heard::kEmpty || (c->not_told && gone);
+    const bool empty = c == e.candidates.end()
+                           ? standing(model_, r) == Standing::kGone
+                           : c->heard == Heard::kEmpty || has_nothing_to_say(e, *c);
     if (!empty && c != e.candidates.end() && c->heard == Heard::kNothing) return false;
     could_load = could_load || empty;
   }
