@@ -101,7 +101,7 @@ void Reconciliation::answered(const Route& route, const Answer& answer) {
       // One that leads is no follower that stands still: what is done about a rival waits for the
       // switch (SAFETY 8).
       if (answer.is_leader) {
-        if (stand_back_.auto_failover()) rival_leads(at, *p, *r, answer.term);
+        rival_leads(at, *p, *r, answer.term);
       } else {
         still_follower_said_its_term(at, *p, *r, answer.term);
       }
@@ -127,12 +127,15 @@ void Reconciliation::rival_leads(PartitionKey at, Partition& p, Replica& r, Term
   p.saw(term);
   changed.insert(at);
   if (term > kHighestTerm) return;  // Damage, that no election can outbid (SAFETY 16).
+  // The switch went off while it was asked: whoever looks when it is on again asks again (SAFETY
+  // 8).
+  if (!stand_back_.auto_failover()) return;
   if (term > p.published_term()) {
     // It leads with a term that nobody published: an election that was not finished (SAFETY 8).
     p.unfinished_term = term;
     return;
   }
-  if (!may_act()) return;
+  if (!stand_back_.may_change()) return;
   r.diverged = r.is_alive;  // It has taken rows that nobody else has, perhaps (SAFETY 2).
   // Its row dies first, so that a successor knows; another op on the partition is not waited for.
   const bool is_left_alone = model_.table(at.tid)->refusal.has_value();

@@ -80,7 +80,7 @@ void LostRows::look(PartitionKey at, const Partition& p) {
   const bool beside = long_op && !is_election(op->type) &&
                       p.diagnosis.condition == Condition::kFollowerLost && p.replicas.size() > 1;
   if (!beside || !stand_back_.auto_failover() || !stand_back_.may_change()) {
-    wanted_.erase(at);
+    if (wanted_.erase(at) > 0) publisher_.forget(id(at));
     return;
   }
   if (!wanted_.insert(at).second) return;
