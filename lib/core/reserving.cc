@@ -1,5 +1,7 @@
 #include "lib/core/reserving.h"
 
+#include "lib/core/api/timing.h"
+
 namespace failoverd::core {
 
 void Reserving::look() {
@@ -40,7 +42,7 @@ void Reserving::op_ids_reserved(const OpIdsReserved& e) {
 
 // Asked again at once, a connection that is down would be asked without end. The timer's step asks.
 void Reserving::later() {
-  not_before_ = desk_.now + std::chrono::milliseconds{100};
+  not_before_ = desk_.now + kWriteAgain;
   desk_.timer({Route::Owner::kTerms, 0, 0, 0, {}}, not_before_);
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "lib/core/api/calls.h"
+#include "lib/core/api/timing.h"
 
 namespace failoverd::core {
 
@@ -17,11 +18,6 @@ enum class LoadStep : std::uint8_t {
   kTell,
 };
 
-// A table that is to be loaded is seen in GetTableStatus at once; this much later its load has
-// failed.
-inline constexpr Duration kLoadIsSeenWithin = std::chrono::seconds{2};
-
-// status: of the partition, null if the tablet does not hold it. told: when the tablet said that it
 // loads it; none: it never did, or that answer was lost.
 inline LoadStep next_load_step(const ReplicaStatus* status, std::optional<Instant> told,
                                Instant now) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lib/core/api/timing.h"
+
 namespace failoverd::core {
 
 bool answers_freshly(const Model& model, const Replica& r) {
@@ -17,15 +19,14 @@ bool may_be_loaded(const Model& model, const Replica& r) {
 }
 
 bool stands_still(const Replica& leader, const Replica& follower) {
-  constexpr Duration kLong = std::chrono::seconds{3};  // Some polls; a follower lags milliseconds.
   const ReplicaReport& l = leader.report;
   const ReplicaReport& f = follower.report;
   if (!l.held || !f.held || f.offset >= l.offset || !f.asked_at) return false;
   if (*f.asked_at <= follower.row_since) return false;
   // It is behind and has not moved, while its leader went on, or since its leader stopped.
-  const bool leader_went_on = l.offset_changed_at > f.offset_changed_at + kLong;
+  const bool leader_went_on = l.offset_changed_at > f.offset_changed_at + kStandsStillFor;
   const bool leader_stopped =
-      *f.asked_at > std::max(l.offset_changed_at, f.offset_changed_at) + kLong;
+      *f.asked_at > std::max(l.offset_changed_at, f.offset_changed_at) + kStandsStillFor;
   return leader_went_on || leader_stopped;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lib/core/api/timing.h"
+
 namespace failoverd::core {
 namespace {
 
@@ -96,8 +98,6 @@ Verdict judge(const Evidence& e, const Detection& policy, Instant now) {
     if (!e.ever_answered) return {TabletState::kUnknown, "it has not been asked yet", {}};
     return answering(e);
   }
-  // A question that is merely on its way is no sign of anything yet.
-  constexpr Duration kPatience = std::chrono::seconds{1};
   if (!e.refused_first && now - *e.unanswered_since < kPatience) {
     Verdict v =
         e.ever_answered ? answering(e) : Verdict{TabletState::kUnknown, "it is being asked", {}};

@@ -4,15 +4,10 @@
 #pragma once
 
 #include "lib/core/api/policy.h"
+#include "lib/core/api/timing.h"
 #include "lib/core/cluster/evidence.h"
 
 namespace failoverd::core {
-
-// A refusal counts as "again" only this long after the first (SAFETY 15).
-inline constexpr Duration kSecondRefusalAfter = std::chrono::milliseconds{20};
-
-// A wrong verdict costs a tablet the benefit of early ones for this long (SAFETY 15).
-inline constexpr Duration kNoEarlyVerdictFor = std::chrono::minutes{10};
 
 Verdict judge(const Evidence&, const Detection&, Instant now);
 

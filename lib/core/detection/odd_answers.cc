@@ -1,13 +1,11 @@
 // The part of the monitor that looks at what came instead of an answer.
+#include "lib/core/api/timing.h"
 #include "lib/core/detection/detector.h"
 #include "lib/core/detection/tablet_monitor.h"
 
 namespace failoverd::core {
 namespace {
 
-// A process that ends closes one socket after the other: the first question may still be accepted
-// by its port, and be reset.
-constexpr Duration kEndingTakes = std::chrono::milliseconds{2};
 constexpr std::size_t kMostWords = 200;  // Of what came instead of an answer.
 
 // What to tell people: "sent no baidu_std frame: ...", "code 307: ...".

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/core/api/timing.h"
+
 namespace failoverd::core {
 namespace {
 
-// As a poll's: an answer that comes after whoever asked was shown something is still evidence.
-constexpr Duration kQuestionDeadline = std::chrono::seconds{3};
-// A tablet is asked at most this many times as often as it is polled, whoever wants to see it.
 constexpr int kTimesPolling = 20;
 
 }  // namespace

@@ -10,13 +10,11 @@
 
 #include "lib/core/api/desk.h"
 #include "lib/core/api/event.h"
+#include "lib/core/api/timing.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/detection/tablet_monitor.h"
 
 namespace failoverd::core {
-
-// Nobody waits longer than this for a tablet that does not answer.
-inline constexpr Duration kShowAtMost = std::chrono::milliseconds{300};
 
 class StatusQuestions {
  public:

@@ -3,19 +3,14 @@
 #include <algorithm>
 
 #include "lib/base/check.h"
+#include "lib/core/api/timing.h"
 #include "lib/core/cluster/standing.h"
 #include "lib/core/detection/detector.h"
 
 namespace failoverd::core {
 namespace {
 
-constexpr Duration kPollEvery = std::chrono::seconds{1};
 constexpr std::size_t kReplicasPerPoll = 30'000;  // More than these, and the interval grows.
-constexpr Duration kPollDeadline = std::chrono::seconds{3};
-constexpr Duration kCheckDeadline = std::chrono::seconds{1};
-constexpr Duration kLookAgain = std::chrono::milliseconds{200};
-// A znode that is there so long after an early verdict was not waiting for its session to end.
-constexpr Duration kNoSessionIsLonger = std::chrono::seconds{60};
 
 }  // namespace
 
@@ -218,7 +213,7 @@ void TabletMonitor::answered(const Route& route, const Answer& answer) {
   }
   said(i, answer, route.asked_at);
   // Silence on an odd tablet: keep a question open, so that its first word is heard at once.
-  if (route.what == kCheck && answer.transport == Transport::kSilent) check_later(i, kLookAgain);
+  if (route.what == kCheck && answer.transport == Transport::kSilent) check_later(i, kCheckAgain);
   // Its port answers, and who is at the other end of our connection has not said so yet.
   if (route.what == kCheck && answer.ok() && model_.tablet(i).identity == Identity::kUnheard) {
     to_ask_.insert(i);

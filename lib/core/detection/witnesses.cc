@@ -1,11 +1,11 @@
 // The part of the monitor that asks followers whether a tablet whose port refuses is dead.
+#include "lib/core/api/timing.h"
 #include "lib/core/detection/detector.h"
 #include "lib/core/detection/tablet_monitor.h"
 
 namespace failoverd::core {
 namespace {
 
-constexpr Duration kWitnessDeadline = std::chrono::milliseconds{100};
 constexpr std::size_t kMostWitnesses = 4;
 
 }  // namespace

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 
+#include "lib/core/api/timing.h"
+
 namespace failoverd::core {
 namespace {
 
-// Elections that begin within this time of a record's first share it.
-constexpr Duration kTogether = std::chrono::milliseconds{100};
-// After a failure; asked again at once, a connection that is down would be asked without end.
-constexpr Duration kAfterFailure = std::chrono::milliseconds{100};
 constexpr std::size_t kMostInOne = 5'000;  // Keeps a record well below ZooKeeper's 1 MiB.
 
 }  // namespace
@@ -51,7 +49,7 @@ void ElectionRecords::begun(PartitionKey at, Term probe_term, bool restart) {
     return;
   }
   entry = entries_.empty() ? nullptr : &entries_.rbegin()->second;
-  if (!entry || entry->begun_at == Instant{} || desk_.now - entry->begun_at > kTogether ||
+  if (!entry || entry->begun_at == Instant{} || desk_.now - entry->begun_at > kRecordsTogether ||
       entry->record.elections.size() >= kMostInOne) {
     entry = &entries_[++last_number_];
     entry->number = last_number_;
@@ -129,7 +127,7 @@ void ElectionRecords::answered(const Route& route, bool ok) {
   if (ok && !was_drop) e.written_version = e.sent_version;
   if (ok) return;
   e.dirty = true;  // flush() comes with every step, the timer's included.
-  not_before_ = desk_.now + kAfterFailure;
+  not_before_ = desk_.now + kWriteAgain;
   desk_.timer({Route::Owner::kRecords, 0, 0, 0, {}}, not_before_);
 }
 

@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/core/api/timing.h"
+
 namespace failoverd::core {
 namespace {
 
-// What nobody waits for is written together.
-constexpr Duration kTogether = std::chrono::milliseconds{500};
-constexpr Duration kAfterFailure = std::chrono::milliseconds{100};
-// Entries in one write: keeps it well below ZooKeeper's 1 MiB.
 constexpr std::size_t kMostInOne = 1'000;
 
 }  // namespace
@@ -57,7 +55,7 @@ void OpJournal::flush() {
   if (next_.begun.empty()) {  // Nobody waits.
     if (next_.ended.empty() && !next_.finished) return;
     if (!send_at_) {
-      send_at_ = desk_.now + kTogether;
+      send_at_ = desk_.now + kJournalTogether;
       desk_.timer({Route::Owner::kJournal, 0, 1, 0, {}}, *send_at_);
     }
     if (desk_.now < *send_at_) return;
@@ -101,7 +99,7 @@ void OpJournal::answered(bool ok) {
   next_.ended.insert(next_.ended.end(), flown.ended.begin(), flown.ended.end());
   next_.full.insert(next_.full.begin(), flown.full.begin(), flown.full.end());
   next_.finished = next_.finished || flown.finished;
-  not_before_ = desk_.now + kAfterFailure;
+  not_before_ = desk_.now + kWriteAgain;
   desk_.timer({Route::Owner::kJournal, 0, 1, 0, {}}, not_before_);
 }
 

@@ -2,18 +2,9 @@
 
 #include <algorithm>
 
+#include "lib/core/api/timing.h"
+
 namespace failoverd::core {
-namespace {
-
-// How long a change that is ready waits for others that are nearly so.
-constexpr Duration kWaitForMore = std::chrono::milliseconds{5};
-// How long one that nobody waits for lets elections go first: a table's changes go one after the
-// other, each as long as ZooKeeper's disk takes.
-constexpr Duration kGiveWay = std::chrono::milliseconds{50};
-constexpr Duration kAfterFailure = std::chrono::milliseconds{100};
-constexpr Duration kLongestAfterFailure = std::chrono::seconds{1};
-
-}  // namespace
 
 void Publisher::stop() {
   wishes_.clear();
@@ -234,18 +225,17 @@ void Publisher::lost(const Flight& flight) {
   refusals_.lost(tables_of(flight), flight.bytes);
   // One connection that is lost is nothing to wait for; one after the other would go on for ever.
   if (++lost_in_a_row_ <= 2) return;
-  const Duration pause = kAfterFailure * (1 << std::min(lost_in_a_row_ - 3, 4));
-  not_before_ = desk_.now + std::min<Duration>(pause, kLongestAfterFailure);
+  const Duration pause = kWriteAgain * (1 << std::min(lost_in_a_row_ - 3, 4));
+  not_before_ = desk_.now + std::min<Duration>(pause, kWriteAgainAtMost);
   desk_.timer({Route::Owner::kPublisher, 0, 1, 0, {}}, *not_before_);
 }
 
 // One failure mends itself: a znode of ours is made again, or the contact is back.
 void Publisher::failed(const std::string& why) {
-  constexpr Duration kNamedAfter = std::chrono::seconds{1};
-  not_before_ = desk_.now + kAfterFailure;
+  not_before_ = desk_.now + kWriteAgain;
   desk_.timer({Route::Owner::kPublisher, 0, 1, 0, {}}, *not_before_);
   if (!fails_since_) fails_since_ = desk_.now;
-  if (desk_.now - *fails_since_ < kNamedAfter || why.empty() || why == why_failed_) return;
+  if (desk_.now - *fails_since_ < kFailureIsSaidAfter || why.empty() || why == why_failed_) return;
   why_failed_ = why;
   desk_.note(Severity::kWarning, "publish", "nothing can be published, it is tried again: " + why);
 }

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/core/api/timing.h"
+
 namespace failoverd::core {
 namespace {
-
-using std::chrono::minutes;
-using std::chrono::seconds;
 
 // What servers take where nobody has set another jute.maxbuffer.
 constexpr std::size_t kUsualLimit = 0xfffff;
@@ -17,13 +16,10 @@ constexpr std::size_t kAlwaysPasses = 64u << 10;
 constexpr std::size_t kLongestTogether = 700u << 10;
 // Around the tables' values: the epoch's check, notify, paths, versions.
 constexpr std::size_t kAround = 1024;
-constexpr Duration kFirstPause = seconds{1};
-constexpr Duration kLongestPause = minutes{1};
-// A trial that could not be made, of a table that nothing is known against.
-constexpr Duration kTryAgain = seconds{10};
 
 Duration pause_after(int refusals) {
-  return std::min<Duration>(kFirstPause * (1 << std::clamp(refusals - 1, 0, 6)), kLongestPause);
+  return std::min<Duration>(kTrialPause * (1 << std::clamp(refusals - 1, 0, 6)),
+                            kLongestTrialPause);
 }
 
 }  // namespace
@@ -118,7 +114,7 @@ void Refusals::judge(Table& table) {
 void Refusals::table_read(Table& table) {
   if (table.refusal) {
     table.refusals = 0;
-    try_at(table, std::max(desk_.now, table.refusal->tried_at + kFirstPause));
+    try_at(table, std::max(desk_.now, table.refusal->tried_at + kTrialPause));
   }
   judge(table);
 }
@@ -262,13 +258,13 @@ void Refusals::look() {
 void Refusals::not_tried(Table& table) {
   constexpr int kNamedAfter = 3;
   if (!table.refusal) {
-    try_at(table, desk_.now + kTryAgain);
+    try_at(table, desk_.now + kTrialAgain);
   } else if (table.refusal->is_known || table.refusals + 1 >= kNamedAfter) {
     const Refusal& r = *table.refusal;
     refuse(table, {table.shape.znode, r.reason, r.why, r.is_kept});
   } else {
     ++table.refusals;
-    try_at(table, desk_.now + kFirstPause);
+    try_at(table, desk_.now + kTrialPause);
   }
 }
 

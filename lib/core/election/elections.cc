@@ -6,19 +6,10 @@
 #include <limits>
 
 #include "lib/base/check.h"
+#include "lib/core/api/timing.h"
 #include "lib/core/cluster/standing.h"
 
 namespace failoverd::core {
-namespace {
-
-constexpr Duration kCallDeadline = std::chrono::seconds{1};
-constexpr Duration kAskAgain = std::chrono::milliseconds{50};
-// What was known of an unfit one may be older than what it says: its next word tells.
-constexpr Duration kUnfitAgain = std::chrono::milliseconds{200};
-// Between two readings of one that led: a put may still be on its way in (SAFETY 12).
-constexpr Duration kSettle = std::chrono::milliseconds{10};
-
-}  // namespace
 
 Elections::Election* Elections::find(OpId op) {
   const auto found = elections_.find(op);
@@ -43,7 +34,7 @@ void Elections::call(Election& e, What what, TabletIndex tablet, Call to_send) {
   // A table that was loaded is no leader's enemy, nor is a call that is not let out.
   const bool goes_out = changes(to_send) && !desk_.why_not_told(name(tablet), to_send);
   if (goes_out && !std::holds_alternative<LoadTable>(to_send)) e.begun = true;
-  desk_.call(route, name(tablet), std::move(to_send), kCallDeadline);
+  desk_.call(route, name(tablet), std::move(to_send), kElectionCallDeadline);
 }
 
 void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect) {
@@ -281,7 +272,7 @@ void Elections::answered(const Route& route, const Answer& answer) {
       demote_answered(*e, *c, answer);
       break;
     case kRecoverToDemote:
-      again_at(*e, desk_.now + kAskAgain);
+      again_at(*e, desk_.now + kProbeAgain);
       break;
     case kStatus:
       status_answered(*e, *c, answer);
@@ -348,14 +339,14 @@ void Elections::unfit(Election& e, Candidate& c, const std::string& why) {
 // SAFETY 7.
 void Elections::probe_refused(Election& e, Candidate& c, const Answer& answer) {
   if (!answer.answered()) {
-    again_at(e, desk_.now + kAskAgain);
+    again_at(e, desk_.now + kProbeAgain);
     return;
   }
   switch (answer.code) {
     case kTableIsNotExist:
       c.continuous = c.loaded = c.checked = false;  // It has restarted since.
       if (e.loads && !e.unloadable.contains(c.tablet)) {
-        again_at(e, desk_.now + kAskAgain);
+        again_at(e, desk_.now + kProbeAgain);
       } else {
         c.heard = Heard::kEmpty;
       }
@@ -366,7 +357,7 @@ void Elections::probe_refused(Election& e, Candidate& c, const Answer& answer) {
       call(e, kTermPair, c.tablet, GetTermPair{e.at});
       return;
     default:
-      again_at(e, desk_.now + kAskAgain);
+      again_at(e, desk_.now + kProbeAgain);
   }
 }
 
@@ -409,7 +400,7 @@ bool Elections::has_served(const Election& e, TabletIndex tablet, Term term) con
 void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answer) {
   if (!answer.ok()) {
     if (answer.answered() && answer.code == kTableIsNotExist) c.heard = Heard::kEmpty;
-    again_at(e, desk_.now + kAskAgain);
+    again_at(e, desk_.now + kProbeAgain);
     return;
   }
   if (!model_.partition(e.at)) return;  // decide() ends it.
@@ -417,7 +408,7 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
   if (!answer.has_table) {
     c.continuous = c.loaded = c.checked = false;
     if (e.loads && !e.unloadable.contains(c.tablet)) {
-      again_at(e, desk_.now + kAskAgain);
+      again_at(e, desk_.now + kProbeAgain);
     } else {
       c.heard = Heard::kEmpty;
     }
@@ -467,7 +458,7 @@ void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer)
   }
   const bool empty = answer.answered() && answer.code == kTableIsNotExist;
   if (!answer.ok() && !empty) {
-    again_at(e, desk_.now + kAskAgain);
+    again_at(e, desk_.now + kProbeAgain);
     return;
   }
   Replica* r = replica(e, c.tablet);
@@ -477,7 +468,7 @@ void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer)
   }
   if (empty) {  // Another process than the one that was told to lead; its log may hold that term.
     if (!e.loads) c.heard = Heard::kEmpty;
-    again_at(e, desk_.now + kAskAgain);
+    again_at(e, desk_.now + kProbeAgain);
     return;
   }
   c.led = true;

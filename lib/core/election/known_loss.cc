@@ -5,19 +5,11 @@
 // ends the wait.
 #include <algorithm>
 
+#include "lib/core/api/timing.h"
 #include "lib/core/cluster/standing.h"
 #include "lib/core/election/elections.h"
 
 namespace failoverd::core {
-namespace {
-
-// Those that serve say what they hold within moments: nobody is called lost before.
-constexpr Duration kGrace = std::chrono::milliseconds{100};
-constexpr Duration kLookAgain = std::chrono::seconds{1};
-// Of one that loads: a load can keep a tablet busy.
-constexpr Duration kSilentForGood = std::chrono::seconds{10};
-
-}  // namespace
 
 // By the last samples, which are of different moments: a leader that was asked later than its
 // followers looks ahead of them. So this only says that it has to be read.
@@ -60,14 +52,14 @@ void Elections::decide_by_reading(Election& e, std::optional<Offset> best) {
            !has_nothing_to_say(e, c);
   });
   if (!best) {
-    if (asked) return again_at(e, desk_.now + kLookAgain);
+    if (asked) return again_at(e, desk_.now + kHoldLookAgain);
     return new_round(e);  // Nobody is there who could say.
   }
   const bool more = std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
     return lost_without(e, r, *best).has_value();
   });
-  if (more && asked && desk_.now < e.round_began + kGrace) {
-    return again_at(e, e.round_began + kGrace);
+  if (more && asked && desk_.now < e.round_began + kReadingGrace) {
+    return again_at(e, e.round_began + kReadingGrace);
   }
   if (const auto until = wait_for_lost(e, *best)) return again_at(e, *until);
   for (const Candidate& c : e.candidates) {  // Who is there may fall silent only now (SAFETY 2).
@@ -158,7 +150,7 @@ std::optional<Instant> Elections::wait_for_lost(Election& e, Offset best) {
   }
   if (over) h.until.reset();
   if (const auto unclean = unclean_at(e)) h.until = std::min(h.until.value_or(*unclean), *unclean);
-  const Instant again = h.until.value_or(desk_.now + kLookAgain);
+  const Instant again = h.until.value_or(desk_.now + kHoldLookAgain);
   hold(e, std::move(h), best);
   ask_lost(e);
   return again;

@@ -2,17 +2,12 @@
 // loads what is on its disk, and the wait is for those that may hold more.
 #include <algorithm>
 
+#include "lib/core/api/timing.h"
 #include "lib/core/cluster/load_step.h"
 #include "lib/core/cluster/standing.h"
 #include "lib/core/election/elections.h"
 
 namespace failoverd::core {
-namespace {
-
-constexpr Duration kLookAgain = std::chrono::milliseconds{20};
-constexpr Duration kTryAgain = std::chrono::milliseconds{500};
-
-}  // namespace
 
 // Whoever has not said whose it is and holds nothing is never told anything (SAFETY 21).
 bool Elections::has_nothing_to_say(const Election& e, const Candidate& c) const {
@@ -53,7 +48,7 @@ void Elections::begin_to_load(Election& e) {
 }
 
 void Elections::status_answered(Election& e, Candidate& c, const Answer& answer) {
-  c.not_before = desk_.now + kLookAgain;
+  c.not_before = desk_.now + kLoadLookAgain;
   if (!answer.ok()) {
     again_at(e, *c.not_before);
     return;
@@ -91,7 +86,7 @@ void Elections::status_answered(Election& e, Candidate& c, const Answer& answer)
 }
 
 void Elections::load_answered(Election& e, Candidate& c, const Answer& answer) {
-  c.not_before = desk_.now + kLookAgain;
+  c.not_before = desk_.now + kLoadLookAgain;
   if (answer.says(kTableDirIsNotExist)) {
     cannot_load(e, c);
     return;
@@ -102,7 +97,7 @@ void Elections::load_answered(Election& e, Candidate& c, const Answer& answer) {
   } else {
     if (answer.says(kCreateTableFailed)) e.refuses_to_load.insert(c.tablet);
     says(e, name(c.tablet) + " was told to load it: " + to_text(answer));
-    c.not_before = desk_.now + kTryAgain;
+    c.not_before = desk_.now + kLoadAgain;
   }
   again_at(e, *c.not_before);
 }
@@ -136,7 +131,7 @@ std::optional<Instant> Elections::wait_for_restart(Election& e, Offset best) {
     const bool refuses = e.refuses_to_load.contains(r.tablet);
     if (t.evidence.registered && !refuses) {
       says(e, "waits for " + t.endpoint + ", which is registered and has not loaded it yet");
-      until = std::max(until.value_or(Instant{}), desk_.now + kTryAgain);
+      until = std::max(until.value_or(Instant{}), desk_.now + kLoadAgain);
       continue;
     }
     const std::optional<Offset> known = model_.known_offset(e.at, r);

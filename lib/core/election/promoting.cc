@@ -2,15 +2,13 @@
 #include <algorithm>
 
 #include "lib/base/check.h"
+#include "lib/core/api/timing.h"
 #include "lib/core/cluster/standing.h"
 #include "lib/core/election/elections.h"
 
 namespace failoverd::core {
 namespace {
 
-constexpr Duration kTryAgain = std::chrono::milliseconds{50};
-
-// "12.345"
 std::string in_milliseconds(Duration d) {
   const auto us = d.count();
   return std::to_string(us / 1000) + "." + std::to_string(us % 1000 + 1000).substr(1);
@@ -80,7 +78,7 @@ void Elections::promote_answered(Election& e, const Answer& answer) {
 void Elections::promote_later(Election& e) {
   // A snapshot that is being made takes its time: asked less and less often, up to once a second.
   const int refused = std::min(e.refused_to_lead[e.winner], 5);
-  const Duration wait = std::min<Duration>(kTryAgain * (1 << refused), std::chrono::seconds{1});
+  const Duration wait = std::min<Duration>(kPromoteAgain * (1 << refused), kPromoteAgainAtMost);
   e.try_again = desk_.now + wait;
   again_at(e, *e.try_again);
 }
@@ -133,7 +131,6 @@ void Elections::refused(OpId op, const std::string& why) {
 // write to it what nobody takes from it any more. It is elected anew among all, and whom the rows
 // name leads if it holds as much as the others (SAFETY 3).
 void Elections::look_while_left_alone(Election& e) {
-  constexpr Duration kAtMostEvery = std::chrono::seconds{1};
   const Table* table = model_.table(e.at.tid);
   const Partition* p = model_.partition(e.at);
   if (!p || !table->refusal || !table->refusal->is_known) return;
@@ -145,7 +142,8 @@ void Elections::look_while_left_alone(Election& e) {
       });
   const bool is_lost = !winner || standing(model_, *winner) == Standing::kGone;
   if (!is_lost && !another_leads) return;
-  if (desk_.now < e.promoted + kAtMostEvery) return again_at(e, e.promoted + kAtMostEvery);
+  if (desk_.now < e.promoted + kNewWinnerAtMostEvery)
+    return again_at(e, e.promoted + kNewWinnerAtMostEvery);
   publisher_.forget(e.op);
   note_led(e, e.winner, {e.lead_term, known_before(e), true});
   new_round(e);

@@ -3,19 +3,11 @@
 #include <tuple>
 
 #include "lib/base/check.h"
+#include "lib/core/api/timing.h"
 #include "lib/core/cluster/standing.h"
 #include "lib/core/election/elections.h"
 
 namespace failoverd::core {
-namespace {
-
-constexpr Duration kAskAgain = std::chrono::milliseconds{50};
-// How long a replica that is fit, and not known to hold more, may take to answer before the others
-// go on without it; without it means that it has to be recovered.
-constexpr Duration kGrace = std::chrono::milliseconds{100};
-constexpr Duration kLongestGrace = std::chrono::seconds{1};
-
-}  // namespace
 
 void Elections::look_again(PartitionKey at) {
   const auto op = of_partition_.find(at);
@@ -135,7 +127,7 @@ void Elections::decide(Election& e) {
     return;
   }
   const auto others = wait_for_others(e, *best);
-  if (others) again_at(e, std::min(*others, desk_.now + kAskAgain));
+  if (others) again_at(e, std::min(*others, desk_.now + kProbeAgain));
   // Where everything restarts the one wait goes on beside the other.
   const auto lost = others && !e.loads ? std::nullopt : wait_for_lost(e, *best);
   if (lost) again_at(e, *lost);

@@ -6,15 +6,12 @@
 #include <utility>
 #include <vector>
 
+#include "lib/core/api/timing.h"
 #include "lib/core/operation/task_tables.h"
 
 namespace failoverd::core {
 namespace {
 
-constexpr Duration kAtMost = std::chrono::seconds{2};
-constexpr Duration kAgain = std::chrono::seconds{1};
-// A tablet's registry is looked through every kTurns * kTurn; in turns, so that no second asks all.
-constexpr Duration kTurn = std::chrono::seconds{1};
 constexpr TabletIndex kTurns = 10;
 // The route of what is no op's. Ops count from kFirstOpId.
 constexpr OpId kNoOp = 0;
@@ -52,7 +49,7 @@ void Cleanup::journaled(OpId op) {
 
 void Cleanup::ask(OpId op, What what, TabletIndex tablet, Call call) {
   desk_.call({Route::Owner::kCleanup, op, what, tablet, {}}, model_.tablet(tablet).endpoint,
-             std::move(call), kAtMost);
+             std::move(call), kCleanupAtMost);
 }
 
 void Cleanup::clean(Left& left) {
@@ -140,7 +137,7 @@ bool Cleanup::may_still_drop(PartitionKey at, TabletIndex replica) const {
 
 void Cleanup::again(Left& left) {
   if (std::exchange(left.timer_set, true)) return;
-  desk_.timer({Route::Owner::kCleanup, left.op.id, 0, 0, {}}, desk_.now + kAgain);
+  desk_.timer({Route::Owner::kCleanup, left.op.id, 0, 0, {}}, desk_.now + kCleanupAgain);
 }
 
 void Cleanup::timer(const Route& route) {
@@ -169,7 +166,7 @@ void Cleanup::look_around() {
     ask(kNoOp, kLookThrough, i, GetTaskStatus{});
   }
   turn_ = (turn_ + 1) % kTurns;
-  desk_.timer({Route::Owner::kCleanup, kNoOp, 0, 0, {}}, desk_.now + kTurn);
+  desk_.timer({Route::Owner::kCleanup, kNoOp, 0, 0, {}}, desk_.now + kRegistryTurn);
 }
 
 // The op is under way, or over and this tablet's tasks of it are still to be forgotten. One that

@@ -2,14 +2,11 @@
 // (kCheckBinlogSyncProgress).
 #include <algorithm>
 
+#include "lib/core/api/timing.h"
 #include "lib/core/operation/operations.h"
 
 namespace failoverd::core {
 namespace {
-
-constexpr Duration kAtMost = std::chrono::seconds{5};
-// A follower that is behind and has not moved for so long does not follow.
-constexpr Duration kStandsStill = std::chrono::seconds{30};
 
 std::string number(std::uint64_t n) { return std::to_string(n); }
 
@@ -47,7 +44,7 @@ void Operations::found_out(Operation& o, Question question, const Answer& answer
 // it (SAFETY 10).
 void Operations::look_at_what_it_holds(Operation& o) {
   if (o.plan) return next(o);  // It was loaded so that it can be dropped.
-  ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kAtMost);
+  ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kLookAtMost);
 }
 
 void Operations::nothing_on_disk(Operation& o) {
@@ -79,7 +76,7 @@ void Operations::it_said_what_it_holds(Operation& o, const Answer& answer) {
 // published term nobody else's entries are taken. From here on its own term tells nothing, so what
 // was kept decides (SAFETY 10).
 void Operations::fence(Operation& o) {
-  ask(o, kFence, o.what.replica, Probe{o.at, o.leader_term}, kAtMost);
+  ask(o, kFence, o.what.replica, Probe{o.at, o.leader_term}, kLookAtMost);
 }
 
 void Operations::fenced(Operation& o, const Answer& answer) {
@@ -103,18 +100,18 @@ void Operations::fenced(Operation& o, const Answer& answer) {
 }
 
 void Operations::look_at_leaders_offset(Operation& o) {
-  ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kAtMost);
+  ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kLookAtMost);
 }
 
 void Operations::leader_said_its_offset(Operation& o, const Answer& answer) {
   if (!says_it_leads(o, answer)) return;
   if (task(o) == Task::kRecoverTable) {
     o.findings.leader_offset = answer.offset;
-    ask(o, kManifest, o.leader, GetManifest{o.at}, kAtMost);
+    ask(o, kManifest, o.leader, GetManifest{o.at}, kLookAtMost);
     return;
   }
   if (!o.goal) o.goal = answer.offset;
-  ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kAtMost);
+  ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kLookAtMost);
 }
 
 void Operations::decide(Operation& o) {
@@ -163,7 +160,7 @@ void Operations::it_said_its_offset(Operation& o, const Answer& answer) {
   if (answer.offset != o.reached || !o.reached_at) {
     o.reached = answer.offset;
     o.reached_at = desk_.now;
-  } else if (desk_.now - *o.reached_at > kStandsStill) {
+  } else if (desk_.now - *o.reached_at > kFollowsNoMore) {
     fail(o,
          replica(o) + " stands still at offset " + number(answer.offset) + " of " + number(goal));
     return;

@@ -4,16 +4,9 @@
 #include <algorithm>
 
 #include "lib/base/check.h"
+#include "lib/core/api/timing.h"
 
 namespace failoverd::core {
-namespace {
-
-constexpr Duration kFirstLook = std::chrono::milliseconds{5};
-constexpr Duration kSlowestLook = std::chrono::milliseconds{100};
-constexpr Duration kTakeBackAtMost = std::chrono::seconds{5};
-constexpr Duration kTakeBackAgain = std::chrono::seconds{1};
-
-}  // namespace
 
 Operations::Operation* Operations::find(OpId op) {
   const auto found = operations_.find(op);

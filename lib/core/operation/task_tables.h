@@ -7,14 +7,11 @@
 #include <cstdint>
 #include <span>
 
+#include "lib/core/api/timing.h"
 #include "lib/core/api/types.h"
 
 namespace failoverd::core {
 
-// A call that was never answered has been carried out by then, if it is ever.
-inline constexpr Duration kArrivesWithin = std::chrono::minutes{1};
-
-// Where a task is carried out.
 enum class Seat : std::uint8_t { kLeader, kReplica, kMetadata };
 
 // What takes a task back when it or a later one fails. kNone: nothing is left behind.
@@ -27,12 +24,6 @@ struct TaskRow {
   Undo undo = Undo::kNone;
 };
 
-inline constexpr Duration kNoLimit{};
-inline constexpr Duration kQuick = std::chrono::seconds{30};
-// ChangeRole(follower) and DelReplica wait for a hung follower: 12 s, OpenMLDB 20 s (FEDB.md 3.2).
-inline constexpr Duration kJoinsAReplica = std::chrono::seconds{25};
-
-// The follower's tablet is dead: its row dies, then its leader stops sending to it. In this order:
 // a daemon that dies in between leaves a dead row that is still sent to, which recovery takes for
 // granted; the other way round it would leave an alive one that nobody sends to, which looks
 // healthy for ever.

@@ -3,17 +3,11 @@
 #include <algorithm>
 
 #include "lib/base/check.h"
+#include "lib/core/api/timing.h"
 #include "lib/core/cluster/load_step.h"
 #include "lib/core/operation/operations.h"
 
 namespace failoverd::core {
-namespace {
-
-constexpr Duration kLookAtMost = std::chrono::seconds{5};
-constexpr Duration kConfirmAtMost = std::chrono::milliseconds{900};
-constexpr Duration kActAtMost = std::chrono::seconds{10};
-
-}  // namespace
 
 TabletIndex Operations::seat(const Operation& o) {
   return o.what.table[o.row].seat == Seat::kLeader ? o.leader : o.what.replica;

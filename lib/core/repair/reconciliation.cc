@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lib/core/api/timing.h"
 #include "lib/core/operation/task_tables.h"
 #include "lib/core/repair/diagnosis.h"
 #include "lib/core/repair/treatments.h"
@@ -23,11 +24,6 @@ enum What : std::uint32_t {
   kLetGo,
 };
 
-constexpr Duration kAtMost = std::chrono::seconds{1};
-constexpr Duration kStuckForGood = std::chrono::seconds{30};
-// A pause that is seen so long after an op of ours may still be that op's.
-constexpr Duration kOurPauseFor = std::chrono::minutes{10};
-
 }  // namespace
 
 void Reconciliation::ask(PartitionKey at, Replica& about, std::uint32_t what, TabletIndex whom,
@@ -46,7 +42,7 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
   for (Replica& r : p.replicas) {
     if (r.question_open) continue;
     if (!op && is_left_paused(at, p, r)) {
-      ask(at, r, kEndItsPause, r.tablet, RecoverSnapshot{at}, kAtMost);
+      ask(at, r, kEndItsPause, r.tablet, RecoverSnapshot{at}, kReconcileAtMost);
       continue;
     }
     if (&r == leader) continue;
@@ -55,13 +51,13 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
     const bool sees_to_it = elects && (r.is_alive || !is_left_alone);
     if (stand_back_.auto_failover() && !sees_to_it && leads_beside(at, r)) {
       const bool ask_first = r.is_alive && !r.in_doubt_term;
-      ask_first ? ask(at, r, kDoesItLead, r.tablet, GetTermPair{at}, kAtMost)
+      ask_first ? ask(at, r, kDoesItLead, r.tablet, GetTermPair{at}, kReconcileAtMost)
                 : ask(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
     } else if (!op && r.is_alive && stands_still(*leader, r)) {
-      ask(at, r, kItsTerm, r.tablet, GetTermPair{at}, kAtMost);
+      ask(at, r, kItsTerm, r.tablet, GetTermPair{at}, kReconcileAtMost);
     } else if (stand_back_.auto_failover() && !op && !r.is_alive && !r.detached &&
                !has_returned(model_, p, r) && standing(model_, *leader) == Standing::kServes) {
-      ask(at, r, kIsDeadSentTo, leader->tablet, GetTableFollower{at}, kAtMost);
+      ask(at, r, kIsDeadSentTo, leader->tablet, GetTableFollower{at}, kReconcileAtMost);
     }
   }
 }
@@ -147,7 +143,7 @@ void Reconciliation::rival_was_told(PartitionKey at, Replica& r, const Answer& a
   if (answer.says(kTableStatusIsNotNormal)) {
     // A paused snapshot refuses this, too, and nobody else may be there to end the pause.
     if (!may_act()) return;
-    ask(at, r, kEndItsPause, r.tablet, RecoverSnapshot{at}, kAtMost);
+    ask(at, r, kEndItsPause, r.tablet, RecoverSnapshot{at}, kReconcileAtMost);
     return;
   }
   if (!answer.ok() && !answer.says(kTableIsNotExist)) return;  // Its next word brings us here.
@@ -171,7 +167,7 @@ void Reconciliation::still_follower_said_its_term(PartitionKey at, Partition& p,
   if (term > kHighestTerm) return;  // Damage, that no election can outbid (SAFETY 16).
   if (p.published_term() == 0 || term <= p.published_term()) {
     if (leader && leader != &r) {
-      ask(at, r, kIsItSentTo, leader->tablet, GetTableFollower{at}, kAtMost);
+      ask(at, r, kIsItSentTo, leader->tablet, GetTableFollower{at}, kReconcileAtMost);
     }
     return;
   }
@@ -193,7 +189,8 @@ void Reconciliation::leader_of_still_follower_said(PartitionKey at, Partition& p
   if (what == kIsItSentTo) {
     if (!answer.tells_followers()) return;
     r.not_replicated = !answer.sends_to(model_.tablet(r.tablet).endpoint);
-    if (!r.not_replicated) ask(at, r, kLeadersManifest, leader->tablet, GetManifest{at}, kAtMost);
+    if (!r.not_replicated)
+      ask(at, r, kLeadersManifest, leader->tablet, GetManifest{at}, kReconcileAtMost);
   } else {
     const bool behind = answer.ok() && r.report.offset < answer.offset;
     r.not_replicated = behind || desk_.now - r.report.offset_changed_at > kStuckForGood;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lib/core/api/timing.h"
 #include "lib/core/repair/diagnosis.h"
 
 namespace failoverd::core {
@@ -75,8 +76,8 @@ std::optional<PartitionEdit> LostRows::edit(OpId, const Partition& p) {
 void LostRows::look(PartitionKey at, const Partition& p) {
   const OpRecord* op = p.op == 0 ? nullptr : ops_.find(p.op);
   // One that only sets a row dead is over in a moment, unless its leader hangs.
-  const bool long_op = op && (op->type != OpType::kOfflineReplicaOP ||
-                              desk_.now - op->started > std::chrono::seconds{1});
+  const bool long_op =
+      op && (op->type != OpType::kOfflineReplicaOP || desk_.now - op->started > kLongOp);
   const bool beside = long_op && !is_election(op->type) &&
                       p.diagnosis.condition == Condition::kFollowerLost && p.replicas.size() > 1;
   if (!beside || !stand_back_.auto_failover() || !stand_back_.may_change()) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lib/core/api/timing.h"
 #include "lib/core/repair/diagnosis.h"
 
 namespace failoverd::core {
@@ -120,7 +121,7 @@ bool Treatments::is_left_alone(PartitionKey at, Partition& p) {
   }
   if (waits.empty()) return false;
   if (!table.refusal) {  // Others of its table come first.
-    const Instant again = desk_.now + std::chrono::milliseconds{100};
+    const Instant again = desk_.now + kTableAgain;
     desk_.timer({Route::Owner::kBrain, packed(at), 0, 0, {}}, again);
   }
   p.diagnosis.waits_for = waits;
@@ -153,8 +154,7 @@ void Treatments::op_ended(const Operations::Ended& ended) {
 
 void Treatments::back_off(PartitionKey at, Replica& r, const std::string& why) {
   const int doublings = std::min(r.failures++, 6);
-  const Duration wait =
-      std::min<Duration>(std::chrono::seconds{1} * (1 << doublings), std::chrono::minutes{1});
+  const Duration wait = std::min<Duration>(kBackOff * (1 << doublings), kLongestBackOff);
   r.not_before = desk_.now + wait;
   r.failed_incarnation = model_.tablet(r.tablet).incarnation;
   r.failed_why = why;
