@@ -60,6 +60,16 @@ void Publisher::add(Load& load, const Table& table, PartitionEdit edit) {
   to.znode = table.shape.znode;
   to.version = table.shape.version;
   to.tid = table.shape.tid;
+  for (PartitionEdit& other : to.partitions) {
+    if (other.pid != edit.pid) continue;
+    // Both were decided by what was known before: what goes with a change of rows is the truth.
+    PartitionEdit& gives_way = edit.changes_table() ? other : edit;
+    const PartitionEdit& stays = edit.changes_table() ? edit : other;
+    std::erase_if(gives_way.kept, [&](const Kept& k) {
+      return std::any_of(stays.kept.begin(), stays.kept.end(),
+                         [&](const Kept& s) { return s.endpoint == k.endpoint; });
+    });
+  }
   to.partitions.push_back(std::move(edit));
 }
 

@@ -30,6 +30,24 @@ class SetDead : public Publishing {
   std::vector<std::string> told_refused;
 };
 
+// Keeps of B whom it followed, with its row that dies or by itself.
+class Keeps : public Publishing {
+ public:
+  Keeps(Term followed, bool with_row) : followed_(followed), with_row_(with_row) {}
+  std::optional<PartitionEdit> edit(OpId, const Partition&) override {
+    PartitionEdit edit;
+    if (with_row_) edit.rows.push_back({"B", false, false});
+    edit.kept.push_back({"B", followed_, {}, false});
+    return edit;
+  }
+  void published(OpId) override {}
+  void gone(OpId, const std::string&) override {}
+
+ private:
+  Term followed_ = 0;
+  bool with_row_ = false;
+};
+
 // Table flow with three partitions on A and B.
 class PublisherTest : public ::testing::Test {
  protected:
@@ -59,6 +77,17 @@ class PublisherTest : public ::testing::Test {
       if (publish) partitions += publish->tables.at(0).partitions.size();
     }
     return partitions;
+  }
+  std::vector<Term> followed_by_b() const {
+    std::vector<Term> followed;
+    for (const Command& command : desk.out) {
+      const auto* publish = std::get_if<Publish>(&command);
+      for (std::size_t i = 0; publish && i < publish->tables.at(0).partitions.size(); ++i) {
+        for (const Kept& k : publish->tables.at(0).partitions[i].kept)
+          followed.push_back(k.followed);
+      }
+    }
+    return followed;
   }
   bool timer_set() const {
     return !desk.out.empty() && std::holds_alternative<SetTimer>(desk.out.back());
@@ -127,6 +156,25 @@ TEST_F(PublisherTest, ATableIsChangedByOneMultiAtATime) {
   publisher.answered(*desk.close(id), {id, Published::Outcome::kDone, {}, ""});
   EXPECT_EQ(by.done, std::vector<OpId>{0});
   EXPECT_EQ(flush(Elections::kNone), 1u);
+}
+
+// SAFETY 10: what goes with a row that dies is the truth, whichever of the two was wanted first.
+TEST_F(PublisherTest, WhatIsKeptByItselfOverwritesNothingThatGoesWithARow) {
+  Keeps with_row{0, true};
+  Keeps by_itself{1, false};
+  publisher.want(1, {kTid, 0}, with_row, Urgency::kNobodyWaits);
+  publisher.want(2, {kTid, 0}, by_itself, Urgency::kNobodyWaits);
+  flush(Elections::kNone);
+  EXPECT_EQ(followed_by_b(), std::vector<Term>{0});
+}
+
+TEST_F(PublisherTest, WhatIsKeptByItselfGivesWayToARowThatIsWantedLater) {
+  Keeps with_row{0, true};
+  Keeps by_itself{1, false};
+  publisher.want(1, {kTid, 0}, by_itself, Urgency::kNobodyWaits);
+  publisher.want(2, {kTid, 0}, with_row, Urgency::kNobodyWaits);
+  flush(Elections::kNone);
+  EXPECT_EQ(followed_by_b(), std::vector<Term>{0});
 }
 
 }  // namespace
