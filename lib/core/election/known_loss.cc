@@ -95,7 +95,7 @@ bool Elections::loads_what_was_lost(const Election& e, TabletIndex tablet) const
   if (!last_answer || desk_.now - *last_answer > kSilentForGood) return false;
   return std::any_of(e.candidates.begin(), e.candidates.end(), [&](const Candidate& c) {
     return c.tablet == tablet && !c.dead && c.heard == Heard::kNothing &&
-           (c.loaded || e.load_told.contains(tablet));
+           (c.loaded || e.load_told.contains(tablet)) && !has_nothing_to_say(e, c);
   });
 }
 
