@@ -57,7 +57,8 @@ class DestroysNoLastCopy : public Checker {
     const auto* c = std::get_if<core::CallTablet>(&command);
     const core::Endpoint* target = c ? destroys(*c) : nullptr;
     const auto* known = target ? daemon.brain().model().partition(*partition_of(c->call)) : nullptr;
-    if (!known) return;
+    // One that lost the lock and does not know yet sends nothing (SAFETY 14).
+    if (!known || world_.keeper.lock_holder() != daemon.session()) return;
     const core::PartitionKey key = *partition_of(c->call);
     const std::string what = core::to_text(c->call) + " to " + c->tablet;
     if (known->replicas.size() < 2) return broken(what + " destroys the only replica");
