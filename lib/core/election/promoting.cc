@@ -172,6 +172,8 @@ std::optional<bool> Elections::has_term(const Election& e, TabletIndex tablet, T
   if (has_led(e, tablet, term)) return true;
   const auto said = e.said.find(tablet);
   if (said == e.said.end() || said->second == 0) return std::nullopt;
+  // A probe has raised it since, or a later leader: whom it followed before it does not say.
+  if (said->second > term) return std::nullopt;
   return said->second == term;
 }
 
