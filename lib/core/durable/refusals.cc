@@ -72,6 +72,7 @@ void Refusals::passed(std::size_t length) {
 
 void Refusals::did_not_pass(std::size_t length) {
   dies_ = std::min(dies_.value_or(length), length);
+  died_at_ = desk_.now;
   lost_.reset();
   if (passes_ >= *dies_) passes_ = 0;
   for (auto& [tid, table] : model_.tables()) judge(table);
@@ -83,8 +84,10 @@ std::optional<std::size_t> Refusals::length_to_try(const Table& table) const {
   if (table.refusal) return one;
   std::size_t all = length(table, std::max<std::size_t>(table.partitions.size(), 1));
   if (lost_) all = std::max(all, std::min(*lost_, kLongestTogether));
+  const bool is_fresh = dies_ && desk_.now < died_at_ + kLongestPause;
   for (const std::size_t bytes : {all, one}) {
-    const bool known = bytes <= std::max(passes_, kAlwaysPasses) || (dies_ && bytes >= *dies_);
+    const bool dies = is_fresh && bytes >= *dies_;
+    const bool known = bytes <= std::max(passes_, kAlwaysPasses) || dies;
     if (!known) return bytes;
   }
   return std::nullopt;
@@ -123,6 +126,7 @@ std::string Refusals::holds(Table& table, std::size_t under_way) {
   if (!table.refusal && under_way == 0 && !fits(table, 1)) too_long(table);
   if (table.refusal) return waits_for(table);
   if (fits(table, under_way + 1)) return "";
+  if (length_to_try(table)) try_at(table, desk_.now);  // Servers may take more by now.
   return "other elections of its table to be published: its znode has no room for one more";
 }
 

@@ -75,7 +75,8 @@ class Refusals {
   Model& model_;
   Desk& desk_;
   std::size_t passes_ = 0;                 // Requests of this length are known to pass.
-  std::optional<std::size_t> dies_;        // One of this length cost a connection.
+  std::optional<std::size_t> dies_;        // One of this length cost a connection ...
+  Instant died_at_;                        // ... the last time then.
   std::optional<std::size_t> lost_;        // A multi of this length was lost, for whatever reason.
   std::map<std::string, Instant> trials_;  // By znode: when.
   bool trying_ = false;
