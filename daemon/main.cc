@@ -18,6 +18,7 @@
 #include "lib/config/changes.h"
 #include "lib/config/config.h"
 #include "lib/config/watch.h"
+#include "lib/core/repair/states.h"
 
 namespace failoverd {
 namespace {
@@ -188,6 +189,10 @@ int run(int argc, char** argv) {
   }
   if (options->help || options->version) {
     std::fputs(options->help ? kUsage : "failoverd " FAILOVERD_VERSION "\n", stdout);
+    return 0;
+  }
+  if (options->print_fsm) {
+    std::fputs(core::fsm_text().c_str(), stdout);
     return 0;
   }
   auto config = config::load(options->config);

@@ -9,6 +9,7 @@ namespace failoverd {
 
 struct Options {
   std::string config;         // --config FILE
+  bool print_fsm = false;     // --print-fsm: print the states and what is done in each, exit.
   bool check_config = false;  // --check-config: read it, say what is wrong, exit.
   bool version = false;       // --version
   bool help = false;          // --help

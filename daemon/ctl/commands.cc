@@ -130,6 +130,14 @@ int confset(Servers& servers, const Options& options) {
   return change(servers, options, {{"key", options.arguments[0]}, {"value", options.arguments[1]}});
 }
 
+int fsm(Servers& servers, const Options& options) {
+  const auto answer = servers.get_here("/api/v1/fsm");
+  if (!answer) return fail("failed to show fsm. error msg: " + answer.error().text);
+  if (answer->status != 200) return fail("failed to show fsm. error msg: " + why(*answer));
+  return print(options.json ? json::serialize(json::object{{"text", answer->body}}) + "\n"
+                            : answer->body);
+}
+
 int events(Servers& servers, const Options& options) {
   const auto shown = show_events(servers, options);
   return shown ? kDone : fail(shown.error().text);
@@ -160,6 +168,7 @@ const std::map<std::string, Handler>& handlers() {
          return show(servers.get("/api/v1/conf"), options.json, "conf", conf_table);
        }},
       {"confset", confset},
+      {"fsm", fsm},
       {"events", events}};
   return all;
 }

@@ -7,6 +7,7 @@
 
 #include "lib/admin/json.h"
 #include "lib/base/boot_clock.h"
+#include "lib/core/repair/states.h"
 
 namespace failoverd::admin {
 namespace {
@@ -146,6 +147,7 @@ const std::vector<Api::Route>& Api::reading() {
       {"/api/v1/tables/NAME", Needs::kCluster, &Api::table},
       {"/api/v1/ops", Needs::kCluster, &Api::ops},
       {"/api/v1/conf", Needs::kSwitch, &Api::conf},
+      {"/api/v1/fsm", Needs::kNothing, &Api::fsm},
       {"/api/v1/events", Needs::kNothing, &Api::events},
       {"/api/v1/events/stream", Needs::kNothing, &Api::stream},
   };
@@ -211,7 +213,7 @@ Action Api::list(Target& target) const {
     return error_response(404,
                           target.path.starts_with(kApi)
                               ? "no such route: /api/v1 has status, tablets, tables, ops, conf, "
-                                "events, events/stream and commands"
+                                "fsm, events, events/stream and commands"
                               : "no such route: there are /healthz, /readyz, /metrics and /api/v1");
   }
   using Needs = Route::Needs;
@@ -247,6 +249,9 @@ Action Api::status(const Target&) const {
 Action Api::tablets(const Target&) const {
   return with_role(json_response(to_json(source_.tablets())));
 }
+
+// The same for every daemon of this version.
+Action Api::fsm(const Target&) const { return with_role(text_response(200, core::fsm_text())); }
 
 Action Api::conf(const Target&) const { return with_role(json_response(to_json(source_.conf()))); }
 

@@ -89,6 +89,7 @@ class Api {
   Action healthy(const Target& target) const;
   Action ready(const Target& target) const;
   Action metrics(const Target& target) const;
+  Action fsm(const Target& target) const;
   Action status(const Target& target) const;
   Action tablets(const Target& target) const;
   Action tables(const Target& target) const;

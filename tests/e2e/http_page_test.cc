@@ -115,6 +115,8 @@ TEST_F(HttpPage, EveryCommandIsThere) {
     EXPECT_EQ(daemon->get(path).status, 405) << path;
   }
   EXPECT_EQ(named, on_the_page);
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon->get("/api/v1/conf").status == 200; },
+                                 "the switch is there"));
   const auto set =
       daemon->post(prefix + "confset", R"({"key": "auto_failover", "value": "false"})");
   EXPECT_EQ(set.status, 200) << set.body;

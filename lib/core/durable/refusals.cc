@@ -84,7 +84,7 @@ std::optional<std::size_t> Refusals::length_to_try(const Table& table) const {
   if (table.refusal) return one;
   std::size_t all = length(table, std::max<std::size_t>(table.partitions.size(), 1));
   if (lost_) all = std::max(all, std::min(*lost_, kLongestTogether));
-  const bool is_fresh = dies_ && desk_.now < died_at_ + kLongestPause;
+  const bool is_fresh = dies_ && desk_.now < died_at_ + kLongestTrialPause;
   for (const std::size_t bytes : {all, one}) {
     const bool dies = is_fresh && bytes >= *dies_;
     const bool known = bytes <= std::max(passes_, kAlwaysPasses) || dies;

@@ -4,25 +4,11 @@
 
 #include "lib/core/api/timing.h"
 #include "lib/core/repair/diagnosis.h"
+#include "lib/core/repair/states.h"
 
 namespace failoverd::core {
 
-const char* would_do(Condition c) {
-  switch (c) {
-    case Condition::kLeaderLost:
-    case Condition::kNoLeader:
-      return "elect a new leader";
-    case Condition::kAllDown:
-      return "load the replicas and elect a leader";
-    case Condition::kFollowerLost:
-    case Condition::kSingleLost:
-      return "set dead a row";
-    case Condition::kReturned:
-      return "bring back a replica";
-    default:
-      return nullptr;
-  }
-}
+const char* would_do(Condition c) { return state(c).would; }
 
 void Treatments::treat(PartitionKey at, Partition& p) {
   if (!stand_back_.may_change()) return;
