@@ -15,7 +15,9 @@ std::optional<PartitionEdit> LastOffsets::edit(OpId op, const Partition& p) {
   PartitionEdit edit;
   for (const Replica& r : p.replicas) {
     const Tablet& t = model_.tablet(r.tablet);
-    if (!r.is_alive || (!old && !t.verdict.dead())) continue;
+    const bool lost =
+        t.verdict.dead() || (elections_.holds(at) && standing(model_, r) == Standing::kGone);
+    if (!r.is_alive || (!old && !lost)) continue;
     const Kept* kept = model_.kept(at, t.endpoint);
     const auto last = old ? std::nullopt : model_.known_offset(at, r);
     if (last == (kept ? kept->last_offset : std::nullopt)) continue;
