@@ -180,15 +180,21 @@ std::optional<bool> Elections::has_term(const Election& e, TabletIndex tablet, T
 // Where somebody led with a term that is not published, the logs part at its beginning: beyond it
 // only those agree that have it both, or have it both not.
 bool Elections::agrees_with_winner(const Election& e, const Candidate& c) const {
-  const Term published = model_.partition(e.at)->published_term();
+  const Partition& p = *model_.partition(e.at);
+  const auto agrees = [&](Term term, Offset before) {
+    if (term <= p.published_term() || c.offset <= before) return true;
+    const auto its = has_term(e, c.tablet, term);
+    return its && its == has_term(e, e.winner, term);
+  };
   for (const auto& [tablet, leds] : e.led) {
     for (const Led& l : leds) {
-      if (l.term <= published || c.offset <= l.before.value_or(0)) continue;
-      const auto its = has_term(e, c.tablet, l.term);
-      if (!its || its != has_term(e, e.winner, l.term)) return false;
+      if (!agrees(l.term, l.before.value_or(0))) return false;
     }
   }
-  return true;
+  // Also one that is gone and never said whether it led.
+  return std::all_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
+    return !r.in_doubt_term || agrees(*r.in_doubt_term, r.in_doubt_offset);
+  });
 }
 
 // Up to where others' logs are known to agree with the winner's; nowhere, where it may have led
