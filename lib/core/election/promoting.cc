@@ -267,7 +267,8 @@ bool Elections::may_have_followed_unpublished(const Election& e, TabletIndex tab
                               [&](const Candidate& k) { return k.tablet == tablet; });
   const auto may_hold = [&](Term term, Offset before) {
     const std::optional<bool> its = has_term(e, tablet, term);
-    if (term <= p.published_term() || its == true) return false;
+    if (term <= p.published_term()) return false;
+    if (its == true) return !has_term(e, e.winner, term);  // Nobody knows whether the winner does.
     // What it said once, and has not said again, is not the last that was sent to it.
     const bool answered = c != e.candidates.end() && c->heard == Heard::kOffset;
     return !answered || (!its && c->offset > before);
