@@ -96,11 +96,25 @@ class NoProbeOfARefusedTable : public Listener {
     if (ledger_.is_recovery(probe->at, probe->term)) return;
     const auto first = ledger_.first_probe_since_publish(probe->at);
     const auto* p = daemon.brain().model().partition(probe->at);
-    const bool was_begun = (first && *first < now()) || !p || p->unfinished_term;
+    const bool was_begun =
+        (first && *first < now()) || !p || p->unfinished_term || goes_on(daemon, probe->at);
     if (!was_begun) broken("an election of " + at(probe->at) + " begins, which ZooKeeper refuses");
   }
 
  private:
+  // It has probed in the election that is under way, and was not told what became of its publish.
+  bool goes_on(const Daemon& daemon, core::PartitionKey key) const {
+    for (const auto& [id, op] : daemon.brain().ops().running()) {
+      if (op.at != key || !core::is_election(op.type)) continue;
+      const auto& attempts = ledger_.attempts(key);
+      return std::any_of(attempts.begin(), attempts.end(), [&](const Attempt& a) {
+        return a.daemon == daemon.name() && !a.promotion && a.sent_at >= op.started &&
+               a.sent_at < now();
+      });
+    }
+    return false;
+  }
+
   std::map<std::string, std::set<std::string>> told_;  // By daemon.
 };
 
