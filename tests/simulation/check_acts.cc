@@ -91,12 +91,13 @@ class TermsAreGivenOnce : public Checker {
 // SAFETY 5: an unanswered promotion made a possible leader: its row is published dead unless it is
 // the leader, and when its tablet is told anything that changes it, ChangeRole(follower) comes
 // first.
-class UnansweredPromotions : public Checker {
+class UnansweredPromotions : public Listener {
  public:
   UnansweredPromotions(World& w, const Ledger& l)
-      : Checker(w, l, "SAFETY 5: an unanswered promotion made a possible leader") {}
+      : Listener(w, l, "SAFETY 5: an unanswered promotion made a possible leader") {}
 
   void before_step(const Daemon& daemon, const core::Event& event) override {
+    Listener::before_step(daemon, event);
     if (const auto* gained = std::get_if<core::LockGained>(&event)) {
       may_lead_.clear();
       unanswered_.clear();  // The successor knows what the records say.
@@ -114,7 +115,7 @@ class UnansweredPromotions : public Checker {
   void daemon_died(const Daemon& daemon) override { forget(daemon); }
   void answered(const Daemon& daemon, const core::CallTablet& c,
                 const core::Answer& answer) override {
-    if (daemon.name() != active_) return;
+    if (daemon.name() != active_ || is_void(daemon, c.id)) return;
     if (const auto* promote = std::get_if<core::Promote>(&c.call)) {
       using core::Transport;
       const bool unknown =
