@@ -252,9 +252,7 @@ void Operations::keep_and_act(Operation& o) {
 void Operations::after_keeping(Operation& o) {
   if (task(o) == Task::kSendSnapshot) {
     look_at_target(o);
-  } else if (task(o) == Task::kRecoverTable) {
-    act(o);
-  } else if (copies(o.what.table)) {
+  } else if (task(o) == Task::kAddReplica && copies(o.what.table)) {
     fence(o);  // It has been loaded anew: AddReplica goes to one that takes nobody else's entries.
   } else {
     act(o);
