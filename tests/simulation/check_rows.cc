@@ -69,8 +69,9 @@ class ReplicatedRowsAreKept : public Checker {
     const Attempt* promotion = ledger_.promotion(promote->at, promote->term, c.tablet);
     for (Acknowledged& row : rows_[promote->at]) {
       if (row.lost || log.holds(row.entry) || !promotion) continue;
-      row.lost = held_elsewhere(promote->at, *p, *promotion, row.entry) == nullptr ||
-                 another_is_in_its_place(promote->at, log, row.entry);
+      const core::Row* holder = held_elsewhere(promote->at, *p, *promotion, row.entry);
+      row.lost = !holder || another_is_in_its_place(promote->at, log, row.entry) ||
+                 others_hold_more({promote->at, p}, *promotion, log, row.entry, *holder);
     }
   }
 
@@ -103,6 +104,19 @@ class ReplicatedRowsAreKept : public Checker {
            });
   }
 
+  // Its leader was never published and has restarted: what others hold in its place was
+  // acknowledged before, and the highest offset leads (SAFETY 7).
+  bool others_hold_more(std::pair<core::PartitionKey, const core::PartitionShape*> of,
+                        const Attempt& promotion, const Log& log, const Entry& entry,
+                        const core::Row& holder) const {
+    const auto& terms = of.second->terms;
+    const bool published = std::any_of(terms.begin(), terms.end(),
+                                       [&](const auto& t) { return t.term == entry.term; });
+    const Attempt* fence = ledger_.known_fence(of.first, promotion, holder.endpoint);
+    const auto* held = world_.tablet(holder.endpoint).held(of.first);
+    return !published && fence && held && held->from_disk && log.offset() > fence->offset;
+  }
+
   void check(const Ledger::Naming& n) {
     const Attempt* promotion = ledger_.promotion(n.at, n.term, n.leader);
     if (!promotion) return;  // Another checker's business.
@@ -113,7 +127,8 @@ class ReplicatedRowsAreKept : public Checker {
       const auto had = promoted_.find({n.at, n.term});
       if (had != promoted_.end() && had->second.holds(row.entry)) continue;
       const core::Row* holder = held_elsewhere(n.at, *n.before, *promotion, row.entry);
-      if (holder && !another_is_in_its_place(n.at, log, row.entry)) {
+      if (holder && !another_is_in_its_place(n.at, log, row.entry) &&
+          !others_hold_more({n.at, n.before}, *promotion, log, row.entry, *holder)) {
         return broken(n.leader + " leads " + at(n.at) + " without the acknowledged row " +
                       std::to_string(row.entry.index) + " of term " +
                       std::to_string(row.entry.term) + ", which " + holder->endpoint +
