@@ -376,7 +376,9 @@ void Brain::Parts::settle() {
                     : elections.any()     ? Publisher::Elections::kUnderWay
                                           : Publisher::Elections::kNone);
   } while (!is_settled());
-  if (can) refusals.look();
+  // A trial changes nothing, and a nameserver that has come up must not keep a finished election
+  // from being published (SAFETY 3).
+  if (stand_back.has_lease()) refusals.look();
   records.flush();
   journal.flush();
   reserving.look();

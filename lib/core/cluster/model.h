@@ -106,6 +106,7 @@ struct Partition {
   Term seen_term = 0;                   // Highest term heard of, published or not.
   bool unfinished_restart = false;      // Its candidates had to be loaded (SAFETY 6).
   bool would_note = false;              // With auto_failover off: has been said.
+  Instant look_again_at;                // A timer is set for it.
   // An op that pauses its leader's snapshots ended then: what it had sent may arrive later still.
   std::optional<Instant> pause_ended;
 

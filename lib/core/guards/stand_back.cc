@@ -53,9 +53,7 @@ bool StandBack::may_change() const {
          reasons(desk_.now).empty();
 }
 
-bool StandBack::may_reserve() const {
-  return active_ && desk_.now < fresh_until_ && reasons(desk_.now).empty();
-}
+bool StandBack::may_reserve() const { return has_lease() && reasons(desk_.now).empty(); }
 
 std::vector<StandsBack> StandBack::reasons(Instant now) const {
   std::vector<StandsBack> why;

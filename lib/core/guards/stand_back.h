@@ -40,6 +40,8 @@ class StandBack {
   // --- What follows from them
   // Something may be changed now. While auto_failover is off, only what has been begun.
   bool may_change() const;
+  // The lock is held, and ZooKeeper has answered freshly.
+  bool has_lease() const { return active_ && desk_.now < fresh_until_; }
   // The lock is held, its lease is fresh, and nothing stands in the way; numbers may be reserved.
   bool may_reserve() const;
   std::vector<StandsBack> reasons(Instant now) const;

@@ -38,7 +38,6 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
   if (!leader || !stand_back_.may_change()) return;
   const OpRecord* op = p.op == 0 ? nullptr : ops_.find(p.op);
   const bool elects = op && is_election(op->type);  // It sees to its own.
-  const bool is_left_alone = model_.table(at.tid)->refusal.has_value();
   for (Replica& r : p.replicas) {
     if (r.question_open) continue;
     if (!op && is_left_paused(at, p, r)) {
@@ -47,8 +46,9 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
     }
     if (&r == leader) continue;
     if (r.is_alive && r.diverged && operations_.sets_dead(at, r.tablet)) continue;
-    // An election that waits for ZooKeeper to take its table may wait for long.
-    const bool sees_to_it = elects && (r.is_alive || !is_left_alone);
+    // It sees to those that may win it. It may wait for long, and an old leader whose row is dead
+    // would go on sending to who loads meanwhile.
+    const bool sees_to_it = elects && r.is_alive;
     if (stand_back_.auto_failover() && !sees_to_it && leads_beside(at, r)) {
       const bool ask_first = r.is_alive && !r.in_doubt_term;
       ask_first ? ask(at, r, kDoesItLead, r.tablet, GetTermPair{at}, kReconcileAtMost)

@@ -106,9 +106,9 @@ bool Treatments::is_left_alone(PartitionKey at, Partition& p) {
     waits = refusals_.holds(table, elections_.of_table(at.tid));
   }
   if (waits.empty()) return false;
-  if (!table.refusal) {  // Others of its table come first.
-    const Instant again = desk_.now + kTableAgain;
-    desk_.timer({Route::Owner::kBrain, packed(at), 0, 0, {}}, again);
+  if (!table.refusal && p.look_again_at <= desk_.now) {  // Others of its table come first.
+    p.look_again_at = desk_.now + kTableAgain;
+    desk_.timer({Route::Owner::kBrain, packed(at), 0, 0, {}}, p.look_again_at);
   }
   p.diagnosis.waits_for = waits;
   return true;
