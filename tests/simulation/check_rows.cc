@@ -34,10 +34,13 @@ class ReplicatedRowsAreKept : public Checker {
   }
 
   void trouble(const core::Endpoint& tablet, const std::string& what) override {
-    if (what != "power cut") return;
+    // Whoever promotes by hand gives up what that one does not hold.
+    const bool by_hand = what == "promoted by hand";
+    if (what != "power cut" && !by_hand) return;
     for (auto& [key, rows] : rows_) {
       const auto* p = world_.keeper.partition(key);
-      if (!p || p->rows.size() > 1 || p->rows.front().endpoint != tablet) continue;
+      const bool only = p && p->rows.size() == 1 && p->rows.front().endpoint == tablet;
+      if (!only && !(p && by_hand && world_.tablet(tablet).held(key))) continue;
       const Log& log = world_.tablet(tablet).log(key);
       for (Acknowledged& row : rows) row.lost = row.lost || !log.holds(row.entry);
     }

@@ -28,15 +28,18 @@ Cleanup::Left& Cleanup::take(const BegunOp& over) {
   return left;
 }
 
-void Cleanup::begin(const BegunOp& over, bool drop_unanswered) {
+void Cleanup::begin(const BegunOp& over, Task unanswered) {
   Left& left = take(over);
-  if (drop_unanswered) left.may_arrive_until = desk_.now + kArrivesWithin;
+  const Instant until = desk_.now + kArrivesWithin;
+  if (unanswered == Task::kDropTable) left.drop_may_come_until = until;
+  if (unanswered == Task::kPauseSnapshot) left.pause_may_come_until = until;
   journal_.begin(over);  // Before a task is forgotten that tells a successor how far the op is.
 }
 
 void Cleanup::resume(const BegunOp& over) {
   Left& left = take(over);
   left.journaled = true;
+  if (over.paused) left.pause_may_come_until = desk_.now + kArrivesWithin;
   clean(left);
 }
 
@@ -93,7 +96,11 @@ void Cleanup::answered(const Route& route, const Answer& answer) {
   const Item item{static_cast<What>(route.what), route.tablet};
   const bool gone = answer.says(kTableStatusIsNotPaused) || answer.says(kTableIsNotExist);
   left->second.asked.erase(item);
-  if (answer.ok() || gone) {
+  // SAFETY 11: a pause that was not answered is carried out when its tablet gets to it.
+  const auto& until = left->second.pause_may_come_until;
+  const bool comes = item.first == kRecoverSnapshot && answer.says(kTableStatusIsNotPaused) &&
+                     until && desk_.now < *until;
+  if (!comes && (answer.ok() || gone)) {
     done(left->second, item);
   } else {
     again(left->second);
@@ -109,8 +116,8 @@ void Cleanup::looked_for_tasks(Left& left, TabletIndex tablet, const Answer& ans
                                  [&](const RegisteredTask& t) { return t.op == op; });
   const bool runs = std::any_of(answer.tasks.begin(), answer.tasks.end(),
                                 [&](const RegisteredTask& t) { return t.op == op && t.runs(); });
-  const bool may_arrive = !known && left.may_arrive_until && desk_.now < *left.may_arrive_until &&
-                          endpoint == left.op.replica &&
+  const bool may_arrive = !known && left.drop_may_come_until &&
+                          desk_.now < *left.drop_may_come_until && endpoint == left.op.replica &&
                           model_.tablet(tablet).incarnation == left.op.incarnation;
   if (answer.ok() && !runs && !may_arrive) {
     ask(op, kForgetTasks, tablet, DeleteOpTask{op, left.op.at});

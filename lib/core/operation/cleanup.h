@@ -23,8 +23,8 @@ class Cleanup {
   // A new tenure: from now on the tablets' registries are looked through.
   void start() { look_around(); }
   // An op has ended; `over.over` is set, `over.paused` if its leader may still be paused.
-  // `drop_unanswered`: its DropTable may arrive yet.
-  void begin(const BegunOp& over, bool drop_unanswered);
+  // `unanswered`: its DropTable or PauseSnapshot, which was not answered, may be carried out yet.
+  void begin(const BegunOp& over, Task unanswered);
   // A predecessor's.
   void resume(const BegunOp& over);
   // A DropTable of an op that is over may still be carried out on this replica: nobody brings it
@@ -53,8 +53,9 @@ class Cleanup {
   struct Left {
     BegunOp op;
     bool journaled = false;
-    std::optional<Instant> may_arrive_until;  // Its DropTable.
-    bool waits = false;                       // For a task that runs; has been said.
+    std::optional<Instant> drop_may_come_until;
+    std::optional<Instant> pause_may_come_until;
+    bool waits = false;  // For a task that runs; has been said.
     std::set<Item> items;
     std::set<Item> asked;    // Without an answer yet.
     bool timer_set = false;  // For all of them.

@@ -420,9 +420,11 @@ void Operations::end(OpId op, OpStatus status, std::string how) {
 void Operations::leave_clean(const Operation& o) {
   BegunOp over = entry(o);
   over.over = true;
-  over.paused = std::find(o.undo.begin(), o.undo.end(), Undo::kRecoverSnapshot) != o.undo.end();
+  const Task unanswered = o.unanswered ? task(o) : Task::kNone;
+  over.paused = unanswered == Task::kPauseSnapshot ||
+                std::find(o.undo.begin(), o.undo.end(), Undo::kRecoverSnapshot) != o.undo.end();
   if (o.journaled && (over.paused || copies(o.what.table))) {
-    cleanup_.begin(over, o.unanswered && task(o) == Task::kDropTable);
+    cleanup_.begin(over, unanswered);
   } else {
     journal_.drop(o.op);
   }

@@ -110,7 +110,7 @@ void Takeover::leave_to_cleanup(const BegunOp& begun) {
   over.over = true;
   over.paused = has(table, Task::kPauseSnapshot);
   if (over.paused || copies(table)) {
-    cleanup_.begin(over, /*drop_unanswered=*/false);
+    cleanup_.begin(over, Task::kPauseSnapshot);  // It may be under way.
   } else {
     journal_.drop(begun.id);
   }
