@@ -25,6 +25,12 @@ class Chaos : public Observer {
   void calm();
 
  private:
+  // How long what comes and goes lasts.
+  static constexpr Range kBlink{std::chrono::milliseconds{20}, std::chrono::milliseconds{900}};
+  static constexpr Range kWhile{std::chrono::milliseconds{300}, std::chrono::seconds{8}};
+  static constexpr std::size_t kMostDaemons = 12;
+  static constexpr std::size_t kUsualRequest = 0xfffff;
+
   struct Fault {
     int weight = 0;
     std::function<void()> happens;
@@ -43,7 +49,7 @@ class Chaos : public Observer {
   // Whom a call is about: its tablet, another one that it names, the partition's leader.
   std::string victim(const core::CallTablet&);
 
-  // --- Tablets
+  // --- Tablets: chaos_tablets.cc
   void crash();
   void crash_two();
   void quick_restart();
@@ -65,15 +71,14 @@ class Chaos : public Observer {
   // Another cluster's tablet takes the address of one that died.
   void stranger();
   std::vector<core::ReplicaStatus> what_a_stranger_holds();
-  // --- The network
+
+  // --- The network, daemons, metadata: chaos_cluster.cc
   void cut(const std::string& a, const std::string& b, Range how_long);
   void reject();
-  // --- Daemons
   void kill_daemon();
   void kill_daemon_at_a_command();
   void stop_daemon();
   void start_successor();
-  // --- Metadata
   void switch_off();
   void nameserver_comes();
   void somebody_writes();

@@ -1,0 +1,172 @@
+// Faults of what stands around the tablets: the network, the daemons, the metadata in ZooKeeper.
+#include "tests/simulation/chaos.h"
+#include "tests/simulation/daemon.h"
+
+namespace failoverd::simulation {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// --- The network ---------------------------------------------------------------------------------
+
+void Chaos::cut(const std::string& a, const std::string& b, Range how_long) {
+  if (a == b) return;
+  const auto trouble = [this, a, b](const std::string& what) {
+    for (const std::string& name : {a, b}) {
+      if (world_.tablets().contains(name)) world_.trouble(name, what);
+    }
+    world_.say(what + " " + a + " | " + b);
+  };
+  for_a_while(
+      how_long,
+      [&] {
+        trouble("cut");
+        world_.cut(a, b);
+      },
+      [this, a, b, trouble] {
+        trouble("mended");
+        world_.mend(a, b);
+      });
+}
+
+// --- Daemons -------------------------------------------------------------------------------------
+
+void Chaos::reject() {
+  Daemon* d = any_daemon();
+  if (!d) return;
+  const std::string name = any_tablet().endpoint();
+  for_a_while(
+      kWhile, [&] { world_.reject(*d, name); }, [this, d, name] { world_.accept(*d, name); });
+}
+
+void Chaos::start_successor() {
+  later({milliseconds{1}, seconds{4}}, [this] {
+    if (world_.daemons().size() < kMostDaemons) world_.start_daemon();
+  });
+}
+
+void Chaos::kill_daemon() {
+  Daemon* d = any_daemon();
+  if (!d || world_.daemons().size() >= kMostDaemons) return;
+  world_.say("kill " + d->name());
+  d->kill();
+  start_successor();
+}
+
+void Chaos::kill_daemon_at_a_command() {
+  Daemon* d = world_.active();
+  if (!d || d->dies_after || world_.daemons().size() >= kMostDaemons) return;
+  // The next so many commands that change something.
+  d->dies_after = [this, left = 1 + world_.dice.below(12)](const core::Command& c) mutable {
+    const auto* call = std::get_if<core::CallTablet>(&c);
+    const bool counts = call ? core::changes(call->call)
+                             : std::holds_alternative<core::Publish>(c) ||
+                                   std::holds_alternative<core::WriteRecord>(c) ||
+                                   std::holds_alternative<core::WriteJournal>(c) ||
+                                   std::holds_alternative<core::DropRecord>(c);
+    if (!counts || calm_ || --left > 0) return false;
+    world_.say("the daemon dies after " + core::to_text(c));
+    start_successor();
+    return true;
+  };
+}
+
+void Chaos::stop_daemon() {
+  Daemon* d = any_daemon();
+  if (!d) return;
+  for_a_while(
+      kWhile,
+      [&] {
+        world_.say("stop " + d->name());
+        d->pause();
+      },
+      [this, d] {
+        world_.say("continue " + d->name());
+        d->resume();
+      });
+}
+
+// --- Metadata ------------------------------------------------------------------------------------
+
+void Chaos::switch_off() {
+  for_a_while(
+      kWhile, [&] { world_.keeper.set_auto_failover(false, "chaos"); },
+      [this] { world_.keeper.set_auto_failover(true, "chaos"); });
+}
+
+void Chaos::nameserver_comes() {
+  for_a_while(
+      kWhile, [&] { world_.keeper.set_nameservers({"ns:1"}); },
+      [this] { world_.keeper.set_nameservers({}); });
+}
+
+void Chaos::somebody_writes() {
+  const auto* table = world_.keeper.table(any_partition());
+  world_.keeper.write_table(*table, "somebody");
+}
+
+// Not the first table: something must be left to fail over.
+void Chaos::somebody_drops() {
+  const auto* table = world_.keeper.table(any_partition());
+  if (table->name == "flow") return;
+  world_.say("drop " + table->name);
+  world_.keeper.drop_table(std::string{table->znode});
+}
+
+void Chaos::unreadable() {
+  const std::string znode = world_.keeper.table(any_partition())->znode;
+  for_a_while(
+      kWhile, [&] { world_.keeper.poison(znode, "does not parse"); },
+      [this, znode] { world_.keeper.poison(znode, std::nullopt); });
+}
+
+// A right, or something else; on its znode or on what is kept of its replicas; seen or not.
+void Chaos::refuse_table() {
+  const std::string znode = world_.keeper.table(any_partition())->znode;
+  const bool is_right = world_.dice.chance(0.6);
+  core::Refused how{znode, core::RefusalReason::kNoAuth, "no auth", world_.dice.chance(0.3)};
+  if (!is_right) {
+    how.reason = core::RefusalReason::kOther;
+    how.why = "quota exceeded";
+  }
+  const bool is_seen = is_right && !how.is_kept && world_.dice.chance(0.5);
+  for_a_while(
+      kWhile,
+      [&] {
+        world_.say("refuse " + znode + ": " + how.why);
+        world_.keeper.refuse(znode, how, is_seen ? "world:anyone:r" : "");
+      },
+      [this, znode] {
+        world_.say("take " + znode);
+        world_.keeper.refuse(znode, std::nullopt);
+      });
+}
+
+// As if the servers were started with another jute.maxbuffer, about as long as one of the tables.
+void Chaos::take_shorter_requests() {
+  constexpr std::size_t kLeast = 70'000;
+  const std::size_t bytes = world_.keeper.table(any_partition())->bytes;
+  for_a_while(
+      kWhile,
+      [&] {
+        const std::size_t longest = std::max(kLeast, bytes - 1'000 + world_.dice.below(2'000));
+        world_.say("requests of at most " + std::to_string(longest) + " bytes");
+        world_.keeper.set_longest(longest);
+      },
+      [this] {
+        world_.say("requests as long as usual");
+        world_.keeper.set_longest(kUsualRequest);
+      });
+}
+
+void Chaos::reload() {
+  world_.policy.detection.crash = world_.dice.chance(0.7);
+  world_.policy.detection.silence = world_.dice.in({milliseconds{500}, seconds{4}});
+  core::Policy policy = world_.policy;
+  if (world_.tamper.policy) world_.tamper.policy(policy);
+  for (const auto& d : world_.daemons()) {
+    if (d->alive() && !d->paused()) d->tell(core::PolicyChanged{policy});
+  }
+}
+
+}  // namespace failoverd::simulation
