@@ -60,7 +60,7 @@ ClusterView::ClusterView(boost::asio::io_context& io, zookeeper::Session& sessio
   db_tables_ = list(paths_.at(Paths::kDbTables), [this](const auto&) { tables_listed(); });
 }
 
-ClusterView::~ClusterView() { *alive_ = false; }
+ClusterView::~ClusterView() = default;
 
 void ClusterView::connected(bool new_session) {
   for (List* list : {nodes_.get(), nameservers_.get(), tables_.get(), db_tables_.get()}) {
@@ -75,8 +75,8 @@ void ClusterView::connected(bool new_session) {
 
 void ClusterView::read_later(std::function<void()> what) {
   auto timer = std::make_shared<boost::asio::steady_timer>(io_, kReadAgainAfter);
-  timer->async_wait(
-      guarded([timer, what = std::move(what)](const boost::system::error_code&) { what(); }));
+  timer->async_wait(lifetime_.guard(
+      [timer, what = std::move(what)](const boost::system::error_code&) { what(); }));
 }
 
 // --- Lists ---------------------------------------------------------------------------------------
@@ -89,22 +89,22 @@ void ClusterView::read_list(List& list) {
   list.reading = true;
   list.again = false;
   list.watched = true;
-  const auto fired = guarded([this, &list] {
+  const auto fired = lifetime_.guard([this, &list] {
     list.watched = false;
     read_list(list);
   });
   session_.children(
       list.path,
-      guarded([this, &list, fired](Code code, std::vector<std::string> names, const Stat&) {
+      lifetime_.guard([this, &list, fired](Code code, std::vector<std::string> names, const Stat&) {
         list.reading = false;
         if (code == Code::kNoNode) {
           // getChildren leaves no watch on what is not there.
-          session_.exists(list.path, guarded([this, &list](Code c, const Stat&) {
-                            if (c == Code::kNoNode)
-                              return;  // kOk: made meanwhile, and nobody watches its children.
-                            list.watched = false;
-                            read_later([this, &list] { read_list(list); });
-                          }),
+          session_.exists(list.path, lifetime_.guard([this, &list](Code c, const Stat&) {
+            if (c == Code::kNoNode)
+              return;  // kOk: made meanwhile, and nobody watches its children.
+            list.watched = false;
+            read_later([this, &list] { read_list(list); });
+          }),
                           fired);
           names.clear();
         } else if (code != Code::kOk) {
@@ -143,18 +143,19 @@ void ClusterView::tablets_listed(const std::vector<std::string>& names) {
       continue;
     }
     ++tablets_open_;
-    session_.get(paths_.nodes() + "/" + name,
-                 guarded([this, round, name](Code code, const std::string& value, const Stat& s) {
-                   if (round != tablet_round_) return;
-                   if (code == Code::kOk) {
-                     tablet_read(name, value, s);
-                   } else if (code != Code::kNoNode) {
-                     ++tablet_round_;  // Half a list is worse than an old one.
-                     read_later([this] { read_list(*nodes_); });
-                     return;
-                   }
-                   tablets_read(round);
-                 }));
+    session_.get(
+        paths_.nodes() + "/" + name,
+        lifetime_.guard([this, round, name](Code code, const std::string& value, const Stat& s) {
+          if (round != tablet_round_) return;
+          if (code == Code::kOk) {
+            tablet_read(name, value, s);
+          } else if (code != Code::kNoNode) {
+            ++tablet_round_;  // Half a list is worse than an old one.
+            read_later([this] { read_list(*nodes_); });
+            return;
+          }
+          tablets_read(round);
+        }));
   }
   tablets_read(round);
 }
@@ -195,21 +196,21 @@ void ClusterView::nameservers_listed(const std::vector<std::string>& names) {
   nameservers_open_ = 1;
   for (const std::string& name : names) {
     ++nameservers_open_;
-    session_.get(paths_.nameservers() + "/" + name,
-                 guarded([this, round, name](Code code, const std::string& value, const Stat&) {
-                   if (round != nameserver_round_) return;
-                   if (code == Code::kOk) {
-                     const std::string sequence = name.starts_with(kLockRequest)
-                                                      ? name.substr(sizeof kLockRequest - 1)
-                                                      : name;
-                     nameservers_found_[sequence] = value.empty() ? name : value;
-                   } else if (code != Code::kNoNode) {
-                     ++nameserver_round_;
-                     read_later([this] { read_list(*nameservers_); });
-                     return;
-                   }
-                   nameservers_read(round);
-                 }));
+    session_.get(
+        paths_.nameservers() + "/" + name,
+        lifetime_.guard([this, round, name](Code code, const std::string& value, const Stat&) {
+          if (round != nameserver_round_) return;
+          if (code == Code::kOk) {
+            const std::string sequence =
+                name.starts_with(kLockRequest) ? name.substr(sizeof kLockRequest - 1) : name;
+            nameservers_found_[sequence] = value.empty() ? name : value;
+          } else if (code != Code::kNoNode) {
+            ++nameserver_round_;
+            read_later([this] { read_list(*nameservers_); });
+            return;
+          }
+          nameservers_read(round);
+        }));
   }
   nameservers_read(round);
 }
@@ -256,20 +257,21 @@ void ClusterView::read_table(const std::string& znode) {
       [reading](Code code, std::string value, const Stat& stat) {
         *reading = {code, std::move(value), stat, {}};
       },
-      guarded([this, znode] {
+      lifetime_.guard([this, znode] {
         const auto found = entries_.find(znode);
         if (found == entries_.end()) return;
         found->second.watched = false;
         read_table(znode);
       }));
   // Answered in this order.
-  session_.acl(paths_.at(znode),
-               guarded([this, znode, reading](Code code, const std::vector<zookeeper::Acl>& acl) {
-                 if (code == Code::kOk) {
-                   reading->acl = let_in_nobody_like_us(acl, session_.authenticates());
-                 }
-                 table_read(znode, std::move(*reading));
-               }));
+  session_.acl(
+      paths_.at(znode),
+      lifetime_.guard([this, znode, reading](Code code, const std::vector<zookeeper::Acl>& acl) {
+        if (code == Code::kOk) {
+          reading->acl = let_in_nobody_like_us(acl, session_.authenticates());
+        }
+        table_read(znode, std::move(*reading));
+      }));
 }
 
 void ClusterView::table_not_read(const std::string& znode, Code code) {
@@ -325,9 +327,9 @@ void ClusterView::tell_if_all_is_read() {
 }
 
 void ClusterView::read_again(const std::string& znode) {
-  session_.sync(paths_.at(znode), guarded([this, znode](Code) {
-                  if (entries_.contains(znode)) read_table(znode);
-                }));
+  session_.sync(paths_.at(znode), lifetime_.guard([this, znode](Code) {
+    if (entries_.contains(znode)) read_table(znode);
+  }));
 }
 
 void ClusterView::written(const std::string& znode, std::string value, std::int32_t version) {

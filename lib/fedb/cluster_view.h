@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/base/lifetime.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/paths.h"
 #include "lib/fedb/table_info.h"
@@ -87,14 +88,6 @@ class ClusterView {
   void table_not_read(const std::string& znode, zookeeper::Code);
   void tell_if_all_is_read();
 
-  // Wraps a callback so that it does nothing once we are gone.
-  template <class F>
-  auto guarded(F f) {
-    return [alive = alive_, f = std::move(f)](auto&&... args) {
-      if (*alive) f(std::forward<decltype(args)>(args)...);
-    };
-  }
-
   boost::asio::io_context& io_;
   zookeeper::Session& session_;
   const Paths paths_;
@@ -118,8 +111,7 @@ class ClusterView {
   bool tablets_told_ = false;
   bool nameservers_told_ = false;
   bool all_told_ = false;
-
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Lifetime lifetime_;
 };
 
 }  // namespace failoverd::fedb

@@ -38,7 +38,7 @@ Leadership::Leadership(boost::asio::io_context& io, zookeeper::Session& session,
   lock_.on_lost = [this] { lose("the lock's znode is gone"); };
 }
 
-Leadership::~Leadership() { *alive_ = false; }
+Leadership::~Leadership() = default;
 
 void Leadership::session_changed(zookeeper::SessionState state, bool new_session) {
   if (state == zookeeper::SessionState::kExpired) lose("the ZooKeeper session expired");
@@ -50,7 +50,7 @@ void Leadership::begin() { make_ready(++tenure_, 0); }
 
 void Leadership::again(std::uint64_t tenure) {
   auto timer = std::make_shared<boost::asio::steady_timer>(io_, kTryAgain);
-  timer->async_wait(guarded([this, tenure, timer](const boost::system::error_code&) {
+  timer->async_wait(lifetime_.guard([this, tenure, timer](const boost::system::error_code&) {
     if (tenure == tenure_ && lock_.held() && !gained_) make_ready(tenure, 0);
   }));
 }
@@ -58,17 +58,17 @@ void Leadership::again(std::uint64_t tenure) {
 void Leadership::make_ready(std::uint64_t tenure, std::size_t done) {
   const std::array paths{paths_.elections(), paths_.ops(), paths_.replicas(), paths_.epoch()};
   if (done == paths.size()) return look_at_records(tenure);
-  session_.ensure_path(paths[done], guarded([this, tenure, done](Code code) {
-                         if (tenure != tenure_) return;
-                         if (code != Code::kOk) return again(tenure);
-                         make_ready(tenure, done + 1);
-                       }));
+  session_.ensure_path(paths[done], lifetime_.guard([this, tenure, done](Code code) {
+    if (tenure != tenure_) return;
+    if (code != Code::kOk) return again(tenure);
+    make_ready(tenure, done + 1);
+  }));
 }
 
 // The records' names tell of epochs that have been, whatever has happened to the znode.
 void Leadership::look_at_records(std::uint64_t tenure) {
   session_.children(paths_.elections(),
-                    guarded([this, tenure](Code code, const auto& names, const Stat&) {
+                    lifetime_.guard([this, tenure](Code code, const auto& names, const Stat&) {
                       if (tenure != tenure_) return;
                       if (code != Code::kOk) return again(tenure);
                       for (const std::string& name : names) {
@@ -79,23 +79,23 @@ void Leadership::look_at_records(std::uint64_t tenure) {
 }
 
 void Leadership::raise_epoch(std::uint64_t tenure) {
-  session_.get(paths_.epoch(),
-               guarded([this, tenure](Code code, const std::string& value, const Stat& stat) {
-                 if (tenure != tenure_) return;
-                 if (code != Code::kOk) return again(tenure);
-                 NextEpoch next = next_epoch(value, highest_epoch_);
-                 const bool is_news = std::exchange(epoch_complaint_, next.wrong) != next.wrong;
-                 if (is_news && !next.wrong.empty()) {
-                   on_warning(paths_.epoch() + ": " + next.wrong);
-                 }
-                 if (!next.epoch) return again(tenure);
-                 write_epoch(tenure, *next.epoch, stat.version);
-               }));
+  session_.get(paths_.epoch(), lifetime_.guard([this, tenure](Code code, const std::string& value,
+                                                              const Stat& stat) {
+    if (tenure != tenure_) return;
+    if (code != Code::kOk) return again(tenure);
+    NextEpoch next = next_epoch(value, highest_epoch_);
+    const bool is_news = std::exchange(epoch_complaint_, next.wrong) != next.wrong;
+    if (is_news && !next.wrong.empty()) {
+      on_warning(paths_.epoch() + ": " + next.wrong);
+    }
+    if (!next.epoch) return again(tenure);
+    write_epoch(tenure, *next.epoch, stat.version);
+  }));
 }
 
 void Leadership::write_epoch(std::uint64_t tenure, std::int64_t epoch, std::int32_t version) {
   session_.set(paths_.epoch(), std::to_string(epoch), version,
-               guarded([this, tenure, epoch](Code code, const Stat& stat) {
+               lifetime_.guard([this, tenure, epoch](Code code, const Stat& stat) {
                  if (tenure != tenure_) return;
                  if (code != Code::kOk) return again(tenure);
                  epoch_ = highest_epoch_ = epoch;
@@ -116,8 +116,8 @@ void Leadership::read_records(std::uint64_t tenure) {
 
 void Leadership::read_below(std::uint64_t tenure, const std::string& parent, Take take) {
   session_.children(
-      parent, guarded([this, tenure, parent, take](Code code, const std::vector<std::string>& names,
-                                                   const Stat&) {
+      parent, lifetime_.guard([this, tenure, parent, take](
+                                  Code code, const std::vector<std::string>& names, const Stat&) {
         if (tenure != tenure_) return;
         if (code != Code::kOk) return again(++tenure_);
         reads_open_ += names.size();
@@ -130,19 +130,19 @@ void Leadership::read_one(std::uint64_t tenure, const std::string& parent, const
                           Take take) {
   std::string path = parent;
   path.append("/").append(name);
-  session_.get(path, guarded([this, tenure, path, name, take](Code code, const std::string& value,
-                                                              const Stat&) {
-                 if (tenure != tenure_) return;
-                 if (code != Code::kOk && code != Code::kNoNode) return again(++tenure_);
-                 bool newer = false;
-                 std::string wrong = code == Code::kOk ? (this->*take)(name, value, &newer) : "";
-                 if (newer) left_by_newer_[path] = value;
-                 if (!wrong.empty()) {
-                   wrong.insert(0, ": ").insert(0, path).append("; left alone");
-                   on_warning(wrong);
-                 }
-                 if (--reads_open_ == 0) all_read(tenure);
-               }));
+  session_.get(path, lifetime_.guard([this, tenure, path, name, take](
+                                         Code code, const std::string& value, const Stat&) {
+    if (tenure != tenure_) return;
+    if (code != Code::kOk && code != Code::kNoNode) return again(++tenure_);
+    bool newer = false;
+    std::string wrong = code == Code::kOk ? (this->*take)(name, value, &newer) : "";
+    if (newer) left_by_newer_[path] = value;
+    if (!wrong.empty()) {
+      wrong.insert(0, ": ").insert(0, path).append("; left alone");
+      on_warning(wrong);
+    }
+    if (--reads_open_ == 0) all_read(tenure);
+  }));
 }
 
 std::string Leadership::election_read(const std::string& name, const std::string& value,
@@ -224,12 +224,12 @@ Op Leadership::epoch_check() const { return Op::check(paths_.epoch(), epoch_vers
 void Leadership::keep_contact() {
   if (!gained_) return;
   const Instant sent = boot_now();
-  session_.sync(paths_.epoch(), guarded([this, sent, tenure = tenure_](Code code) {
-                  if (tenure == tenure_ && code == Code::kOk) look_at_epoch(sent);
-                }));
+  session_.sync(paths_.epoch(), lifetime_.guard([this, sent, tenure = tenure_](Code code) {
+    if (tenure == tenure_ && code == Code::kOk) look_at_epoch(sent);
+  }));
   const Duration session = session_.negotiated_timeout();
   contact_timer_.expires_after(std::max<Duration>(session / 6, std::chrono::milliseconds{20}));
-  contact_timer_.async_wait(guarded([this](const boost::system::error_code& e) {
+  contact_timer_.async_wait(lifetime_.guard([this](const boost::system::error_code& e) {
     if (!e) keep_contact();
   }));
 }
@@ -237,8 +237,9 @@ void Leadership::keep_contact() {
 // Our own read, counted from when it was sent: 2/3 of the negotiated session timeout (SAFETY 14).
 void Leadership::look_at_epoch(Instant sent) {
   const Duration session = session_.negotiated_timeout();
-  session_.get(paths_.epoch(), guarded([this, sent, session, tenure = tenure_](
-                                           Code code, const std::string&, const Stat& stat) {
+  session_.get(paths_.epoch(),
+               lifetime_.guard([this, sent, session, tenure = tenure_](
+                                   Code code, const std::string&, const Stat& stat) {
                  if (tenure != tenure_) return;
                  if (code == Code::kNoNode) return epoch_is_not_ours();
                  if (code != Code::kOk) return;

@@ -7,10 +7,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "lib/base/lifetime.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/paths.h"
 #include "lib/zookeeper/lock.h"
@@ -74,13 +74,6 @@ class Leadership {
   void keep_contact();
   void look_at_epoch(Instant sent);
 
-  template <class F>
-  auto guarded(F f) {
-    return [alive = alive_, f = std::move(f)](auto&&... args) {
-      if (*alive) f(std::forward<decltype(args)>(args)...);
-    };
-  }
-
   boost::asio::io_context& io_;
   zookeeper::Session& session_;
   const Paths paths_;
@@ -98,8 +91,7 @@ class Leadership {
   std::size_t reads_open_ = 0;
   core::LockGained left_;  // What has been read so far of what predecessors left.
   std::map<std::string, std::string> left_by_newer_;  // By path.
-
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Lifetime lifetime_;
 };
 
 }  // namespace failoverd::fedb

@@ -43,12 +43,12 @@ Switch::Switch(boost::asio::io_context& io, zookeeper::Session& session, Paths p
       daemon_(std::move(daemon)),
       tell_(std::move(tell)) {}
 
-Switch::~Switch() { *alive_ = false; }
+Switch::~Switch() = default;
 
 void Switch::later(std::function<void()> what) {
   auto timer = std::make_shared<boost::asio::steady_timer>(io_, kTryAgain);
-  timer->async_wait(
-      guarded([timer, what = std::move(what)](const boost::system::error_code&) { what(); }));
+  timer->async_wait(lifetime_.guard(
+      [timer, what = std::move(what)](const boost::system::error_code&) { what(); }));
 }
 
 void Switch::connected(bool new_session) {
@@ -59,26 +59,27 @@ void Switch::connected(bool new_session) {
 
 void Switch::read() {
   watched_ = true;
-  const auto fired = guarded([this] {
+  const auto fired = lifetime_.guard([this] {
     watched_ = false;
     read();
   });
-  session_.get(paths_.auto_failover(),
-               guarded([this, fired](Code code, const std::string& value, const Stat& stat) {
-                 if (code == Code::kOk) written_ms_ = stat.mtime_ms;
-                 if (code == Code::kNoNode) {
-                   session_.exists(paths_.auto_failover(), guarded([this](Code c, const Stat&) {
-                                     if (c == Code::kNoNode) return;
-                                     watched_ = false;  // Made meanwhile, or not answered.
-                                     later([this] {
-                                       if (!watched_) read();
-                                     });
-                                   }),
-                                   fired);
-                 }
-                 value_read(code, value);
-               }),
-               fired);
+  session_.get(
+      paths_.auto_failover(),
+      lifetime_.guard([this, fired](Code code, const std::string& value, const Stat& stat) {
+        if (code == Code::kOk) written_ms_ = stat.mtime_ms;
+        if (code == Code::kNoNode) {
+          session_.exists(paths_.auto_failover(), lifetime_.guard([this](Code c, const Stat&) {
+            if (c == Code::kNoNode) return;
+            watched_ = false;  // Made meanwhile, or not answered.
+            later([this] {
+              if (!watched_) read();
+            });
+          }),
+                          fired);
+        }
+        value_read(code, value);
+      }),
+      fired);
 }
 
 void Switch::value_read(Code code, const std::string& value) {
@@ -126,36 +127,37 @@ void Switch::compare_with_remembered() {
     return;  // A standby waits: the first active daemon writes it.
   }
   if (!std::exchange(compare_, false)) return;
-  session_.get(paths_.daemons() + "/" + daemon_,
-               guarded([this, file = file_](Code code, const std::string& said, const Stat&) {
-                 if (code != Code::kOk && code != Code::kNoNode) {
-                   compare_ = true;
-                   later([this] {
-                     if (connected_) compare_with_remembered();
-                   });
-                   return;
-                 }
-                 const auto before = parse(said);
-                 const bool never_read = !before && first_line(said) != kNone;
-                 if (never_read) return remember(file ? word(*file) : kNone);
-                 if (!file || before == file) return;
-                 set(*file, "the file of " + daemon_, [this, file](bool ok, const std::string&) {
-                   if (ok) return remember(word(*file));
-                   compare_ = true;
-                   later([this] { compare_with_remembered(); });
-                 });
-               }));
+  session_.get(
+      paths_.daemons() + "/" + daemon_,
+      lifetime_.guard([this, file = file_](Code code, const std::string& said, const Stat&) {
+        if (code != Code::kOk && code != Code::kNoNode) {
+          compare_ = true;
+          later([this] {
+            if (connected_) compare_with_remembered();
+          });
+          return;
+        }
+        const auto before = parse(said);
+        const bool never_read = !before && first_line(said) != kNone;
+        if (never_read) return remember(file ? word(*file) : kNone);
+        if (!file || before == file) return;
+        set(*file, "the file of " + daemon_, [this, file](bool ok, const std::string&) {
+          if (ok) return remember(word(*file));
+          compare_ = true;
+          later([this] { compare_with_remembered(); });
+        });
+      }));
 }
 
 void Switch::remember(const std::string& word) {
   const std::string path = paths_.daemons() + "/" + daemon_;
   const auto again = [this, word] { later([this, word] { remember(word); }); };
-  session_.ensure_path(path, guarded([this, path, word, again](Code code) {
-                         if (code != Code::kOk) return again();
-                         session_.set(path, word, -1, guarded([again](Code c, const Stat&) {
-                                        if (c != Code::kOk) again();
-                                      }));
-                       }));
+  session_.ensure_path(path, lifetime_.guard([this, path, word, again](Code code) {
+    if (code != Code::kOk) return again();
+    session_.set(path, word, -1, lifetime_.guard([again](Code c, const Stat&) {
+      if (c != Code::kOk) again();
+    }));
+  }));
 }
 
 void Switch::create(bool otherwise) {
@@ -163,14 +165,14 @@ void Switch::create(bool otherwise) {
                                       : std::string{word(file_.value_or(otherwise))} +
                                             "\nby the file of " + daemon_ + "\n";
   const auto again = [this] { later([this] { compare_with_remembered(); }); };
-  session_.ensure_path(paths_.own(), guarded([this, value, again](Code code) {
-                         if (code != Code::kOk) return again();
-                         session_.create(paths_.auto_failover(), value, false, false,
-                                         guarded([again](Code c, const std::string&) {
-                                           // Its watch tells what is there now, whoever was first.
-                                           if (c != Code::kOk && c != Code::kNodeExists) again();
-                                         }));
-                       }));
+  session_.ensure_path(paths_.own(), lifetime_.guard([this, value, again](Code code) {
+    if (code != Code::kOk) return again();
+    session_.create(paths_.auto_failover(), value, false, false,
+                    lifetime_.guard([again](Code c, const std::string&) {
+                      // Its watch tells what is there now, whoever was first.
+                      if (c != Code::kOk && c != Code::kNodeExists) again();
+                    }));
+  }));
 }
 
 struct Switch::Setting {
@@ -187,7 +189,7 @@ void Switch::set(bool value, const std::string& by,
   auto setting = std::make_shared<Setting>(
       Setting{value, by, std::move(done), std::chrono::steady_clock::now() + kReadBackFor});
   session_.set(paths_.auto_failover(), setting->text(), -1,
-               guarded([this, setting](Code code, const Stat&) {
+               lifetime_.guard([this, setting](Code code, const Stat&) {
                  if (code == Code::kUnknown) return read_back(setting);
                  // Told here, so that who asks after the answer hears it.
                  if (code == Code::kOk) value_read(code, setting->text());
@@ -197,7 +199,7 @@ void Switch::set(bool value, const std::string& by,
 
 void Switch::read_back(std::shared_ptr<Setting> setting) {
   session_.get(paths_.auto_failover(),
-               guarded([this, setting](Code code, const std::string& value, const Stat&) {
+               lifetime_.guard([this, setting](Code code, const std::string& value, const Stat&) {
                  if (code == Code::kOk) {
                    value_read(code, value);
                    return setting->done(value == setting->text(),

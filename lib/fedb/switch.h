@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "lib/base/lifetime.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/paths.h"
 #include "lib/zookeeper/session.h"
@@ -57,13 +58,6 @@ class Switch {
   void read_back(std::shared_ptr<Setting> setting);
   void later(std::function<void()> what);
 
-  template <class F>
-  auto guarded(F f) {
-    return [alive = alive_, f = std::move(f)](auto&&... args) {
-      if (*alive) f(std::forward<decltype(args)>(args)...);
-    };
-  }
-
   boost::asio::io_context& io_;
   zookeeper::Session& session_;
   const Paths paths_;
@@ -79,7 +73,7 @@ class Switch {
   std::optional<bool> otherwise_;  // Active: what to write where no znode is and nobody says.
   std::string by_;
   std::int64_t written_ms_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Lifetime lifetime_;
 };
 
 }  // namespace failoverd::fedb

@@ -31,7 +31,7 @@ core::TabletAnswered told(const core::CallTablet& command, const rpc::Answer& an
 Tablets::Tablets(boost::asio::io_context& io, Numbering numbering, Tell tell)
     : io_(io), numbering_(numbering), tell_(std::move(tell)) {}
 
-Tablets::~Tablets() { *alive_ = false; }
+Tablets::~Tablets() = default;
 
 Tablets::Line& Tablets::line(const core::Endpoint& endpoint) {
   Line& line = lines_[endpoint];
@@ -70,25 +70,24 @@ void Tablets::send(const core::CallTablet& command) {
   line(command.tablet)
       .channel->call(
           kService, wire.method, std::move(wire.request), command.deadline,
-          [this, alive = alive_, command](const rpc::Answer& answer) {
-            if (!*alive) return;
+          lifetime_.guard([this, command](const rpc::Answer& answer) {
             Line& used = line(command.tablet);
             if (answer.outcome == rpc::Outcome::kTimeout && command.deadline >= kLongEnough) {
               used.timed_out = true;
             }
             if (answer.outcome == rpc::Outcome::kAnswered) used.timed_out = false;
             tell_(told(command, answer));
-          });
+          }));
 }
 
 void Tablets::refuse(const core::CallTablet& command, core::Transport how, std::string why) {
   core::Answer answer;
   answer.transport = how;
   answer.text = std::move(why);
-  boost::asio::post(io_, [this, alive = alive_, id = command.id, tablet = command.tablet,
-                          answer = std::move(answer)] {
-    if (*alive) tell_(core::TabletAnswered{id, tablet, answer});
-  });
+  boost::asio::post(io_, lifetime_.guard([this, id = command.id, tablet = command.tablet,
+                                          answer = std::move(answer)] {
+    tell_(core::TabletAnswered{id, tablet, answer});
+  }));
 }
 
 void Tablets::call_fresh(const core::CallTablet& command) {
@@ -98,10 +97,8 @@ void Tablets::call_fresh(const core::CallTablet& command) {
   fresh = std::make_unique<rpc::Channel>(io_, command.tablet, options);
   WireCall wire = to_wire(command.call, numbering_);
   fresh->call(kService, wire.method, std::move(wire.request), command.deadline,
-              [this, alive = alive_, command](const rpc::Answer& answer) {
-                if (!*alive) return;
-                fresh_answered(command, answer);
-              });
+              lifetime_.guard(
+                  [this, command](const rpc::Answer& answer) { fresh_answered(command, answer); }));
 }
 
 void Tablets::fresh_answered(const core::CallTablet& command, const rpc::Answer& answer) {
@@ -117,9 +114,7 @@ void Tablets::fresh_answered(const core::CallTablet& command, const rpc::Answer&
   }
   tell_(told(command, answer));
   // Not from inside its own callback.
-  boost::asio::post(io_, [this, alive = alive_, id = command.id] {
-    if (*alive) fresh_.erase(id);
-  });
+  boost::asio::post(io_, lifetime_.guard([this, id = command.id] { fresh_.erase(id); }));
 }
 
 void Tablets::drop_all() {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/base/lifetime.h"
 #include "lib/core/api/command.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/table_info.h"
@@ -54,7 +55,7 @@ class Tablets {
   Tell tell_;
   std::map<core::Endpoint, Line> lines_;
   std::map<core::RequestId, std::unique_ptr<rpc::Channel>> fresh_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Lifetime lifetime_;
 };
 
 }  // namespace failoverd::fedb

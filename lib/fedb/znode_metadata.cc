@@ -77,19 +77,20 @@ ZnodeMetadata::ZnodeMetadata(boost::asio::io_context& io, zookeeper::Session& se
       tell_(std::move(tell)),
       trial_(io, servers) {}
 
-ZnodeMetadata::~ZnodeMetadata() { *alive_ = false; }
+ZnodeMetadata::~ZnodeMetadata() = default;
 
 void ZnodeMetadata::failed_later(std::function<void()> tell) {
   auto timer = std::make_shared<boost::asio::steady_timer>(io_, kTellFailureAfter);
-  timer->async_wait(
-      guarded([timer, tell = std::move(tell)](const boost::system::error_code&) { tell(); }));
+  timer->async_wait(lifetime_.guard(
+      [timer, tell = std::move(tell)](const boost::system::error_code&) { tell(); }));
 }
 
 // Every multi begins with the epoch check: result 0 is the check's.
 void ZnodeMetadata::multi(std::vector<Op> ops, zookeeper::Session::MultiDone done) {
   ops.insert(ops.begin(), leadership_.epoch_check());
-  session_.multi(std::move(ops), guarded([this, done = std::move(done)](
-                                             Code code, const std::vector<OpResult>& results) {
+  session_.multi(std::move(ops),
+                 lifetime_.guard([this, done = std::move(done)](
+                                     Code code, const std::vector<OpResult>& results) {
                    if (!results.empty() && results[0].code == Code::kBadVersion) {
                      leadership_.epoch_is_not_ours();
                    }
@@ -127,10 +128,10 @@ void ZnodeMetadata::publish(const core::Publish& command) {
   }
   for (const auto& k : sent.kept) sent.ops.push_back(kept_op(k.tid, k.all));
   if (!leadership_.may_change() || !refused.conflicts.empty() || is_too_long(sent, refused)) {
-    boost::asio::post(io_, guarded([this, refused] {
-                        tell_(refused);
-                        for (const std::string& znode : refused.conflicts) view_.read_again(znode);
-                      }));
+    boost::asio::post(io_, lifetime_.guard([this, refused] {
+      tell_(refused);
+      for (const std::string& znode : refused.conflicts) view_.read_again(znode);
+    }));
     return;
   }
   if (!sent.written.empty()) bump(sent.ops);
@@ -276,9 +277,9 @@ void ZnodeMetadata::not_published(const Publishing& sent, const std::vector<OpRe
 void ZnodeMetadata::try_table(const core::TryTable& command) {
   const TableValue* known = view_.table(command.znode);
   if (!leadership_.gained() || !known || known->version != command.version) {
-    boost::asio::post(io_, guarded([this, command] {
-                        table_tried(command, 0, {PublishTrial::Outcome::kUnknown, {}, {}});
-                      }));
+    boost::asio::post(io_, lifetime_.guard([this, command] {
+      table_tried(command, 0, {PublishTrial::Outcome::kUnknown, {}, {}});
+    }));
     return;
   }
   const auto kept = kept_.find(command.tid);
@@ -286,7 +287,8 @@ void ZnodeMetadata::try_table(const core::TryTable& command) {
                          Op::set(paths_.at(command.znode), known->value, command.version),
                          kept_op(command.tid, kept == kept_.end() ? KeptTable{} : kept->second)};
   const std::size_t bytes = PublishTrial::fill_up(ops, 1, command.bytes);
-  trial_.run(std::move(ops), guarded([this, command, bytes](const PublishTrial::Result& result) {
+  trial_.run(std::move(ops),
+             lifetime_.guard([this, command, bytes](const PublishTrial::Result& result) {
                table_tried(command, bytes, result);
              }));
 }
@@ -329,7 +331,8 @@ void ZnodeMetadata::reserve_terms(const core::ReserveTerms& command) {
 // Reads it, makes it where it is not there, and follows what others write.
 void ZnodeMetadata::watch_notify() {
   notify_watched_ = true;
-  session_.get(paths_.notify(), guarded([this](Code code, const std::string& value, const Stat&) {
+  session_.get(paths_.notify(),
+               lifetime_.guard([this](Code code, const std::string& value, const Stat&) {
                  if (code == Code::kOk) {
                    notify_ = std::max(notify_, number_in(value).value_or(0));
                    return;
@@ -337,17 +340,17 @@ void ZnodeMetadata::watch_notify() {
                  notify_watched_ = false;
                  if (code == Code::kNoNode) make_notify();
                }),
-               guarded([this] { watch_notify(); }));
+               lifetime_.guard([this] { watch_notify(); }));
 }
 
 void ZnodeMetadata::make_notify() {
-  session_.ensure_path(paths_.at("table"), guarded([this](Code code) {
-                         if (code != Code::kOk) return;
-                         session_.create(paths_.notify(), std::to_string(notify_), false, false,
-                                         guarded([this](Code, const std::string&) {
-                                           if (!notify_watched_) watch_notify();
-                                         }));
-                       }));
+  session_.ensure_path(paths_.at("table"), lifetime_.guard([this](Code code) {
+    if (code != Code::kOk) return;
+    session_.create(paths_.notify(), std::to_string(notify_), false, false,
+                    lifetime_.guard([this](Code, const std::string&) {
+                      if (!notify_watched_) watch_notify();
+                    }));
+  }));
 }
 
 void ZnodeMetadata::reserve_op_ids(const core::ReserveOpIds& command) {
@@ -358,14 +361,14 @@ void ZnodeMetadata::reserve_op_ids(const core::ReserveOpIds& command) {
 }
 
 void ZnodeMetadata::raise(Counter counter) {
-  session_.get(counter.path,
-               guarded([this, counter](Code code, const std::string& value, const Stat& stat) {
-                 if (code != Code::kOk && code != Code::kNoNode) {
-                   failed_later([counter] { counter.done(false, 0, 0); });
-                   return;
-                 }
-                 raised_from(counter, code == Code::kOk, value, stat.version);
-               }));
+  session_.get(counter.path, lifetime_.guard([this, counter](Code code, const std::string& value,
+                                                             const Stat& stat) {
+    if (code != Code::kOk && code != Code::kNoNode) {
+      failed_later([counter] { counter.done(false, 0, 0); });
+      return;
+    }
+    raised_from(counter, code == Code::kOk, value, stat.version);
+  }));
 }
 
 void ZnodeMetadata::raised_from(const Counter& counter, bool exists, const std::string& value,

@@ -7,11 +7,11 @@
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <map>
-#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "lib/base/lifetime.h"
 #include "lib/core/api/command.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/cluster_view.h"
@@ -81,13 +81,6 @@ class ZnodeMetadata {
                    std::int32_t version);
   void failed_later(std::function<void()> tell);
 
-  template <class F>
-  auto guarded(F f) {
-    return [alive = alive_, f = std::move(f)](auto&&... args) {
-      if (*alive) f(std::forward<decltype(args)>(args)...);
-    };
-  }
-
   boost::asio::io_context& io_;
   zookeeper::Session& session_;
   const Paths paths_;
@@ -104,7 +97,7 @@ class ZnodeMetadata {
   std::set<std::uint32_t> kept_znodes_;
   // Entries of ops that have a znode.
   std::set<std::string> op_znodes_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Lifetime lifetime_;
 };
 
 }  // namespace failoverd::fedb
