@@ -1,4 +1,4 @@
-// failoverd: reads its configuration, wires the rooms, runs until SIGTERM.
+// failoverd: reads its configuration, wires the parts, runs until SIGTERM.
 #include <sys/prctl.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
-// What the admin room shows: the brain's model in the words of views.h, and the commands that come
-// in over HTTP. Copies and counts; decides nothing. Owned by main().
+// What lib/admin shows: the brain's model in the words of status_types.h, and the commands that
+// come in over HTTP. Copies and counts; decides nothing. Owned by main().
 #pragma once
 
 #include <functional>

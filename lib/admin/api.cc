@@ -127,7 +127,8 @@ struct Api::Route {
 
   // What stands for NAME; nothing: the path is another one.
   std::optional<std::string_view> match(std::string_view asked) const {
-    if (!path.ends_with(kName)) return asked == path ? std::optional{kName} : std::nullopt;
+    if (!path.ends_with(kName))
+      return asked == path ? std::optional{std::string_view{}} : std::nullopt;
     const std::string_view fixed = path.substr(0, path.size() - kName.size());
     if (!asked.starts_with(fixed)) return std::nullopt;
     return asked.substr(fixed.size());
@@ -210,11 +211,9 @@ Action Api::route(const HttpRequest& request) const {
 Action Api::list(Target& target) const {
   const Route* route = find(target);
   if (!route) {
-    return error_response(404,
-                          target.path.starts_with(kApi)
-                              ? "no such route: /api/v1 has status, tablets, tables, ops, conf, "
-                                "fsm, events, events/stream and commands"
-                              : "no such route: there are /healthz, /readyz, /metrics and /api/v1");
+    std::string there;
+    for (const std::string& one : routes()) there += (there.empty() ? "" : ", ") + one;
+    return error_response(404, "no such route; there are " + there);
   }
   using Needs = Route::Needs;
   if (route->needs != Needs::kNothing) {

@@ -3,7 +3,7 @@
 // the Source it borrows.
 //
 //   GET  /healthz /readyz /metrics
-//   GET  /api/v1/status /api/v1/tablets /api/v1/conf
+//   GET  /api/v1/status /api/v1/tablets /api/v1/conf /api/v1/fsm
 //   GET  /api/v1/tables[?db=DB] /api/v1/tables/NAME[?db=DB]
 //   GET  /api/v1/ops[?name=NAME[&pid=PID]][&db=DB]
 //   GET  /api/v1/events[?since=ID][&limit=N]     N at most 10,000, 1,000 if absent

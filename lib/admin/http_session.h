@@ -1,6 +1,6 @@
 // One HTTP connection of the server: reads requests, sends answers, one after the other, or turns
 // into an event stream. It keeps itself alive while it works; HttpServer owns the list of them.
-// Internal to this room.
+// Internal to this library.
 #pragma once
 
 #include <boost/asio/generic/stream_protocol.hpp>

@@ -1,4 +1,4 @@
-// Reads the clocks. Only the hands, the tests' world and benchmarks include this.
+// Reads the clocks. lib/core never includes this; it is told the time (time.h).
 #pragma once
 
 #include "lib/base/time.h"

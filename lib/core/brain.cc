@@ -1,5 +1,8 @@
 #include "lib/core/brain.h"
 
+#include <algorithm>
+#include <array>
+#include <set>
 #include <utility>
 
 #include "lib/base/check.h"
@@ -83,9 +86,11 @@ struct Brain::Parts {
   void call_off(const std::string& why, bool all);
 
   void collect();
-  bool is_settled() const;
+  std::array<std::set<PartitionKey>*, 8> news();
+  bool is_settled();
+  void give_up_settling();
   void diagnose_again(PartitionKey);
-  static void mark_strays(Partition&);
+  static void mark_diverged(Partition&);
   void look_at_all_troubled() { dirty_.insert(troubled_.begin(), troubled_.end()); }
 
   std::set<PartitionKey> dirty_;     // To be diagnosed again.
@@ -148,7 +153,6 @@ void Brain::Parts::take(const Event& event) {
                  [&](const ClusterRead&) {
                    stand_back.cluster_was_read();
                    model.all_was_read();
-                   takeover.cluster_was_read();
                  },
                  [&](const LockGained& e) { lock_gained(e); },
                  [&](const LockLost& e) { lock_lost(e); },
@@ -193,7 +197,6 @@ void Brain::Parts::take_table(const TableRead& e) {
   if (!tables.read(e)) return;
   monitor.tables_changed();
   treatments.rows_changed();
-  takeover.table_was_read();
 }
 
 void Brain::Parts::take_journal(const JournalWritten& e) {
@@ -272,7 +275,6 @@ void Brain::Parts::lock_lost(const LockLost& e) {
   journal.stop();
   takeover.stop();
   copies.stop();
-  lost_rows.stop();
   monitor.stop();
   status_questions.stop();
   terms.void_all();
@@ -363,10 +365,14 @@ void Brain::Parts::settle() {
   const bool can = stand_back.may_change();
   if (can && !could_change_) look_at_all_troubled();
   could_change_ = can;
+  takeover.recall_elections();
   if (can) takeover.resume_ops();
   int round = 0;
   do {
-    CHECK(++round <= kMostRounds);
+    if (++round > kMostRounds) {
+      give_up_settling();
+      break;
+    }
     monitor.judge_all();
     for (TabletAnswered& e : std::exchange(desk.withheld, {})) tablet_answered(std::move(e));
     collect();
@@ -384,16 +390,24 @@ void Brain::Parts::settle() {
   reserving.look();
 }
 
-// What the parts found worth another look.
+// SAFETY 16: no partition's data may end every daemon in turn. What goes in circles goes on with
+// the next event; the simulation takes this for a fault.
+void Brain::Parts::give_up_settling() {
+  const std::string where = dirty_.empty() ? "no partition" : model.name_of(*dirty_.begin());
+  desk.note(Severity::kError, "settle",
+            "decisions about " + where + " went in circles for " + std::to_string(kMostRounds) +
+                " rounds; they go on with the next event",
+            {{"partition", where}});
+}
+
+// Where the parts say which partitions are worth another look.
+std::array<std::set<PartitionKey>*, 8> Brain::Parts::news() {
+  return {&tables.changed,   &takeover.changed, &monitor.changed, &publisher.changed,
+          &refusals.changed, &cleanup.changed,  &copies.changed,  &reconciliation.changed};
+}
+
 void Brain::Parts::collect() {
-  dirty_.merge(std::exchange(tables.changed, {}));
-  dirty_.merge(std::exchange(takeover.changed, {}));
-  dirty_.merge(std::exchange(monitor.changed, {}));
-  dirty_.merge(std::exchange(publisher.changed, {}));
-  dirty_.merge(std::exchange(refusals.changed, {}));
-  dirty_.merge(std::exchange(cleanup.changed, {}));
-  dirty_.merge(std::exchange(copies.changed, {}));
-  dirty_.merge(std::exchange(reconciliation.changed, {}));
+  for (std::set<PartitionKey>* changed : news()) dirty_.merge(std::exchange(*changed, {}));
   for (const PartitionKey at : std::exchange(elections.ended, {})) dirty_.insert(at);
   for (const PartitionKey at : std::exchange(elections.holds_changed, {})) dirty_.insert(at);
   for (const Operations::Ended& ended : std::exchange(operations.ended, {})) {
@@ -402,15 +416,16 @@ void Brain::Parts::collect() {
   }
 }
 
-bool Brain::Parts::is_settled() const {
-  return dirty_.empty() && monitor.changed.empty() && publisher.changed.empty() &&
-         refusals.changed.empty() && copies.changed.empty() && reconciliation.changed.empty() &&
+bool Brain::Parts::is_settled() {
+  const auto parts = news();
+  return dirty_.empty() &&
+         std::all_of(parts.begin(), parts.end(), [](const auto* p) { return p->empty(); }) &&
          elections.ended.empty() && elections.holds_changed.empty() && operations.ended.empty() &&
          desk.withheld.empty();
 }
 
 // SAFETY 2: one that is ahead of its leader goes its own way for ever.
-void Brain::Parts::mark_strays(Partition& p) {
+void Brain::Parts::mark_diverged(Partition& p) {
   const Replica* leader = p.leader();
   if (!leader) return;
   for (Replica& r : p.replicas) {
@@ -426,7 +441,7 @@ void Brain::Parts::diagnose_again(PartitionKey at) {
     troubled_.erase(at);
     return;
   }
-  if (stand_back.active()) mark_strays(*p);
+  if (stand_back.active()) mark_diverged(*p);
   const Diagnosis diagnosis = diagnose(model, *p);
   if (diagnosis != p->diagnosis) {
     if (diagnosis.condition != p->diagnosis.condition) {

@@ -1,25 +1,21 @@
 // The brain: decides everything, does nothing. It is told facts and answers with commands; it has
 // no clock, no I/O, no log and no thread, so that the same facts always give the same decisions.
 // It wires its parts and passes each fact on to the one that it concerns:
-//   TabletMonitor           what each tablet is worth: evidence, verdicts, its words;
-//   StatusQuestions: the
-//                   same asked anew when somebody wants to see it
-//   TableFacts      what was read of the tables; StandBack: whether anything may be changed now
-//   diagnose()      what is wrong with a partition; Treatments: which op helps, and when
-//   Elections       kChangeLeaderOP; Operations: the ops that are lists of tasks; CopyQueue: those
-//                   that wait for their turn
-//   Reconciliation  tablets that contradict the rows and that no op sees to
-//   Publisher       metadata changes that are ready, in as few multis as possible; Refusals: tables
-//                   that ZooKeeper does not take; LastOffsets, LostRows: changes without an op
+//   TabletMonitor     what each tablet is worth: evidence, verdicts, its reports;
+//                     StatusQuestions: the same asked anew when somebody wants to see it
+//   TableFacts        what was read of the tables; StandBack: whether anything may be changed now
+//   diagnose()        what is wrong with a partition; Treatments: which op helps, and when
+//   Elections         kChangeLeaderOP, kFullRestartOP; Operations: the ops that are lists of
+//                     tasks; CopyQueue: those that wait for their turn
+//   Reconciliation    tablets that contradict the rows and that no op sees to
+//   Publisher         metadata changes that are ready, in as few multis as possible; Refusals:
+//                     tables that ZooKeeper does not take; LastOffsets, LostRows: changes without
+//                     an op
 //   ElectionRecords, OpJournal  what a successor must know; Takeover: what predecessors left;
-//   Cleanup: what
-//                   ops left on tablets; Reserving: terms and op ids, ahead of need
+//                     Cleanup: what ops left on tablets; Reserving: terms and op ids ahead of need
 #pragma once
 
-#include <map>
 #include <memory>
-#include <optional>
-#include <set>
 #include <string>
 #include <vector>
 

@@ -1,7 +1,7 @@
 // One handle of ZooKeeper's single-threaded C client, driven by our loop: it is told when its
 // socket is ready and when its time has come, and nothing waits longer than that. A handle lives
 // for one session; who opened it closes it, from outside its events, and opens another. Internal to
-// this room.
+// this library.
 #pragma once
 
 #include <sys/types.h>

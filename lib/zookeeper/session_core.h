@@ -1,6 +1,6 @@
 // What a Session is inside: the states of one session after the other, the requests under way, the
-// watches, and the answers that wait for their turn on the loop. Internal to this room. Kept alive
-// by what it has posted, so that a Session can be destroyed from one of its own callbacks.
+// watches, and the answers that wait for their turn on the loop. Internal to this library. Kept
+// alive by what it has posted, so that a Session can be destroyed from one of its own callbacks.
 #pragma once
 
 #include <algorithm>

@@ -129,7 +129,10 @@ void Daemon::carry_out(const core::Command& command) {
                  },
                  [&](const core::ReadTable& c) { read(Keeper::kTable + c.znode); },
                  [](const core::ShowStatus&) {},
-                 [](const core::Note&) {},
+                 [&](const core::Note& note) {
+                   if (note.kind == "settle")
+                     world_.violate("one event's decisions end", note.text);
+                 },
                  [](const core::CountFailover&) {},
                  [](const core::CountOp&) {},
                  [](const core::CountLost&) {},

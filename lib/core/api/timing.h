@@ -28,8 +28,6 @@ inline constexpr Duration kPatience = std::chrono::seconds{1};
 inline constexpr Duration kWitnessDeadline = std::chrono::milliseconds{100};
 // A process that ends closes one socket after the other: its port may still accept a question.
 inline constexpr Duration kEndingTakes = std::chrono::milliseconds{2};
-// As a poll's: an answer that comes too late to be shown is still evidence.
-inline constexpr Duration kQuestionDeadline = std::chrono::seconds{3};
 // Whoever wants to see something waits no longer for a tablet that does not answer.
 inline constexpr Duration kShowAtMost = std::chrono::milliseconds{300};
 // Some polls; a follower lags milliseconds.
@@ -52,6 +50,8 @@ inline constexpr Duration kGrace = std::chrono::milliseconds{100};
 inline constexpr Duration kLongestGrace = std::chrono::seconds{1};
 // Those that serve say what they hold within moments: nobody is called lost before.
 inline constexpr Duration kReadingGrace = std::chrono::milliseconds{100};
+// Nobody has answered who may lead: looked at again at least so often.
+inline constexpr Duration kNobodyYetLookAgain = std::chrono::seconds{1};
 // A hold looks again at least so often.
 inline constexpr Duration kHoldLookAgain = std::chrono::seconds{1};
 // One that loads may be kept busy by it for so long.

@@ -1,6 +1,5 @@
 #include "lib/core/cluster/identity.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "lib/core/cluster/model.h"

@@ -18,6 +18,7 @@ enum class LoadStep : std::uint8_t {
   kTell,
 };
 
+// status: of the partition, null if the tablet does not hold it. told: when the tablet said that it
 // loads it; none: it never did, or that answer was lost.
 inline LoadStep next_load_step(const ReplicaStatus* status, std::optional<Instant> told,
                                Instant now) {

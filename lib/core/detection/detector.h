@@ -4,7 +4,6 @@
 #pragma once
 
 #include "lib/core/api/policy.h"
-#include "lib/core/api/timing.h"
 #include "lib/core/cluster/evidence.h"
 
 namespace failoverd::core {

@@ -8,6 +8,7 @@
 namespace failoverd::core {
 namespace {
 
+// A tablet is asked at most this many times as often as it is polled, whoever wants to see it.
 constexpr int kTimesPolling = 20;
 
 }  // namespace
@@ -66,7 +67,7 @@ void StatusQuestions::ask(TabletIndex i) {
   q = {true, false, last_serial_, desk_.now};
   monitor_.is_asked(i);
   desk_.call({Route::Owner::kStatus, i, kQuestion, i, {}}, model_.tablet(i).endpoint,
-             GetTableStatus{}, kQuestionDeadline);
+             GetTableStatus{}, kPollDeadline);
 }
 
 void StatusQuestions::answered(const Route& route, const Answer& answer) {

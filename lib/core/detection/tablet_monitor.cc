@@ -2,9 +2,7 @@
 
 #include <algorithm>
 
-#include "lib/base/check.h"
 #include "lib/core/api/timing.h"
-#include "lib/core/cluster/standing.h"
 #include "lib/core/detection/detector.h"
 
 namespace failoverd::core {

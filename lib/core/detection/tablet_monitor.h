@@ -90,7 +90,7 @@ class TabletMonitor {
   void choose_witnesses(TabletIndex);
   void ask_witnesses(TabletIndex);
   void witness_answered(TabletIndex, const Route&, const Answer&);
-  // Whose process answers: watch_identity.cc.
+  // Whose process answers: reports.cc.
   void identify(TabletIndex, const Route&, const Answer&);
   static bool came_over_our_connection(const Route&);
   void look_at_znode(TabletIndex, const Holdings&);

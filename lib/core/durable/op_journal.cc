@@ -8,6 +8,7 @@
 namespace failoverd::core {
 namespace {
 
+// Entries in one write: keeps it well below ZooKeeper's 1 MiB.
 constexpr std::size_t kMostInOne = 1'000;
 
 }  // namespace

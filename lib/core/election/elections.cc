@@ -1,11 +1,10 @@
-// Elections: the rounds of probing. Who wins: election_decision.cc. Promoting and publishing:
-// election_result.cc. Loading first: election_loading.cc.
+// Elections: the rounds of probing. Who wins: waiting.cc. Promoting and publishing:
+// promoting.cc. Loading first: loading.cc.
 #include "lib/core/election/elections.h"
 
 #include <algorithm>
 #include <limits>
 
-#include "lib/base/check.h"
 #include "lib/core/api/timing.h"
 #include "lib/core/cluster/standing.h"
 

@@ -193,7 +193,7 @@ class Elections : public Publishing {
   void term_pair_answered(Election&, Candidate&, const Answer&);
   void demote_answered(Election&, Candidate&, const Answer&);
 
-  // Loading: election_loading.cc
+  // Loading: loading.cc
   void begin_to_load(Election&);
   bool nobody_is_left(const Election&) const;
   bool has_nothing_to_say(const Election&, const Candidate&) const;
@@ -202,7 +202,7 @@ class Elections : public Publishing {
   void cannot_load(Election&, Candidate&);
   std::optional<Instant> wait_for_restart(Election&, Offset best);
 
-  // What would be lost: election_lost.cc
+  // What would be lost: known_loss.cc
   bool loss_is_possible(const Election&) const;
   void read_first(Election&);
   void decide_by_reading(Election&, std::optional<Offset> best);

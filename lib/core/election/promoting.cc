@@ -1,7 +1,6 @@
 // Elections: the winner is promoted, the result published.
 #include <algorithm>
 
-#include "lib/base/check.h"
 #include "lib/core/api/timing.h"
 #include "lib/core/cluster/standing.h"
 #include "lib/core/election/elections.h"
@@ -9,6 +8,7 @@
 namespace failoverd::core {
 namespace {
 
+// "12.345"
 std::string in_milliseconds(Duration d) {
   const auto us = d.count();
   return std::to_string(us / 1000) + "." + std::to_string(us % 1000 + 1000).substr(1);

@@ -115,7 +115,7 @@ void Elections::decide(Election& e) {
     return;
   }
   if (!best) {
-    again_at(e, desk_.now + std::chrono::seconds{1});
+    again_at(e, desk_.now + kNobodyYetLookAgain);
     const bool nothing = std::all_of(p->replicas.begin(), p->replicas.end(), [&](const Replica& r) {
       return !r.is_alive || e.unloadable.contains(r.tablet);
     });

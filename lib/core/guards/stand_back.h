@@ -3,6 +3,7 @@
 // brain; the parts that decide ask it.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>

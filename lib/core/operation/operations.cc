@@ -1,4 +1,4 @@
-// Operations: how an op goes from task to task, and how it ends. What a task is: op_tasks.cc.
+// Operations: how an op goes from task to task, and how it ends. What a task is: tasks.cc.
 #include "lib/core/operation/operations.h"
 
 #include <algorithm>

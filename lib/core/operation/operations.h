@@ -1,8 +1,8 @@
-// Carries out the ops that are lists of tasks (op_tables.h), one task after the other. Every task
+// Carries out the ops that are lists of tasks (task_tables.h), one task after the other. Every task
 // looks before it acts, so that running it twice is harmless and a lost answer is polled, not
 // repeated (SAFETY 17). However an op ends, what it paused, registered or half-added is taken back
-// first (SAFETY 11). Owned by the brain. What each task asks and does: op_tasks.cc and
-// op_findings.cc.
+// first (SAFETY 11). Owned by the brain. What each task asks and does: tasks.cc and
+// findings.cc.
 #pragma once
 
 #include <map>
@@ -158,7 +158,7 @@ class Operations : public Publishing {
   void after_keeping(Operation&);
   void says(Operation&, std::string what);
 
-  // op_tasks.cc: a task looks, and acts if that is needed.
+  // tasks.cc: a task looks, and acts if that is needed.
   static TabletIndex seat(const Operation&);  // Where the present task is carried out.
   void look(Operation&);
   void looked(Operation&, const Answer&);
@@ -180,7 +180,7 @@ class Operations : public Publishing {
   void count_lost(Operation&);
   void acted(Operation&, const Answer&);
 
-  // op_findings.cc: what a returned replica holds, and how far it is behind.
+  // findings.cc: what a returned replica holds, and how far it is behind.
   void found_out(Operation&, Question, const Answer&);
   void look_at_what_it_holds(Operation&);
   void nothing_on_disk(Operation&);

@@ -1,6 +1,6 @@
 // The ops that are lists of tasks, as tables: what, where, how long at most, what takes it back. No
-// conditions in a table: two situations that need different steps are two tables, and the planner
-// chooses. operations.h carries them out.
+// conditions in a table: two situations that need different steps are two tables, and
+// treatments.cc and choose_recovery.h choose. operations.h carries them out.
 #pragma once
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 
 namespace failoverd::core {
 
+// Where a task is carried out.
 enum class Seat : std::uint8_t { kLeader, kReplica, kMetadata };
 
 // What takes a task back when it or a later one fails. kNone: nothing is left behind.
@@ -24,6 +25,7 @@ struct TaskRow {
   Undo undo = Undo::kNone;
 };
 
+// The follower's tablet is dead: its row dies, then its leader stops sending to it. In this order:
 // a daemon that dies in between leaves a dead row that is still sent to, which recovery takes for
 // granted; the other way round it would leave an alive one that nobody sends to, which looks
 // healthy for ever.
@@ -45,8 +47,8 @@ inline constexpr TaskRow kReLoadTable[] = {
     {Task::kUpdatePartitionStatus, Seat::kMetadata, kNoLimit, Undo::kNone},
 };
 
-// Finds out what a returned replica needs; the op that gives it follows (recovery.h). The leader
-// lets go of it first: a position left behind is never found again (SAFETY 10).
+// Finds out what a returned replica needs; the op that gives it follows (choose_recovery.h). The
+// leader lets go of it first: a position left behind is never found again (SAFETY 10).
 inline constexpr TaskRow kRecoverTable[] = {
     {Task::kDelReplica, Seat::kLeader, kJoinsAReplica, Undo::kNone},
     {Task::kRecoverTable, Seat::kReplica, kNoLimit, Undo::kNone},
@@ -110,14 +112,6 @@ constexpr bool all_is_undone(std::span<const TaskRow> table) {
   }
   return !has(table, Task::kPauseSnapshot) || has(table, Task::kRecoverSnapshot);
 }
-static_assert(all_is_undone(kOfflineReplica));
-static_assert(all_is_undone(kUpdateRow));
-static_assert(all_is_undone(kReLoadTable));
-static_assert(all_is_undone(kRecoverTable));
-static_assert(all_is_undone(kReAddReplicaSimplify));
-static_assert(all_is_undone(kReAddReplicaNoSend));
-static_assert(all_is_undone(kReAddReplicaWithDrop));
-static_assert(all_is_undone(kReAddReplica));
 
 // The table of an op that a successor may find in the journal; empty for the others.
 constexpr std::span<const TaskRow> table_of(OpType type) {

@@ -1,5 +1,5 @@
 // Operations: what each task looks at, what it does, and what the answers mean (FEDB.md 3.2, 4).
-// What a returned replica holds, and how far it is: op_findings.cc.
+// What a returned replica holds, and how far it is: findings.cc.
 #include <algorithm>
 
 #include "lib/base/check.h"
@@ -168,7 +168,8 @@ void Operations::load_to_find_out(Operation& o) {
     case MayBeSentTo::kNo:
       return act(o);
     case MayBeSentTo::kUnclear:
-      says(o, "waits until it is known whether an old leader may still send to " + replica(o));
+      says(o, "waits for a verdict on an old leader that may still send to " + replica(o) +
+                  ", for " + std::to_string(kQuick / std::chrono::seconds{1}) + " s at most");
       return look_later(o);
     case MayBeSentTo::kYes:
       break;
@@ -184,8 +185,8 @@ void Operations::load_to_find_out(Operation& o) {
 Operations::MayBeSentTo Operations::may_be_sent_to(const Operation& o) const {
   auto may_be = MayBeSentTo::kNo;
   const Partition* p = model_.partition(o.at);
-  for (std::size_t i = 0; p && i < p->replicas.size(); ++i) {
-    const Replica& r = p->replicas[i];
+  if (!p) return may_be;
+  for (const Replica& r : p->replicas) {
     const bool has_led = r.is_leader || r.in_doubt_term;
     if (r.is_alive || !has_led || r.tablet == o.what.replica) continue;
     const Tablet& t = model_.tablet(r.tablet);
@@ -195,7 +196,9 @@ Operations::MayBeSentTo Operations::may_be_sent_to(const Operation& o) const {
     const bool said = r.report.asked_at && *r.report.asked_at > r.row_since;
     const bool leads = r.in_doubt_term || (r.report.held && r.report.mode == Mode::kLeader);
     if (process_is_gone || (said && !leads)) continue;
-    const bool is_unclear = state == TabletState::kUnknown || state == TabletState::kSuspect;
+    // A copy costs less than waiting for a verdict that may never come.
+    const bool is_unclear = (state == TabletState::kUnknown || state == TabletState::kSuspect) &&
+                            !t.evidence.nowhere && desk_.now - o.task_began <= kQuick;
     if (!is_unclear) return MayBeSentTo::kYes;
     may_be = MayBeSentTo::kUnclear;
   }

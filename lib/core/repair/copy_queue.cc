@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "lib/base/check.h"
+#include "lib/core/cluster/standing.h"
 #include "lib/core/durable/refusals.h"
-#include "lib/core/repair/diagnosis.h"
 
 namespace failoverd::core {
 namespace {
@@ -35,13 +36,20 @@ bool CopyQueue::waits(PartitionKey at) const {
                      [&](const auto& w) { return w.first.first == at; });
 }
 
-bool CopyQueue::still_needed(PartitionKey at, const Waiting& w) const {
+// None: it is needed still.
+std::optional<std::string> CopyQueue::why_needless(PartitionKey at, const Waiting& w) const {
+  const Tablet& replica = model_.tablet(w.what.replica);
+  const Tablet& leads = model_.tablet(w.leader);
   const Partition* p = model_.partition(at);
-  const Replica* leader = p ? p->leader() : nullptr;
   const Replica* r = p ? p->on(w.what.replica) : nullptr;
-  return leader && r && leader->tablet == w.leader && p->published_term() == w.leader_term &&
-         !p->unfinished_term && !model_.tablet(w.leader).verdict.dead() &&
-         has_returned(model_, *p, *r) && model_.tablet(r->tablet).incarnation == w.incarnation;
+  if (!r) return replica.endpoint + " is no replica of it any more";
+  const Replica* leader = p->leader();
+  const bool same = leader && leader->tablet == w.leader && p->published_term() == w.leader_term;
+  if (!same || p->unfinished_term) return leads.endpoint + " does not lead it any more";
+  if (leads.verdict.dead()) return "its leader's tablet " + leads.endpoint + " is dead";
+  if (replica.incarnation != w.incarnation) return replica.endpoint + " has restarted";
+  if (!has_returned(model_, *p, *r)) return replica.endpoint + " cannot be brought back now";
+  return std::nullopt;
 }
 
 bool CopyQueue::has_turn(const Waiting& w) const {
@@ -53,17 +61,15 @@ void CopyQueue::look() {
   if (waiting_.empty() || !stand_back_.may_change()) return;
   using Rank = std::tuple<int, Instant, Key>;
   std::vector<Rank> order;
-  std::vector<Key> needless;
+  std::vector<std::pair<Key, std::string>> needless;
   for (const auto& [key, w] : waiting_) {
-    if (still_needed(key.first, w)) {
-      order.emplace_back(live_replicas(*model_.partition(key.first)), w.since, key);
+    if (auto why = why_needless(key.first, w)) {
+      needless.emplace_back(key, std::move(*why));
     } else {
-      needless.push_back(key);
+      order.emplace_back(live_replicas(*model_.partition(key.first)), w.since, key);
     }
   }
-  for (const Key& key : needless) {
-    cancel(key, "its leader or its tablet changed while it waited for its turn");
-  }
+  for (const auto& [key, why] : needless) cancel(key, why + "; it waited for its turn");
   std::sort(order.begin(), order.end());
   for (const auto& [live, since, key] : order) begin(key);
 }

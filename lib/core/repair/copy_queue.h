@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -51,7 +52,7 @@ class CopyQueue {
     Incarnation incarnation = 0;
     Instant since;
   };
-  bool still_needed(PartitionKey, const Waiting&) const;
+  std::optional<std::string> why_needless(PartitionKey, const Waiting&) const;
   bool has_turn(const Waiting&) const;
   void begin(Key);
   void cancel(Key, const std::string& why);

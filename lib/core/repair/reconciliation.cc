@@ -1,10 +1,7 @@
 #include "lib/core/repair/reconciliation.h"
 
-#include <algorithm>
-
 #include "lib/core/api/timing.h"
-#include "lib/core/operation/task_tables.h"
-#include "lib/core/repair/diagnosis.h"
+#include "lib/core/cluster/standing.h"
 #include "lib/core/repair/treatments.h"
 
 namespace failoverd::core {

@@ -83,10 +83,10 @@ void LostRows::look(PartitionKey at, const Partition& p) {
   const bool beside = long_op && !is_election(op->type) &&
                       p.diagnosis.condition == Condition::kFollowerLost && p.replicas.size() > 1;
   if (!beside || !stand_back_.auto_failover() || !stand_back_.may_change()) {
-    if (wanted_.erase(at) > 0) publisher_.forget(id(at));
+    publisher_.forget(id(at));
     return;
   }
-  if (!wanted_.insert(at).second) return;
+  if (publisher_.wants(id(at)) || !edit(id(at), p)) return;
   desk_.note(Severity::kWarning, "failover",
              "a row of " + model_.name_of(at) + " is set dead beside op " + std::to_string(p.op) +
                  ": " + p.diagnosis.text(),

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <optional>
-#include <set>
 #include <string>
 
 #include "lib/core/api/desk.h"
@@ -50,7 +49,6 @@ class LostRows : public Publishing {
            const StandBack& stand_back)
       : model_(model), desk_(desk), ops_(ops), publisher_(publisher), stand_back_(stand_back) {}
 
-  void stop() { wanted_.clear(); }  // The lock is lost.
   // Publishes it if that is due.
   void look(PartitionKey, const Partition&);
 
@@ -66,7 +64,6 @@ class LostRows : public Publishing {
   const OpHistory& ops_;
   Publisher& publisher_;
   const StandBack& stand_back_;
-  std::set<PartitionKey> wanted_;  // It has been said, and is published or on its way.
 };
 
 }  // namespace failoverd::core

@@ -1,6 +1,6 @@
 #include "lib/core/repair/states.h"
 
-#include <array>
+#include <iterator>
 
 #include "lib/base/check.h"
 

@@ -13,7 +13,6 @@ void Takeover::start(const LockGained& e) {
   for (const ElectionRecord& record : e.records) {
     elections_.insert(elections_.end(), record.elections.begin(), record.elections.end());
   }
-  recall();
 }
 
 void Takeover::stop() {
@@ -21,14 +20,10 @@ void Takeover::stop() {
   begun_ops_.clear();
 }
 
-void Takeover::table_was_read() {
-  if (!elections_.empty()) recall();
-}
-
 // What predecessors began and did not publish (SAFETY 3, 5). A partition that is not there is known
 // to be gone only when every table has been read: until then its record stays, and waits.
-void Takeover::recall() {
-  if (!stand_back_.cluster_read()) return;
+void Takeover::recall_elections() {
+  if (elections_.empty() || !stand_back_.cluster_read()) return;
   std::vector<PartitionKey> settled;
   std::erase_if(elections_, [&](const BegunElection& begun) {
     Partition* p = model_.partition(begun.at);
@@ -82,7 +77,9 @@ bool Takeover::resume(const BegunOp& begun) {
     p->op = begun.id;
     operations_.resume(begun);
   } else {
-    ops_.end(begun.id, OpStatus::kCanceled, desk_.now, "the partition is gone");
+    ops_.end(begun.id, OpStatus::kCanceled, desk_.now,
+             p ? std::string{to_text(begun.type)} + " is no op that this version goes on with"
+               : "the partition is gone");
     journal_.finished(ops_.ended().back());
     leave_to_cleanup(begun);
   }
@@ -109,7 +106,7 @@ void Takeover::leave_to_cleanup(const BegunOp& begun) {
   BegunOp over = begun;
   over.over = true;
   over.paused = has(table, Task::kPauseSnapshot);
-  if (over.paused || copies(table)) {
+  if (over.paused) {
     cleanup_.begin(over, Task::kPauseSnapshot);  // It may be under way.
   } else {
     journal_.drop(begun.id);

@@ -33,9 +33,8 @@ class Takeover {
 
   void start(const LockGained&);
   void stop();  // The lock is lost.
-  // More of the cluster has been read: elections of its partitions can be recalled.
-  void cluster_was_read() { recall(); }
-  void table_was_read();
+  // Elections of partitions that have been read by now. Call in every step.
+  void recall_elections();
   // Ops go on where they stand, or are taken back, also with auto_failover off. Call while we may
   // change things.
   void resume_ops();
@@ -44,7 +43,6 @@ class Takeover {
   std::set<PartitionKey> changed;
 
  private:
-  void recall();
   bool remember(Partition&, const BegunElection&);
   bool resume(const BegunOp&);
   void open(const BegunOp&);
