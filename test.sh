@@ -6,8 +6,8 @@
 #   ./test.sh --full     that, three minutes of chaos, clang-tidy, and a sanitizer build with its
 #                        tests
 #   ./test.sh NAME...    parts: checks (format, layering, lengths, words, pages, shell, bite,
-#                        units, prometheus), unit, scenarios, simulation, tablet, nameserver, e2e,
-#                        bench, chaos, tidy, sanitizers; a scenario by its file's name; any other
+#                        units, prometheus), unit, scenarios, simulation, tablet, e2e, bench,
+#                        chaos, tidy, sanitizers; a scenario by its file's name; any other
 #                        name is a regular expression of test names. Only what NAME needs is built.
 #   ./test.sh --list     the names of all tests
 #
@@ -23,7 +23,7 @@ export JOBS=${JOBS:-$(nproc)}
 # What was compiled in one clone is not compiled again in another.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 readonly CHECKS=(format layering lengths words pages shell bite units prometheus)
-readonly STOREYS=(unit scenarios simulation tablet nameserver e2e bench chaos)
+readonly STOREYS=(unit scenarios simulation tablet e2e bench chaos)
 # What runs in the sanitizers' build: everything but benchmarks and what only drives processes.
 readonly SANITIZED=(unit scenarios simulation e2e)
 

@@ -2,7 +2,6 @@
 // yet, and what clients go on writing to it is refused.
 #include <gtest/gtest.h>
 
-#include "proto/tablet.pb.h"
 #include "tests/e2e/recovery.h"
 #include "tests/e2e/soundness.h"
 
@@ -52,11 +51,7 @@ TEST_F(LoadQueue, CostsNoRowsOfATabletThatWasAway) {
 
 // Somebody has told it to follow, and to lead again is all that it lacks.
 TEST_F(LoadQueue, OneInMemoryAsAFollowerIsToldToLead) {
-  fedb::ChangeRoleRequest request;
-  request.set_tid(cluster.znodes().table("alone")->tid());
-  request.set_pid(3);
-  request.set_mode(fedb::kTableFollower);
-  ASSERT_EQ(cluster.client(0).ask<fedb::ChangeRoleResponse>("ChangeRole", request)->code(), 0);
+  ASSERT_EQ(change_role(cluster, 0, "alone", 3, fedb::kTableFollower), 0);
   ASSERT_TRUE(
       cluster.wait_until([&] { return word(cluster, 0, "alone", 3).is_leader; }, "it leads"));
   EXPECT_EQ(cluster.calls(0, "LoadTable"), 0u);

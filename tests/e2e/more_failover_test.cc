@@ -7,6 +7,7 @@
 #include "proto/tablet.pb.h"
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
+#include "tests/e2e/recovery.h"
 #include "tests/e2e/soundness.h"
 #include "tests/harness/tcp_proxy.h"
 
@@ -228,13 +229,8 @@ class RivalBesideTheLost : public MoreFailover, public testing::WithParamInterfa
  protected:
   // Somebody promotes it by hand, with the term that is published.
   static int promote_by_hand(Cluster& cluster, int tablet) {
-    fedb::ChangeRoleRequest request;
-    request.set_tid(cluster.znodes().table("flow")->tid());
-    request.set_pid(0);
-    request.set_term(terms(cluster, "flow", 0).back());
-    request.set_mode(fedb::kTableLeader);
-    const auto answer = cluster.client(tablet).ask<fedb::ChangeRoleResponse>("ChangeRole", request);
-    return answer ? answer->code() : -1;
+    return change_role(cluster, tablet, "flow", 0, fedb::kTableLeader,
+                       terms(cluster, "flow", 0).back());
   }
 };
 

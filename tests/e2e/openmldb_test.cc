@@ -97,10 +97,7 @@ TEST_F(OpenMldb, WholeClusterRestartsAndOneHasAnotherDisk) {
 // The leader's binlog does not reach back to what the returned one holds: it is copied, and its
 // files land below its own tid.
 TEST(OpenMldbCopy, BehindTheLeadersSnapshot) {
-  Cluster cluster(
-      {.generation = &minitablet::openmldb(),
-       .tablet_flags = {"--make_snapshot_threshold_offset=10", "--binlog_single_file_max_bytes=200",
-                        "--binlog_delete_interval=100"}});
+  Cluster cluster({.generation = &minitablet::openmldb(), .tablet_flags = small_binlogs()});
   cluster.create_table("flow", 1, 3);
   Daemon& daemon = cluster.start_active_daemon();
   cluster.start_writer();
@@ -111,13 +108,7 @@ TEST(OpenMldbCopy, BehindTheLeadersSnapshot) {
   ASSERT_TRUE(
       cluster.wait_until([&] { return cluster.writer().summary().acks > 40; }, "more rows"));
   const int leader = cluster.leader("flow", 0);
-  const auto binlog = cluster.disk(leader, "flow", 0) / "binlog";
-  fedb::GeneralRequest make;
-  make.set_tid(static_cast<std::int32_t>(cluster.znodes().table("flow")->tid()));
-  make.set_pid(0);
-  ASSERT_EQ(cluster.client(leader).ask<fedb::GeneralResponse>("MakeSnapshot", make)->code(), 0);
-  ASSERT_TRUE(cluster.wait_until([&] { return !std::filesystem::exists(binlog / "00000000.log"); },
-                                 "the binlog behind the snapshot is gone"));
+  ASSERT_NO_FATAL_FAILURE(shorten_binlog(cluster, leader));
   cluster.start_tablet(0);
   expect_all_is_well(cluster, daemon, rows);
   EXPECT_EQ(done_types(shown_ops(daemon, "flow", 0)).back(), "kReAddReplicaWithDropOP");

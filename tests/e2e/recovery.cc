@@ -131,6 +131,36 @@ bool lies_below(const std::filesystem::path& directory, const std::string& bytes
   return false;
 }
 
+int change_role(Cluster& cluster, int tablet, const std::string& table, std::uint32_t pid,
+                fedb::TableMode mode, std::uint64_t term) {
+  fedb::ChangeRoleRequest request;
+  request.set_tid(cluster.znodes().table(table)->tid());
+  request.set_pid(pid);
+  request.set_mode(mode);
+  if (term != 0) request.set_term(term);
+  return cluster.client(tablet).ask<fedb::ChangeRoleResponse>("ChangeRole", request)->code();
+}
+
+int make_snapshot(Cluster& cluster, int tablet, std::uint32_t pid) {
+  fedb::GeneralRequest request;
+  request.set_tid(static_cast<std::int32_t>(cluster.znodes().table("flow")->tid()));
+  request.set_pid(static_cast<std::int32_t>(pid));
+  return cluster.client(tablet).ask<fedb::GeneralResponse>("MakeSnapshot", request)->code();
+}
+
+std::vector<std::string> small_binlogs() {
+  return {"--make_snapshot_threshold_offset=10", "--binlog_single_file_max_bytes=200",
+          "--binlog_delete_interval=100"};
+}
+
+void shorten_binlog(Cluster& cluster, int leader) {
+  const auto first = cluster.disk(leader, "flow", 0) / "binlog" / "00000000.log";
+  ASSERT_TRUE(std::filesystem::exists(first));
+  ASSERT_EQ(make_snapshot(cluster, leader, 0), 0);
+  ASSERT_TRUE(cluster.wait_until([&] { return !std::filesystem::exists(first); },
+                                 "the binlog behind the snapshot is gone"));
+}
+
 void expect_all_is_well(Cluster& cluster, Daemon& daemon,
                         const std::vector<testkit::AckedRow>& wanted,
                         std::chrono::milliseconds within) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/tablet.pb.h"
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
 
@@ -50,6 +51,18 @@ std::vector<std::string> put_unreplicated(Cluster& cluster, const std::string& t
 // The daemon has heard that the leader is at this offset: it asks when it is asked.
 bool knows_offset(Cluster& cluster, Daemon& daemon, int tablet, const std::string& table,
                   std::uint32_t pid, std::uint64_t offset);
+
+// Somebody tells a tablet by hand to lead or to follow: the code that is answered.
+int change_role(Cluster& cluster, int tablet, const std::string& table, std::uint32_t pid,
+                fedb::TableMode mode, std::uint64_t term = 0);
+
+// The code that MakeSnapshot of flow/PID is answered with.
+int make_snapshot(Cluster& cluster, int tablet, std::uint32_t pid);
+
+// Flags of tablets whose binlogs are many small files, deleted soon.
+std::vector<std::string> small_binlogs();
+// With these: flow/0's leader makes a snapshot, and its binlog begins behind it from then on.
+void shorten_binlog(Cluster& cluster, int leader);
 
 // Some file below this directory holds these bytes.
 bool lies_below(const std::filesystem::path& directory, const std::string& bytes);

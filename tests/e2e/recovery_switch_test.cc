@@ -7,7 +7,6 @@
 #include <set>
 
 #include "proto/journal.pb.h"
-#include "proto/tablet.pb.h"
 #include "tests/e2e/recovery.h"
 #include "tests/e2e/soundness.h"
 
@@ -41,12 +40,6 @@ class Decided : public testing::Test {
     ASSERT_TRUE(cluster.wait_until(
         [&] { return daemon->metric("failoverd_auto_failover_enabled") == wanted; },
         "the switch is turned"));
-  }
-  int make_snapshot(int tablet, std::uint32_t pid) {
-    fedb::GeneralRequest request;
-    request.set_tid(static_cast<std::int32_t>(cluster.znodes().table("flow")->tid()));
-    request.set_pid(static_cast<std::int32_t>(pid));
-    return cluster.client(tablet).ask<fedb::GeneralResponse>("MakeSnapshot", request)->code();
   }
   bool has_snapshot(int tablet, std::uint32_t pid) {
     return std::filesystem::exists(cluster.disk(tablet, "flow", pid) / "snapshot" / "MANIFEST");
@@ -161,7 +154,7 @@ TEST_F(ToTheLetter, WithoutASnapshotEverythingIsCopied) {
 TEST_F(ToTheLetter, ItsSnapshotIsKept) {
   begin(options, 2);
   for (const std::uint32_t pid : {0u, 1u}) {
-    ASSERT_EQ(make_snapshot(0, pid), 0);
+    ASSERT_EQ(make_snapshot(cluster, 0, pid), 0);
     ASSERT_TRUE(cluster.wait_until([&] { return has_snapshot(0, pid); }, "the snapshot is made"));
   }
   kill_first_tablet();
@@ -207,7 +200,7 @@ TEST_F(ToTheLetter, ATailInMemoryIsDropped) {
 TEST_F(ToTheLetter, ATailInItsSnapshotDoesNotSurvive) {
   begin(options, 2);
   const auto keys = put_unreplicated(cluster, "flow", 0, 4);
-  ASSERT_EQ(make_snapshot(0, 0), 0);
+  ASSERT_EQ(make_snapshot(cluster, 0, 0), 0);
   ASSERT_TRUE(cluster.wait_until([&] { return has_snapshot(0, 0); }, "the snapshot is made"));
   cluster.kill_tablet(0);
   for (const int i : {1, 2}) cluster.release(i);

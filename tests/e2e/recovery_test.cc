@@ -8,7 +8,6 @@
 
 #include <filesystem>
 
-#include "proto/tablet.pb.h"
 #include "tests/e2e/soundness.h"
 
 namespace failoverd::e2e {
@@ -258,9 +257,7 @@ TEST(Recovery, WipedDiskIsCopied) {
 // The leader has made a snapshot meanwhile and deleted the binlog behind it: what the returned one
 // lacks is only in the snapshot.
 TEST(Recovery, BehindTheLeadersSnapshotIsCopied) {
-  Cluster cluster(
-      {.tablet_flags = {"--make_snapshot_threshold_offset=10", "--binlog_single_file_max_bytes=200",
-                        "--binlog_delete_interval=100"}});
+  Cluster cluster({.tablet_flags = small_binlogs()});
   cluster.create_table("flow", 1, 3);
   Daemon& daemon = cluster.start_active_daemon();
   cluster.start_writer();
@@ -269,14 +266,7 @@ TEST(Recovery, BehindTheLeadersSnapshotIsCopied) {
   ASSERT_TRUE(cluster.is_led_without(0));
   write_more(cluster, 40);
   const int leader = cluster.leader("flow", 0);
-  const auto binlog = cluster.disk(leader, "flow", 0) / "binlog";
-  ASSERT_TRUE(std::filesystem::exists(binlog / "00000000.log"));
-  fedb::GeneralRequest make;
-  make.set_tid(static_cast<std::int32_t>(cluster.znodes().table("flow")->tid()));
-  make.set_pid(0);
-  ASSERT_EQ(cluster.client(leader).ask<fedb::GeneralResponse>("MakeSnapshot", make)->code(), 0);
-  ASSERT_TRUE(cluster.wait_until([&] { return !std::filesystem::exists(binlog / "00000000.log"); },
-                                 "the binlog behind the snapshot is gone"));
+  ASSERT_NO_FATAL_FAILURE(shorten_binlog(cluster, leader));
   cluster.start_tablet(0);
   expect_all_is_well(cluster, daemon, rows);
   const auto ops = shown_ops(daemon, "flow", 0);

@@ -27,12 +27,7 @@ class ByHand : public testing::Test {
   }
   std::uint32_t tid() { return cluster.znodes().table("flow")->tid(); }
   int change_role(int tablet, fedb::TableMode mode, std::uint64_t term) {
-    fedb::ChangeRoleRequest request;
-    request.set_tid(tid());
-    request.set_pid(0);
-    request.set_term(term);
-    request.set_mode(mode);
-    return cluster.client(tablet).ask<fedb::ChangeRoleResponse>("ChangeRole", request)->code();
+    return e2e::change_role(cluster, tablet, "flow", 0, mode, term);
   }
   int drop(int tablet, const std::string& table = "flow") {
     fedb::DropTableRequest request;

@@ -266,8 +266,8 @@ class OnlyTheHolderActs : public Checker {
   }
 };
 
-// With auto_failover off, and while a nameserver lives, no election is begun; within a second
-// nothing is changed at all but what a probe has begun: that is finished (SAFETY 3).
+// SAFETY 13: with auto_failover off, and while a nameserver lives, no election is begun; within a
+// second nothing is changed at all but what a probe has begun: that is finished (SAFETY 3).
 class StandsBack : public Checker {
  public:
   StandsBack(World& w, const Ledger& l) : Checker(w, l, "stands back: nothing new is begun") {}

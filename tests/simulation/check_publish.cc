@@ -185,6 +185,10 @@ class HighestOffsetLeads : public Checker {
 // from the election's begin or its last answer to one of its probes, or until its tablet is dead.
 class WaitsForBetter : public Listener {
  public:
+  void trouble(const core::Endpoint& tablet, const std::string& what) override {
+    if (what == "another cluster's tablet has its address") was_stranger_.insert(tablet);
+  }
+
   WaitsForBetter(World& w, const Ledger& l)
       : Listener(w, l, "SAFETY 2: waits for one that is known to hold more") {}
 
@@ -248,7 +252,8 @@ class WaitsForBetter : public Listener {
     // died: nobody can tell it from one that has restarted.
     const core::Partition* known = index ? model.partition(promote.at) : nullptr;
     const core::Replica* r = known ? known->on(*index) : nullptr;
-    if (r && r->report.asked_at && !r->report.held && r->report.other.empty()) return true;
+    const bool seems_empty = r && r->report.asked_at && !r->report.held && r->report.other.empty();
+    if (seems_empty && was_stranger_.contains(tablet)) return true;
     const core::OpRecord* op = op_of(daemon, promote.at);
     if (!op) return false;
     const auto empty = empty_.find({daemon.name(), tablet, promote.at});
@@ -266,6 +271,7 @@ class WaitsForBetter : public Listener {
   // daemon -> tablet -> what it said last.
   std::map<std::string, std::map<core::Endpoint, std::map<core::PartitionKey, core::Offset>>>
       samples_;
+  std::set<core::Endpoint> was_stranger_;
   // When a tablet said last that it does not hold a partition.
   std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, Instant> empty_;
 };

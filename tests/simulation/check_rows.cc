@@ -16,6 +16,7 @@ struct Acknowledged {
   bool lost = false;  // In a failover, and nobody who answered its probe had it.
 };
 
+// SAFETY 19, too: what is put into a tablet's queue costs older rows.
 // An acknowledged row that was on a replica which could be elected is not lost, whoever leads now;
 // and what was not lost with a leader is there when all is over.
 class ReplicatedRowsAreKept : public Checker {
@@ -35,11 +36,13 @@ class ReplicatedRowsAreKept : public Checker {
 
   void trouble(const core::Endpoint& tablet, const std::string& what) override {
     // Whoever promotes by hand gives up what that one does not hold.
-    const bool by_hand = what == "promoted by hand";
-    if (what != "power cut" && !by_hand) return;
+    const bool somewhere_by_hand = what.starts_with("promoted by hand in ");
+    if (what != "power cut" && !somewhere_by_hand) return;
     for (auto& [key, rows] : rows_) {
       const auto* p = world_.keeper.partition(key);
-      const bool only = p && p->rows.size() == 1 && p->rows.front().endpoint == tablet;
+      const bool by_hand = what == "promoted by hand in " + at(key);
+      const bool only =
+          !somewhere_by_hand && p && p->rows.size() == 1 && p->rows.front().endpoint == tablet;
       if (!only && !(p && by_hand && world_.tablet(tablet).held(key))) continue;
       const Log& log = world_.tablet(tablet).log(key);
       for (Acknowledged& row : rows) row.lost = row.lost || !log.holds(row.entry);

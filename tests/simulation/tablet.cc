@@ -281,7 +281,7 @@ void Tablet::set_state(core::PartitionKey at, core::TableState state) {
 }
 
 void Tablet::promote_by_hand(core::PartitionKey at, core::Term term) {
-  world_.trouble(endpoint_, "promoted by hand");
+  world_.trouble(endpoint_, "promoted by hand in " + world_.name_of(at));
   const auto nobody_hears = [](const core::Answer&) {};
   call(core::Promote{at, term, {}}, nobody_hears, [this, at](const core::Answer& answer) {
     if (answer.ok()) memory.at(at).by_hand = memory.at(at).run;

@@ -41,7 +41,7 @@ class StatusQuestionsTest : public ::testing::Test {
     desk.now = Instant{seconds{10}};
     ASSERT_EQ(model.put_table(table("flow", kFlow, {"A", "B"}), desk.now), std::nullopt);
     ASSERT_EQ(model.put_table(table("other", kOther, {"C"}), desk.now), std::nullopt);
-    watch.start();
+    monitor.start();
     desk.out.clear();
     questions.start();
   }
@@ -62,7 +62,7 @@ class StatusQuestionsTest : public ::testing::Test {
     const RequestId id = open[tablet].front();
     open[tablet].erase(open[tablet].begin());
     const Route route = *desk.close(id);
-    watch.heard(*model.find_tablet(tablet), route, a);
+    monitor.heard(*model.find_tablet(tablet), route, a);
     questions.answered(route, a);
     look();
   }
@@ -104,8 +104,8 @@ class StatusQuestionsTest : public ::testing::Test {
 
   Model model;
   Desk desk;
-  TabletMonitor watch{model, desk};
-  StatusQuestions questions{model, desk, watch};
+  TabletMonitor monitor{model, desk};
+  StatusQuestions questions{model, desk, monitor};
   std::map<Endpoint, std::vector<RequestId>> open;  // Questions without an answer.
   std::map<Endpoint, int> times;                    // How often each was asked.
   std::multimap<Instant, RequestId> timers;

@@ -14,7 +14,7 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 // Table flow on tablet A, which is registered and has answered its first question.
-class WatchTest : public ::testing::Test {
+class TabletMonitorTest : public ::testing::Test {
  protected:
   void SetUp() override {
     desk.now = Instant{std::chrono::seconds{10}};
@@ -24,8 +24,8 @@ class WatchTest : public ::testing::Test {
     shape.tid = 2;
     shape.partitions.push_back({0, {{"A", true, true}}, {{1, 0}}});
     ASSERT_EQ(model.put_table(shape, desk.now), std::nullopt);
-    watch.start();
-    watch.listed({{{"A", 7, false}}});
+    monitor.start();
+    monitor.listed({{{"A", 7, false}}});
     while (asked()) answer(Transport::kAnswered);
     desk.out.clear();
   }
@@ -52,9 +52,9 @@ class WatchTest : public ::testing::Test {
     a.code = code;
     if (a.ok()) a.replicas.push_back({{2, 0}, 5, Mode::kLeader, TableState::kNormal, 0, 0, name});
     const Route route = *desk.close(id);
-    watch.heard(*model.find_tablet("A"), route, a);
-    watch.answered(route, a);
-    watch.judge_all();
+    monitor.heard(*model.find_tablet("A"), route, a);
+    monitor.answered(route, a);
+    monitor.judge_all();
   }
   // Lets the next timer fire, if that is not after `end`.
   bool fire_timer(Instant end) {
@@ -68,8 +68,8 @@ class WatchTest : public ::testing::Test {
     const SetTimer timer = std::get<SetTimer>(*next);
     desk.out.erase(next);
     desk.now = timer.at;
-    watch.timer(*desk.close(timer.id));
-    watch.judge_all();
+    monitor.timer(*desk.close(timer.id));
+    monitor.judge_all();
     return true;
   }
   // Lets it fire, and tells how long it took.
@@ -102,36 +102,36 @@ class WatchTest : public ::testing::Test {
   void start_polling() {
     desk.out.clear();
     ASSERT_EQ(model.put_table(shape, desk.now), std::nullopt);
-    watch.start();
-    watch.listed({{{"A", 7, false}}});
+    monitor.start();
+    monitor.listed({{{"A", 7, false}}});
     asked_within(seconds{2}, Transport::kAnswered);
     EXPECT_EQ(verdict().state, TabletState::kHealthy);
     notes();
   }
   void nobody_names_it() {
     model.drop_table("table/table_data/flow");
-    watch.listed({});
-    watch.judge_all();
+    monitor.listed({});
+    monitor.judge_all();
   }
 
   TableShape shape;
   Model model;
   Desk desk;
-  TabletMonitor watch{model, desk};
+  TabletMonitor monitor{model, desk};
   RequestId id = 0;
   std::string name = "flow";  // Of the table that A says it holds.
 };
 
-TEST_F(WatchTest, ALostConnectionIsLookedAtOnceAndAgain) {
-  watch.connection_lost("A");
+TEST_F(TabletMonitorTest, ALostConnectionIsLookedAtOnceAndAgain) {
+  monitor.connection_lost("A");
   answer(Transport::kRefused);
   EXPECT_EQ(until_next_timer(), milliseconds{20});
   EXPECT_TRUE(asked());
 }
 
 // Its port accepted once more while it was ending.
-TEST_F(WatchTest, AResetIsLookedAtAgainInAMoment) {
-  watch.connection_lost("A");
+TEST_F(TabletMonitorTest, AResetIsLookedAtAgainInAMoment) {
+  monitor.connection_lost("A");
   answer(Transport::kBroken);
   EXPECT_EQ(until_next_timer(), milliseconds{2});
   answer(Transport::kRefused);
@@ -139,8 +139,8 @@ TEST_F(WatchTest, AResetIsLookedAtAgainInAMoment) {
 }
 
 // It was not the end of a process: it is asked when everybody is.
-TEST_F(WatchTest, APortThatGoesOnResettingIsNotAskedWithoutEnd) {
-  watch.connection_lost("A");
+TEST_F(TabletMonitorTest, APortThatGoesOnResettingIsNotAskedWithoutEnd) {
+  monitor.connection_lost("A");
   answer(Transport::kBroken);
   EXPECT_EQ(until_next_timer(), milliseconds{2});
   for (int i = 2; i < 5; ++i) {
@@ -149,11 +149,11 @@ TEST_F(WatchTest, APortThatGoesOnResettingIsNotAskedWithoutEnd) {
   }
   answer(Transport::kBroken);
   desk.out.clear();
-  watch.connection_lost("A");
+  monitor.connection_lost("A");
   EXPECT_FALSE(asked());
 }
 
-TEST_F(WatchTest, WhateverGoesOnIsAskedOnceASecond) {
+TEST_F(TabletMonitorTest, WhateverGoesOnIsAskedOnceASecond) {
   for (const Transport transport : {Transport::kBroken, Transport::kGarbled}) {
     start_polling();
     asked_within(seconds{2}, transport);
@@ -163,18 +163,18 @@ TEST_F(WatchTest, WhateverGoesOnIsAskedOnceASecond) {
   }
 }
 
-TEST_F(WatchTest, OneThatAnswersAgainIsLookedAtQuicklyAgain) {
+TEST_F(TabletMonitorTest, OneThatAnswersAgainIsLookedAtQuicklyAgain) {
   start_polling();
   asked_within(seconds{5}, Transport::kBroken);
   asked_within(seconds{2}, Transport::kAnswered);
-  watch.connection_lost("A");
+  monitor.connection_lost("A");
   ASSERT_TRUE(asked());
   answer(Transport::kRefused);
   EXPECT_EQ(asked_within(milliseconds{20}, Transport::kRefused), 1);
   EXPECT_EQ(verdict().state, TabletState::kCrashed);
 }
 
-TEST_F(WatchTest, WithoutZnodeAndRowNobodyIsAsked) {
+TEST_F(TabletMonitorTest, WithoutZnodeAndRowNobodyIsAsked) {
   for (const Transport transport :
        {Transport::kAnswered, Transport::kBroken, Transport::kSilent, Transport::kRefused}) {
     start_polling();
@@ -182,13 +182,13 @@ TEST_F(WatchTest, WithoutZnodeAndRowNobodyIsAsked) {
     nobody_names_it();
     while (asked()) answer(transport);
     EXPECT_EQ(asked_within(seconds{100}, transport), 0) << to_text(transport);
-    watch.stalled();
-    watch.connection_lost("A");
+    monitor.stalled();
+    monitor.connection_lost("A");
     EXPECT_EQ(asked_within(seconds{100}, transport), 0) << to_text(transport);
   }
 }
 
-TEST_F(WatchTest, OneThatIsNoTabletAnyMoreIsNeitherDeadNorCutOff) {
+TEST_F(TabletMonitorTest, OneThatIsNoTabletAnyMoreIsNeitherDeadNorCutOff) {
   start_polling();
   nobody_names_it();
   EXPECT_EQ(verdict().state, TabletState::kUnknown);
@@ -198,7 +198,7 @@ TEST_F(WatchTest, OneThatIsNoTabletAnyMoreIsNeitherDeadNorCutOff) {
 
 constexpr const char* kHttp = "sent no baidu_std frame: it begins with the bytes 48 54 54 50";
 
-TEST_F(WatchTest, WhatCameInsteadOfAnAnswerIsSaidOnce) {
+TEST_F(TabletMonitorTest, WhatCameInsteadOfAnAnswerIsSaidOnce) {
   start_polling();
   asked_within(seconds{10}, Transport::kGarbled, std::string{"A: "} + kHttp);
   const std::string there = "its znode is there, it does not answer: ";
@@ -225,8 +225,8 @@ TEST_F(WatchTest, WhatCameInsteadOfAnAnswerIsSaidOnce) {
 }
 
 // Every process that ends closes its connections.
-TEST_F(WatchTest, AConnectionThatIsClosedIsNoNewsUntilItGoesOn) {
-  watch.connection_lost("A");
+TEST_F(TabletMonitorTest, AConnectionThatIsClosedIsNoNewsUntilItGoesOn) {
+  monitor.connection_lost("A");
   for (int i = 1; i < 5; ++i) {
     answer(Transport::kBroken, "closed the connection");
     EXPECT_THAT(notes(), IsEmpty());
@@ -237,7 +237,7 @@ TEST_F(WatchTest, AConnectionThatIsClosedIsNoNewsUntilItGoesOn) {
                                    "connection"));
 }
 
-TEST_F(WatchTest, AnErrorIsNoWordOfWhatItHolds) {
+TEST_F(TabletMonitorTest, AnErrorIsNoWordOfWhatItHolds) {
   start_polling();
   asked_within(seconds{5}, Transport::kAnswered, std::string(10'000, 'x'), 1002);
   EXPECT_EQ(verdict().state, TabletState::kHealthy);
@@ -247,33 +247,33 @@ TEST_F(WatchTest, AnErrorIsNoWordOfWhatItHolds) {
 }
 
 // It was seen to crash, and stays so; what is said of it is what is seen now.
-TEST_F(WatchTest, ACrashStaysSeenAndItsTextFollows) {
+TEST_F(TabletMonitorTest, ACrashStaysSeenAndItsTextFollows) {
   start_polling();
-  watch.connection_lost("A");
+  monitor.connection_lost("A");
   asked_within(seconds{2}, Transport::kRefused);
-  watch.listed({});
+  monitor.listed({});
   asked_within(seconds{2}, Transport::kRefused);
   EXPECT_EQ(verdict().state, TabletState::kCrashed);
   EXPECT_EQ(verdict().why, "its znode is gone and its port refuses");
-  watch.listed({{{"A", 8, false}}});
+  monitor.listed({{{"A", 8, false}}});
   asked_within(seconds{5}, Transport::kGarbled, kHttp);
   EXPECT_EQ(verdict().state, TabletState::kCrashed);
   EXPECT_EQ(verdict().why, std::string{"its znode is there, it does not answer: "} + kHttp);
-  watch.listed({});
+  monitor.listed({});
   asked_within(seconds{10}, Transport::kSilent);
   EXPECT_EQ(verdict().state, TabletState::kCrashed);
   EXPECT_EQ(verdict().why, "its znode is gone and it is silent");
-  watch.stalled();  // Nothing is known for a moment: that is no answer.
-  watch.judge_all();
+  monitor.stalled();  // Nothing is known for a moment: that is no answer.
+  monitor.judge_all();
   EXPECT_EQ(verdict().why, "its znode is gone and it is silent");
   asked_within(seconds{2}, Transport::kAnswered);
   EXPECT_EQ(verdict().state, TabletState::kCutOff);
 }
 
-TEST_F(WatchTest, ANameThatIsNoEndpointIsUnknown) {
+TEST_F(TabletMonitorTest, ANameThatIsNoEndpointIsUnknown) {
   start_polling();
-  watch.start();
-  watch.listed({});
+  monitor.start();
+  monitor.listed({});
   asked_within(seconds{100}, Transport::kNowhere);
   EXPECT_EQ(verdict().state, TabletState::kUnknown);
   EXPECT_EQ(verdict().why, "its name is no endpoint IP:PORT");
