@@ -12,7 +12,6 @@
 namespace failoverd::admin {
 namespace {
 
-constexpr std::string_view kApi = "/api/v1/";
 constexpr std::string_view kCommands = "/api/v1/commands/";
 constexpr std::string_view kName = "NAME";  // Ends a route that answers whatever stands there.
 constexpr std::uint64_t kEventsAtOnce = 1000;

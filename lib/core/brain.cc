@@ -195,7 +195,7 @@ void Brain::Parts::take(const Event& event) {
 
 void Brain::Parts::take_table(const TableRead& e) {
   if (!tables.read(e)) return;
-  monitor.tables_changed();
+  monitor.table_was_read(e.table.tid);
   treatments.rows_changed();
 }
 

@@ -252,7 +252,8 @@ TEST_P(RivalBesideTheLost, ALostFollowerIsNotHiddenByARival) {
   EXPECT_TRUE(cluster.wait_until([&] { return cluster.rows("flow", 0) == dead; },
                                  "the row of the one that was killed is dead"))
       << cluster.rows("flow", 0) << daemon.status();
-  EXPECT_TRUE(is_at(daemon, leads)) << daemon.status();
+  EXPECT_TRUE(cluster.wait_until([&] { return is_at(daemon, leads); }, "it is still said to lead"))
+      << daemon.status();
   EXPECT_TRUE(cluster.wait_until(
       [&] { return followers(cluster, 0) == std::vector{cluster.tablet(rival)}; },
       "its leader does not send to it any more"));

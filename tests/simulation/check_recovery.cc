@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "lib/core/api/timing.h"
 #include "lib/core/brain.h"
 #include "tests/simulation/checker.h"
 #include "tests/simulation/daemon.h"
@@ -281,8 +282,15 @@ class NothingIsLeftBehind : public Checker {
   NothingIsLeftBehind(World& w, const Ledger& l)
       : Checker(w, l, "SAFETY 11: what an op did is undone") {}
 
+  void commanded(const Daemon&, const core::Command& command) override {
+    const auto* c = std::get_if<core::CallTablet>(&command);
+    const auto* drop = c ? std::get_if<core::DropTable>(&c->call) : nullptr;
+    if (drop) drops_[drop->op] = now();
+  }
+
   void carried_out(const std::string&, const core::CallTablet& c,
                    const core::Answer& answer) override {
+    if (const auto* drop = std::get_if<core::DropTable>(&c.call)) drops_.erase(drop->op);
     if (answer.code != core::kOk) return;
     if (const auto* pause = std::get_if<core::PauseSnapshot>(&c.call)) {
       paused_.insert({c.tablet, pause->at});
@@ -314,6 +322,9 @@ class NothingIsLeftBehind : public Checker {
       // Whether a tablet that is gone still holds something of it is asked when it is back.
       const bool gone = !runs(op.leader) || !runs(op.replica);
       if (op.over && gone) continue;
+      // A drop that nobody carried out is watched for until it cannot come any more.
+      const auto drop = drops_.find(id);
+      if (op.over && drop != drops_.end() && now() < drop->second + core::kArrivesWithin) continue;
       broken("op " + std::to_string(id) + ", " + core::to_text(op.type) + " of " + at(op.at) +
              ", stays in the journal");
     }
@@ -336,6 +347,7 @@ class NothingIsLeftBehind : public Checker {
   }
 
   std::set<std::pair<core::Endpoint, core::PartitionKey>> paused_;
+  std::map<core::OpId, Instant> drops_;  // Sent, and not carried out.
 };
 
 // What is said to be lost is exactly what the dropped log held beyond the partition's history; and

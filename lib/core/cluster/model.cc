@@ -99,6 +99,8 @@ std::optional<std::string> Model::put_table(const TableShape& shape, Instant now
     for (auto& [pid, p] : back.partitions) {
       for (Replica& r : p.replicas) {  // Nobody has asked for it meanwhile.
         r.row_since = now;
+        r.report.held = false;
+        r.report.asked_at.reset();
         r.report.held_since.reset();
       }
     }

@@ -44,7 +44,9 @@ Standing standing(const Model& model, const Replica& r) {
   if (t.verdict.dead()) return Standing::kGone;
   if (!answers_freshly(model, r)) return Standing::kUnclear;
   if (r.report.held) {
-    return is_loaded(r.report.state) ? Standing::kServes : Standing::kUnclear;
+    // What a connection of its own brought is no word of who is at the other end of ours.
+    const bool untold = t.identity == Identity::kUntold && !t.znode_vouches();
+    return is_loaded(r.report.state) && !untold ? Standing::kServes : Standing::kUnclear;
   }
   return *r.report.asked_at > r.row_since ? Standing::kGone : Standing::kUnclear;
 }

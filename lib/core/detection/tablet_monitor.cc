@@ -73,6 +73,18 @@ void TabletMonitor::tables_changed() {
   }
 }
 
+// What none of its tablets has said anything about is asked at once: a poll may be a second away.
+void TabletMonitor::table_was_read(std::uint32_t tid) {
+  tables_changed();
+  const Table* table = model_.table(tid);
+  if (!running_ || !table) return;
+  for (const auto& [pid, p] : table->partitions) {
+    for (const Replica& r : p.replicas) {
+      if (!r.report.asked_at) to_ask_.insert(r.tablet);
+    }
+  }
+}
+
 void TabletMonitor::listed(const TabletsListed& list) {
   std::set<TabletIndex> there;
   for (const TabletsListed::Child& child : list.children) {

@@ -36,8 +36,9 @@ class TabletMonitor {
   // Answers to our own questions.
   void answered(const Route&, const Answer&);
   void timer(const Route&);
-  // New rows: tablets that were not watched yet are asked at once.
-  void tables_changed();
+  // New rows: tablets that were not watched yet are asked at once, and those that have said nothing
+  // of the table since it can be read.
+  void table_was_read(std::uint32_t tid);
   // Judges every tablet whose evidence changed; fills `changed`.
   void judge_all();
 
@@ -77,6 +78,7 @@ class TabletMonitor {
 
   Asking& asking(TabletIndex);
   bool has_znode_or_row(TabletIndex) const;
+  void tables_changed();
   void poll(TabletIndex);
   void ask_for_all(TabletIndex);
   void check(TabletIndex);
