@@ -60,7 +60,8 @@ void Scenario::learn_tablets() {
     world_.kill(tablet_named(w.at(0)));
   };
   // stranger A flow/0 theirs leader: another cluster's tablet takes A's address, and holds table
-  // theirs under flow's tid, as leader; stranger A: it holds nothing.
+  // theirs under flow's tid, as leader; stranger A 99 theirs leader: under a tid that no table of
+  // ours has; stranger A: it holds nothing.
   commands_["stranger"] = [this](const Words& w) { make_stranger(w); };
   commands_["restart"] = [this](const Words& w) { world_.restart(tablet_named(w.at(0))); };
   commands_["pause"] = [this](const Words& w) {
@@ -248,9 +249,10 @@ void Scenario::make_stranger(const Words& w) {
   std::vector<core::ReplicaStatus> holds;
   if (w.size() > 1) {
     const bool leads = w.at(3) == "leader";
-    holds.push_back({partition_named(w.at(1)), 500,
-                     leads ? core::Mode::kLeader : core::Mode::kFollower, core::TableState::kNormal,
-                     500, 500, w.at(2)});
+    const auto tid = static_cast<std::uint32_t>(std::strtoul(w.at(1).c_str(), nullptr, 10));
+    const core::PartitionKey key = tid > 0 ? core::PartitionKey{tid, 0} : partition_named(w.at(1));
+    holds.push_back({key, 500, leads ? core::Mode::kLeader : core::Mode::kFollower,
+                     core::TableState::kNormal, 500, 500, w.at(2)});
   }
   world_.replace(tablet_named(w.at(0)), std::move(holds));
 }

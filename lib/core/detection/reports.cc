@@ -64,8 +64,10 @@ void TabletMonitor::look_at_znode(TabletIndex i, const Holdings& held) {
   if (!t.evidence.registered || t.outlived == t.incarnation) return;
   if (held.ours) t.evidence.stale_since.reset();
   if (t.named_ours) return;
-  const bool lost_it = !held.ours && !t.report_fresh && t.held_under == t.incarnation;
-  if (lost_it || (held.others && !held.ours)) znode_may_be_stale(i);
+  const bool lost_it = !t.report_fresh && t.held_under == t.incarnation;
+  // Of a table that no row names somebody may just have been told; rarely one that lacks its rows.
+  const bool names_unknown = held.unknown && !t.hosts.empty() && model_.knows_every_table();
+  if (!held.ours && (lost_it || held.others || names_unknown)) znode_may_be_stale(i);
 }
 
 void TabletMonitor::znode_may_be_stale(TabletIndex i) {

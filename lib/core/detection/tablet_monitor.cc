@@ -92,16 +92,21 @@ void TabletMonitor::listed(const TabletsListed& list) {
     there.insert(i);
     Tablet& t = model_.tablet(i);
     const bool new_process = t.incarnation != child.incarnation && child.startup;
+    bool stranger_is_there = false;
     if (t.incarnation != child.incarnation || !t.evidence.registered) {
       to_judge_.insert(i);
       mark_partitions(i);  // What a znode says counts beside the verdict (SAFETY 1).
       if (new_process) t.report_fresh = false;
       t.listed_at = desk_.now;
       t.evidence.stale_since.reset();
-      t.evidence.stranger.clear();  // Two cannot listen there: it is gone.
+      // Two cannot listen there: a stranger is gone. But one at the other end of a connection that
+      // stands is there still, and the znode is that of a process which died before it.
+      stranger_is_there = t.identity == Identity::kStranger;
+      if (!stranger_is_there) t.evidence.stranger.clear();
       if (running_) check(i);
     }
     t.evidence.registered = true;
+    if (stranger_is_there) znode_may_be_stale(i);
     t.incarnation = child.incarnation;
     t.startup = child.startup;
     t.early = false;
