@@ -12,32 +12,6 @@ std::string number(std::uint64_t n) { return std::to_string(n); }
 
 }  // namespace
 
-void Operations::found_out(Operation& o, Question question, const Answer& answer) {
-  switch (question) {
-    case kTermPair:
-      task(o) == Task::kRecoverTable ? it_said_what_it_holds(o, answer)
-                                     : it_said_its_offset(o, answer);
-      return;
-    case kFence:
-      fenced(o, answer);
-      return;
-    case kLeaderPair:
-      leader_said_its_offset(o, answer);
-      return;
-    case kDeleteBinlog:
-      if (!answer.ok()) return fail(o, replica(o) + ": DeleteBinlog " + to_text(answer));
-      look_at_what_it_holds(o);
-      return;
-    case kManifest:
-      if (!answer.ok()) return fail(o, leader(o) + ": GetManifest " + to_text(answer));
-      o.findings.manifest_offset = answer.offset;
-      decide(o);
-      return;
-    default:
-      return;
-  }
-}
-
 // --- kRecoverTable -------------------------------------------------------------------------------
 
 // It is in memory, or its binlog is gone and the snapshot counts. Asked before anything is sent to
@@ -79,15 +53,32 @@ void Operations::fence(Operation& o) {
   ask(o, kFence, o.what.replica, Probe{o.at, o.leader_term}, kLookAtMost);
 }
 
-void Operations::fenced(Operation& o, const Answer& answer) {
-  const bool above = answer.code == kFailToAppendEntries;
-  if (!answer.ok() && !above) {
-    fail(o, replica(o) + ": AppendEntries " + to_text(answer));
-  } else if (task(o) == Task::kAddReplica) {
-    act(o);
-  } else if (task(o) == Task::kCheckBinlogSyncProgress) {
-    look_later(o);
-  } else if (above) {
+// Whether the replica takes nobody else's entries any more; if not, the op has ended. `above`: its
+// term is above the published one, so that it takes not even its leader's.
+bool Operations::is_fenced(Operation& o, const Answer& answer, bool* above) {
+  *above = answer.code == kFailToAppendEntries;
+  if (answer.ok() || *above) return true;
+  fail(o, replica(o) + ": AppendEntries " + to_text(answer));
+  return false;
+}
+
+// One that was loaded anew has no term.
+void Operations::fence_what_was_copied(Operation& o) { copies(o.what.table) ? fence(o) : act(o); }
+
+void Operations::fenced_before_it_is_added(Operation& o, const Answer& answer) {
+  bool above = false;
+  if (is_fenced(o, answer, &above)) act(o);
+}
+
+void Operations::fenced_behind_its_leader(Operation& o, const Answer& answer) {
+  bool above = false;
+  if (is_fenced(o, answer, &above)) look_later(o);
+}
+
+void Operations::fenced_to_find_out(Operation& o, const Answer& answer) {
+  bool above = false;
+  if (!is_fenced(o, answer, &above)) return;
+  if (above) {
     o.findings.term_above = true;
     look_at_leaders_offset(o);
   } else if (o.fence_reading != answer.offset) {  // Once more: a batch may still land.
@@ -103,15 +94,21 @@ void Operations::look_at_leaders_offset(Operation& o) {
   ask(o, kLeaderPair, o.leader, GetTermPair{o.at}, kLookAtMost);
 }
 
-void Operations::leader_said_its_offset(Operation& o, const Answer& answer) {
+void Operations::leader_said_what_it_has(Operation& o, const Answer& answer) {
   if (!says_it_leads(o, answer)) return;
-  if (task(o) == Task::kRecoverTable) {
-    o.findings.leader_offset = answer.offset;
-    ask(o, kManifest, o.leader, GetManifest{o.at}, kLookAtMost);
-    return;
-  }
-  if (!o.goal) o.goal = answer.offset;
-  ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kLookAtMost);
+  o.findings.leader_offset = answer.offset;
+  ask(o, kManifest, o.leader, GetManifest{o.at}, kLookAtMost);
+}
+
+void Operations::manifest_said(Operation& o, const Answer& answer) {
+  if (!answer.ok()) return fail(o, leader(o) + ": GetManifest " + to_text(answer));
+  o.findings.manifest_offset = answer.offset;
+  decide(o);
+}
+
+void Operations::binlog_deleted(Operation& o, const Answer& answer) {
+  if (!answer.ok()) return fail(o, replica(o) + ": DeleteBinlog " + to_text(answer));
+  look_at_what_it_holds(o);
 }
 
 void Operations::decide(Operation& o) {
@@ -139,6 +136,12 @@ void Operations::decide(Operation& o) {
 // answered: whatever was acknowledged before is there, and what comes later is replicated as to
 // every alive follower. The goal is read once, so that it is reached however fast its leader goes
 // on; a successor reads its own. The leader is asked each time whether it still leads.
+void Operations::leader_said_its_goal(Operation& o, const Answer& answer) {
+  if (!says_it_leads(o, answer)) return;
+  if (!o.goal) o.goal = answer.offset;
+  ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kLookAtMost);
+}
+
 void Operations::it_said_its_offset(Operation& o, const Answer& answer) {
   if (!answer.ok() || !answer.has_table) {
     fail(o, replica(o) + " lost it meanwhile: " + to_text(answer));

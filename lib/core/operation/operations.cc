@@ -150,9 +150,6 @@ void Operations::run(Operation& o) {
   o.pause = {};
   if (row.seat == Seat::kLeader && !o.has_leader) {
     fail(o, "the partition has no leader to ask");
-  } else if (row.seat == Seat::kMetadata) {
-    o.publishing = true;
-    publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
   } else {
     look(o);
   }
@@ -239,7 +236,7 @@ bool Operations::sets_dead(PartitionKey at, TabletIndex replica) const {
 
 // What is kept is true from here on: the replica's log is a prefix of its leader's, or there is
 // none any more.
-void Operations::keep_and_act(Operation& o) {
+void Operations::keep_first(Operation& o) {
   const Kept* kept = model_.kept(o.at, replica(o));
   if (kept && kept->followed == o.leader_term && !kept->or_later) {
     after_keeping(o);
@@ -247,16 +244,6 @@ void Operations::keep_and_act(Operation& o) {
   }
   o.keeping = o.publishing = true;
   publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
-}
-
-void Operations::after_keeping(Operation& o) {
-  if (task(o) == Task::kSendSnapshot) {
-    look_at_target(o);
-  } else if (task(o) == Task::kAddReplica && copies(o.what.table)) {
-    fence(o);  // It has been loaded anew: AddReplica goes to one that takes nobody else's entries.
-  } else {
-    act(o);
-  }
 }
 
 // SAFETY 1: a follower's row dies only while an alive leader row stands beside it, a single

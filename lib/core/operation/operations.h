@@ -1,10 +1,11 @@
 // Carries out the ops that are lists of tasks (task_tables.h), one task after the other. Every task
 // looks before it acts, so that running it twice is harmless and a lost answer is polled, not
 // repeated (SAFETY 17). However an op ends, what it paused, registered or half-added is taken back
-// first (SAFETY 11). Owned by the brain. What each task asks and does: tasks.cc and
-// findings.cc.
+// first (SAFETY 11). Owned by the brain. What each task asks and does is a row of
+// task_behaviour.cc, made of steps in tasks.cc and findings.cc.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "lib/core/api/desk.h"
+#include "lib/core/cluster/load_step.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
 #include "lib/core/durable/op_journal.h"
@@ -60,6 +62,8 @@ class Operations : public Publishing {
   void give_way(PartitionKey at, const std::string& why);
   // An op under way sets this replica's row dead.
   bool sets_dead(PartitionKey at, TabletIndex replica) const;
+  // Whether this task has its row in task_behaviour.cc.
+  static bool carries_out(Task);
   // Ops that copy from or to this tablet now.
   int copies_on(TabletIndex) const;
 
@@ -154,42 +158,97 @@ class Operations : public Publishing {
   void run(Operation&);
   void next(Operation&);
   void look_later(Operation&);
-  void keep_and_act(Operation&);
-  void after_keeping(Operation&);
+  void keep_first(Operation&);
   void says(Operation&, std::string what);
 
-  // tasks.cc: a task looks, and acts if that is needed.
+  // task_behaviour.cc: every task's row.
+  using Step = void (Operations::*)(Operation&);
+  struct Said {
+    Question question = kLook;
+    void (Operations::*leads_to)(Operation&, const Answer&) = nullptr;
+  };
+  using Codes = std::array<int, 2>;
+  // What an answer 0 to a task's call means: it is done, or its end is seen by looking.
+  enum class OkMeans : std::uint8_t { kDone, kBegun };
+  struct TaskBehaviour {
+    Task task;
+    Step look = nullptr;       // Asks how far it is; every task begins so, also when it is resumed.
+    Step start = nullptr;      // When a look says that it is still to be done.
+    Step kept = nullptr;       // After what is kept of the replica was written.
+    Step confirmed = nullptr;  // After the leader said that it leads (SAFETY 9).
+    Step taken = nullptr;      // As soon as the tablet has taken the order.
+    std::array<Said, 7> answers = {};
+    Call (Operations::*call)(const Operation&) const = nullptr;
+    Duration answers_within = kActAtMost;
+    OkMeans ok_means = OkMeans::kDone;
+    bool asked_again = false;  // Not answered: told again at once, unless a look finds it.
+    // Codes beside 0: as good as 0; later again; a returned replica has nothing to load.
+    Codes done_already = {};
+    Codes not_now = {};
+    Codes nothing_there = {};
+  };
+  static const std::array<TaskBehaviour, 11> kBehaviours;
+  static const TaskBehaviour* find_behaviour(Task);
+  static const TaskBehaviour& behaviour(const Operation&);
+  void look(Operation& o) { (this->*behaviour(o).look)(o); }
+  void start(Operation&);
+  void after_keeping(Operation&);
+  void confirmed(Operation&);
+  void taken(Operation&);
+  Call del_replica(const Operation&) const;
+  Call add_replica(const Operation&) const;
+  Call pause_snapshot(const Operation&) const;
+  Call recover_snapshot(const Operation&) const;
+  Call load_table(const Operation&) const;
+  Call drop_table(const Operation&) const;
+  Call send_snapshot(const Operation&) const;
+  Call lead(const Operation&) const;
+
+  // tasks.cc: the steps.
   static TabletIndex seat(const Operation&);  // Where the present task is carried out.
-  void look(Operation&);
-  void looked(Operation&, const Answer&);
+  void ask_followers(Operation&);
+  void ask_registry(Operation&);
+  void ask_status(Operation&);
+  void publish_row(Operation&);
   void looked_at_followers(Operation&, const Answer&);
   void looked_at_snapshot(Operation&, const Answer&);
+  LoadStep load_step(const Operation&, const Answer&) const;
+  void loads(Operation&);
   void looked_at_load(Operation&, const Answer&);
+  void looked_at_recovery(Operation&, const Answer&);
   void load_to_find_out(Operation&);
   MayBeSentTo may_be_sent_to(const Operation&) const;
   void looked_at_role(Operation&, const Answer&);
+  void unpaused(Operation& o, const Answer&) { look_later(o); }
   void looked_at_registry(Operation&, const Answer&);
   void looked_for_it(Operation&, const Answer&);
   void look_at_target(Operation&);
-  void target_seen(Operation&, const Answer&);
+  void nothing_is_held(Operation&, const Answer&);
+  void may_be_dropped(Operation&, const Answer&);
   void confirm(Operation&);
   bool says_it_leads(Operation&, const Answer&);
   void leader_confirmed(Operation&, const Answer&);
-  Call call_of(const Operation&) const;
+  void delete_binlog(Operation&);
   void act(Operation&);
   void count_lost(Operation&);
   void acted(Operation&, const Answer&);
 
   // findings.cc: what a returned replica holds, and how far it is behind.
-  void found_out(Operation&, Question, const Answer&);
   void look_at_what_it_holds(Operation&);
   void nothing_on_disk(Operation&);
+  void binlog_deleted(Operation&, const Answer&);
   void it_said_what_it_holds(Operation&, const Answer&);
   void fence(Operation&);
-  void fenced(Operation&, const Answer&);
+  bool is_fenced(Operation&, const Answer&, bool* above);
+  void fence_what_was_copied(Operation&);
+  void fenced_before_it_is_added(Operation&, const Answer&);
+  void fenced_behind_its_leader(Operation&, const Answer&);
+  void fenced_to_find_out(Operation&, const Answer&);
   void look_at_leaders_offset(Operation&);
-  void leader_said_its_offset(Operation&, const Answer&);
+  void leader_said_what_it_has(Operation&, const Answer&);
+  void manifest_said(Operation&, const Answer&);
   void decide(Operation&);
+  void leader_said_its_goal(Operation&, const Answer&);
   void it_said_its_offset(Operation&, const Answer&);
 
   // Ending.

@@ -1,5 +1,6 @@
-// Operations: what each task looks at, what it does, and what the answers mean (FEDB.md 3.2, 4).
-// What a returned replica holds, and how far it is: findings.cc.
+// Operations: the steps that tasks are made of: what is looked at, what is done, and what the
+// answers mean (FEDB.md 3.2, 4). Which task is made of which: task_behaviour.cc. What a returned
+// replica holds, and how far it is: findings.cc.
 #include <algorithm>
 
 #include "lib/base/check.h"
@@ -13,23 +14,21 @@ TabletIndex Operations::seat(const Operation& o) {
   return o.what.table[o.row].seat == Seat::kLeader ? o.leader : o.what.replica;
 }
 
-// What tells how far the present task is.
-void Operations::look(Operation& o) {
-  switch (task(o)) {
-    case Task::kDelReplica:
-    case Task::kAddReplica:
-      ask(o, kLook, seat(o), GetTableFollower{o.at}, kLookAtMost);
-      return;
-    case Task::kDropTable:
-    case Task::kSendSnapshot:
-      ask(o, kLook, seat(o), GetTaskStatus{}, kLookAtMost);
-      return;
-    case Task::kCheckBinlogSyncProgress:
-      look_at_leaders_offset(o);
-      return;
-    default:
-      ask(o, kLook, seat(o), GetTableStatus{o.at}, kLookAtMost);
-  }
+void Operations::ask_followers(Operation& o) {
+  ask(o, kLook, seat(o), GetTableFollower{o.at}, kLookAtMost);
+}
+
+void Operations::ask_registry(Operation& o) {
+  ask(o, kLook, seat(o), GetTaskStatus{}, kLookAtMost);
+}
+
+void Operations::ask_status(Operation& o) {
+  ask(o, kLook, seat(o), GetTableStatus{o.at}, kLookAtMost);
+}
+
+void Operations::publish_row(Operation& o) {
+  o.publishing = true;
+  publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
 }
 
 void Operations::answered(const Route& route, const Answer& answer) {
@@ -40,64 +39,24 @@ void Operations::answered(const Route& route, const Answer& answer) {
     if (question == kUndo) taken_back(*o, answer);
     return;
   }
+  const TaskBehaviour& task = behaviour(*o);
   if (!answer.answered()) {  // It may have been done all the same: look again (SAFETY 17).
-    const bool loads = task(*o) == Task::kLoadTable || task(*o) == Task::kRecoverTable;
-    if (question == kAct && loads) o->acted = false;  // What a look finds in memory is loaded.
-    if (question == kAct && answer.never_sent() && !o->sent_before) {
-      o->acted = o->unanswered = false;
-    }
+    const bool seen_anyway = question == kAct && task.asked_again;
+    const bool never_sent = question == kAct && answer.never_sent() && !o->sent_before;
+    if (seen_anyway || never_sent) o->acted = false;
+    if (never_sent) o->unanswered = false;
     says(*o, name(route.tablet) + " does not answer (" + to_text(answer) + "); asked again");
     o->silent = true;
     look_later(*o);
     return;
   }
   if (std::exchange(o->silent, false)) says(*o, o->what.why);
-  switch (question) {
-    case kLook:
-      looked(*o, answer);
-      return;
-    case kTarget:
-      target_seen(*o, answer);
-      return;
-    case kConfirm:
-      leader_confirmed(*o, answer);
-      return;
-    case kListed:
-      looked_for_it(*o, answer);
-      return;
-    case kAct:
-      acted(*o, answer);
-      return;
-    case kUnpause:
-      look_later(*o);
-      return;
-    default:
-      found_out(*o, question, answer);
-      return;
-  }
-}
-
-void Operations::looked(Operation& o, const Answer& answer) {
-  switch (task(o)) {
-    case Task::kDelReplica:
-    case Task::kAddReplica:
-      looked_at_followers(o, answer);
-      return;
-    case Task::kPauseSnapshot:
-    case Task::kRecoverSnapshot:
-      looked_at_snapshot(o, answer);
-      return;
-    case Task::kLoadTable:
-    case Task::kRecoverTable:
-      looked_at_load(o, answer);
-      return;
-    case Task::kChangeLeader:
-      looked_at_role(o, answer);
-      return;
-    default:
-      looked_at_registry(o, answer);
-      return;
-  }
+  if (question == kAct) return acted(*o, answer);
+  const auto said = std::find_if(task.answers.begin(), task.answers.end(), [&](const Said& s) {
+    return s.leads_to && s.question == question;
+  });
+  CHECK(said != task.answers.end());
+  (this->*said->leads_to)(*o, answer);
 }
 
 void Operations::looked_at_followers(Operation& o, const Answer& answer) {
@@ -110,13 +69,7 @@ void Operations::looked_at_followers(Operation& o, const Answer& answer) {
     return;
   }
   const bool wanted = task(o) == Task::kAddReplica;
-  if (answer.sends_to(replica(o)) == wanted) {
-    next(o);
-  } else if (wanted) {
-    keep_and_act(o);
-  } else {
-    act(o);
-  }
+  answer.sends_to(replica(o)) == wanted ? next(o) : start(o);
 }
 
 void Operations::looked_at_snapshot(Operation& o, const Answer& answer) {
@@ -137,26 +90,37 @@ void Operations::looked_at_snapshot(Operation& o, const Answer& answer) {
   }
 }
 
+LoadStep Operations::load_step(const Operation& o, const Answer& answer) const {
+  return next_load_step(answer.status_of(o.at), o.acted ? o.acted_at : std::nullopt, desk_.now);
+}
+
+void Operations::loads(Operation& o) {
+  says(o, replica(o) + " is loading it");
+  look_later(o);
+}
+
 void Operations::looked_at_load(Operation& o, const Answer& answer) {
-  const bool finds_out = task(o) == Task::kRecoverTable;
-  switch (next_load_step(answer.status_of(o.at), o.acted ? o.acted_at : std::nullopt, desk_.now)) {
+  switch (load_step(o, answer)) {
     case LoadStep::kLoaded:
-      finds_out ? look_at_what_it_holds(o) : next(o);
-      return;
+      return next(o);
     case LoadStep::kLoads:
-      says(o, replica(o) + " is loading it");
-      look_later(o);
-      return;
+      return loads(o);
     case LoadStep::kTell:
-      if (finds_out && !o.plan && !o.findings.binlog_kept) {
-        confirm(o);  // To the letter of FEDB.md 4.3 the binlog goes first.
-      } else if (o.resumed && !o.acted && o.has_leader) {
-        ask(o, kListed, o.leader, GetTableFollower{o.at}, kLookAtMost);
-      } else if (finds_out && !o.plan) {
-        load_to_find_out(o);
-      } else {
-        act(o);
-      }
+      if (!o.resumed || o.acted || !o.has_leader) return act(o);
+      ask(o, kListed, o.leader, GetTableFollower{o.at}, kLookAtMost);
+  }
+}
+
+void Operations::looked_at_recovery(Operation& o, const Answer& answer) {
+  switch (load_step(o, answer)) {
+    case LoadStep::kLoaded:
+      return look_at_what_it_holds(o);
+    case LoadStep::kLoads:
+      return loads(o);
+    case LoadStep::kTell:
+      if (o.plan) return act(o);
+      // To the letter of FEDB.md 4.3 the binlog goes first.
+      o.findings.binlog_kept ? load_to_find_out(o) : confirm(o);
   }
 }
 
@@ -248,16 +212,14 @@ void Operations::looked_at_registry(Operation& o, const Answer& answer) {
       look_later(o);
     } else if (o.acted) {
       fail(o, std::string{to_text(task(o))} + " was sent and is not known any more");
-    } else if (task(o) == Task::kSendSnapshot) {
-      keep_and_act(o);
     } else {
-      look_at_target(o);
+      start(o);
     }
     return;
   }
   switch (found->status) {
     case OpStatus::kDone:
-      if (task(o) == Task::kDropTable) count_lost(o);
+      taken(o);
       next(o);
       return;
     case OpStatus::kInited:
@@ -274,17 +236,17 @@ void Operations::look_at_target(Operation& o) {
   ask(o, kTarget, o.what.replica, GetTableStatus{o.at}, kLookAtMost);
 }
 
-// SAFETY 9: nothing is destroyed on a target that is loading, or that is not what it should be.
-void Operations::target_seen(Operation& o, const Answer& answer) {
-  const ReplicaStatus* s = answer.status_of(o.at);
-  if (task(o) == Task::kSendSnapshot) {
-    if (s) {
-      fail(o, replica(o) + " holds it in memory: nothing can be sent there");
-    } else {
-      confirm(o);
-    }
-    return;
+void Operations::nothing_is_held(Operation& o, const Answer& answer) {
+  if (answer.status_of(o.at)) {
+    fail(o, replica(o) + " holds it in memory: nothing can be sent there");
+  } else {
+    confirm(o);
   }
+}
+
+// SAFETY 9: nothing is destroyed on a target that is loading, or that is not what it should be.
+void Operations::may_be_dropped(Operation& o, const Answer& answer) {
+  const ReplicaStatus* s = answer.status_of(o.at);
   if (!s) {
     fail(o, replica(o) + " holds nothing that could be dropped");
   } else if (s->state == TableState::kNormal || s->state == TableState::kSnapshotPaused) {
@@ -322,36 +284,15 @@ bool Operations::says_it_leads(Operation& o, const Answer& answer) {
 void Operations::leader_confirmed(Operation& o, const Answer& answer) {
   if (!says_it_leads(o, answer)) return;
   const Partition* p = model_.partition(o.at);
-  if (!p || p->replicas.size() < 2 || !leader_leads(o)) {
-    fail(o, "the rows changed meanwhile: nothing is deleted");
-  } else if (task(o) == Task::kRecoverTable) {
-    ask(o, kDeleteBinlog, seat(o), DeleteBinlog{o.at}, kActAtMost);
+  if (p && p->replicas.size() >= 2 && leader_leads(o)) {
+    confirmed(o);
   } else {
-    act(o);
+    fail(o, "the rows changed meanwhile: nothing is deleted");
   }
 }
 
-Call Operations::call_of(const Operation& o) const {
-  switch (task(o)) {
-    case Task::kDelReplica:
-      return DelReplica{o.at, replica(o)};
-    case Task::kAddReplica:
-      return AddReplica{o.at, replica(o)};
-    case Task::kPauseSnapshot:
-      return PauseSnapshot{o.at};
-    case Task::kRecoverSnapshot:
-      return RecoverSnapshot{o.at};
-    case Task::kDropTable:
-      return DropTable{o.at, o.op, o.what.type};
-    case Task::kSendSnapshot:
-      return SendSnapshot{o.at, replica(o), o.op, o.what.type};
-    case Task::kChangeLeader:
-      // It goes on in the term in which it was: nobody else has led since.
-      return Promote{o.at, model_.partition(o.at)->published_term(), {}};
-    default:
-      CHECK(task(o) == Task::kLoadTable || task(o) == Task::kRecoverTable);
-      return model_.load_call(o.at);
-  }
+void Operations::delete_binlog(Operation& o) {
+  ask(o, kDeleteBinlog, seat(o), DeleteBinlog{o.at}, kActAtMost);
 }
 
 void Operations::act(Operation& o) {
@@ -361,7 +302,8 @@ void Operations::act(Operation& o) {
   o.sent_before = o.acted;
   o.acted = o.unanswered = true;
   o.acted_at = desk_.now;
-  ask(o, kAct, seat(o), call_of(o), task(o) == Task::kDelReplica ? kJoinsAReplica : kActAtMost);
+  const TaskBehaviour& task = behaviour(o);
+  ask(o, kAct, seat(o), (this->*task.call)(o), task.answers_within);
 }
 
 // Once, and as soon as its tablet has taken the order: it may die before it says that it is done.
@@ -382,26 +324,20 @@ void Operations::count_lost(Operation& o) {
 
 void Operations::acted(Operation& o, const Answer& answer) {
   o.unanswered = false;
-  const Task t = task(o);
-  const bool loads = t == Task::kLoadTable || t == Task::kRecoverTable;
-  const bool done_already =
-      (t == Task::kDelReplica && answer.code == kNoFollower) ||
-      (t == Task::kAddReplica && answer.code == kReplicaAlreadyExists) ||
-      (t == Task::kRecoverSnapshot && answer.code == kTableStatusIsNotPaused) ||
-      (t == Task::kChangeLeader && answer.code == kTableIsLeader);
-  if (loads ? says_it_loads(answer) : answer.ok() || done_already) {
+  const TaskBehaviour& task = behaviour(o);
+  const auto is_one_of = [&](const Codes& codes) {
+    return std::find(codes.begin(), codes.end(), answer.code) != codes.end();
+  };
+  if (answer.ok() || is_one_of(task.done_already)) {
     o.acted_at = desk_.now;
-    if (t == Task::kDropTable) count_lost(o);
-    const bool goes_on = loads || t == Task::kDropTable || t == Task::kSendSnapshot;
-    goes_on ? look_later(o) : next(o);
-  } else if ((t == Task::kPauseSnapshot || t == Task::kChangeLeader) &&
-             answer.code == kTableStatusIsNotNormal) {
+    taken(o);
+    task.ok_means == OkMeans::kBegun ? look_later(o) : next(o);
+  } else if (is_one_of(task.not_now)) {
     look_later(o);
-  } else if (t == Task::kRecoverTable &&
-             (answer.code == kTableDirIsNotExist || answer.code == kCreateTableFailed)) {
+  } else if (is_one_of(task.nothing_there)) {
     nothing_on_disk(o);  // Or nothing that can be loaded; its leader has all of it.
   } else {
-    fail(o, name(seat(o)) + ": " + to_text(t) + " " + to_text(answer));
+    fail(o, name(seat(o)) + ": " + to_text(task.task) + " " + to_text(answer));
   }
 }
 

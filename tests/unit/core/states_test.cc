@@ -9,6 +9,7 @@
 #include <string>
 
 #include "lib/core/cluster/standing.h"
+#include "lib/core/operation/operations.h"
 
 namespace failoverd::core {
 namespace {
@@ -48,6 +49,10 @@ TEST(States, EveryOpThatTreatsHasItsTasks) {
   for (const OpRow& row : ops_as_tables()) {
     EXPECT_TRUE(known.insert(row.type).second) << to_text(row.type);
     ASSERT_FALSE(row.tasks.empty()) << to_text(row.type);
+    for (const TaskRow& task : row.tasks) {
+      if (is_election(row.type)) continue;  // Its tasks are what Elections does: for showing.
+      EXPECT_TRUE(Operations::carries_out(task.task)) << to_text(task.task);
+    }
   }
   std::set<OpType> wanted;
   for (const StateRow& row : states()) wanted.insert(row.ops.begin(), row.ops.end());
