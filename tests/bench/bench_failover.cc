@@ -23,7 +23,8 @@ constexpr const char* kUsage =
     "  --runs=N          failovers of each kind, each on a new cluster (9; slow ones a third of "
     "it)\n"
     "  --only=NAME,...   of kill-8, kill-8-writes, kill-300, stop-8, stop-8-short, return-8,\n"
-    "                    return-8-missed, return-300, copy-8, big-reuse, big-copy, idle-300\n"
+    "                    return-8-missed, return-300, copy-8, big-reuse, big-copy, grow-1000,\n"
+    "                    grow-5000, idle-300\n"
     "  --idle-seconds=N  how long the idle daemon is watched (30)\n"
     "  --json=FILE       also writes all figures there; -: to standard output\n";
 
@@ -163,6 +164,20 @@ RecoveryResult measure(const Return& r, int runs) {
   return result;
 }
 
+GrowthResult grow(const std::string& name, std::uint32_t partitions, int runs) {
+  GrowthResult result{name, partitions, {}};
+  say(std::to_string(partitions) + " partitions x 3 on 4 tablets:");
+  for (int i = 0; i < (runs + 2) / 3; ++i) {
+    result.runs.push_back(measure_growth(partitions));
+    char text[48];
+    std::snprintf(text, sizeof text, " %.0f %.0f", result.runs.back().leaders,
+                  result.runs.back().alive);
+    say(text);
+  }
+  say(" ms (leaders, all alive)\n");
+  return result;
+}
+
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
@@ -196,6 +211,10 @@ int run(const Options& options) {
   }
   for (const Return& r : returns()) {
     if (options.wants(r.name)) report.recoveries.push_back(measure(r, options.runs));
+  }
+  for (const std::uint32_t partitions : {1'000U, 5'000U}) {
+    const std::string name = "grow-" + std::to_string(partitions);
+    if (options.wants(name)) report.growths.push_back(grow(name, partitions, options.runs));
   }
   if (options.wants("idle-300")) {
     const std::string words = "Idle, 300 partitions x 3";

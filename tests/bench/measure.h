@@ -46,6 +46,13 @@ double measure_recovery(const RecoveryCase& what);
 // one multi.
 double measure_recovery_floor(const RecoveryCase& what);
 
+// Four tablets, tables of 250 partitions x 3; one tablet is killed, and comes back. Milliseconds.
+struct Growth {
+  double leaders = 0;  // From SIGKILL until no partition is without an alive leader.
+  double alive = 0;    // From its znode until every row is alive again.
+};
+Growth measure_growth(std::uint32_t partitions);
+
 struct Idle {
   double cpu_percent = 0;  // Of one core.
   double resident_mib = 0;

@@ -1,5 +1,6 @@
 #include "tests/bench/report.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <functional>
@@ -11,6 +12,7 @@ namespace json = boost::json;
 
 // SAFETY 15: a refused port counts when it refuses again so long after.
 constexpr double kSecondRefusalMs = 20;
+constexpr double kGrowthGoal = 6;
 constexpr double kIdleCpuGoal = 2;
 constexpr double kMemoryGoalMib = 50;
 
@@ -118,6 +120,32 @@ std::string recovery_table(const Report& report) {
   return text;
 }
 
+Series part(const GrowthResult& r, double Growth::*member) {
+  return series<Growth>(r.runs, [member](const Growth& g) { return g.*member; });
+}
+
+// Five times as many partitions cost at most six times as long.
+double growth(const Report& report, double Growth::*member) {
+  return part(report.growths.back(), member).median() /
+         part(report.growths.front(), member).median();
+}
+
+std::string growth_table(const Report& report) {
+  std::string text =
+      line("\n%-44s %4s %10s %10s\n", "One of 4 tablets killed, and back (medians), ms", "runs",
+           "leaders", "all alive");
+  for (const GrowthResult& r : report.growths) {
+    text +=
+        line("%-44s %4zu %10.0f %10.0f\n", (std::to_string(r.partitions) + " x 3").c_str(),
+             r.runs.size(), part(r, &Growth::leaders).median(), part(r, &Growth::alive).median());
+  }
+  if (report.growths.size() < 2) return text;
+  const double leaders = growth(report, &Growth::leaders);
+  const double alive = growth(report, &Growth::alive);
+  return text + line("%-49s %10.1f %10.1f  < %.0f %s\n", "the last by the first", leaders, alive,
+                     kGrowthGoal, verdict(std::max(leaders, alive) < kGrowthGoal));
+}
+
 json::array to_array(const Series& series) {
   return json::array(series.values().begin(), series.values().end());
 }
@@ -172,6 +200,7 @@ std::string to_table(const Report& report) {
                           report.load_before, report.load_after);
   if (!report.failovers.empty()) text += failover_table(report) + limit_table(report);
   if (!report.recoveries.empty()) text += recovery_table(report);
+  if (!report.growths.empty()) text += growth_table(report);
   if (report.idle) {
     const Idle& idle = report.idle->idle;
     text += line(
@@ -194,6 +223,14 @@ std::string to_json(const Report& report) {
   json::array recoveries;
   for (const RecoveryResult& r : report.recoveries) recoveries.push_back(to_object(r));
   object["recoveries"] = std::move(recoveries);
+  json::array growths;
+  for (const GrowthResult& r : report.growths) {
+    growths.push_back(json::object{{"name", r.name},
+                                   {"partitions", r.partitions},
+                                   {"leaders_ms", summary(part(r, &Growth::leaders))},
+                                   {"alive_ms", summary(part(r, &Growth::alive))}});
+  }
+  object["growth"] = std::move(growths);
   if (report.idle) {
     const Idle& idle = report.idle->idle;
     object["idle"] = json::object{{"what", report.idle->words},

@@ -28,6 +28,12 @@ struct RecoveryResult {
   std::vector<double> floors;  // Run by run.
 };
 
+struct GrowthResult {
+  std::string name;  // grow-1000.
+  std::uint32_t partitions = 0;
+  std::vector<Growth> runs;
+};
+
 struct IdleResult {
   std::string words;
   Idle idle;
@@ -39,6 +45,7 @@ struct Report {
   unsigned cores = 0;
   std::vector<FailoverResult> failovers;
   std::vector<RecoveryResult> recoveries;
+  std::vector<GrowthResult> growths;  // The smallest first.
   std::optional<IdleResult> idle;
 };
 

@@ -82,6 +82,15 @@ std::optional<std::string> what_is_wrong_with(const TableShape& shape) {
 
 }  // namespace
 
+void Replica::row_says(bool leader, bool alive, Instant now) {
+  const bool same = is_leader == leader && is_alive == alive;
+  if (!same) row_since = now;
+  if (!same && alive) report.offset_changed_at = now;  // It begins to follow.
+  if (alive) detached = false;
+  is_leader = leader;
+  is_alive = alive;
+}
+
 std::optional<std::string> Model::put_table(const TableShape& shape, Instant now) {
   if (auto wrong = what_is_wrong_with(shape)) return wrong;
   if (const auto other = tables_.find(shape.tid);
@@ -144,19 +153,40 @@ void Model::place(const TableShape& shape, Table& table, Instant now) {
       const auto known = std::find_if(before.begin(), before.end(),
                                       [&](const Replica& r) { return r.tablet == tablet; });
       if (known != before.end()) replica = *known;
-      const bool same = known != before.end() && known->is_leader == row.is_leader &&
-                        known->is_alive == row.is_alive;
-      if (!same) replica.row_since = now;
-      if (!same && row.is_alive) replica.report.offset_changed_at = now;  // It begins to follow.
-      if (row.is_alive) replica.detached = false;
       replica.tablet = tablet;
-      replica.is_leader = row.is_leader;
-      replica.is_alive = row.is_alive;
-      to.replicas.push_back(replica);
+      if (known == before.end()) replica.row_since = now;
+      replica.row_says(row.is_leader, row.is_alive, now);
+      to.replicas.push_back(std::move(replica));
       tablets_[tablet].hosts.insert({shape.tid, p.pid});
     }
   }
   table.partitions.swap(placed);
+}
+
+void Model::written(std::uint32_t tid, const std::vector<PartitionEdit>& edits, Instant now) {
+  Table& table = *this->table(tid);
+  ++table.shape.version;
+  table.stale = false;
+  auto& shapes = table.shape.partitions;
+  for (const PartitionEdit& edit : edits) {
+    // Nearly always the pids count from 0.
+    auto shape = edit.pid < shapes.size() && shapes[edit.pid].pid == edit.pid
+                     ? shapes.begin() + edit.pid
+                     : std::find_if(shapes.begin(), shapes.end(),
+                                    [&](const PartitionShape& s) { return s.pid == edit.pid; });
+    if (shape == shapes.end()) continue;
+    Partition& p = table.partitions.at(edit.pid);
+    for (const RowEdit& row : edit.rows) {
+      for (Row& r : shape->rows) {
+        if (r.endpoint != row.endpoint) continue;
+        r.is_leader = row.is_leader;
+        r.is_alive = row.is_alive;
+        p.on(tablet_index(row.endpoint))->row_says(row.is_leader, row.is_alive, now);
+      }
+    }
+    shape->terms.insert(shape->terms.end(), edit.terms.begin(), edit.terms.end());
+    p.terms = shape->terms;
+  }
 }
 
 void Model::unplace(const Table& table) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "lib/core/api/calls.h"
+#include "lib/core/api/command.h"
 #include "lib/core/api/journal_entry.h"
 #include "lib/core/api/refusal.h"
 #include "lib/core/api/types.h"
@@ -63,6 +64,7 @@ struct Replica {
   std::string failed_why;  // The last of them.
 
   bool leads() const { return is_leader && is_alive; }  // A serving leader, says the row.
+  void row_says(bool leader, bool alive, Instant now);
 };
 
 // What is wrong with a partition; the machine's states. Words of failoverd_partitions{state} are
@@ -176,6 +178,8 @@ class Model {
   // sentence if the table cannot be taken: another znode has its tid, or a pid or endpoint comes
   // twice.
   std::optional<std::string> put_table(const TableShape&, Instant now);
+  // These edits are in its znode now, as the version after the one that is known.
+  void written(std::uint32_t tid, const std::vector<PartitionEdit>&, Instant now);
   void drop_table(const std::string& znode);
   // It cannot be read for now: it is no table any more, but what is known of its replicas comes
   // back with it (SAFETY 2, 5: last offsets, who may lead).

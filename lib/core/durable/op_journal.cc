@@ -33,8 +33,9 @@ void OpJournal::stop() {
 }
 
 void OpJournal::begin(const BegunOp& op) {
-  entries_.insert(op.id);
-  std::erase_if(next_.begun, [&](const BegunOp& b) { return b.id == op.id; });
+  if (!entries_.insert(op.id).second) {
+    std::erase_if(next_.begun, [&](const BegunOp& b) { return b.id == op.id; });
+  }
   next_.begun.push_back(op);
 }
 

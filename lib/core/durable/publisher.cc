@@ -1,6 +1,7 @@
 #include "lib/core/durable/publisher.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "lib/core/api/timing.h"
 
@@ -8,6 +9,9 @@ namespace failoverd::core {
 
 void Publisher::stop() {
   wishes_.clear();
+  ready_.clear();
+  clients_wait_.clear();
+  nobody_waits_.clear();
   flights_.clear();
   tables_in_flight_.clear();
   changed.clear();
@@ -20,7 +24,31 @@ void Publisher::stop() {
 }
 
 void Publisher::want(OpId op, PartitionKey at, Publishing& by, Urgency urgency) {
-  wishes_[op] = {at, &by, desk_.now, urgency, false};
+  forget(op);
+  const Wish& wish = wishes_[op] = {at, &by, desk_.now, urgency, false};
+  becomes_ready(op, wish);
+}
+
+void Publisher::forget(OpId op) {
+  const auto found = wishes_.find(op);
+  if (found == wishes_.end()) return;
+  no_longer_ready(op, found->second);
+  wishes_.erase(found);
+}
+
+void Publisher::becomes_ready(OpId op, const Wish& wish) {
+  ready_[wish.at.tid].insert(op);
+  auto& waiting = wish.urgency == Urgency::kClientsWait ? clients_wait_ : nobody_waits_;
+  waiting.insert({wish.since, op});
+}
+
+void Publisher::no_longer_ready(OpId op, const Wish& wish) {
+  if (const auto table = ready_.find(wish.at.tid); table != ready_.end()) {
+    table->second.erase(op);
+    if (table->second.empty()) ready_.erase(table);
+  }
+  auto& waiting = wish.urgency == Urgency::kClientsWait ? clients_wait_ : nobody_waits_;
+  waiting.erase({wish.since, op});
 }
 
 // What is kept of its replicas is ours, and goes out though the table itself may not be written.
@@ -28,31 +56,30 @@ bool Publisher::is_left_alone(const Table& table, const PartitionEdit& edit) con
   return table.refusal && (edit.changes_table() || table.refusal->is_kept);
 }
 
-void Publisher::collect(OpId op, Wish& wish, Load& load) {
+Publisher::Room Publisher::collect(OpId op, Wish& wish, Load& load) {
   Table& table = *model_.table(wish.at.tid);
   const std::string& znode = table.shape.znode;
-  if (table.stale || tables_in_flight_.contains(znode)) return;
   const bool first = !load.tables.contains(znode);
   const std::size_t partitions = first ? 1 : load.tables.at(znode).partitions.size() + 1;
   const std::size_t length = refusals_.length(table, partitions);
   auto edit = wish.by->edit(op, *model_.partition(wish.at));
   if (!edit) {  // A publish whose answer was lost had arrived; or it is not wanted any more.
     load.there_already.push_back(op);
-    return;
+    return Room::kLeft;
   }
-  if (is_left_alone(table, *edit)) return;
+  if (is_left_alone(table, *edit)) return Room::kLeft;
   const bool is_full =
       first && !load.tables.empty() && load.flight.bytes + length > refusals_.longest_together();
-  if (is_full) return;  // It goes in the next one.
+  if (is_full) return Room::kNone;  // It goes in the next one.
   if (edit->changes_table() && !refusals_.fits(table, partitions)) {
     if (first) refusals_.too_long(table);  // Else it goes when the others are published.
-    return;
+    return Room::kLeft;
   }
   load.flight.bytes += first ? length : table.growth;
   edit->pid = wish.at.pid;
   add(load, table, std::move(*edit));
   load.flight.wishes.push_back(op);
-  wish.in_flight = true;
+  return Room::kLeft;
 }
 
 void Publisher::add(Load& load, const Table& table, PartitionEdit edit) {
@@ -75,18 +102,17 @@ void Publisher::add(Load& load, const Table& table, PartitionEdit edit) {
 
 // None: nothing is ready.
 std::optional<Instant> Publisher::when_to_send(Elections elections) const {
-  std::optional<Instant> urgent;
-  std::optional<Instant> other;
-  for (const auto& [op, wish] : wishes_) {
-    if (wish.in_flight) continue;
-    const Table* table = model_.table(wish.at.tid);
-    if (wish.urgency == Urgency::kClientsWait && table && table->refusal) continue;
-    auto& oldest = wish.urgency == Urgency::kClientsWait ? urgent : other;
-    oldest = std::min(oldest.value_or(wish.since), wish.since);
+  // What clients wait for in a table that is left alone is waited for by nobody else.
+  const auto urgent = std::find_if(clients_wait_.begin(), clients_wait_.end(), [&](const auto& w) {
+    const Table* table = model_.table(wishes_.at(w.second).at.tid);
+    return !table || !table->refusal;
+  });
+  if (urgent != clients_wait_.end()) {
+    return elections == Elections::kAboutToEnd ? urgent->first + kWaitForMore : urgent->first;
   }
-  if (urgent) return elections == Elections::kAboutToEnd ? *urgent + kWaitForMore : *urgent;
-  if (other) return elections == Elections::kNone ? *other : *other + kGiveWay;
-  return std::nullopt;
+  if (nobody_waits_.empty()) return std::nullopt;
+  const Instant oldest = nobody_waits_.begin()->first;
+  return elections == Elections::kNone ? oldest : oldest + kGiveWay;
 }
 
 void Publisher::flush(Elections elections) {
@@ -102,33 +128,43 @@ void Publisher::flush(Elections elections) {
   }
 }
 
-void Publisher::drop_gone() {
-  std::vector<std::pair<OpId, Wish>> gone;
-  for (const auto& [op, wish] : wishes_) {
-    if (!wish.in_flight && !model_.partition(wish.at)) gone.emplace_back(op, wish);
-  }
-  for (const auto& [op, wish] : gone) {
-    wishes_.erase(op);
-    wish.by->gone(op, "the partition is gone");
+// What one table has ready. Whose partition is gone is told so.
+void Publisher::collect(std::uint32_t tid, Load& load) {
+  const std::set<OpId> ops = ready_.at(tid);
+  for (const OpId op : ops) {
+    const auto wish = wishes_.find(op);
+    if (wish == wishes_.end()) continue;  // Somebody took it back meanwhile.
+    if (model_.partition(wish->second.at)) {
+      if (collect(op, wish->second, load) == Room::kNone) return;
+      continue;
+    }
+    Publishing* by = wish->second.by;
+    forget(op);
+    by->gone(op, "the partition is gone");
   }
 }
 
 // Alone: of one table only, the first that goes alone; else of all that do not.
 void Publisher::collect_all(Load& load) {
   const bool alone = load.flight.alone;
-  for (auto& [op, wish] : wishes_) {
-    if (wish.in_flight || !model_.partition(wish.at)) continue;
-    const Table& table = *model_.table(wish.at.tid);
-    if (Refusals::goes_alone(table) != alone) continue;
-    if (alone && !load.tables.empty() && !load.tables.contains(table.shape.znode)) continue;
-    collect(op, wish, load);
+  std::vector<std::uint32_t> tids;
+  tids.reserve(ready_.size());
+  for (const auto& [tid, ops] : ready_) tids.push_back(tid);
+  for (const std::uint32_t tid : tids) {
+    const Table* table = model_.table(tid);
+    if (table && Refusals::goes_alone(*table) != alone) continue;
+    if (table && (table->stale || tables_in_flight_.contains(table->shape.znode))) continue;
+    if (table && alone && !load.tables.empty()) continue;
+    if (ready_.contains(tid)) collect(tid, load);
   }
+  std::sort(load.flight.wishes.begin(), load.flight.wishes.end());
+  std::sort(load.there_already.begin(), load.there_already.end());
 }
 
 // Those that go alone take turns with the others.
 Publisher::Load Publisher::next_load() {
-  const bool any_alone = std::any_of(wishes_.begin(), wishes_.end(), [&](const auto& w) {
-    const Table* table = w.second.in_flight ? nullptr : model_.table(w.second.at.tid);
+  const bool any_alone = std::any_of(ready_.begin(), ready_.end(), [&](const auto& r) {
+    const Table* table = model_.table(r.first);
     return table && !table->stale && !table->refusal && Refusals::goes_alone(*table);
   });
   Load load;
@@ -148,8 +184,13 @@ Publisher::Load Publisher::next_load() {
 
 // False: nothing is to be sent now.
 bool Publisher::send() {
-  drop_gone();
   Load load = next_load();
+  for (const OpId op : load.flight.wishes) {
+    const auto wish = wishes_.find(op);
+    if (wish == wishes_.end()) continue;
+    no_longer_ready(op, wish->second);
+    wish->second.in_flight = true;
+  }
   land(load.there_already);
   if (load.tables.empty()) return false;
   for (auto& [znode, edit] : load.tables) {
@@ -169,7 +210,9 @@ void Publisher::answered(const Route& route, const Published& result) {
   flights_.erase(found);
   for (const TableEdit& t : flight.tables) tables_in_flight_.erase(t.znode);
   for (const OpId op : flight.wishes) {
-    if (const auto wish = wishes_.find(op); wish != wishes_.end()) wish->second.in_flight = false;
+    const auto wish = wishes_.find(op);
+    if (wish == wishes_.end() || !std::exchange(wish->second.in_flight, false)) continue;
+    becomes_ready(op, wish->second);
   }
   using Outcome = Published::Outcome;
   if (result.outcome != Outcome::kUnknown) lost_in_a_row_ = 0;
@@ -267,21 +310,10 @@ void Publisher::apply(const Flight& flight) {
   for (const TableEdit& edit : flight.tables) {
     Table* table = edit.changes_table() ? model_.table_of(edit.znode) : nullptr;
     if (!table || table->shape.version != edit.version) continue;  // Read again meanwhile.
-    TableShape shape = table->shape;
-    ++shape.version;
     for (const PartitionEdit& p : edit.partitions) {
-      for (PartitionShape& to : shape.partitions) {
-        if (to.pid != p.pid) continue;
-        for (const RowEdit& row : p.rows) {
-          for (Row& r : to.rows) {
-            if (r.endpoint == row.endpoint) r = {row.endpoint, row.is_leader, row.is_alive};
-          }
-        }
-        to.terms.insert(to.terms.end(), p.terms.begin(), p.terms.end());
-        changed.insert({shape.tid, p.pid});
-      }
+      changed.insert({edit.tid, p.pid});
     }
-    (void)model_.put_table(shape, desk_.now);
+    model_.written(edit.tid, edit.partitions, desk_.now);
   }
 }
 
@@ -290,7 +322,7 @@ void Publisher::land(const std::vector<OpId>& ops) {
     const auto wish = wishes_.find(op);
     if (wish == wishes_.end()) continue;
     Publishing* by = wish->second.by;
-    wishes_.erase(wish);
+    forget(op);
     by->published(op);
   }
 }

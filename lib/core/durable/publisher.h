@@ -39,7 +39,7 @@ class Publisher {
   // Who waits for it: clients for a new leader, nobody for a follower's row.
   enum class Urgency : std::uint8_t { kClientsWait, kNobodyWaits };
   void want(OpId op, PartitionKey at, Publishing& by, Urgency urgency);
-  void forget(OpId op) { wishes_.erase(op); }
+  void forget(OpId op);
   bool wants(OpId op) const { return wishes_.contains(op); }  // It is not published yet.
   // How far elections are that will add to what is ready.
   enum class Elections : std::uint8_t { kNone, kUnderWay, kAboutToEnd };
@@ -74,13 +74,17 @@ class Publisher {
     Flight flight;
     std::vector<OpId> there_already;
   };
+  // Ready: it is not in flight.
+  void becomes_ready(OpId, const Wish&);
+  void no_longer_ready(OpId, const Wish&);
   std::optional<Instant> when_to_send(Elections) const;
   bool is_left_alone(const Table&, const PartitionEdit&) const;
-  void collect(OpId, Wish&, Load&);
+  enum class Room : std::uint8_t { kLeft, kNone };  // For more of this table.
+  Room collect(OpId, Wish&, Load&);
+  void collect(std::uint32_t tid, Load&);
   void add(Load&, const Table&, PartitionEdit);
   void collect_all(Load&);
   Load next_load();
-  void drop_gone();
   bool send();
   std::vector<Table*> tables_of(const Flight&);
   void refused(const Published&);
@@ -94,6 +98,10 @@ class Publisher {
   Desk& desk_;
   Refusals& refusals_;
   std::map<OpId, Wish> wishes_;
+  // Those that are ready: by table, and by what they wait for, the oldest first.
+  std::map<std::uint32_t, std::set<OpId>> ready_;
+  std::set<std::pair<Instant, OpId>> clients_wait_;
+  std::set<std::pair<Instant, OpId>> nobody_waits_;
   std::map<std::uint64_t, Flight> flights_;  // By number.
   std::set<std::string> tables_in_flight_;
   std::uint64_t last_flight_ = 0;
