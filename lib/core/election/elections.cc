@@ -15,11 +15,25 @@ Elections::Election* Elections::find(OpId op) {
   return found == elections_.end() ? nullptr : &found->second;
 }
 
-Elections::Candidate* Elections::candidate(Election& e, TabletIndex tablet) {
-  for (Candidate& c : e.candidates) {
-    if (c.tablet == tablet) return &c;
-  }
-  return nullptr;
+Participant& Elections::Election::of(TabletIndex tablet) {
+  Participant& p = participants[tablet];
+  p.tablet = tablet;
+  return p;
+}
+
+const Participant& Elections::Election::of(TabletIndex tablet) const {
+  static const Participant kNobody;
+  const auto found = participants.find(tablet);
+  return found == participants.end() ? kNobody : found->second;
+}
+
+Participant* Elections::Election::candidate(TabletIndex tablet) {
+  const auto found = participants.find(tablet);
+  return found == participants.end() || !found->second.stands ? nullptr : &found->second;
+}
+
+const Participant* Elections::Election::candidate(TabletIndex tablet) const {
+  return const_cast<Election*>(this)->candidate(tablet);
 }
 
 Replica* Elections::replica(const Election& e, TabletIndex tablet) {
@@ -109,8 +123,10 @@ void Elections::stalled(Duration duration) {
   for (auto& [op, e] : elections_) {
     e.round_began += duration;
     e.began += duration;
-    for (auto& [tablet, since] : e.lost) since += duration;
-    for (auto& [tablet, answered_at] : e.answered_at) answered_at += duration;
+    for (auto& [tablet, p] : e.participants) {
+      if (p.lost_since) *p.lost_since += duration;
+      if (p.answered_at) *p.answered_at += duration;
+    }
   }
 }
 
@@ -149,7 +165,9 @@ void Elections::new_round(Election& e) {
   e.lead_term = *term + 1;
   e.round_began = desk_.now;
   phase(e, Phase::kProbing, Task::kSelectLeader);
-  records_.begun(e.at, e.probe_term, e.loads || !e.had_to_load.empty());
+  const bool had_to_load =
+      std::ranges::any_of(e.participants, [](const auto& its) { return its.second.had_to_load; });
+  records_.begun(e.at, e.probe_term, e.loads || had_to_load);
   choose_candidates(e);
   decide(e);
 }
@@ -172,7 +190,7 @@ void Elections::record_written() {
   for (const OpId op : probing) {
     Election* e = find(op);
     if (!e || e->phase != Phase::kProbing) continue;
-    for (Candidate& c : e->candidates) {
+    for (Participant& c : e->candidates()) {
       if ((e->loads || c.loaded) && c.heard == Heard::kNothing && !c.dead) ask(*e, c);
     }
     decide(*e);
@@ -180,33 +198,34 @@ void Elections::record_written() {
 }
 
 void Elections::choose_candidates(Election& e) {
-  e.candidates.clear();
+  e.order.clear();
+  for (auto& [tablet, participant] : e.participants) participant.begin_round();
   Partition& p = *model_.partition(e.at);
   for (const Replica& r : p.replicas) add_candidate(e, r);
-  for (std::size_t i = 0; i < e.candidates.size(); ++i) ask(e, e.candidates[i]);
+  for (std::size_t i = 0; i < e.order.size(); ++i) ask(e, e.of(e.order[i]));
 }
 
 // SAFETY 1: only rows that are alive.
 bool Elections::add_candidate(Election& e, const Replica& r) {
-  if (!r.is_alive || candidate(e, r.tablet)) return false;
-  const bool may_load = e.loads || e.lost.contains(r.tablet);
+  if (!r.is_alive || e.candidate(r.tablet)) return false;
+  const bool may_load = e.loads || e.of(r.tablet).lost_since;
   const bool gone =
       may_load ? model_.tablet(r.tablet).verdict.dead() : standing(model_, r) == Standing::kGone;
   if (gone) return false;
-  Candidate c;
-  c.tablet = r.tablet;
+  Participant& c = e.of(r.tablet);
+  c.begin_round();
+  c.stands = true;
   const Replica* leader = model_.partition(e.at)->leader();
   // SAFETY 6: it held the table when its leader was last heard of, and has held it ever since. One
   // that had to load it has followed nobody, even if its leader has been heard of again.
   const bool held = leader && leader->report.led_until && r.report.held_since &&
                     *r.report.held_since <= *leader->report.led_until;
-  c.continuous = e.served.contains(r.tablet) ||
-                 (held && !e.restart_goes_on && !e.had_to_load.contains(r.tablet));
-  e.candidates.push_back(c);
+  c.continuous = c.served || (held && !e.restart_goes_on && !c.had_to_load);
+  e.order.push_back(r.tablet);
   return true;
 }
 
-void Elections::ask(Election& e, Candidate& c) {
+void Elections::ask(Election& e, Participant& c) {
   if (c.asked || c.read) return;
   if (c.not_before && desk_.now < *c.not_before) {
     again_at(e, *c.not_before);
@@ -215,7 +234,7 @@ void Elections::ask(Election& e, Candidate& c) {
   const Replica* r = replica(e, c.tablet);
   if (!r) return;
   c.asked = true;
-  const bool may_load = e.loads || e.lost.contains(c.tablet);
+  const bool may_load = e.loads || c.lost_since;
   if (r->in_doubt_term) {  // SAFETY 5: before anything else.
     call(e, kDemote, c.tablet, Demote{e.at});
   } else if (e.phase == Phase::kReading || (may_load && !c.continuous && !c.loaded)) {
@@ -243,7 +262,7 @@ void Elections::answered(const Route& route, const Answer& answer) {
       promote_checked(*e, answer);
       return;
     case kRecoverSnapshot:
-      if (answer.ok() && e->refused_to_lead[e->winner] == 1) {
+      if (answer.ok() && e->of(e->winner).refused_to_lead == 1) {
         new_round(*e);  // The pause is over.
       } else {
         promote_later(*e);
@@ -252,7 +271,7 @@ void Elections::answered(const Route& route, const Answer& answer) {
     default:
       break;
   }
-  Candidate* c = candidate(*e, route.tablet);
+  Participant* c = e->candidate(route.tablet);
   if (!c || (e->phase != Phase::kProbing && e->phase != Phase::kReading)) return;
   c->asked = false;
   c->not_told = answer.transport == Transport::kNotSent || answer.transport == Transport::kStranger;
@@ -286,12 +305,12 @@ void Elections::answered(const Route& route, const Answer& answer) {
   if (e && (e->phase == Phase::kProbing || e->phase == Phase::kReading)) decide(*e);
 }
 
-void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) {
+void Elections::probe_answered(Election& e, Participant& c, const Answer& answer) {
   if (!answer.ok()) {
     probe_refused(e, c, answer);
     return;
   }
-  e.answered_at[c.tablet] = desk_.now;
+  c.answered_at = desk_.now;
   // It was probed before its tablet was taken for dead. What was known of it then, above all that
   // it had to be loaded, is looked at again before its offset counts (SAFETY 6).
   if (!c.continuous && !c.checked) {
@@ -311,7 +330,7 @@ void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) 
   if (!c.reading || *c.reading != answer.offset) {
     c.reading = answer.offset;
     c.read_at = desk_.now;
-    if (e.led.contains(c.tablet) || c.led) {
+    if (!c.led.empty() || c.demoted) {
       c.not_before = desk_.now + kSettle;
       again_at(e, *c.not_before);
       return;
@@ -325,18 +344,18 @@ void Elections::probe_answered(Election& e, Candidate& c, const Answer& answer) 
 }
 
 // It may not lead, by what it says. What was known of it may be older than that: asked again.
-void Elections::unfit(Election& e, Candidate& c, const std::string& why) {
+void Elections::unfit(Election& e, Participant& c, const std::string& why) {
   c.heard = Heard::kUnfit;
   c.not_before = desk_.now + kUnfitAgain;
   again_at(e, *c.not_before);
-  if (!e.unfit.insert(c.tablet).second) return;  // It has been said.
+  if (std::exchange(c.unfit_is_said, true)) return;
   desk_.note(Severity::kWarning, "failover",
              name(c.tablet) + " may not lead " + model_.name_of(e.at) + ": it " + why,
              {{"tablet", name(c.tablet)}, {"partition", model_.name_of(e.at)}});
 }
 
 // SAFETY 7.
-void Elections::probe_refused(Election& e, Candidate& c, const Answer& answer) {
+void Elections::probe_refused(Election& e, Participant& c, const Answer& answer) {
   if (!answer.answered()) {
     again_at(e, desk_.now + kProbeAgain);
     return;
@@ -344,7 +363,7 @@ void Elections::probe_refused(Election& e, Candidate& c, const Answer& answer) {
   switch (answer.code) {
     case kTableIsNotExist:
       c.continuous = c.loaded = c.checked = false;  // It has restarted since.
-      if (e.loads && !e.unloadable.contains(c.tablet)) {
+      if (e.loads && !c.unloadable) {
         again_at(e, desk_.now + kProbeAgain);
       } else {
         c.heard = Heard::kEmpty;
@@ -360,29 +379,24 @@ void Elections::probe_refused(Election& e, Candidate& c, const Answer& answer) {
   }
 }
 
-bool Elections::has_led(const Election& e, TabletIndex tablet, Term term) {
-  const auto led = e.led.find(tablet);
-  return led != e.led.end() && std::any_of(led->second.begin(), led->second.end(),
-                                           [&](const Led& l) { return l.term == term; });
-}
-
 // Somebody led with this term, or was told to, and nobody has published it.
 bool Elections::may_have_been_led(const Election& e, Term term) const {
   const Partition& p = *model_.partition(e.at);
   return std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
-    return r.in_doubt_term == term || has_led(e, r.tablet, term);
+    return r.in_doubt_term == term || e.of(r.tablet).has_led(term);
   });
 }
 
 bool Elections::somebody_may_have_led(const Election& e) const {
   const Partition& p = *model_.partition(e.at);
-  return p.unfinished_term || !e.led.empty() ||
+  return p.unfinished_term ||
+         std::ranges::any_of(e.participants, [](const auto& l) { return !l.second.led.empty(); }) ||
          std::any_of(p.replicas.begin(), p.replicas.end(),
                      [](const Replica& r) { return r.in_doubt_term; });
 }
 
 void Elections::note_led(Election& e, TabletIndex tablet, const Led& led) {
-  if (!has_led(e, tablet, led.term)) e.led[tablet].push_back(led);
+  if (!e.of(tablet).has_led(led.term)) e.of(tablet).led.push_back(led);
 }
 
 // SAFETY 6: it says that it leads with this term. Where everything restarts that shows only that it
@@ -391,12 +405,12 @@ void Elections::note_led(Election& e, TabletIndex tablet, const Led& led) {
 bool Elections::has_served(const Election& e, TabletIndex tablet, Term term) const {
   const Partition& p = *model_.partition(e.at);
   if (p.unfinished_term && term == *p.unfinished_term + 1) return true;
-  if (e.had_to_load.contains(tablet)) return false;
+  if (e.of(tablet).had_to_load) return false;
   const Replica* r = p.on(tablet);
   return !e.loads || (r && r->leads() && term == p.published_term());
 }
 
-void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answer) {
+void Elections::term_pair_answered(Election& e, Participant& c, const Answer& answer) {
   if (!answer.ok()) {
     if (answer.answered() && answer.code == kTableIsNotExist) c.heard = Heard::kEmpty;
     again_at(e, desk_.now + kProbeAgain);
@@ -406,7 +420,7 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
   Partition& p = *model_.partition(e.at);
   if (!answer.has_table) {
     c.continuous = c.loaded = c.checked = false;
-    if (e.loads && !e.unloadable.contains(c.tablet)) {
+    if (e.loads && !c.unloadable) {
       again_at(e, desk_.now + kProbeAgain);
     } else {
       c.heard = Heard::kEmpty;
@@ -415,8 +429,7 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
   }
   p.saw(answer.term);
   // Probes have terms of their own: that of a leader it has from the leader's entries.
-  const auto [said, first] = e.said.try_emplace(c.tablet, answer.term);
-  if (!first && may_have_been_led(e, answer.term)) said->second = answer.term;
+  if (!c.said || may_have_been_led(e, answer.term)) c.said = answer.term;
   if (answer.is_leader) {
     const bool published = std::any_of(p.terms.begin(), p.terms.end(),
                                        [&](const TermPair& t) { return t.term == answer.term; });
@@ -424,7 +437,7 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
     const bool told = r && r->in_doubt_term == answer.term;
     const auto before = told ? std::optional{r->in_doubt_offset} : std::nullopt;
     if (!published) note_led(e, c.tablet, {answer.term, before, true});
-    if (told || has_served(e, c.tablet, answer.term)) e.served.insert(c.tablet);
+    if (told || has_served(e, c.tablet, answer.term)) c.served = true;
     c.asked = true;
     call(e, kDemote, c.tablet, Demote{e.at});
     return;
@@ -448,7 +461,7 @@ void Elections::term_pair_answered(Election& e, Candidate& c, const Answer& answ
   ask(e, c);
 }
 
-void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer) {
+void Elections::demote_answered(Election& e, Participant& c, const Answer& answer) {
   if (answer.answered() && answer.code == kTableStatusIsNotNormal) {
     // A paused snapshot refuses this, too, and nobody else may be there to end the pause.
     c.asked = true;
@@ -470,9 +483,9 @@ void Elections::demote_answered(Election& e, Candidate& c, const Answer& answer)
     again_at(e, desk_.now + kProbeAgain);
     return;
   }
-  c.led = true;
+  c.demoted = true;
   // One that only may have led may have been loaded since.
-  c.continuous = c.continuous || e.served.contains(c.tablet);
+  c.continuous = c.continuous || c.served;
   ask(e, c);
 }
 

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "lib/core/durable/number_block.h"
 #include "lib/core/durable/op_journal.h"
 #include "lib/core/durable/publisher.h"
+#include "lib/core/election/participant.h"
 
 namespace failoverd::core {
 
@@ -82,34 +84,6 @@ class Elections : public Publishing {
     kPromoting,
     kPublishing,
   };
-  enum class Heard : std::uint8_t {
-    kNothing,  // Asked, no answer yet, or an answer that counts as none.
-    kOffset,   // Answered the probe of this round.
-    kEmpty,    // Holds nothing (100).
-    kUnfit,    // Holds less than it did.
-  };
-  struct Candidate {
-    TabletIndex tablet = 0;
-    Heard heard = Heard::kNothing;
-    Offset offset = 0;
-    bool asked = false;             // A call to it is under way.
-    bool not_told = false;          // The latest was not let out, or a stranger may have answered.
-    bool dead = false;              // Its tablet, when we last looked.
-    bool led = false;               // Until this election told it to follow.
-    std::optional<Offset> reading;  // Of its latest probe; it counts when it reads the same again.
-    Instant read_at;
-    std::optional<Instant> not_before;  // Is not asked again until then.
-    bool continuous = false;     // It has followed without a restart since its leader was seen.
-    bool checked = false;        // GetTermPair has said that it follows.
-    bool loaded = false;         // It had to be loaded, and is.
-    std::optional<Offset> read;  // Before any probe: what it says that it holds.
-  };
-  // A candidate that led, or may have led, with a term that is not published.
-  struct Led {
-    Term term = 0;
-    std::optional<Offset> before;  // Its last offset before that term, if anybody noted it.
-    bool carried_out = false;      // It said so itself.
-  };
   struct Election {
     OpId op = 0;
     OpType type{};
@@ -119,41 +93,24 @@ class Elections : public Publishing {
     bool begun = false;  // A probe is out, or a demotion: from now on it is finished (SAFETY 3).
     Term probe_term = 0;
     Term lead_term = 0;
-    std::vector<Candidate> candidates;
+    std::map<TabletIndex, Participant> participants;  // Whoever was heard of so far.
+    std::vector<TabletIndex> order;                   // The candidates, as their rows stand.
     TabletIndex winner = 0;
     Offset winner_offset = 0;
     Instant round_began;
     std::optional<Instant> timer_at;   // The earliest timer that is set.
     std::optional<Instant> try_again;  // The promotion failed: a new round then.
     bool winner_gone = false;          // Its row vanished before it was published.
-    std::map<TabletIndex, std::vector<Led>> led;
-    // What GetTermPair said before this election probed it: whom it followed.
-    std::map<TabletIndex, Term> said;
-    // When it last answered a probe, over all rounds: from then on it is waited for (SAFETY 2).
-    std::map<TabletIndex, Instant> answered_at;
-    std::set<TabletIndex> served;  // Said themselves that they led: they had not restarted.
-    // SAFETY 6: nobody has followed without a restart, so those that hold nothing load. Over all
-    // rounds: who was told to load, who has said that it does and when, who has nothing to load,
-    // when the first was loaded.
+    // SAFETY 6: nobody has followed without a restart, so those that hold nothing load.
     bool loads = false;
     // A predecessor began it, and who it told to lead is not known: any that has restarted since
     // may have led, and its log may hold that term.
     bool unrecorded = false;
     bool restart_goes_on = false;  // A predecessor may have told any of them to load.
-    std::set<TabletIndex> had_to_load;
-    std::map<TabletIndex, Instant> load_told;
-    std::set<TabletIndex> unloadable;
-    // They answer LoadTable with a code that does not say that there is nothing.
-    std::set<TabletIndex> refuses_to_load;
-    std::set<TabletIndex> unfit;  // Has been said of it.
     std::optional<Instant> first_loaded;
     // What the old leader was last heard to hold.
     std::optional<Offset> leader_offset;
     Instant leader_asked_at;
-    std::map<TabletIndex, int> refused_to_lead;  // Code 105, or no answer; over all rounds.
-    // SAFETY 20, over all rounds: whose replica was known to hold what nobody else does, and since
-    // when it is waited for: once, however often it comes and goes.
-    std::map<TabletIndex, Instant> lost;
     std::string loss_accepted_by;  // Who said that it may be lost.
     std::optional<Hold> hold;
     // Whom it went on without, for the end of the story.
@@ -162,6 +119,19 @@ class Elections : public Publishing {
     Duration detect{};
     Instant began;
     Instant promoted;
+
+    Participant& of(TabletIndex);
+    const Participant& of(TabletIndex) const;  // One of whom nothing is known, if it is none.
+    Participant* candidate(TabletIndex);       // Null: it is none.
+    const Participant* candidate(TabletIndex) const;
+    // In their rows' order.
+    auto candidates() {
+      return order | std::views::transform([this](TabletIndex t) -> Participant& { return of(t); });
+    }
+    auto candidates() const {
+      return order |
+             std::views::transform([this](TabletIndex t) -> const Participant& { return of(t); });
+    }
   };
   enum What : std::uint32_t {
     kProbe,
@@ -178,7 +148,6 @@ class Elections : public Publishing {
 
   Election* find(OpId);
   void call(Election&, What, TabletIndex, Call);
-  static Candidate* candidate(Election&, TabletIndex);
   Replica* replica(const Election&, TabletIndex);
   const Endpoint& name(TabletIndex i) const { return model_.tablet(i).endpoint; }
 
@@ -186,20 +155,20 @@ class Elections : public Publishing {
   void new_round(Election&);
   void choose_candidates(Election&);
   bool add_candidate(Election&, const Replica&);
-  void ask(Election&, Candidate&);
-  void probe_answered(Election&, Candidate&, const Answer&);
-  void probe_refused(Election&, Candidate&, const Answer&);
-  void unfit(Election&, Candidate&, const std::string& why);
-  void term_pair_answered(Election&, Candidate&, const Answer&);
-  void demote_answered(Election&, Candidate&, const Answer&);
+  void ask(Election&, Participant&);
+  void probe_answered(Election&, Participant&, const Answer&);
+  void probe_refused(Election&, Participant&, const Answer&);
+  void unfit(Election&, Participant&, const std::string& why);
+  void term_pair_answered(Election&, Participant&, const Answer&);
+  void demote_answered(Election&, Participant&, const Answer&);
 
   // Loading: loading.cc
   void begin_to_load(Election&);
   bool nobody_is_left(const Election&) const;
-  bool has_nothing_to_say(const Election&, const Candidate&) const;
-  void status_answered(Election&, Candidate&, const Answer&);
-  void load_answered(Election&, Candidate&, const Answer&);
-  void cannot_load(Election&, Candidate&);
+  bool has_nothing_to_say(const Election&, const Participant&) const;
+  void status_answered(Election&, Participant&, const Answer&);
+  void load_answered(Election&, Participant&, const Answer&);
+  void cannot_load(Election&, Participant&);
   std::optional<Instant> wait_for_restart(Election&, Offset best);
 
   // What would be lost: known_loss.cc
@@ -222,10 +191,10 @@ class Elections : public Publishing {
   // Deciding.
   void ask_those_not_told(Election&);
   void decide(Election&);
-  void does_it_still_count(Election&, Candidate&);
+  void does_it_still_count(Election&, Participant&);
   std::optional<Instant> wait_for_others(Election&, Offset best);
   TabletIndex choose_winner(const Election&, Offset best) const;
-  const Candidate* goes_on_leading(const Election&) const;
+  const Participant* goes_on_leading(const Election&) const;
 
   // Promoting and publishing.
   void promote(Election&, TabletIndex);
@@ -236,19 +205,18 @@ class Elections : public Publishing {
   void promotion_is_done(Election&);
   void look_while_left_alone(Election&);
   static bool may_lead_yet(const Election&, TabletIndex);
-  static bool may_have_led(const Election&, const Candidate&);
+  static bool may_have_led(const Election&, const Participant&);
   static bool winner_may_have_led(const Election&);
   static Offset known_before(const Election&);
-  static bool has_led(const Election&, TabletIndex, Term);
   bool may_have_been_led(const Election&, Term) const;
   bool somebody_may_have_led(const Election&) const;
   bool has_served(const Election&, TabletIndex, Term) const;
   static void note_led(Election&, TabletIndex, const Led&);
   static std::optional<bool> has_term(const Election&, TabletIndex, Term);
-  bool agrees_with_winner(const Election&, const Candidate&) const;
-  bool follows(const Election&, const Candidate&) const;
-  bool leads_since_probed(const Election&, const Candidate&) const;
-  bool holds_more_since_probed(const Election&, const Candidate&) const;
+  bool agrees_with_winner(const Election&, const Participant&) const;
+  bool follows(const Election&, const Participant&) const;
+  bool leads_since_probed(const Election&, const Participant&) const;
+  bool holds_more_since_probed(const Election&, const Participant&) const;
   std::vector<TermPair> terms_to_publish(const Election&, const Partition&) const;
   Kept what_to_keep(const Election&, const Partition&, const Replica&, bool term_is_there) const;
   bool may_have_followed_unpublished(const Election&, TabletIndex) const;

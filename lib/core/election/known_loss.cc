@@ -47,8 +47,8 @@ bool Elections::leads_again(const Partition& p) const {
 
 void Elections::decide_by_reading(Election& e, std::optional<Offset> best) {
   const Partition& p = *model_.partition(e.at);
-  const bool asked = std::any_of(e.candidates.begin(), e.candidates.end(), [&](const auto& c) {
-    return !c.dead && c.heard == Heard::kNothing && !c.read && !e.lost.contains(c.tablet) &&
+  const bool asked = std::ranges::any_of(e.candidates(), [&](const auto& c) {
+    return !c.dead && c.heard == Heard::kNothing && !c.read && !c.lost_since &&
            !has_nothing_to_say(e, c);
   });
   if (!best) {
@@ -62,8 +62,8 @@ void Elections::decide_by_reading(Election& e, std::optional<Offset> best) {
     return again_at(e, e.round_began + kReadingGrace);
   }
   if (const auto until = wait_for_lost(e, *best)) return again_at(e, *until);
-  for (const Candidate& c : e.candidates) {  // Who is there may fall silent only now (SAFETY 2).
-    if (c.read && !c.dead) e.answered_at[c.tablet] = desk_.now;
+  for (Participant& c : e.candidates()) {  // Who is there may fall silent only now (SAFETY 2).
+    if (c.read && !c.dead) c.answered_at = desk_.now;
   }
   new_round(e);
 }
@@ -74,13 +74,11 @@ std::optional<std::uint64_t> Elections::lost_without(const Election& e, const Re
                                                      Offset best) const {
   const auto most = desk_.policy.guards.max_lost_entries;
   if (!most || !r.is_alive) return std::nullopt;
-  const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
-                              [&](const Candidate& k) { return k.tablet == r.tablet; });
-  const bool counted = c != e.candidates.end() && (c->read || c->heard == Heard::kOffset);
+  const Participant* c = e.candidate(r.tablet);
+  const bool counted = c && (c->read || c->heard == Heard::kOffset);
   // SAFETY 6 waits for those that are there and load, as long as nobody has followed.
   const Tablet& t = model_.tablet(r.tablet);
-  const bool loads =
-      !t.verdict.dead() && t.evidence.registered && !e.refuses_to_load.contains(r.tablet);
+  const bool loads = !t.verdict.dead() && t.evidence.registered && !e.of(r.tablet).refuses_to_load;
   const bool restarts = e.loads && all_had_to_load(e) && loads;
   if (counted || restarts) return std::nullopt;
   const Offset known = model_.known_offset(e.at, r).value_or(0);
@@ -93,15 +91,15 @@ std::optional<std::uint64_t> Elections::lost_without(const Election& e, const Re
 bool Elections::loads_what_was_lost(const Election& e, TabletIndex tablet) const {
   const auto last_answer = model_.tablet(tablet).evidence.last_answer;
   if (!last_answer || desk_.now - *last_answer > kSilentForGood) return false;
-  return std::any_of(e.candidates.begin(), e.candidates.end(), [&](const Candidate& c) {
+  return std::ranges::any_of(e.candidates(), [&](const Participant& c) {
     return c.tablet == tablet && !c.dead && c.heard == Heard::kNothing &&
-           (c.loaded || e.load_told.contains(tablet)) && !has_nothing_to_say(e, c);
+           (c.loaded || c.load_told) && !has_nothing_to_say(e, c);
   });
 }
 
 std::optional<Instant> Elections::lost_deadline(const Election& e, TabletIndex tablet) const {
   if (!desk_.policy.election.wait_for_lost) return std::nullopt;
-  const Instant deadline = e.lost.at(tablet) + *desk_.policy.election.wait_for_lost;
+  const Instant deadline = e.of(tablet).lost_since.value() + *desk_.policy.election.wait_for_lost;
   if (!e.loads || !e.first_loaded) return deadline;
   return std::max(deadline, *e.first_loaded + desk_.policy.recovery.full_restart_wait);
 }
@@ -128,11 +126,13 @@ std::optional<Instant> Elections::wait_for_lost(Election& e, Offset best) {
   for (const Replica& r : p.replicas) {
     const auto more = p.replicas.size() > 1 ? lost_without(e, r, best) : std::nullopt;
     if (!more) continue;
-    if (e.unloadable.contains(r.tablet)) {
+    if (e.of(r.tablet).unloadable) {
       gone.push_back({name(r.tablet), *more});
       continue;
     }
-    h.since = std::min(h.since, e.lost.try_emplace(r.tablet, desk_.now).first->second);
+    auto& since = e.of(r.tablet).lost_since;
+    if (!since) since = desk_.now;
+    h.since = std::min(h.since, *since);
     const auto deadline = lost_deadline(e, r.tablet);
     if (h.until) h.until = deadline ? std::optional{std::max(*h.until, *deadline)} : std::nullopt;
     h.waits_for.push_back({name(r.tablet), *more, loads_what_was_lost(e, r.tablet)});
@@ -159,13 +159,13 @@ std::optional<Instant> Elections::wait_for_lost(Election& e, Offset best) {
 // Those that are back are candidates, and load.
 void Elections::ask_lost(Election& e) {
   for (const Replica& r : model_.partition(e.at)->replicas) {
-    if (!e.lost.contains(r.tablet)) continue;
+    if (!e.of(r.tablet).lost_since) continue;
     if (add_candidate(e, r)) {
-      ask(e, e.candidates.back());
+      ask(e, e.of(e.order.back()));
       continue;
     }
-    Candidate* c = candidate(e, r.tablet);
-    if (!c || c->dead || c->heard != Heard::kEmpty || e.unloadable.contains(r.tablet)) continue;
+    Participant* c = e.candidate(r.tablet);
+    if (!c || c->dead || c->heard != Heard::kEmpty || e.of(r.tablet).unloadable) continue;
     c->heard = Heard::kNothing;  // It has restarted since it was chosen.
     c->continuous = c->loaded = c->checked = false;
     ask(e, *c);

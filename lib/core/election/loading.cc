@@ -10,7 +10,7 @@
 namespace failoverd::core {
 
 // Whoever has not said whose it is and holds nothing is never told anything (SAFETY 21).
-bool Elections::has_nothing_to_say(const Election& e, const Candidate& c) const {
+bool Elections::has_nothing_to_say(const Election& e, const Participant& c) const {
   const Partition* p = model_.partition(e.at);
   const Replica* r = p ? p->on(c.tablet) : nullptr;
   return c.not_told && r && standing(model_, *r) == Standing::kGone;
@@ -23,12 +23,10 @@ bool Elections::nobody_is_left(const Election& e) const {
   bool could_load = false;
   for (const Replica& r : p.replicas) {
     if (!r.is_alive || model_.tablet(r.tablet).verdict.dead()) continue;
-    const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
-                                [&](const Candidate& k) { return k.tablet == r.tablet; });
-    const bool empty = c == e.candidates.end()
-                           ? standing(model_, r) == Standing::kGone
-                           : c->heard == Heard::kEmpty || has_nothing_to_say(e, *c);
-    if (!empty && c != e.candidates.end() && c->heard == Heard::kNothing) return false;
+    const Participant* c = e.candidate(r.tablet);
+    const bool empty = !c ? standing(model_, r) == Standing::kGone
+                          : c->heard == Heard::kEmpty || has_nothing_to_say(e, *c);
+    if (!empty && c && c->heard == Heard::kNothing) return false;
     could_load = could_load || empty;
   }
   return could_load;
@@ -38,7 +36,7 @@ void Elections::begin_to_load(Election& e) {
   if (e.loads) return;
   e.loads = true;
   records_.begun(e.at, e.probe_term, true);
-  for (Candidate& c : e.candidates) {
+  for (Participant& c : e.candidates()) {
     if (c.heard == Heard::kEmpty || c.heard == Heard::kUnfit) {
       c.heard = Heard::kNothing;
       ask(e, c);
@@ -47,19 +45,17 @@ void Elections::begin_to_load(Election& e) {
   again_at(e, desk_.now);  // decide() adds those that were no candidates before.
 }
 
-void Elections::status_answered(Election& e, Candidate& c, const Answer& answer) {
+void Elections::status_answered(Election& e, Participant& c, const Answer& answer) {
   c.not_before = desk_.now + kLoadLookAgain;
   if (!answer.ok()) {
     again_at(e, *c.not_before);
     return;
   }
   const ReplicaStatus* status = answer.status_of(e.at);
-  const auto told = e.load_told.find(c.tablet);
-  const auto told_at = told == e.load_told.end() ? std::nullopt : std::optional{told->second};
-  switch (next_load_step(status, told_at, desk_.now)) {
+  switch (next_load_step(status, c.load_told, desk_.now)) {
     case LoadStep::kLoaded:
       model_.remember_offset(e.at, c.tablet, *status, desk_.now);
-      if (e.lost.contains(c.tablet)) e.answered_at[c.tablet] = desk_.now;
+      if (c.lost_since) c.answered_at = desk_.now;
       if (e.phase == Phase::kReading) {
         c.read = status->offset;
         if (e.loads && !e.first_loaded) e.first_loaded = desk_.now;
@@ -74,37 +70,37 @@ void Elections::status_answered(Election& e, Candidate& c, const Answer& answer)
       again_at(e, *c.not_before);
       return;
     case LoadStep::kTell:
-      if (e.unloadable.contains(c.tablet) || (!e.loads && !e.lost.contains(c.tablet))) {
+      if (c.unloadable || (!e.loads && !c.lost_since)) {
         c.heard = Heard::kEmpty;
         return;
       }
       c.asked = true;
-      e.had_to_load.insert(c.tablet);
+      c.had_to_load = true;
       if (!e.loads && e.phase == Phase::kProbing) records_.begun(e.at, e.probe_term, true);
       call(e, kLoad, c.tablet, model_.load_call(e.at));
   }
 }
 
-void Elections::load_answered(Election& e, Candidate& c, const Answer& answer) {
+void Elections::load_answered(Election& e, Participant& c, const Answer& answer) {
   c.not_before = desk_.now + kLoadLookAgain;
   if (answer.says(kTableDirIsNotExist)) {
     cannot_load(e, c);
     return;
   }
   if (says_it_loads(answer)) {
-    e.load_told[c.tablet] = desk_.now;
-    e.refuses_to_load.erase(c.tablet);
+    c.load_told = desk_.now;
+    c.refuses_to_load = false;
   } else {
-    if (answer.says(kCreateTableFailed)) e.refuses_to_load.insert(c.tablet);
+    if (answer.says(kCreateTableFailed)) c.refuses_to_load = true;
     says(e, name(c.tablet) + " was told to load it: " + to_text(answer));
     c.not_before = desk_.now + kLoadAgain;
   }
   again_at(e, *c.not_before);
 }
 
-void Elections::cannot_load(Election& e, Candidate& c) {
+void Elections::cannot_load(Election& e, Participant& c) {
   c.heard = Heard::kEmpty;
-  e.unloadable.insert(c.tablet);
+  c.unloadable = true;
   desk_.note(Severity::kError, "failover",
              name(c.tablet) + " has nothing to load for " + model_.name_of(e.at) +
                  ": no directory, or one that could not be loaded and is in its recycle bin now",
@@ -119,16 +115,15 @@ std::optional<Instant> Elections::wait_for_restart(Election& e, Offset best) {
   const Instant restart = *e.first_loaded + desk_.policy.recovery.full_restart_wait;
   std::optional<Instant> until;
   for (const Replica& r : model_.partition(e.at)->replicas) {
-    const Candidate* c = candidate(e, r.tablet);
+    const Participant* c = e.candidate(r.tablet);
     if (!r.is_alive || (c && (c->heard == Heard::kOffset || c->heard == Heard::kEmpty))) continue;
     const Tablet& t = model_.tablet(r.tablet);
     // Nobody knows that it is dead: it is waited for as in every election, too (SAFETY 2).
-    const auto answered = e.answered_at.find(r.tablet);
-    const Instant since = answered == e.answered_at.end() ? e.began : answered->second;
+    const Instant since = e.of(r.tablet).answered_at.value_or(e.began);
     const Instant better = since + desk_.policy.election.wait_for_better;
     const Instant limit = t.verdict.dead() ? restart : std::max(restart, better);
     // One that cannot load may have rows all the same, in a directory that somebody can mend.
-    const bool refuses = e.refuses_to_load.contains(r.tablet);
+    const bool refuses = e.of(r.tablet).refuses_to_load;
     if (t.evidence.registered && !refuses) {
       says(e, "waits for " + t.endpoint + ", which is registered and has not loaded it yet");
       until = std::max(until.value_or(Instant{}), desk_.now + kLoadAgain);

@@ -25,11 +25,11 @@ auto most_of(const std::vector<Hold::Lost>& lost) {
 void Elections::promote(Election& e, TabletIndex winner) {
   phase(e, Phase::kPromoting, Task::kChangeLeader);
   e.winner = winner;
-  e.winner_offset = candidate(e, winner)->offset;
+  e.winner_offset = e.candidate(winner)->offset;
   Partition& p = *model_.partition(e.at);
   p.saw(e.lead_term);
   Promote promote{e.at, e.lead_term, {}};
-  for (const Candidate& c : e.candidates) {  // SAFETY 2: nobody else may follow.
+  for (const Participant& c : e.candidates()) {  // SAFETY 2: nobody else may follow.
     if (c.tablet != winner && follows(e, c)) promote.replicas.push_back(name(c.tablet));
   }
   ++model_.tablet(winner).leaders;
@@ -63,7 +63,7 @@ void Elections::promote_answered(Election& e, const Answer& answer) {
   }
   // SAFETY 5, 17: it may lead now, or later. Ask it, do not repeat; among equals another comes
   // first.
-  ++e.refused_to_lead[e.winner];
+  ++e.of(e.winner).refused_to_lead;
   if (Replica* r = replica(e, e.winner)) {
     r->in_doubt_term = e.lead_term;
     r->in_doubt_offset = known_before(e);
@@ -77,7 +77,7 @@ void Elections::promote_answered(Election& e, const Answer& answer) {
 
 void Elections::promote_later(Election& e) {
   // A snapshot that is being made takes its time: asked less and less often, up to once a second.
-  const int refused = std::min(e.refused_to_lead[e.winner], 5);
+  const int refused = std::min(e.of(e.winner).refused_to_lead, 5);
   const Duration wait = std::min<Duration>(kPromoteAgain * (1 << refused), kPromoteAgainAtMost);
   e.try_again = desk_.now + wait;
   again_at(e, *e.try_again);
@@ -99,10 +99,10 @@ void Elections::promote_checked(Election& e, const Answer& answer) {
 // (choose_winner); else end the pause, or wait until the snapshot is made; never a lower offset for
 // impatience.
 void Elections::not_normal(Election& e) {
-  ++e.refused_to_lead[e.winner];
-  const bool equal = std::any_of(e.candidates.begin(), e.candidates.end(), [&](const Candidate& c) {
+  ++e.of(e.winner).refused_to_lead;
+  const bool equal = std::ranges::any_of(e.candidates(), [&](const Participant& c) {
     return c.tablet != e.winner && c.heard == Heard::kOffset && c.offset == e.winner_offset &&
-           !e.refused_to_lead.contains(c.tablet);
+           c.refused_to_lead == 0;
   });
   if (equal) {
     new_round(e);
@@ -151,17 +151,15 @@ void Elections::look_while_left_alone(Election& e) {
 
 // SAFETY 5: its ChangeRole(leader) was never answered and may still be carried out: its row dies.
 bool Elections::may_lead_yet(const Election& e, TabletIndex tablet) {
-  const auto led = e.led.find(tablet);
-  return led != e.led.end() && std::any_of(led->second.begin(), led->second.end(),
-                                           [](const Led& l) { return !l.carried_out; });
+  return std::ranges::any_of(e.of(tablet).led, [](const Led& l) { return !l.carried_out; });
 }
 
-bool Elections::may_have_led(const Election& e, const Candidate& c) {
+bool Elections::may_have_led(const Election& e, const Participant& c) {
   return e.unrecorded && c.loaded;
 }
 
 bool Elections::winner_may_have_led(const Election& e) {
-  return std::any_of(e.candidates.begin(), e.candidates.end(), [&](const Candidate& c) {
+  return std::ranges::any_of(e.candidates(), [&](const Participant& c) {
     return c.tablet == e.winner && may_have_led(e, c);
   });
 }
@@ -169,25 +167,25 @@ bool Elections::winner_may_have_led(const Election& e) {
 // Whether its log holds entries of this term, which is not published. None: it was not asked whom
 // it followed before it was probed, or it had to be loaded and does not know.
 std::optional<bool> Elections::has_term(const Election& e, TabletIndex tablet, Term term) {
-  if (has_led(e, tablet, term)) return true;
-  const auto said = e.said.find(tablet);
-  if (said == e.said.end() || said->second == 0) return std::nullopt;
+  if (e.of(tablet).has_led(term)) return true;
+  const auto said = e.of(tablet).said;
+  if (!said || *said == 0) return std::nullopt;
   // A probe has raised it since, or a later leader: whom it followed before it does not say.
-  if (said->second > term) return std::nullopt;
-  return said->second == term;
+  if (*said > term) return std::nullopt;
+  return *said == term;
 }
 
 // Where somebody led with a term that is not published, the logs part at its beginning: beyond it
 // only those agree that have it both, or have it both not.
-bool Elections::agrees_with_winner(const Election& e, const Candidate& c) const {
+bool Elections::agrees_with_winner(const Election& e, const Participant& c) const {
   const Partition& p = *model_.partition(e.at);
   const auto agrees = [&](Term term, Offset before) {
     if (term <= p.published_term() || c.offset <= before) return true;
     const auto its = has_term(e, c.tablet, term);
     return its && its == has_term(e, e.winner, term);
   };
-  for (const auto& [tablet, leds] : e.led) {
-    for (const Led& l : leds) {
+  for (const auto& [tablet, participant] : e.participants) {
+    for (const Led& l : participant.led) {
       if (!agrees(l.term, l.before.value_or(0))) return false;
     }
   }
@@ -204,7 +202,7 @@ Offset Elections::known_before(const Election& e) {
 }
 
 // SAFETY 2: it has answered, and its log is a prefix of the winner's.
-bool Elections::follows(const Election& e, const Candidate& c) const {
+bool Elections::follows(const Election& e, const Participant& c) const {
   return c.heard == Heard::kOffset && !may_lead_yet(e, c.tablet) && !may_have_led(e, c) &&
          !leads_since_probed(e, c) && agrees_with_winner(e, c);
 }
@@ -214,8 +212,8 @@ std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Parti
   if (winner_may_have_led(e)) return {{e.lead_term, 0}};
   // Terms that others led and nobody published: the winner may have followed them.
   std::vector<Led> unpublished;
-  for (const auto& [tablet, leds] : e.led) {
-    unpublished.insert(unpublished.end(), leds.begin(), leds.end());
+  for (const auto& [tablet, participant] : e.participants) {
+    unpublished.insert(unpublished.end(), participant.led.begin(), participant.led.end());
   }
   for (const Replica& r : p.replicas) {
     if (r.in_doubt_term) unpublished.push_back({*r.in_doubt_term, r.in_doubt_offset});
@@ -241,20 +239,17 @@ std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Parti
 Kept Elections::what_to_keep(const Election& e, const Partition& p, const Replica& r,
                              bool term_is_there) const {
   Kept kept = model_.what_to_keep(p, r);
-  const auto led = e.led.find(r.tablet);
-  const bool alone = led != e.led.end() && !led->second.empty();
-  const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
-                              [&](const Candidate& k) { return k.tablet == r.tablet; });
+  const Participant& its = e.of(r.tablet);
+  const bool alone = !its.led.empty();
+  const Participant* c = e.candidate(r.tablet);
   kept.or_later = may_have_followed_unpublished(e, r.tablet);
   // One that nobody loaded may still have led, and restarted since.
-  const bool unsure = (e.unrecorded && (c == e.candidates.end() || !c->continuous)) ||
-                      (c != e.candidates.end() && leads_since_probed(e, *c));
+  const bool unsure = (e.unrecorded && (!c || !c->continuous)) || (c && leads_since_probed(e, *c));
   if (term_is_there || alone || unsure) {
     kept.followed = 0;
-  } else if (const auto said = e.said.find(r.tablet); said != e.said.end() && kept.followed != 0 &&
-                                                      said->second > kept.followed &&
-                                                      winner_has(e, said->second)) {
-    kept.followed = said->second;  // It is published together with this.
+  } else if (its.said && kept.followed != 0 && *its.said > kept.followed &&
+             winner_has(e, *its.said)) {
+    kept.followed = *its.said;  // It is published together with this.
   }
   return kept;
 }
@@ -263,19 +258,18 @@ Kept Elections::what_to_keep(const Election& e, const Partition& p, const Replic
 // not known to: it did not answer, or does not know whom it followed.
 bool Elections::may_have_followed_unpublished(const Election& e, TabletIndex tablet) const {
   const Partition& p = *model_.partition(e.at);
-  const auto c = std::find_if(e.candidates.begin(), e.candidates.end(),
-                              [&](const Candidate& k) { return k.tablet == tablet; });
+  const Participant* c = e.candidate(tablet);
   const auto may_hold = [&](Term term, Offset before) {
     const std::optional<bool> its = has_term(e, tablet, term);
     if (term <= p.published_term()) return false;
     if (its == true) return !has_term(e, e.winner, term);  // Nobody knows whether the winner does.
     // What it said once, and has not said again, is not the last that was sent to it.
-    const bool answered = c != e.candidates.end() && c->heard == Heard::kOffset;
+    const bool answered = c && c->heard == Heard::kOffset;
     return !answered || (!its && c->offset > before);
   };
-  const bool led = std::any_of(e.led.begin(), e.led.end(), [&](const auto& leads) {
-    return std::any_of(leads.second.begin(), leads.second.end(),
-                       [&](const Led& l) { return may_hold(l.term, l.before.value_or(0)); });
+  const bool led = std::ranges::any_of(e.participants, [&](const auto& other) {
+    return std::ranges::any_of(
+        other.second.led, [&](const Led& l) { return may_hold(l.term, l.before.value_or(0)); });
   });
   return led || std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
            return r.in_doubt_term && may_hold(*r.in_doubt_term, r.in_doubt_offset);
@@ -288,13 +282,12 @@ bool Elections::winner_has(const Election& e, Term term) const {
   const auto is_it = [&](const Led& l) { return l.term == term && l.before; };
   bool known = false;
   bool own = false;
-  for (const auto& [tablet, leds] : e.led) {
-    const bool led = std::any_of(leds.begin(), leds.end(), is_it);
+  for (const auto& [tablet, participant] : e.participants) {
+    const bool led = std::ranges::any_of(participant.led, is_it);
     known = known || led;
     own = own || (led && tablet == e.winner);
   }
-  const auto said = e.said.find(e.winner);
-  return known && (own || (said != e.said.end() && said->second == term));
+  return known && (own || e.of(e.winner).said == term);
 }
 
 std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
@@ -311,7 +304,7 @@ std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
                                  [&](const TermPair& t) { return t.term == e.lead_term; });
   PartitionEdit edit;
   for (const Replica& r : p.replicas) {
-    const Candidate* c = candidate(e, r.tablet);
+    const Participant* c = e.candidate(r.tablet);
     const bool goes_along = c && follows(e, *c);
     RowEdit row{name(r.tablet), r.is_leader, r.is_alive};
     if (r.tablet == e.winner) {

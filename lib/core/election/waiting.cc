@@ -30,7 +30,7 @@ void Elections::look_again(PartitionKey at) {
 
 // Who has said by now whose it is need not wait until its turn comes again (SAFETY 21).
 void Elections::ask_those_not_told(Election& e) {
-  for (Candidate& c : e.candidates) {
+  for (Participant& c : e.candidates()) {
     const bool waits = c.not_told && c.heard == Heard::kNothing && !c.dead;
     if (waits && !desk_.why_not_told(name(c.tablet), Probe{e.at, e.probe_term})) ask(e, c);
   }
@@ -56,9 +56,9 @@ void Elections::timer(const Route& route) {
   }
   e = find(route.key);
   if (!e || (e->phase != Phase::kProbing && e->phase != Phase::kReading)) return;
-  const bool nobody = std::none_of(e->candidates.begin(), e->candidates.end(),
-                                   [](const auto& c) { return c.heard == Heard::kOffset; });
-  for (Candidate& c : e->candidates) {
+  const bool nobody = std::ranges::none_of(e->candidates(),
+                                           [](const auto& c) { return c.heard == Heard::kOffset; });
+  for (Participant& c : e->candidates()) {
     const Replica* r = replica(*e, c.tablet);
     // It held nothing and holds it now.
     if (nobody && c.heard == Heard::kEmpty && r && standing(model_, *r) == Standing::kServes) {
@@ -89,23 +89,25 @@ void Elections::decide(Election& e) {
     return;
   }
   // A row may have died since: by a publish whose answer was lost, or somebody else's (SAFETY 1).
-  std::erase_if(e.candidates, [&](const Candidate& c) {
-    const Replica* r = p->on(c.tablet);
-    return !r || !r->is_alive;
+  std::erase_if(e.order, [&](TabletIndex tablet) {
+    const Replica* r = p->on(tablet);
+    if (r && r->is_alive) return false;
+    e.of(tablet).begin_round();
+    return true;
   });
   for (const Replica& r : p->replicas) {
     // One that was dead when the round began, and answers: it may hold what nobody else does.
-    if (add_candidate(e, r)) ask(e, e.candidates.back());
+    if (add_candidate(e, r)) ask(e, e.of(e.order.back()));
   }
   std::optional<Offset> best;
-  for (Candidate& c : e.candidates) {
+  for (Participant& c : e.candidates()) {
     does_it_still_count(e, c);
     if (c.heard == Heard::kOffset) best = std::max(best.value_or(0), c.offset);
     if (c.read) best = std::max(best.value_or(0), *c.read);
   }
   if (reads) return decide_by_reading(e, best);
-  const bool only_is_empty = p->replicas.size() == 1 && e.candidates.size() == 1 &&
-                             e.candidates.front().heard == Heard::kEmpty;
+  const bool only_is_empty = p->replicas.size() == 1 && e.order.size() == 1 &&
+                             e.of(e.order.front()).heard == Heard::kEmpty;
   if (only_is_empty) {
     gone(e.op, "its only replica has restarted: it is loaded, and then told to lead");
     return;
@@ -117,7 +119,7 @@ void Elections::decide(Election& e) {
   if (!best) {
     again_at(e, desk_.now + kNobodyYetLookAgain);
     const bool nothing = std::all_of(p->replicas.begin(), p->replicas.end(), [&](const Replica& r) {
-      return !r.is_alive || e.unloadable.contains(r.tablet);
+      return !r.is_alive || e.of(r.tablet).unloadable;
     });
     if (nothing) {
       says(e, "no alive row's tablet has anything to load: waits for one that has");
@@ -138,7 +140,7 @@ void Elections::decide(Election& e) {
   promote(e, choose_winner(e, *best));
 }
 
-void Elections::does_it_still_count(Election& e, Candidate& c) {
+void Elections::does_it_still_count(Election& e, Participant& c) {
   // What a dead one said no longer counts; when it is back, it is asked again.
   const bool dead = model_.tablet(c.tablet).verdict.dead();
   if (dead) {
@@ -146,10 +148,8 @@ void Elections::does_it_still_count(Election& e, Candidate& c) {
     c.reading.reset();
     c.read.reset();
     c.loaded = c.checked = false;
-    e.served.erase(c.tablet);
-    e.load_told.erase(c.tablet);
-    e.unloadable.erase(c.tablet);
-    e.refuses_to_load.erase(c.tablet);
+    c.served = c.unloadable = c.refuses_to_load = false;
+    c.load_told.reset();
   }
   if (c.dead && !dead) ask(e, c);
   c.dead = dead;
@@ -161,14 +161,14 @@ void Elections::does_it_still_count(Election& e, Candidate& c) {
 }
 
 // Others may take long, and somebody tells it by hand to lead meanwhile: it takes rows again.
-bool Elections::leads_since_probed(const Election& e, const Candidate& c) const {
+bool Elections::leads_since_probed(const Election& e, const Participant& c) const {
   const Partition* p = model_.partition(e.at);
   const Replica* r = p && c.heard == Heard::kOffset ? p->on(c.tablet) : nullptr;
   return r && r->report.held && r->report.mode == Mode::kLeader && r->report.asked_at &&
          *r->report.asked_at > c.read_at;
 }
 
-bool Elections::holds_more_since_probed(const Election& e, const Candidate& c) const {
+bool Elections::holds_more_since_probed(const Election& e, const Participant& c) const {
   const Partition* p = model_.partition(e.at);
   const Replica* r = p && c.heard == Heard::kOffset ? p->on(c.tablet) : nullptr;
   return r && r->report.heard_at && *r->report.heard_at > c.read_at && r->report.offset > c.offset;
@@ -176,8 +176,8 @@ bool Elections::holds_more_since_probed(const Election& e, const Candidate& c) c
 
 // Whoever has answered: nobody has followed without a restart (SAFETY 6).
 bool Elections::all_had_to_load(const Election& e) {
-  return std::all_of(e.candidates.begin(), e.candidates.end(),
-                     [](const Candidate& c) { return c.heard != Heard::kOffset || c.loaded; });
+  return std::ranges::all_of(
+      e.candidates(), [](const Participant& c) { return c.heard != Heard::kOffset || c.loaded; });
 }
 
 // SAFETY 2: one that does not answer and is known to hold more is waited for; one that is only
@@ -188,18 +188,14 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
     return wait_for_restart(e, best);
   }
   std::optional<Instant> until;
-  for (const Candidate& c : e.candidates) {
+  for (const Participant& c : e.candidates()) {
     if (c.heard != Heard::kNothing || c.dead) continue;
     const Tablet& t = model_.tablet(c.tablet);
     const Replica* r = replica(e, c.tablet);
     if (!r) continue;
     // An election may take long, and one that has answered it fall silent only now.
-    const auto answered = e.answered_at.find(c.tablet);
-    const auto told = e.load_told.find(c.tablet);
-    Instant since = answered == e.answered_at.end() ? e.began : answered->second;
-    if (told != e.load_told.end() && !e.lost.contains(c.tablet)) {
-      since = std::max(since, told->second);  // It has come back.
-    }
+    Instant since = c.answered_at.value_or(e.began);
+    if (c.load_told && !c.lost_since) since = std::max(since, *c.load_told);  // It has come back.
     const Instant better = since + desk_.policy.election.wait_for_better;
     Instant limit = e.round_began;
     if (t.verdict.state == TabletState::kHealthy || t.verdict.state == TabletState::kCutOff) {
@@ -231,13 +227,12 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
 // SAFETY 8: who said that it leads with a term that nobody published, and has taken rows in it
 // since an election of ours told it to, which was not finished. What others hold beyond its
 // beginning was given up then.
-const Elections::Candidate* Elections::goes_on_leading(const Election& e) const {
-  const Candidate* latest = nullptr;
+const Participant* Elections::goes_on_leading(const Election& e) const {
+  const Participant* latest = nullptr;
   Term highest = model_.partition(e.at)->published_term();
-  for (const Candidate& c : e.candidates) {
-    const auto led = e.led.find(c.tablet);
-    if (c.heard != Heard::kOffset || !e.served.contains(c.tablet) || led == e.led.end()) continue;
-    for (const Led& l : led->second) {
+  for (const Participant& c : e.candidates()) {
+    if (c.heard != Heard::kOffset || !c.served) continue;
+    for (const Led& l : c.led) {
       if (l.term <= highest || !l.before || c.offset <= *l.before) continue;
       highest = l.term;
       latest = &c;
@@ -249,18 +244,16 @@ const Elections::Candidate* Elections::goes_on_leading(const Election& e) const 
 // Highest offset. Among equals: who has not refused to lead, whom the rows name where they cannot
 // be written, whose tablet leads fewest, by name.
 TabletIndex Elections::choose_winner(const Election& e, Offset best) const {
-  if (const Candidate* leads = goes_on_leading(e)) return leads->tablet;
+  if (const Participant* leads = goes_on_leading(e)) return leads->tablet;
   const Replica* named =
       model_.table(e.at.tid)->refusal ? model_.partition(e.at)->leader() : nullptr;
-  const auto rank = [&](const Candidate& c) {
-    const auto refused = e.refused_to_lead.find(c.tablet);
+  const auto rank = [&](const Participant& c) {
     const Tablet& t = model_.tablet(c.tablet);
-    return std::make_tuple(refused == e.refused_to_lead.end() ? 0 : refused->second,
-                           named && named->tablet != c.tablet, t.leaders,
+    return std::make_tuple(c.refused_to_lead, named && named->tablet != c.tablet, t.leaders,
                            std::string_view{t.endpoint});
   };
-  const Candidate* winner = nullptr;
-  for (const Candidate& c : e.candidates) {
+  const Participant* winner = nullptr;
+  for (const Participant& c : e.candidates()) {
     if (c.heard != Heard::kOffset || c.offset != best) continue;
     if (!winner || rank(c) < rank(*winner)) winner = &c;
   }
