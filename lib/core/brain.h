@@ -4,7 +4,8 @@
 //   TabletMonitor     what each tablet is worth: evidence, verdicts, its reports;
 //                     StatusQuestions: the same asked anew when somebody wants to see it
 //   TableFacts        what was read of the tables; StandBack: whether anything may be changed now
-//   diagnose()        what is wrong with a partition; Treatments: which op helps, and when
+//   PartitionStates   what is wrong with each partition, and what that leads to; Treatments: which
+//                     op helps, and when
 //   Elections         kChangeLeaderOP, kFullRestartOP; Operations: the ops that are lists of
 //                     tasks; CopyQueue: those that wait for their turn
 //   Reconciliation    tablets that contradict the rows and that no op sees to
@@ -25,15 +26,9 @@
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
 #include "lib/core/guards/stand_back.h"
+#include "lib/core/repair/partition_states.h"
 
 namespace failoverd::core {
-
-// With auto_failover off: what would be done.
-struct WouldDo {
-  PartitionKey at;
-  std::string partition;  // "flow/3", "shop.flow/3".
-  std::string text;
-};
 
 class Brain {
  public:

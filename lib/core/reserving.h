@@ -2,8 +2,8 @@
 // (SAFETY 4). Owned by the brain.
 #pragma once
 
-#include "lib/core/api/desk.h"
 #include "lib/core/api/event.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/durable/number_block.h"
 #include "lib/core/election/elections.h"
@@ -13,10 +13,10 @@ namespace failoverd::core {
 
 class Reserving {
  public:
-  Reserving(const Model& model, Desk& desk, const StandBack& stand_back, Elections& elections,
+  Reserving(const Model& model, Outbox& outbox, const StandBack& stand_back, Elections& elections,
             NumberBlock& terms, NumberBlock& op_ids)
       : model_(model),
-        desk_(desk),
+        outbox_(outbox),
         stand_back_(stand_back),
         elections_(elections),
         terms_(terms),
@@ -31,7 +31,7 @@ class Reserving {
   void later();
 
   const Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   const StandBack& stand_back_;
   Elections& elections_;
   NumberBlock& terms_;

@@ -23,7 +23,7 @@ void TableFacts::listed(const TablesListed& list) {
   for (const std::string& znode : gone) model_.drop_table(znode);
   if (gone.empty()) return;
   for (const auto& [znode, why] : model_.unreadable()) {  // Its tid may have been one of theirs.
-    desk_.out.emplace_back(ReadTable{znode});
+    outbox_.out.emplace_back(ReadTable{znode});
   }
 }
 
@@ -46,7 +46,7 @@ bool TableFacts::read(const TableRead& e) {
   const TableShape& shape = e.table;
   // It may have been made anew, or with fewer partitions.
   if (const Table* before = model_.table_of(shape.znode)) mark(*before);
-  if (const auto wrong = model_.put_table(shape, desk_.now)) {
+  if (const auto wrong = model_.put_table(shape, outbox_.now)) {
     unreadable({shape.znode, *wrong});
     return false;
   }
@@ -82,8 +82,8 @@ void TableFacts::unreadable(const TableUnreadable& e) {
   model_.put_aside(e.znode);
   model_.unreadable()[e.znode] = e.why;
   if (!news) return;
-  desk_.note(Severity::kError, "table", e.znode + ": " + e.why + "; this table is left alone",
-             {{"znode", e.znode}});
+  outbox_.note(Severity::kError, "table", e.znode + ": " + e.why + "; this table is left alone",
+               {{"znode", e.znode}});
 }
 
 }  // namespace failoverd::core

@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "lib/core/api/desk.h"
 #include "lib/core/api/event.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/durable/election_records.h"
 #include "lib/core/durable/refusals.h"
@@ -15,10 +15,10 @@ namespace failoverd::core {
 
 class TableFacts {
  public:
-  TableFacts(Model& model, Desk& desk, ElectionRecords& records, Refusals& refusals,
+  TableFacts(Model& model, Outbox& outbox, ElectionRecords& records, Refusals& refusals,
              Elections& elections, const StandBack& stand_back)
       : model_(model),
-        desk_(desk),
+        outbox_(outbox),
         records_(records),
         refusals_(refusals),
         elections_(elections),
@@ -38,7 +38,7 @@ class TableFacts {
   void somebody_named_a_leader(PartitionKey, Partition&);
 
   Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   ElectionRecords& records_;
   Refusals& refusals_;
   Elections& elections_;

@@ -1,7 +1,7 @@
 // Whose process answers on a tablet's address. An address is not an identity (SAFETY 21): tablets
 // die, and what is started on their addresses afterwards may belong to another cluster, which
 // counts its tids from 1 just the same. The rule stands here once: every call that changes
-// something passes why_not_told() on its way out of the core (Desk::call), and every answer that
+// something passes why_not_told() on its way out of the core (Outbox::call), and every answer that
 // the core goes by passes counts() on its way in (Brain).
 #pragma once
 

@@ -58,9 +58,9 @@ void TabletMonitor::look_quickly(TabletIndex i) {
 void TabletMonitor::tell_what_came(TabletIndex i) {
   const Tablet& t = model_.tablet(i);
   if (!asking(i).told.insert(kind_of(t.evidence.came_instead)).second) return;
-  desk_.note(Severity::kWarning, "tablet",
-             "tablet " + t.endpoint + " does not say what it holds: " + t.evidence.came_instead,
-             {{"tablet", t.endpoint}});
+  outbox_.note(Severity::kWarning, "tablet",
+               "tablet " + t.endpoint + " does not say what it holds: " + t.evidence.came_instead,
+               {{"tablet", t.endpoint}});
 }
 
 }  // namespace failoverd::core

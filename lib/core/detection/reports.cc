@@ -16,22 +16,22 @@ void TabletMonitor::lost_sight(TabletIndex i) {
   t.report_fresh = false;
   t.identity = Identity::kUnheard;
   t.named_ours = false;
-  if (!t.first_sign) t.first_sign = desk_.now;
+  if (!t.first_sign) t.first_sign = outbox_.now;
   // What is held without a gap is not known any more (SAFETY 6).
   for (const PartitionKey key : t.hosts) {
     if (Replica* r = model_.partition(key)->on(i)) r->report.held_since.reset();
   }
 }
 
-bool TabletMonitor::asked_who_it_is(const Route& route) {
-  return route.owner == Route::Owner::kStatus ||
-         (route.owner == Route::Owner::kTabletMonitor && route.what != kWitness);
+bool TabletMonitor::asked_who_it_is(const ReplyTo& reply_to) {
+  return reply_to.owner == ReplyTo::Owner::kStatus ||
+         (reply_to.owner == ReplyTo::Owner::kTabletMonitor && reply_to.what != kWitness);
 }
 
 // What a connection of its own brought says who listens there now, not who is at the other end of
 // ours.
-bool TabletMonitor::came_over_our_connection(const Route& route) {
-  return route.owner != Route::Owner::kTabletMonitor || route.what != kCheck;
+bool TabletMonitor::came_over_our_connection(const ReplyTo& reply_to) {
+  return reply_to.owner != ReplyTo::Owner::kTabletMonitor || reply_to.what != kCheck;
 }
 
 void TabletMonitor::names_others(TabletIndex i) {
@@ -41,10 +41,10 @@ void TabletMonitor::names_others(TabletIndex i) {
 }
 
 // Comes before the answer counts as a sign of life, and before any of its words.
-void TabletMonitor::identify(TabletIndex i, const Route& route, const Answer& answer) {
+void TabletMonitor::identify(TabletIndex i, const ReplyTo& reply_to, const Answer& answer) {
   Tablet& t = model_.tablet(i);
   const Holdings held = holdings_of(model_, answer);
-  const bool ours = came_over_our_connection(route);
+  const bool ours = came_over_our_connection(reply_to);
   t.named_ours = t.named_ours || (ours && held.ours);
   look_at_znode(i, held);
   const Identity was = t.identity;
@@ -73,7 +73,7 @@ void TabletMonitor::look_at_znode(TabletIndex i, const Holdings& held) {
 void TabletMonitor::znode_may_be_stale(TabletIndex i) {
   Tablet& t = model_.tablet(i);
   if (!t.evidence.registered || t.evidence.stale_since) return;
-  t.evidence.stale_since = desk_.now;
+  t.evidence.stale_since = outbox_.now;
   to_judge_.insert(i);
   mark_partitions(i);
 }
@@ -98,10 +98,10 @@ const ReplicaStatus* TabletMonitor::ours(TabletIndex i, PartitionKey key, Replic
       said && (said->name == table.shape.name || (said->name.empty() && t.znode_vouches()));
   const std::string other = !said || same ? "" : said->name.empty() ? "?" : said->name;
   if (other != r.report.other && !other.empty() && t.znode_vouches()) {
-    desk_.note(Severity::kError, "table",
-               t.endpoint + " holds table \"" + other + "\" under the tid of " +
-                   model_.name_of(key) + ": that replica is left alone",
-               {{"tablet", t.endpoint}, {"partition", model_.name_of(key)}});
+    outbox_.note(Severity::kError, "table",
+                 t.endpoint + " holds table \"" + other + "\" under the tid of " +
+                     model_.name_of(key) + ": that replica is left alone",
+                 {{"tablet", t.endpoint}, {"partition", model_.name_of(key)}});
   }
   r.report.other = other;
   return same && t.evidence.stranger.empty() ? said : nullptr;
@@ -163,17 +163,17 @@ void TabletMonitor::set_report(TabletIndex i, PartitionKey key, const ReplicaSta
     if (loading) {
       report.held_since.reset();
     } else if (!report.held || !report.held_since) {
-      report.held_since = desk_.now;
+      report.held_since = outbox_.now;
     }
     if (!loading) {
-      if (report.offset != said->offset || !report.asked_at) report.offset_changed_at = desk_.now;
+      if (report.offset != said->offset || !report.asked_at) report.offset_changed_at = outbox_.now;
       report.offset = said->offset;
       report.heard_at = asked_at;
-      report.said_at = desk_.now;
+      report.said_at = outbox_.now;
     }
     report.record_cnt = said->record_cnt;
     report.record_bytes = said->record_bytes;
-    if (said->mode == Mode::kLeader) report.led_until = desk_.now;
+    if (said->mode == Mode::kLeader) report.led_until = outbox_.now;
   } else {
     report.held_since.reset();
   }

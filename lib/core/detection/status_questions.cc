@@ -24,7 +24,7 @@ void StatusQuestions::asked(const StatusAsked& e) {
   std::set<TabletIndex> tablets = running_ ? tablets_with(e.tids) : std::set<TabletIndex>{};
   if (tablets.empty()) return show(e.id);
   waiting_[e.id] = {++last_serial_, tablets};
-  desk_.timer({Route::Owner::kStatus, e.id, kShowTimer, 0, {}}, desk_.now + kShowAtMost);
+  outbox_.timer({ReplyTo::Owner::kStatus, e.id, kShowTimer, 0, {}}, outbox_.now + kShowAtMost);
   for (const TabletIndex i : tablets) ask(i);
 }
 
@@ -58,25 +58,25 @@ bool StatusQuestions::is_waited_for(TabletIndex i) const {
 void StatusQuestions::ask(TabletIndex i) {
   Question& q = questions_[i];
   if (q.open || q.timer_set) return;
-  const Instant turn = q.at ? *q.at + monitor_.poll_interval() / kTimesPolling : desk_.now;
-  if (turn > desk_.now) {
+  const Instant turn = q.at ? *q.at + monitor_.poll_interval() / kTimesPolling : outbox_.now;
+  if (turn > outbox_.now) {
     q.timer_set = true;
-    desk_.timer({Route::Owner::kStatus, i, kAskTimer, i, {}}, turn);
+    outbox_.timer({ReplyTo::Owner::kStatus, i, kAskTimer, i, {}}, turn);
     return;
   }
-  q = {true, false, last_serial_, desk_.now};
+  q = {true, false, last_serial_, outbox_.now};
   monitor_.is_asked(i);
-  desk_.call({Route::Owner::kStatus, i, kQuestion, i, {}}, model_.tablet(i).endpoint,
-             GetTableStatus{}, kPollDeadline);
+  outbox_.call({ReplyTo::Owner::kStatus, i, kQuestion, i, {}}, model_.tablet(i).endpoint,
+               GetTableStatus{}, kPollDeadline);
 }
 
-void StatusQuestions::answered(const Route& route, const Answer& answer) {
-  const auto i = static_cast<TabletIndex>(route.key);
+void StatusQuestions::answered(const ReplyTo& reply_to, const Answer& answer) {
+  const auto i = static_cast<TabletIndex>(reply_to.key);
   // The monitor hears of a connection that broke by itself, and counts how often its own questions
   // meet one: ours would make it give up looking sooner.
   const bool is_broken =
       answer.transport == Transport::kBroken || answer.transport == Transport::kGarbled;
-  if (!is_broken) monitor_.said(i, answer, route.asked_at);
+  if (!is_broken) monitor_.said(i, answer, reply_to.asked_at);
   Question& q = questions_[i];
   q.open = false;
   std::vector<RequestId> have_all;
@@ -89,19 +89,19 @@ void StatusQuestions::answered(const Route& route, const Answer& answer) {
   if (is_waited_for(i)) ask(i);
 }
 
-void StatusQuestions::timer(const Route& route) {
-  if (route.what == kShowTimer) {
-    if (waiting_.contains(route.key)) show(route.key);
+void StatusQuestions::timer(const ReplyTo& reply_to) {
+  if (reply_to.what == kShowTimer) {
+    if (waiting_.contains(reply_to.key)) show(reply_to.key);
     return;
   }
-  const auto i = static_cast<TabletIndex>(route.key);
+  const auto i = static_cast<TabletIndex>(reply_to.key);
   questions_[i].timer_set = false;
   if (is_waited_for(i)) ask(i);
 }
 
 void StatusQuestions::show(RequestId id) {
   waiting_.erase(id);
-  desk_.out.emplace_back(ShowStatus{id});
+  outbox_.out.emplace_back(ShowStatus{id});
 }
 
 }  // namespace failoverd::core

@@ -8,26 +8,27 @@
 #include <set>
 #include <vector>
 
-#include "lib/core/api/desk.h"
+#include "lib/core/api/asker.h"
 #include "lib/core/api/event.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/api/timing.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/detection/tablet_monitor.h"
 
 namespace failoverd::core {
 
-class StatusQuestions {
+class StatusQuestions : public Asker {
  public:
-  StatusQuestions(Model& model, Desk& desk, TabletMonitor& monitor)
-      : model_(model), desk_(desk), monitor_(monitor) {}
+  StatusQuestions(Model& model, Outbox& outbox, TabletMonitor& monitor)
+      : model_(model), outbox_(outbox), monitor_(monitor) {}
 
   void start() { running_ = true; }
   // Shows everybody who waits what is known.
   void stop();
 
   void asked(const StatusAsked&);
-  void answered(const Route&, const Answer&);
-  void timer(const Route&);
+  void answered(const ReplyTo&, const Answer&) override;
+  void timer(const ReplyTo&) override;
 
  private:
   enum What : std::uint32_t { kQuestion, kAskTimer, kShowTimer };
@@ -50,7 +51,7 @@ class StatusQuestions {
   void show(RequestId);
 
   Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   TabletMonitor& monitor_;
   bool running_ = false;
   std::uint64_t last_serial_ = 0;

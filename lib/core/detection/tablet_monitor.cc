@@ -47,7 +47,7 @@ void TabletMonitor::start() {
     t.held_under = t.outlived = 0;
     t.early = false;
     t.verdict = {TabletState::kUnknown, "it has not been asked yet", {}};
-    t.since = desk_.now;
+    t.since = outbox_.now;
     t.first_sign.reset();
     t.dead_since.reset();
     // Nobody has watched it meanwhile (SAFETY 6).
@@ -97,7 +97,7 @@ void TabletMonitor::listed(const TabletsListed& list) {
       to_judge_.insert(i);
       mark_partitions(i);  // What a znode says counts beside the verdict (SAFETY 1).
       if (new_process) t.report_fresh = false;
-      t.listed_at = desk_.now;
+      t.listed_at = outbox_.now;
       t.evidence.stale_since.reset();
       // Two cannot listen there: a stranger is gone. But one at the other end of a connection that
       // stands is there still, and the znode is that of a process which died before it.
@@ -116,7 +116,7 @@ void TabletMonitor::listed(const TabletsListed& list) {
     if (!t.evidence.registered || there.contains(i)) continue;
     t.evidence.registered = false;
     t.early = false;
-    if (!t.first_sign) t.first_sign = desk_.now;
+    if (!t.first_sign) t.first_sign = outbox_.now;
     to_judge_.insert(i);
     mark_partitions(i);
     if (running_) check(i);
@@ -136,8 +136,8 @@ void TabletMonitor::connection_lost(const Endpoint& endpoint) {
 void TabletMonitor::stalled() {
   for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
     Evidence& e = model_.tablet(i).evidence;
-    if (e.unanswered_since) e.unanswered_since = desk_.now;
-    if (e.last_answer) e.last_answer = desk_.now;
+    if (e.unanswered_since) e.unanswered_since = outbox_.now;
+    if (e.last_answer) e.last_answer = outbox_.now;
     e.refused_first.reset();
     e.refused_last.reset();
     if (running_) check(i);
@@ -148,7 +148,8 @@ void TabletMonitor::poll(TabletIndex i) {
   Asking& a = asking(i);
   if (!a.timer_set) {
     a.timer_set = true;
-    desk_.timer({Route::Owner::kTabletMonitor, i, kPollTimer, i, {}}, desk_.now + poll_interval());
+    outbox_.timer({ReplyTo::Owner::kTabletMonitor, i, kPollTimer, i, {}},
+                  outbox_.now + poll_interval());
   }
   Tablet& t = model_.tablet(i);
   // Or is it only the connection? One that was closed is made anew anyway.
@@ -161,13 +162,13 @@ void TabletMonitor::ask_for_all(TabletIndex i) {
   Tablet& t = model_.tablet(i);
   if (std::exchange(asking(i).poll_open, true)) return;
   is_asked(i);
-  desk_.call({Route::Owner::kTabletMonitor, i, kPoll, i, {}}, t.endpoint, GetTableStatus{},
-             kPollDeadline);
+  outbox_.call({ReplyTo::Owner::kTabletMonitor, i, kPoll, i, {}}, t.endpoint, GetTableStatus{},
+               kPollDeadline);
 }
 
 void TabletMonitor::is_asked(TabletIndex i) {
   Evidence& e = model_.tablet(i).evidence;
-  if (!e.unanswered_since) e.unanswered_since = desk_.now;
+  if (!e.unanswered_since) e.unanswered_since = outbox_.now;
   to_judge_.insert(i);
 }
 
@@ -176,30 +177,30 @@ void TabletMonitor::check(TabletIndex i) {
   if (a.check_open || !has_znode_or_row(i)) return;
   a.check_open = true;
   is_asked(i);
-  desk_.call({Route::Owner::kTabletMonitor, i, kCheck, i, {}}, model_.tablet(i).endpoint,
-             GetTableStatus{}, kCheckDeadline, /*fresh=*/true);
+  outbox_.call({ReplyTo::Owner::kTabletMonitor, i, kCheck, i, {}}, model_.tablet(i).endpoint,
+               GetTableStatus{}, kCheckDeadline, /*fresh=*/true);
 }
 
 void TabletMonitor::check_later(TabletIndex i, Duration after) {
   Asking& a = asking(i);
   if (a.check_timer_set) return;
   a.check_timer_set = true;
-  desk_.timer({Route::Owner::kTabletMonitor, i, kCheckTimer, i, {}}, desk_.now + after);
+  outbox_.timer({ReplyTo::Owner::kTabletMonitor, i, kCheckTimer, i, {}}, outbox_.now + after);
 }
 
-void TabletMonitor::timer(const Route& route) {
+void TabletMonitor::timer(const ReplyTo& reply_to) {
   if (!running_) return;
-  const auto i = static_cast<TabletIndex>(route.key);
-  switch (route.what) {
+  const auto i = static_cast<TabletIndex>(reply_to.key);
+  switch (reply_to.what) {
     case kPollTimer: {
       asking(i).timer_set = false;
       const Tablet& t = model_.tablet(i);
       to_judge_.insert(i);
       if (has_znode_or_row(i)) poll(i);
-      if (t.early && t.dead_since && desk_.now - *t.dead_since > kNoSessionIsLonger) {
+      if (t.early && t.dead_since && outbox_.now - *t.dead_since > kNoSessionIsLonger) {
         verdict_was_wrong(i, "its znode outlived its session");
       }
-      if (t.evidence.stale_since && desk_.now - *t.evidence.stale_since > kNoSessionIsLonger) {
+      if (t.evidence.stale_since && outbox_.now - *t.evidence.stale_since > kNoSessionIsLonger) {
         znode_outlives_its_session(i);
       }
       break;
@@ -209,28 +210,29 @@ void TabletMonitor::timer(const Route& route) {
       check(i);
       break;
     default:
-      if (asking(i).judge_at && *asking(i).judge_at <= desk_.now) asking(i).judge_at.reset();
+      if (asking(i).judge_at && *asking(i).judge_at <= outbox_.now) asking(i).judge_at.reset();
       to_judge_.insert(i);
   }
 }
 
-void TabletMonitor::answered(const Route& route, const Answer& answer) {
+void TabletMonitor::answered(const ReplyTo& reply_to, const Answer& answer) {
   if (!running_) return;
-  const auto i = static_cast<TabletIndex>(route.key);  // The upper half: which set of witnesses.
-  if (route.what == kWitness) {
-    if (route.key >> 32 == asking(i).witnesses.set) witness_answered(i, route, answer);
+  const auto i = static_cast<TabletIndex>(reply_to.key);  // The upper half: which set of witnesses.
+  if (reply_to.what == kWitness) {
+    if (reply_to.key >> 32 == asking(i).witnesses.set) witness_answered(i, reply_to, answer);
     return;
   }
-  if (route.what == kPoll) asking(i).poll_open = false;
-  if (route.what == kCheck) {
+  if (reply_to.what == kPoll) asking(i).poll_open = false;
+  if (reply_to.what == kCheck) {
     asking(i).check_open = false;
     if (std::exchange(asking(i).check_again, false)) check(i);
   }
-  said(i, answer, route.asked_at);
+  said(i, answer, reply_to.asked_at);
   // Silence on an odd tablet: keep a question open, so that its first word is heard at once.
-  if (route.what == kCheck && answer.transport == Transport::kSilent) check_later(i, kCheckAgain);
+  if (reply_to.what == kCheck && answer.transport == Transport::kSilent)
+    check_later(i, kCheckAgain);
   // Its port answers, and who is at the other end of our connection has not said so yet.
-  if (route.what == kCheck && answer.ok() && model_.tablet(i).identity == Identity::kUnheard) {
+  if (reply_to.what == kCheck && answer.ok() && model_.tablet(i).identity == Identity::kUnheard) {
     to_ask_.insert(i);
   }
 }
@@ -241,17 +243,17 @@ void TabletMonitor::said(TabletIndex i, const Answer& answer, Instant asked_at) 
   look_at_what_came(i, answer, asked_at);
 }
 
-void TabletMonitor::heard(TabletIndex i, const Route& route, const Answer& answer) {
+void TabletMonitor::heard(TabletIndex i, const ReplyTo& reply_to, const Answer& answer) {
   if (!running_ || !has_znode_or_row(i)) return;
-  const bool says_who = asked_who_it_is(route);
-  if (says_who && answer.ok()) identify(i, route, answer);
+  const bool says_who = asked_who_it_is(reply_to);
+  if (says_who && answer.ok()) identify(i, reply_to, answer);
   const Tablet& t = model_.tablet(i);
   // SAFETY 21: a stranger's life is not our tablet's, nor is that of a process without a znode that
   // does not say what it holds.
   const bool may_be_ours =
       t.evidence.stranger.empty() && (t.evidence.registered || !says_who || answer.ok());
   if (answer.answered() && may_be_ours) lived(i);
-  if (answer.transport == Transport::kRefused) refused(i, route.asked_at);
+  if (answer.transport == Transport::kRefused) refused(i, reply_to.asked_at);
 }
 
 void TabletMonitor::lived(TabletIndex i) {
@@ -260,7 +262,7 @@ void TabletMonitor::lived(TabletIndex i) {
   const bool odd =
       e.refused_first || !e.ever_answered || (t.verdict.state != TabletState::kHealthy);
   e.ever_answered = true;
-  e.last_answer = desk_.now;
+  e.last_answer = outbox_.now;
   e.unanswered_since.reset();
   forget_refusals(i);
   if (odd) to_judge_.insert(i);
@@ -286,16 +288,16 @@ void TabletMonitor::refused(TabletIndex i, Instant asked_at) {
     t.outlived = 0;
     znode_may_be_stale(i);
   }
-  if (!t.first_sign) t.first_sign = desk_.now;
+  if (!t.first_sign) t.first_sign = outbox_.now;
   if (!e.refused_first) {
-    e.refused_first = desk_.now;
+    e.refused_first = outbox_.now;
     choose_witnesses(i);
   }
-  e.refused_last = desk_.now;
+  e.refused_last = outbox_.now;
   const bool again = *e.refused_last - *e.refused_first >= kSecondRefusalAfter;
   if (asking(i).witnesses.round == 0 || again) ask_witnesses(i);
   if (!again) {
-    check_later(i, *e.refused_first + kSecondRefusalAfter - desk_.now);
+    check_later(i, *e.refused_first + kSecondRefusalAfter - outbox_.now);
   } else if (e.follower_moves) {
     check_later(i, kSecondRefusalAfter);
   }
@@ -304,16 +306,17 @@ void TabletMonitor::refused(TabletIndex i, Instant asked_at) {
 // SAFETY 15: not for ten minutes after a wrong verdict; and when more tablets than
 // guards.max_lost_tablets go at once, the cause may be on our side: wait for the znodes.
 bool TabletMonitor::early_allowed(const Tablet& of) const {
-  if (of.no_early_until && desk_.now < *of.no_early_until) return false;
+  if (of.no_early_until && outbox_.now < *of.no_early_until) return false;
   int known = 0;
   int lost = 0;
   for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
     const Tablet& t = model_.tablet(i);
     if (has_znode_or_row(i)) ++known;
-    const bool recently = t.dead_since && desk_.now - *t.dead_since <= desk_.policy.guards.window;
+    const bool recently =
+        t.dead_since && outbox_.now - *t.dead_since <= outbox_.policy.guards.window;
     if (&t == &of || (t.verdict.dead() && recently)) ++lost;
   }
-  return lost <= desk_.policy.guards.max_lost_tablets.value_or(std::max(2, known / 2));
+  return lost <= outbox_.policy.guards.max_lost_tablets.value_or(std::max(2, known / 2));
 }
 
 void TabletMonitor::judge_all() {
@@ -332,12 +335,12 @@ void TabletMonitor::judge_one(TabletIndex i) {
   if (!has_znode_or_row(i)) return forget(i);
   Tablet& t = model_.tablet(i);
   if (!t.verdict.dead()) t.evidence.early_allowed = early_allowed(t);
-  Verdict verdict = judge(t.evidence, desk_.policy.detection, desk_.now);
+  Verdict verdict = judge(t.evidence, outbox_.policy.detection, outbox_.now);
   // One timer at a time: every question asks for one, and every one that fires judges again.
   Asking& a = asking(i);
   if (verdict.look_again && (!a.judge_at || *verdict.look_again < *a.judge_at)) {
     a.judge_at = verdict.look_again;
-    desk_.timer({Route::Owner::kTabletMonitor, i, kJudgeTimer, i, {}}, *verdict.look_again);
+    outbox_.timer({ReplyTo::Owner::kTabletMonitor, i, kJudgeTimer, i, {}}, *verdict.look_again);
   }
   // A crash that was seen stays seen until the tablet answers; only its reason may improve, and its
   // text says what is seen now.
@@ -355,22 +358,22 @@ void TabletMonitor::judge_one(TabletIndex i) {
     return;
   }
   t.verdict = std::move(verdict);
-  t.since = desk_.now;
+  t.since = outbox_.now;
   const bool dead = t.verdict.dead();
   if (dead) {
     t.early = t.evidence.registered;
     t.report_fresh = false;
-    if (!t.dead_since) t.dead_since = desk_.now;
+    if (!t.dead_since) t.dead_since = outbox_.now;
   } else {
     t.dead_since.reset();
     if (t.verdict.state == TabletState::kHealthy) t.first_sign.reset();
   }
   if (was != TabletState::kUnknown || t.verdict.state != TabletState::kHealthy) {
-    desk_.note(dead ? Severity::kError : Severity::kInfo, "tablet",
-               "tablet " + t.endpoint + " is " +
-                   (t.verdict.state == TabletState::kStranger ? "a " : "") +
-                   to_text(t.verdict.state) + ": " + t.verdict.why,
-               {{"tablet", t.endpoint}, {"state", to_text(t.verdict.state)}});
+    outbox_.note(dead ? Severity::kError : Severity::kInfo, "tablet",
+                 "tablet " + t.endpoint + " is " +
+                     (t.verdict.state == TabletState::kStranger ? "a " : "") +
+                     to_text(t.verdict.state) + ": " + t.verdict.why,
+                 {{"tablet", t.endpoint}, {"state", to_text(t.verdict.state)}});
   }
   mark_partitions(i);
 }
@@ -385,21 +388,21 @@ void TabletMonitor::forget(TabletIndex i) {
   t.report_fresh = false;
   t.first_sign.reset();
   t.verdict = {TabletState::kUnknown, "it has no znode, and no row names it", {}};
-  t.since = desk_.now;
-  desk_.note(Severity::kInfo, "tablet", "tablet " + t.endpoint + " is gone: " + t.verdict.why,
-             {{"tablet", t.endpoint}});
+  t.since = outbox_.now;
+  outbox_.note(Severity::kInfo, "tablet", "tablet " + t.endpoint + " is gone: " + t.verdict.why,
+               {{"tablet", t.endpoint}});
 }
 
 void TabletMonitor::verdict_was_wrong(TabletIndex i, const std::string& how) {
   Tablet& t = model_.tablet(i);
   if (!t.early) return;
   t.early = false;
-  t.no_early_until = desk_.now + kNoEarlyVerdictFor;
+  t.no_early_until = outbox_.now + kNoEarlyVerdictFor;
   ++needless_;
-  desk_.note(Severity::kWarning, "tablet",
-             "the verdict on tablet " + t.endpoint + " was wrong: " + how +
-                 "; for 10 minutes a refused port alone does not count there",
-             {{"tablet", t.endpoint}});
+  outbox_.note(Severity::kWarning, "tablet",
+               "the verdict on tablet " + t.endpoint + " was wrong: " + how +
+                   "; for 10 minutes a refused port alone does not count there",
+               {{"tablet", t.endpoint}});
 }
 
 void TabletMonitor::mark_partitions(TabletIndex i) {

@@ -7,15 +7,16 @@
 #include <set>
 #include <vector>
 
-#include "lib/core/api/desk.h"
+#include "lib/core/api/asker.h"
 #include "lib/core/api/event.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 
 namespace failoverd::core {
 
-class TabletMonitor {
+class TabletMonitor : public Asker {
  public:
-  TabletMonitor(Model& model, Desk& desk) : model_(model), desk_(desk) {}
+  TabletMonitor(Model& model, Outbox& outbox) : model_(model), outbox_(outbox) {}
 
   // Only the active daemon asks. Starting anew forgets what earlier evidence said.
   void start();
@@ -25,17 +26,17 @@ class TabletMonitor {
   void connection_lost(const Endpoint&);
   void stalled();  // Our own silence: start counting anew.
   // Any answer from a tablet's address, whoever asked: who answers, and that it lives, or refuses.
-  void heard(TabletIndex, const Route&, const Answer&);
+  void heard(TabletIndex, const ReplyTo&, const Answer&);
   // It is an answer to GetTableStatus, which tells who answers.
-  static bool asked_who_it_is(const Route&);
+  static bool asked_who_it_is(const ReplyTo&);
   // To a question about one partition it named another table: it is asked who it is.
   void names_others(TabletIndex);
   // Somebody else asks it what it holds, and what it said to that (GetTableStatus).
   void is_asked(TabletIndex);
   void said(TabletIndex, const Answer&, Instant asked_at);
   // Answers to our own questions.
-  void answered(const Route&, const Answer&);
-  void timer(const Route&);
+  void answered(const ReplyTo&, const Answer&) override;
+  void timer(const ReplyTo&) override;
   // New rows: tablets that were not watched yet are asked at once, and those that have said nothing
   // of the table since it can be read.
   void table_was_read(std::uint32_t tid);
@@ -91,10 +92,10 @@ class TabletMonitor {
   void tell_what_came(TabletIndex);
   void choose_witnesses(TabletIndex);
   void ask_witnesses(TabletIndex);
-  void witness_answered(TabletIndex, const Route&, const Answer&);
+  void witness_answered(TabletIndex, const ReplyTo&, const Answer&);
   // Whose process answers: reports.cc.
-  void identify(TabletIndex, const Route&, const Answer&);
-  static bool came_over_our_connection(const Route&);
+  void identify(TabletIndex, const ReplyTo&, const Answer&);
+  static bool came_over_our_connection(const ReplyTo&);
   void look_at_znode(TabletIndex, const Holdings&);
   void znode_may_be_stale(TabletIndex);
   void znode_outlives_its_session(TabletIndex);
@@ -110,7 +111,7 @@ class TabletMonitor {
   void mark_partitions(TabletIndex);
 
   Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   bool running_ = false;
   std::vector<Asking> asking_;
   std::set<TabletIndex> to_judge_;

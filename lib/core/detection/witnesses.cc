@@ -44,17 +44,17 @@ void TabletMonitor::ask_witnesses(TabletIndex i) {
     const auto& [key, follower] = w.chosen[n];
     ++w.open;
     const std::uint64_t to = std::uint64_t{w.set} << 32 | i;
-    desk_.call({Route::Owner::kTabletMonitor, to, kWitness, n, {}},
-               model_.tablet(follower).endpoint, GetTermPair{key}, kWitnessDeadline);
+    outbox_.call({ReplyTo::Owner::kTabletMonitor, to, kWitness, n, {}},
+                 model_.tablet(follower).endpoint, GetTermPair{key}, kWitnessDeadline);
   }
 }
 
-void TabletMonitor::witness_answered(TabletIndex i, const Route& route, const Answer& answer) {
+void TabletMonitor::witness_answered(TabletIndex i, const ReplyTo& reply_to, const Answer& answer) {
   Witnesses& w = asking(i).witnesses;
   --w.open;
   auto& readings = w.round <= 1 ? w.before : w.after;
-  readings[route.tablet].reset();
-  if (answer.ok() && answer.has_table) readings[route.tablet] = answer.offset;
+  readings[reply_to.tablet].reset();
+  if (answer.ok() && answer.has_table) readings[reply_to.tablet] = answer.offset;
   if (w.open > 0) return;
   Evidence& e = model_.tablet(i).evidence;
   to_judge_.insert(i);

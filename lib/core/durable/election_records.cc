@@ -49,11 +49,11 @@ void ElectionRecords::begun(PartitionKey at, Term probe_term, bool restart) {
     return;
   }
   entry = entries_.empty() ? nullptr : &entries_.rbegin()->second;
-  if (!entry || entry->begun_at == Instant{} || desk_.now - entry->begun_at > kRecordsTogether ||
+  if (!entry || entry->begun_at == Instant{} || outbox_.now - entry->begun_at > kRecordsTogether ||
       entry->record.elections.size() >= kMostInOne) {
     entry = &entries_[++last_number_];
     entry->number = last_number_;
-    entry->begun_at = desk_.now;
+    entry->begun_at = outbox_.now;
     entry->record.name = std::to_string(epoch_) + "-" + std::to_string(last_number_);
   }
   entry->record.elections.push_back({at, probe_term, {}, restart});
@@ -87,7 +87,7 @@ void ElectionRecords::done(PartitionKey at) {
 }
 
 void ElectionRecords::flush() {
-  if (desk_.now < not_before_) return;
+  if (outbox_.now < not_before_) return;
   for (auto it = entries_.begin(); it != entries_.end();) {
     Entry& e = it->second;
     if (!e.dirty || e.writing) {
@@ -102,22 +102,22 @@ void ElectionRecords::flush() {
     }
     e.writing = true;
     e.sent_version = e.version;
-    const RequestId id = desk_.open({Route::Owner::kRecords, e.number, empty, 0, {}});
+    const RequestId id = outbox_.open({ReplyTo::Owner::kRecords, e.number, empty, 0, {}});
     if (empty) {
-      desk_.out.emplace_back(DropRecord{id, e.record.name});
+      outbox_.out.emplace_back(DropRecord{id, e.record.name});
     } else {
-      desk_.out.emplace_back(WriteRecord{id, e.record});
+      outbox_.out.emplace_back(WriteRecord{id, e.record});
     }
     ++it;
   }
 }
 
-void ElectionRecords::answered(const Route& route, bool ok) {
-  const auto found = entries_.find(route.key);
+void ElectionRecords::answered(const ReplyTo& reply_to, bool ok) {
+  const auto found = entries_.find(reply_to.key);
   if (found == entries_.end()) return;
   Entry& e = found->second;
   e.writing = false;
-  const bool was_drop = route.what != 0;
+  const bool was_drop = reply_to.what != 0;
   if (was_drop && ok && e.record.elections.empty()) {
     entries_.erase(found);
     return;
@@ -127,8 +127,8 @@ void ElectionRecords::answered(const Route& route, bool ok) {
   if (ok && !was_drop) e.written_version = e.sent_version;
   if (ok) return;
   e.dirty = true;  // flush() comes with every step, the timer's included.
-  not_before_ = desk_.now + kWriteAgain;
-  desk_.timer({Route::Owner::kRecords, 0, 0, 0, {}}, not_before_);
+  not_before_ = outbox_.now + kWriteAgain;
+  outbox_.timer({ReplyTo::Owner::kRecords, 0, 0, 0, {}}, not_before_);
 }
 
 }  // namespace failoverd::core

@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/api/desk.h"
 #include "lib/core/api/event.h"
+#include "lib/core/api/outbox.h"
 
 namespace failoverd::core {
 
 class ElectionRecords {
  public:
-  explicit ElectionRecords(Desk& desk) : desk_(desk) {}
+  explicit ElectionRecords(Outbox& outbox) : outbox_(outbox) {}
 
   // A new tenure: what predecessors left, and the epoch that names our own.
   void start(std::int64_t epoch, const std::vector<ElectionRecord>& left);
@@ -31,7 +31,7 @@ class ElectionRecords {
 
   // Writes what changed in this step; one write at a time per record.
   void flush();
-  void answered(const Route&, bool ok);
+  void answered(const ReplyTo&, bool ok);
 
  private:
   struct Entry {
@@ -54,7 +54,7 @@ class ElectionRecords {
 
   BegunElection* find(PartitionKey at, Entry** in);
 
-  Desk& desk_;
+  Outbox& outbox_;
   std::int64_t epoch_ = 0;
   std::uint64_t last_number_ = 0;
   Instant not_before_;

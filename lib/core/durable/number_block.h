@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "lib/core/api/desk.h"
 #include "lib/core/api/event.h"
+#include "lib/core/api/outbox.h"
 
 namespace failoverd::core {
 

@@ -53,14 +53,14 @@ void OpJournal::finished(const OpRecord& op) {
 }
 
 void OpJournal::flush() {
-  if (in_flight_ || desk_.now < not_before_) return;
+  if (in_flight_ || outbox_.now < not_before_) return;
   if (next_.begun.empty()) {  // Nobody waits.
     if (next_.ended.empty() && !next_.finished) return;
     if (!send_at_) {
-      send_at_ = desk_.now + kJournalTogether;
-      desk_.timer({Route::Owner::kJournal, 0, 1, 0, {}}, *send_at_);
+      send_at_ = outbox_.now + kJournalTogether;
+      outbox_.timer({ReplyTo::Owner::kJournal, 0, 1, 0, {}}, *send_at_);
     }
-    if (desk_.now < *send_at_) return;
+    if (outbox_.now < *send_at_) return;
   }
   send();
 }
@@ -81,8 +81,8 @@ void OpJournal::send() {
   write.ended = flying_.ended;
   write.finished = flying_.full;
   if (flying_.finished && !finished_.ops.empty()) write.finished.push_back(finished_);
-  write.id = desk_.open({Route::Owner::kJournal, 0, 0, 0, {}});
-  desk_.out.emplace_back(std::move(write));
+  write.id = outbox_.open({ReplyTo::Owner::kJournal, 0, 0, 0, {}});
+  outbox_.out.emplace_back(std::move(write));
 }
 
 void OpJournal::answered(bool ok) {
@@ -101,8 +101,8 @@ void OpJournal::answered(bool ok) {
   next_.ended.insert(next_.ended.end(), flown.ended.begin(), flown.ended.end());
   next_.full.insert(next_.full.begin(), flown.full.begin(), flown.full.end());
   next_.finished = next_.finished || flown.finished;
-  not_before_ = desk_.now + kWriteAgain;
-  desk_.timer({Route::Owner::kJournal, 0, 1, 0, {}}, not_before_);
+  not_before_ = outbox_.now + kWriteAgain;
+  outbox_.timer({ReplyTo::Owner::kJournal, 0, 1, 0, {}}, not_before_);
 }
 
 }  // namespace failoverd::core

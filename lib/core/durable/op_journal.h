@@ -6,14 +6,14 @@
 #include <set>
 #include <vector>
 
-#include "lib/core/api/desk.h"
 #include "lib/core/api/journal_entry.h"
+#include "lib/core/api/outbox.h"
 
 namespace failoverd::core {
 
 class OpJournal {
  public:
-  explicit OpJournal(Desk& desk) : desk_(desk) {}
+  explicit OpJournal(Outbox& outbox) : outbox_(outbox) {}
 
   // A new tenure: what predecessors left.
   void start(const std::vector<BegunOp>& begun, const std::vector<FinishedOps>& finished);
@@ -43,7 +43,7 @@ class OpJournal {
   };
   void send();
 
-  Desk& desk_;
+  Outbox& outbox_;
   Batch next_;
   Batch flying_;
   bool in_flight_ = false;

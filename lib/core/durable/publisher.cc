@@ -25,7 +25,7 @@ void Publisher::stop() {
 
 void Publisher::want(OpId op, PartitionKey at, Publishing& by, Urgency urgency) {
   forget(op);
-  const Wish& wish = wishes_[op] = {at, &by, desk_.now, urgency, false};
+  const Wish& wish = wishes_[op] = {at, &by, outbox_.now, urgency, false};
   becomes_ready(op, wish);
 }
 
@@ -116,15 +116,15 @@ std::optional<Instant> Publisher::when_to_send(Elections elections) const {
 }
 
 void Publisher::flush(Elections elections) {
-  if (not_before_ && desk_.now < *not_before_) return;
+  if (not_before_ && outbox_.now < *not_before_) return;
   const auto when = when_to_send(elections);
   if (!when) return;
-  if (desk_.now >= *when) {
+  if (outbox_.now >= *when) {
     while (send()) {
     }
   } else if (!armed_for_ || *when < *armed_for_) {
     armed_for_ = when;
-    desk_.timer({Route::Owner::kPublisher, 0, 1, 0, {}}, *when);
+    outbox_.timer({ReplyTo::Owner::kPublisher, 0, 1, 0, {}}, *when);
   }
 }
 
@@ -197,14 +197,14 @@ bool Publisher::send() {
     tables_in_flight_.insert(znode);
     load.flight.tables.push_back(std::move(edit));
   }
-  const RequestId id = desk_.open({Route::Owner::kPublisher, ++last_flight_, 0, 0, {}});
-  desk_.out.emplace_back(Publish{id, load.flight.tables});
+  const RequestId id = outbox_.open({ReplyTo::Owner::kPublisher, ++last_flight_, 0, 0, {}});
+  outbox_.out.emplace_back(Publish{id, load.flight.tables});
   flights_.emplace(last_flight_, std::move(load.flight));
   return true;
 }
 
-void Publisher::answered(const Route& route, const Published& result) {
-  const auto found = flights_.find(route.key);
+void Publisher::published(const ReplyTo& reply_to, const Published& result) {
+  const auto found = flights_.find(reply_to.key);
   if (found == flights_.end()) return;
   const Flight flight = std::move(found->second);
   flights_.erase(found);
@@ -279,18 +279,20 @@ void Publisher::lost(const Flight& flight) {
   // One connection that is lost is nothing to wait for; one after the other would go on for ever.
   if (++lost_in_a_row_ <= 2) return;
   const Duration pause = kWriteAgain * (1 << std::min(lost_in_a_row_ - 3, 4));
-  not_before_ = desk_.now + std::min<Duration>(pause, kWriteAgainAtMost);
-  desk_.timer({Route::Owner::kPublisher, 0, 1, 0, {}}, *not_before_);
+  not_before_ = outbox_.now + std::min<Duration>(pause, kWriteAgainAtMost);
+  outbox_.timer({ReplyTo::Owner::kPublisher, 0, 1, 0, {}}, *not_before_);
 }
 
 // One failure mends itself: a znode of ours is made again, or the contact is back.
 void Publisher::failed(const std::string& why) {
-  not_before_ = desk_.now + kWriteAgain;
-  desk_.timer({Route::Owner::kPublisher, 0, 1, 0, {}}, *not_before_);
-  if (!fails_since_) fails_since_ = desk_.now;
-  if (desk_.now - *fails_since_ < kFailureIsSaidAfter || why.empty() || why == why_failed_) return;
+  not_before_ = outbox_.now + kWriteAgain;
+  outbox_.timer({ReplyTo::Owner::kPublisher, 0, 1, 0, {}}, *not_before_);
+  if (!fails_since_) fails_since_ = outbox_.now;
+  if (outbox_.now - *fails_since_ < kFailureIsSaidAfter || why.empty() || why == why_failed_)
+    return;
   why_failed_ = why;
-  desk_.note(Severity::kWarning, "publish", "nothing can be published, it is tried again: " + why);
+  outbox_.note(Severity::kWarning, "publish",
+               "nothing can be published, it is tried again: " + why);
 }
 
 // Not `all`: only what goes with rows. It is true, whether it was written or not; what is kept by
@@ -313,7 +315,7 @@ void Publisher::apply(const Flight& flight) {
     for (const PartitionEdit& p : edit.partitions) {
       changed.insert({edit.tid, p.pid});
     }
-    model_.written(edit.tid, edit.partitions, desk_.now);
+    model_.written(edit.tid, edit.partitions, outbox_.now);
   }
 }
 

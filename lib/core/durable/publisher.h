@@ -10,8 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/api/desk.h"
+#include "lib/core/api/asker.h"
 #include "lib/core/api/event.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/durable/refusals.h"
 
@@ -30,10 +31,10 @@ class Publishing {
   virtual void refused(OpId, const std::string& /*why*/) {}
 };
 
-class Publisher {
+class Publisher : public Asker {
  public:
-  Publisher(Model& model, Desk& desk, Refusals& refusals)
-      : model_(model), desk_(desk), refusals_(refusals) {}
+  Publisher(Model& model, Outbox& outbox, Refusals& refusals)
+      : model_(model), outbox_(outbox), refusals_(refusals) {}
 
   void stop();
   // Who waits for it: clients for a new leader, nobody for a follower's row.
@@ -46,10 +47,10 @@ class Publisher {
   // Sends what is ready, or waits for elections, a little: for those that are about to end so that
   // theirs goes along, and with what nobody waits for so that it does not go in front of theirs.
   void flush(Elections elections);
-  void answered(const Route&, const Published&);
+  void published(const ReplyTo&, const Published&);
   // Whoever wants to publish something of a table that is left alone is told.
   void tell_refused(const std::string& znode);
-  void timer() { armed_for_.reset(); }
+  void timer(const ReplyTo&) override { armed_for_.reset(); }
   // Partitions whose rows changed by a publish; the brain takes them.
   std::set<PartitionKey> changed;
 
@@ -95,7 +96,7 @@ class Publisher {
   void land(const std::vector<OpId>&);
 
   Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   Refusals& refusals_;
   std::map<OpId, Wish> wishes_;
   // Those that are ready: by table, and by what they wait for, the oldest first.

@@ -72,7 +72,7 @@ void Refusals::passed(std::size_t length) {
 
 void Refusals::did_not_pass(std::size_t length) {
   dies_ = std::min(dies_.value_or(length), length);
-  died_at_ = desk_.now;
+  died_at_ = outbox_.now;
   lost_.reset();
   if (passes_ >= *dies_) passes_ = 0;
   for (auto& [tid, table] : model_.tables()) judge(table);
@@ -84,7 +84,7 @@ std::optional<std::size_t> Refusals::length_to_try(const Table& table) const {
   if (table.refusal) return one;
   std::size_t all = length(table, std::max<std::size_t>(table.partitions.size(), 1));
   if (lost_) all = std::max(all, std::min(*lost_, kLongestTogether));
-  const bool is_fresh = dies_ && desk_.now < died_at_ + kLongestTrialPause;
+  const bool is_fresh = dies_ && outbox_.now < died_at_ + kLongestTrialPause;
   for (const std::size_t bytes : {all, one}) {
     const bool dies = is_fresh && bytes >= *dies_;
     const bool known = bytes <= std::max(passes_, kAlwaysPasses) || dies;
@@ -111,13 +111,13 @@ void Refusals::judge(Table& table) {
     suspect(table, RefusalReason::kNoAuth, "no auth: its ACL is " + table.acl);
   }
   if (!fits(table, 1)) too_long(table);
-  if (!table.refusal && length_to_try(table)) try_at(table, desk_.now);
+  if (!table.refusal && length_to_try(table)) try_at(table, outbox_.now);
 }
 
 void Refusals::table_read(Table& table) {
   if (table.refusal) {
     table.refusals = 0;
-    try_at(table, std::max(desk_.now, table.refusal->tried_at + kTrialPause));
+    try_at(table, std::max(outbox_.now, table.refusal->tried_at + kTrialPause));
   }
   judge(table);
 }
@@ -126,7 +126,7 @@ std::string Refusals::holds(Table& table, std::size_t under_way) {
   if (!table.refusal && under_way == 0 && !fits(table, 1)) too_long(table);
   if (table.refusal) return waits_for(table);
   if (fits(table, under_way + 1)) return "";
-  if (length_to_try(table)) try_at(table, desk_.now);  // Servers may take more by now.
+  if (length_to_try(table)) try_at(table, outbox_.now);  // Servers may take more by now.
   return "other elections of its table to be published: its znode has no room for one more";
 }
 
@@ -143,25 +143,25 @@ void Refusals::too_long(Table& table) {
 // Left alone until the trial is over, which is a matter of milliseconds; named only then.
 void Refusals::suspect(Table& table, RefusalReason reason, const std::string& why) {
   if (table.refusal) return;
-  table.refusal = Refusal{reason, why, false, false, desk_.now, {}};
+  table.refusal = Refusal{reason, why, false, false, outbox_.now, {}};
   mark(table);
-  try_at(table, desk_.now);
+  try_at(table, outbox_.now);
 }
 
 void Refusals::refuse(Table& table, const Refused& refused) {
   const bool was_known = table.refusal && table.refusal->is_known;
   const bool news = !was_known || table.refusal->why != refused.why;
-  const Instant since = was_known ? table.refusal->since : desk_.now;
+  const Instant since = was_known ? table.refusal->since : outbox_.now;
   const Instant tried_at = table.refusal ? table.refusal->tried_at : Instant{};
   table.refusal = Refusal{refused.reason, refused.why, refused.is_kept, true, since, tried_at};
   ++table.refusals;
-  trials_[table.shape.znode] = desk_.now + pause_after(table.refusals);
+  trials_[table.shape.znode] = outbox_.now + pause_after(table.refusals);
   if (!news) return;
   mark(table);
-  desk_.note(Severity::kError, "table",
-             table.shape.znode + ": " + refused.why +
-                 "; this table is left alone until ZooKeeper takes it",
-             {{"znode", table.shape.znode}, {"reason", to_text(refused.reason)}});
+  outbox_.note(Severity::kError, "table",
+               table.shape.znode + ": " + refused.why +
+                   "; this table is left alone until ZooKeeper takes it",
+               {{"znode", table.shape.znode}, {"reason", to_text(refused.reason)}});
 }
 
 void Refusals::refused(const Refused& refused) {
@@ -175,9 +175,9 @@ void Refusals::take(Table& table) {
   table.tried_acl = table.acl;
   mark(table);
   if (!was_known) return;
-  desk_.note(Severity::kInfo, "table",
-             table.shape.znode + ": ZooKeeper takes it; this table is served again",
-             {{"znode", table.shape.znode}});
+  outbox_.note(Severity::kInfo, "table",
+               table.shape.znode + ": ZooKeeper takes it; this table is served again",
+               {{"znode", table.shape.znode}});
 }
 
 // --- What became of publishes --------------------------------------------------------------------
@@ -211,7 +211,7 @@ void Refusals::lost(const std::vector<Table*>& tables, std::size_t length_of_all
               "the connection was lost with its publish of " + std::to_string(one) +
                   " bytes under way");
     } else if (doubtful) {
-      try_at(*table, desk_.now);
+      try_at(*table, outbox_.now);
     }
   }
 }
@@ -237,7 +237,7 @@ void Refusals::look() {
       continue;
     }
     const std::pair its{table->refusal.has_value(), *bytes};
-    if (trial->second > desk_.now) {
+    if (trial->second > outbox_.now) {
       next = std::min(next.value_or(trial->second), trial->second);
     } else if (!chosen || its > rank) {
       chosen = table;
@@ -248,13 +248,13 @@ void Refusals::look() {
   if (chosen) {
     trying_ = true;
     trials_.erase(chosen->shape.znode);
-    if (chosen->refusal) chosen->refusal->tried_at = desk_.now;
-    const RequestId id = desk_.open({Route::Owner::kRefusals, 0, 0, 0, {}});
-    desk_.out.emplace_back(
+    if (chosen->refusal) chosen->refusal->tried_at = outbox_.now;
+    const RequestId id = outbox_.open({ReplyTo::Owner::kRefusals, 0, 0, 0, {}});
+    outbox_.out.emplace_back(
         TryTable{id, chosen->shape.znode, chosen->shape.version, chosen->shape.tid, rank.second});
   } else if (next && (!armed_for_ || *next < *armed_for_)) {
     armed_for_ = next;
-    desk_.timer({Route::Owner::kRefusals, 0, 0, 0, {}}, *next);
+    outbox_.timer({ReplyTo::Owner::kRefusals, 0, 0, 0, {}}, *next);
   }
 }
 
@@ -262,13 +262,13 @@ void Refusals::look() {
 void Refusals::not_tried(Table& table) {
   constexpr int kNamedAfter = 3;
   if (!table.refusal) {
-    try_at(table, desk_.now + kTrialAgain);
+    try_at(table, outbox_.now + kTrialAgain);
   } else if (table.refusal->is_known || table.refusals + 1 >= kNamedAfter) {
     const Refusal& r = *table.refusal;
     refuse(table, {table.shape.znode, r.reason, r.why, r.is_kept});
   } else {
     ++table.refusals;
-    try_at(table, desk_.now + kTrialPause);
+    try_at(table, outbox_.now + kTrialPause);
   }
 }
 
@@ -285,7 +285,7 @@ void Refusals::tried(const TableTried& e) {
         take(*table);
         judge(*table);
       } else {
-        try_at(*table, desk_.now);
+        try_at(*table, outbox_.now);
       }
       return;
     case TableTried::Outcome::kRefused:

@@ -12,15 +12,16 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/api/desk.h"
+#include "lib/core/api/asker.h"
 #include "lib/core/api/event.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 
 namespace failoverd::core {
 
-class Refusals {
+class Refusals : public Asker {
  public:
-  Refusals(Model& model, Desk& desk) : model_(model), desk_(desk) {}
+  Refusals(Model& model, Outbox& outbox) : model_(model), outbox_(outbox) {}
 
   void start();  // The lock is held: what has been read is judged.
   void stop();   // It is lost: the successor finds out for itself.
@@ -29,7 +30,7 @@ class Refusals {
   // Tries tables that are to be tried now, one after the other; call while we may change things.
   void look();
   void tried(const TableTried&);
-  void timer() { armed_for_.reset(); }
+  void timer(const ReplyTo&) override { armed_for_.reset(); }
 
   // What an election of this table waits for before its first probe; empty: nothing. `under_way`:
   // elections of the same table whose results have to fit beside it.
@@ -73,7 +74,7 @@ class Refusals {
   std::string too_long_text(const Table&) const;
 
   Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   std::size_t passes_ = 0;                 // Requests of this length are known to pass.
   std::optional<std::size_t> dies_;        // One of this length cost a connection ...
   Instant died_at_;                        // ... the last time then.

@@ -43,11 +43,11 @@ Replica* Elections::replica(const Election& e, TabletIndex tablet) {
 
 void Elections::call(Election& e, What what, TabletIndex tablet, Call to_send) {
   // The round goes into the key's upper half: answers to an earlier round are ignored.
-  const Route route{Route::Owner::kElections, e.op, what | e.round << 8, tablet, {}};
+  const ReplyTo reply_to{ReplyTo::Owner::kElections, e.op, what | e.round << 8, tablet, {}};
   // A table that was loaded is no leader's enemy, nor is a call that is not let out.
-  const bool goes_out = changes(to_send) && !desk_.why_not_told(name(tablet), to_send);
+  const bool goes_out = changes(to_send) && !outbox_.why_not_told(name(tablet), to_send);
   if (goes_out && !std::holds_alternative<LoadTable>(to_send)) e.begun = true;
-  desk_.call(route, name(tablet), std::move(to_send), kElectionCallDeadline);
+  outbox_.call(reply_to, name(tablet), std::move(to_send), kElectionCallDeadline);
 }
 
 void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect) {
@@ -66,7 +66,7 @@ void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect) {
     e.leader_offset = leader->report.offset;
     e.leader_asked_at = *leader->report.heard_at;
   }
-  e.began = desk_.now;
+  e.began = outbox_.now;
   e.detect = detect;
   of_partition_[at] = op;
   loss_is_possible(e) ? read_first(e) : new_round(e);
@@ -163,7 +163,7 @@ void Elections::new_round(Election& e) {
   e.try_again.reset();
   e.probe_term = *term;
   e.lead_term = *term + 1;
-  e.round_began = desk_.now;
+  e.round_began = outbox_.now;
   phase(e, Phase::kProbing, Task::kSelectLeader);
   const bool had_to_load =
       std::ranges::any_of(e.participants, [](const auto& its) { return its.second.had_to_load; });
@@ -227,7 +227,7 @@ bool Elections::add_candidate(Election& e, const Replica& r) {
 
 void Elections::ask(Election& e, Participant& c) {
   if (c.asked || c.read) return;
-  if (c.not_before && desk_.now < *c.not_before) {
+  if (c.not_before && outbox_.now < *c.not_before) {
     again_at(e, *c.not_before);
     return;
   }
@@ -250,10 +250,10 @@ void Elections::ask(Election& e, Participant& c) {
   }
 }
 
-void Elections::answered(const Route& route, const Answer& answer) {
-  Election* e = find(route.key);
-  if (!e || route.what >> 8 != e->round) return;
-  const auto what = static_cast<What>(route.what & 0xff);
+void Elections::answered(const ReplyTo& reply_to, const Answer& answer) {
+  Election* e = find(reply_to.key);
+  if (!e || reply_to.what >> 8 != e->round) return;
+  const auto what = static_cast<What>(reply_to.what & 0xff);
   switch (what) {
     case kPromote:
       promote_answered(*e, answer);
@@ -271,13 +271,13 @@ void Elections::answered(const Route& route, const Answer& answer) {
     default:
       break;
   }
-  Participant* c = e->candidate(route.tablet);
+  Participant* c = e->candidate(reply_to.tablet);
   if (!c || (e->phase != Phase::kProbing && e->phase != Phase::kReading)) return;
   c->asked = false;
   c->not_told = answer.transport == Transport::kNotSent || answer.transport == Transport::kStranger;
   // Of a table that is not in memory it says the snapshot's offset, and the binlog may hold more.
   if ((what == kProbe || (what == kTermPair && answer.has_table)) && answer.ok()) {
-    model_.heard_offset(e->at, route.tablet, answer.offset, route.asked_at);
+    model_.heard_offset(e->at, reply_to.tablet, answer.offset, reply_to.asked_at);
   }
   switch (what) {
     case kProbe:
@@ -290,7 +290,7 @@ void Elections::answered(const Route& route, const Answer& answer) {
       demote_answered(*e, *c, answer);
       break;
     case kRecoverToDemote:
-      again_at(*e, desk_.now + kProbeAgain);
+      again_at(*e, outbox_.now + kProbeAgain);
       break;
     case kStatus:
       status_answered(*e, *c, answer);
@@ -301,7 +301,7 @@ void Elections::answered(const Route& route, const Answer& answer) {
     default:
       break;
   }
-  e = find(route.key);
+  e = find(reply_to.key);
   if (e && (e->phase == Phase::kProbing || e->phase == Phase::kReading)) decide(*e);
 }
 
@@ -310,7 +310,7 @@ void Elections::probe_answered(Election& e, Participant& c, const Answer& answer
     probe_refused(e, c, answer);
     return;
   }
-  c.answered_at = desk_.now;
+  c.answered_at = outbox_.now;
   // It was probed before its tablet was taken for dead. What was known of it then, above all that
   // it had to be loaded, is looked at again before its offset counts (SAFETY 6).
   if (!c.continuous && !c.checked) {
@@ -329,9 +329,9 @@ void Elections::probe_answered(Election& e, Participant& c, const Answer& answer
   // the same term again until the offset stands still.
   if (!c.reading || *c.reading != answer.offset) {
     c.reading = answer.offset;
-    c.read_at = desk_.now;
+    c.read_at = outbox_.now;
     if (!c.led.empty() || c.demoted) {
-      c.not_before = desk_.now + kSettle;
+      c.not_before = outbox_.now + kSettle;
       again_at(e, *c.not_before);
       return;
     }
@@ -346,25 +346,25 @@ void Elections::probe_answered(Election& e, Participant& c, const Answer& answer
 // It may not lead, by what it says. What was known of it may be older than that: asked again.
 void Elections::unfit(Election& e, Participant& c, const std::string& why) {
   c.heard = Heard::kUnfit;
-  c.not_before = desk_.now + kUnfitAgain;
+  c.not_before = outbox_.now + kUnfitAgain;
   again_at(e, *c.not_before);
   if (std::exchange(c.unfit_is_said, true)) return;
-  desk_.note(Severity::kWarning, "failover",
-             name(c.tablet) + " may not lead " + model_.name_of(e.at) + ": it " + why,
-             {{"tablet", name(c.tablet)}, {"partition", model_.name_of(e.at)}});
+  outbox_.note(Severity::kWarning, "failover",
+               name(c.tablet) + " may not lead " + model_.name_of(e.at) + ": it " + why,
+               {{"tablet", name(c.tablet)}, {"partition", model_.name_of(e.at)}});
 }
 
 // SAFETY 7.
 void Elections::probe_refused(Election& e, Participant& c, const Answer& answer) {
   if (!answer.answered()) {
-    again_at(e, desk_.now + kProbeAgain);
+    again_at(e, outbox_.now + kProbeAgain);
     return;
   }
   switch (answer.code) {
     case kTableIsNotExist:
       c.continuous = c.loaded = c.checked = false;  // It has restarted since.
       if (e.loads && !c.unloadable) {
-        again_at(e, desk_.now + kProbeAgain);
+        again_at(e, outbox_.now + kProbeAgain);
       } else {
         c.heard = Heard::kEmpty;
       }
@@ -375,7 +375,7 @@ void Elections::probe_refused(Election& e, Participant& c, const Answer& answer)
       call(e, kTermPair, c.tablet, GetTermPair{e.at});
       return;
     default:
-      again_at(e, desk_.now + kProbeAgain);
+      again_at(e, outbox_.now + kProbeAgain);
   }
 }
 
@@ -413,7 +413,7 @@ bool Elections::has_served(const Election& e, TabletIndex tablet, Term term) con
 void Elections::term_pair_answered(Election& e, Participant& c, const Answer& answer) {
   if (!answer.ok()) {
     if (answer.answered() && answer.code == kTableIsNotExist) c.heard = Heard::kEmpty;
-    again_at(e, desk_.now + kProbeAgain);
+    again_at(e, outbox_.now + kProbeAgain);
     return;
   }
   if (!model_.partition(e.at)) return;  // decide() ends it.
@@ -421,7 +421,7 @@ void Elections::term_pair_answered(Election& e, Participant& c, const Answer& an
   if (!answer.has_table) {
     c.continuous = c.loaded = c.checked = false;
     if (e.loads && !c.unloadable) {
-      again_at(e, desk_.now + kProbeAgain);
+      again_at(e, outbox_.now + kProbeAgain);
     } else {
       c.heard = Heard::kEmpty;
     }
@@ -470,7 +470,7 @@ void Elections::demote_answered(Election& e, Participant& c, const Answer& answe
   }
   const bool empty = answer.answered() && answer.code == kTableIsNotExist;
   if (!answer.ok() && !empty) {
-    again_at(e, desk_.now + kProbeAgain);
+    again_at(e, outbox_.now + kProbeAgain);
     return;
   }
   Replica* r = replica(e, c.tablet);
@@ -480,7 +480,7 @@ void Elections::demote_answered(Election& e, Participant& c, const Answer& answe
   }
   if (empty) {  // Another process than the one that was told to lead; its log may hold that term.
     if (!e.loads) c.heard = Heard::kEmpty;
-    again_at(e, desk_.now + kProbeAgain);
+    again_at(e, outbox_.now + kProbeAgain);
     return;
   }
   c.demoted = true;

@@ -11,8 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/api/desk.h"
+#include "lib/core/api/asker.h"
 #include "lib/core/api/hold.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
 #include "lib/core/durable/election_records.h"
@@ -23,12 +24,12 @@
 
 namespace failoverd::core {
 
-class Elections : public Publishing {
+class Elections : public Publishing, public Asker {
  public:
-  Elections(Model& model, Desk& desk, OpHistory& ops, Publisher& publisher,
+  Elections(Model& model, Outbox& outbox, OpHistory& ops, Publisher& publisher,
             ElectionRecords& records, NumberBlock& terms, OpJournal& journal)
       : model_(model),
-        desk_(desk),
+        outbox_(outbox),
         ops_(ops),
         publisher_(publisher),
         records_(records),
@@ -49,8 +50,8 @@ class Elections : public Publishing {
   // Our own loop stood still: nobody was silent in that time.
   void stalled(Duration);
 
-  void answered(const Route&, const Answer&);
-  void timer(const Route&);
+  void answered(const ReplyTo&, const Answer&) override;
+  void timer(const ReplyTo&) override;
   // A tablet's verdict or word changed: those that wait for it decide again.
   void look_again(PartitionKey at);
   void terms_came();
@@ -231,7 +232,7 @@ class Elections : public Publishing {
   void end(OpId, OpStatus, const std::string& how);
 
   Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   OpHistory& ops_;
   Publisher& publisher_;
   ElectionRecords& records_;

@@ -14,7 +14,7 @@ namespace failoverd::core {
 // By the last samples, which are of different moments: a leader that was asked later than its
 // followers looks ahead of them. So this only says that it has to be read.
 bool Elections::loss_is_possible(const Election& e) const {
-  const auto most = desk_.policy.guards.max_lost_entries;
+  const auto most = outbox_.policy.guards.max_lost_entries;
   const Partition& p = *model_.partition(e.at);
   if (!most || p.replicas.size() == 1) return false;
   Offset there = 0;
@@ -33,7 +33,7 @@ bool Elections::loss_is_possible(const Election& e) const {
 
 void Elections::read_first(Election& e) {
   phase(e, Phase::kReading, Task::kSelectLeader);
-  e.round_began = desk_.now;
+  e.round_began = outbox_.now;
   choose_candidates(e);
   decide(e);
 }
@@ -52,18 +52,18 @@ void Elections::decide_by_reading(Election& e, std::optional<Offset> best) {
            !has_nothing_to_say(e, c);
   });
   if (!best) {
-    if (asked) return again_at(e, desk_.now + kHoldLookAgain);
+    if (asked) return again_at(e, outbox_.now + kHoldLookAgain);
     return new_round(e);  // Nobody is there who could say.
   }
   const bool more = std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
     return lost_without(e, r, *best).has_value();
   });
-  if (more && asked && desk_.now < e.round_began + kReadingGrace) {
+  if (more && asked && outbox_.now < e.round_began + kReadingGrace) {
     return again_at(e, e.round_began + kReadingGrace);
   }
   if (const auto until = wait_for_lost(e, *best)) return again_at(e, *until);
   for (Participant& c : e.candidates()) {  // Who is there may fall silent only now (SAFETY 2).
-    if (c.read && !c.dead) c.answered_at = desk_.now;
+    if (c.read && !c.dead) c.answered_at = outbox_.now;
   }
   new_round(e);
 }
@@ -72,7 +72,7 @@ void Elections::decide_by_reading(Election& e, std::optional<Offset> best) {
 // lost, or `best` has it counted in.
 std::optional<std::uint64_t> Elections::lost_without(const Election& e, const Replica& r,
                                                      Offset best) const {
-  const auto most = desk_.policy.guards.max_lost_entries;
+  const auto most = outbox_.policy.guards.max_lost_entries;
   if (!most || !r.is_alive) return std::nullopt;
   const Participant* c = e.candidate(r.tablet);
   const bool counted = c && (c->read || c->heard == Heard::kOffset);
@@ -90,7 +90,7 @@ std::optional<std::uint64_t> Elections::lost_without(const Election& e, const Re
 // time is over.
 bool Elections::loads_what_was_lost(const Election& e, TabletIndex tablet) const {
   const auto last_answer = model_.tablet(tablet).evidence.last_answer;
-  if (!last_answer || desk_.now - *last_answer > kSilentForGood) return false;
+  if (!last_answer || outbox_.now - *last_answer > kSilentForGood) return false;
   return std::ranges::any_of(e.candidates(), [&](const Participant& c) {
     return c.tablet == tablet && !c.dead && c.heard == Heard::kNothing &&
            (c.loaded || c.load_told) && !has_nothing_to_say(e, c);
@@ -98,29 +98,29 @@ bool Elections::loads_what_was_lost(const Election& e, TabletIndex tablet) const
 }
 
 std::optional<Instant> Elections::lost_deadline(const Election& e, TabletIndex tablet) const {
-  if (!desk_.policy.election.wait_for_lost) return std::nullopt;
-  const Instant deadline = e.of(tablet).lost_since.value() + *desk_.policy.election.wait_for_lost;
+  if (!outbox_.policy.election.wait_for_lost) return std::nullopt;
+  const Instant deadline = e.of(tablet).lost_since.value() + *outbox_.policy.election.wait_for_lost;
   if (!e.loads || !e.first_loaded) return deadline;
-  return std::max(deadline, *e.first_loaded + desk_.policy.recovery.full_restart_wait);
+  return std::max(deadline, *e.first_loaded + outbox_.policy.recovery.full_restart_wait);
 }
 
 std::optional<Instant> Elections::unclean_at(const Election& e) const {
-  if (!desk_.policy.election.unclean_after) return std::nullopt;
-  return e.began + *desk_.policy.election.unclean_after;
+  if (!outbox_.policy.election.unclean_after) return std::nullopt;
+  return e.began + *outbox_.policy.election.unclean_after;
 }
 
 // Nobody is waited for any more who is not there: an operator said so, or election.unclean_after.
 bool Elections::overruled(const Election& e) const {
   const auto unclean = unclean_at(e);
-  return !e.loss_accepted_by.empty() || (unclean && desk_.now >= *unclean);
+  return !e.loss_accepted_by.empty() || (unclean && outbox_.now >= *unclean);
 }
 
 // Returns when to look again; none: nobody is waited for any more.
 std::optional<Instant> Elections::wait_for_lost(Election& e, Offset best) {
   const Partition& p = *model_.partition(e.at);
   Hold h;
-  h.since = desk_.now;
-  h.until = desk_.now;
+  h.since = outbox_.now;
+  h.until = outbox_.now;
   bool loads = false;
   std::vector<Hold::Lost> gone;  // Came back with nothing to load.
   for (const Replica& r : p.replicas) {
@@ -131,7 +131,7 @@ std::optional<Instant> Elections::wait_for_lost(Election& e, Offset best) {
       continue;
     }
     auto& since = e.of(r.tablet).lost_since;
-    if (!since) since = desk_.now;
+    if (!since) since = outbox_.now;
     h.since = std::min(h.since, *since);
     const auto deadline = lost_deadline(e, r.tablet);
     if (h.until) h.until = deadline ? std::optional{std::max(*h.until, *deadline)} : std::nullopt;
@@ -143,14 +143,14 @@ std::optional<Instant> Elections::wait_for_lost(Election& e, Offset best) {
     end_hold(e);
     return std::nullopt;
   }
-  const bool over = h.until && desk_.now >= *h.until;
+  const bool over = h.until && outbox_.now >= *h.until;
   if (overruled(e) || (over && !loads)) {
     give_up(e, std::move(h.waits_for));
     return std::nullopt;
   }
   if (over) h.until.reset();
   if (const auto unclean = unclean_at(e)) h.until = std::min(h.until.value_or(*unclean), *unclean);
-  const Instant again = h.until.value_or(desk_.now + kHoldLookAgain);
+  const Instant again = h.until.value_or(outbox_.now + kHoldLookAgain);
   hold(e, std::move(h), best);
   ask_lost(e);
   return again;
@@ -175,7 +175,7 @@ void Elections::ask_lost(Election& e) {
 // --- Telling -------------------------------------------------------------------------------------
 
 void Elections::hold(Election& e, Hold h, Offset best) {
-  const bool never = !desk_.policy.election.wait_for_lost;
+  const bool never = !outbox_.policy.election.wait_for_lost;
   h.reason = "known_loss";
   h.at = e.at;
   h.text = "waits for " + to_text(h.waits_for) + ": so many are missing, at least, from the best " +
@@ -183,16 +183,16 @@ void Elections::hold(Election& e, Hold h, Offset best) {
   h.lifted_by = h.waits_for.size() == 1 ? "its return, or " : "their return, or ";
   h.lifted_by +=
       never ? "another election.wait_for_lost, which is never" : "election.wait_for_lost";
-  if (desk_.policy.election.unclean_after) h.lifted_by += ", or election.unclean_after";
+  if (outbox_.policy.election.unclean_after) h.lifted_by += ", or election.unclean_after";
   says(e, h.text);
   if (!e.hold) {
     holds_changed.push_back(e.at);
-    desk_.note(Severity::kWarning, "hold",
-               model_.name_of(e.at) + " " + h.text + "; lifted by " + h.lifted_by,
-               {{"reason", h.reason},
-                {"partition", model_.name_of(e.at)},
-                {"tablet", h.waits_for.front().tablet},
-                {"entries", std::to_string(h.waits_for.front().entries)}});
+    outbox_.note(Severity::kWarning, "hold",
+                 model_.name_of(e.at) + " " + h.text + "; lifted by " + h.lifted_by,
+                 {{"reason", h.reason},
+                  {"partition", model_.name_of(e.at)},
+                  {"tablet", h.waits_for.front().tablet},
+                  {"entries", std::to_string(h.waits_for.front().entries)}});
   }
   e.hold = std::move(h);
 }
@@ -200,9 +200,10 @@ void Elections::hold(Election& e, Hold h, Offset best) {
 void Elections::end_hold(Election& e) {
   if (!e.hold) return;
   holds_changed.push_back(e.at);
-  desk_.note(Severity::kInfo, "hold",
-             model_.name_of(e.at) + " is held no more; it waited for " + to_text(e.hold->waits_for),
-             {{"reason", e.hold->reason}, {"partition", model_.name_of(e.at)}});
+  outbox_.note(
+      Severity::kInfo, "hold",
+      model_.name_of(e.at) + " is held no more; it waited for " + to_text(e.hold->waits_for),
+      {{"reason", e.hold->reason}, {"partition", model_.name_of(e.at)}});
   e.hold.reset();
 }
 
@@ -215,10 +216,10 @@ void Elections::give_up(Election& e, std::vector<Hold::Lost> lost) {
   const std::string why = !e.loss_accepted_by.empty() ? e.loss_accepted_by + " accepts the loss"
                           : overruled(e)              ? "election.unclean_after is over"
                                                       : "election.wait_for_lost is over";
-  desk_.note(Severity::kError, "hold",
-             model_.name_of(e.at) + " goes on without " + to_text(e.given_up) +
-                 ", which may be lost: " + why,
-             {{"reason", "known_loss"}, {"partition", model_.name_of(e.at)}});
+  outbox_.note(Severity::kError, "hold",
+               model_.name_of(e.at) + " goes on without " + to_text(e.given_up) +
+                   ", which may be lost: " + why,
+               {{"reason", "known_loss"}, {"partition", model_.name_of(e.at)}});
 }
 
 bool Elections::accept_loss(PartitionKey at, const std::string& by) {

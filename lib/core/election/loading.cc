@@ -42,23 +42,23 @@ void Elections::begin_to_load(Election& e) {
       ask(e, c);
     }
   }
-  again_at(e, desk_.now);  // decide() adds those that were no candidates before.
+  again_at(e, outbox_.now);  // decide() adds those that were no candidates before.
 }
 
 void Elections::status_answered(Election& e, Participant& c, const Answer& answer) {
-  c.not_before = desk_.now + kLoadLookAgain;
+  c.not_before = outbox_.now + kLoadLookAgain;
   if (!answer.ok()) {
     again_at(e, *c.not_before);
     return;
   }
   const ReplicaStatus* status = answer.status_of(e.at);
-  switch (next_load_step(status, c.load_told, desk_.now)) {
+  switch (next_load_step(status, c.load_told, outbox_.now)) {
     case LoadStep::kLoaded:
-      model_.remember_offset(e.at, c.tablet, *status, desk_.now);
-      if (c.lost_since) c.answered_at = desk_.now;
+      model_.remember_offset(e.at, c.tablet, *status, outbox_.now);
+      if (c.lost_since) c.answered_at = outbox_.now;
       if (e.phase == Phase::kReading) {
         c.read = status->offset;
-        if (e.loads && !e.first_loaded) e.first_loaded = desk_.now;
+        if (e.loads && !e.first_loaded) e.first_loaded = outbox_.now;
         return;
       }
       c.loaded = true;
@@ -82,18 +82,18 @@ void Elections::status_answered(Election& e, Participant& c, const Answer& answe
 }
 
 void Elections::load_answered(Election& e, Participant& c, const Answer& answer) {
-  c.not_before = desk_.now + kLoadLookAgain;
+  c.not_before = outbox_.now + kLoadLookAgain;
   if (answer.says(kTableDirIsNotExist)) {
     cannot_load(e, c);
     return;
   }
   if (says_it_loads(answer)) {
-    c.load_told = desk_.now;
+    c.load_told = outbox_.now;
     c.refuses_to_load = false;
   } else {
     if (answer.says(kCreateTableFailed)) c.refuses_to_load = true;
     says(e, name(c.tablet) + " was told to load it: " + to_text(answer));
-    c.not_before = desk_.now + kLoadAgain;
+    c.not_before = outbox_.now + kLoadAgain;
   }
   again_at(e, *c.not_before);
 }
@@ -101,18 +101,18 @@ void Elections::load_answered(Election& e, Participant& c, const Answer& answer)
 void Elections::cannot_load(Election& e, Participant& c) {
   c.heard = Heard::kEmpty;
   c.unloadable = true;
-  desk_.note(Severity::kError, "failover",
-             name(c.tablet) + " has nothing to load for " + model_.name_of(e.at) +
-                 ": no directory, or one that could not be loaded and is in its recycle bin now",
-             {{"tablet", name(c.tablet)}, {"partition", model_.name_of(e.at)}});
+  outbox_.note(Severity::kError, "failover",
+               name(c.tablet) + " has nothing to load for " + model_.name_of(e.at) +
+                   ": no directory, or one that could not be loaded and is in its recycle bin now",
+               {{"tablet", name(c.tablet)}, {"partition", model_.name_of(e.at)}});
 }
 
 // SAFETY 6: every registered one that is still loading, without limit; those that are not
 // registered for full_restart_wait from the first that was loaded, unless they are known to hold no
 // more. Returns when to decide without them.
 std::optional<Instant> Elections::wait_for_restart(Election& e, Offset best) {
-  if (!e.first_loaded) e.first_loaded = desk_.now;
-  const Instant restart = *e.first_loaded + desk_.policy.recovery.full_restart_wait;
+  if (!e.first_loaded) e.first_loaded = outbox_.now;
+  const Instant restart = *e.first_loaded + outbox_.policy.recovery.full_restart_wait;
   std::optional<Instant> until;
   for (const Replica& r : model_.partition(e.at)->replicas) {
     const Participant* c = e.candidate(r.tablet);
@@ -120,22 +120,22 @@ std::optional<Instant> Elections::wait_for_restart(Election& e, Offset best) {
     const Tablet& t = model_.tablet(r.tablet);
     // Nobody knows that it is dead: it is waited for as in every election, too (SAFETY 2).
     const Instant since = e.of(r.tablet).answered_at.value_or(e.began);
-    const Instant better = since + desk_.policy.election.wait_for_better;
+    const Instant better = since + outbox_.policy.election.wait_for_better;
     const Instant limit = t.verdict.dead() ? restart : std::max(restart, better);
     // One that cannot load may have rows all the same, in a directory that somebody can mend.
     const bool refuses = e.of(r.tablet).refuses_to_load;
     if (t.evidence.registered && !refuses) {
       says(e, "waits for " + t.endpoint + ", which is registered and has not loaded it yet");
-      until = std::max(until.value_or(Instant{}), desk_.now + kLoadAgain);
+      until = std::max(until.value_or(Instant{}), outbox_.now + kLoadAgain);
       continue;
     }
     const std::optional<Offset> known = model_.known_offset(e.at, r);
-    if ((known && *known <= best) || desk_.now >= limit || overruled(e)) continue;
+    if ((known && *known <= best) || outbox_.now >= limit || overruled(e)) continue;
     says(e, "waits for " + t.endpoint + ", which " +
                 (refuses ? "cannot load it and " : "is not registered and ") +
                 (known ? "had offset " + std::to_string(*known) : "may hold more") +
                 "; the best that was loaded has " + std::to_string(best) + "; at most " +
-                std::to_string((limit - desk_.now) / std::chrono::seconds{1}) + " s more");
+                std::to_string((limit - outbox_.now) / std::chrono::seconds{1}) + " s more");
     until = std::max(until.value_or(Instant{}), limit);
   }
   return until;

@@ -68,10 +68,10 @@ void Elections::promote_answered(Election& e, const Answer& answer) {
     r->in_doubt_term = e.lead_term;
     r->in_doubt_offset = known_before(e);
   }
-  desk_.note(Severity::kWarning, "failover",
-             name(e.winner) + " was told to lead " + model_.name_of(e.at) + " with term " +
-                 std::to_string(e.lead_term) + " and did not answer: it may lead",
-             {{"tablet", name(e.winner)}, {"partition", model_.name_of(e.at)}});
+  outbox_.note(Severity::kWarning, "failover",
+               name(e.winner) + " was told to lead " + model_.name_of(e.at) + " with term " +
+                   std::to_string(e.lead_term) + " and did not answer: it may lead",
+               {{"tablet", name(e.winner)}, {"partition", model_.name_of(e.at)}});
   call(e, kPromoteCheck, e.winner, GetTermPair{e.at});
 }
 
@@ -79,7 +79,7 @@ void Elections::promote_later(Election& e) {
   // A snapshot that is being made takes its time: asked less and less often, up to once a second.
   const int refused = std::min(e.of(e.winner).refused_to_lead, 5);
   const Duration wait = std::min<Duration>(kPromoteAgain * (1 << refused), kPromoteAgainAtMost);
-  e.try_again = desk_.now + wait;
+  e.try_again = outbox_.now + wait;
   again_at(e, *e.try_again);
 }
 
@@ -114,7 +114,7 @@ void Elections::not_normal(Election& e) {
 
 void Elections::promotion_is_done(Election& e) {
   phase(e, Phase::kPublishing, Task::kUpdateLeaderInfo);
-  e.promoted = desk_.now;
+  e.promoted = outbox_.now;
   publisher_.want(e.op, e.at, *this, Publisher::Urgency::kClientsWait);
 }
 
@@ -142,7 +142,7 @@ void Elections::look_while_left_alone(Election& e) {
       });
   const bool is_lost = !winner || standing(model_, *winner) == Standing::kGone;
   if (!is_lost && !another_leads) return;
-  if (desk_.now < e.promoted + kNewWinnerAtMostEvery)
+  if (outbox_.now < e.promoted + kNewWinnerAtMostEvery)
     return again_at(e, e.promoted + kNewWinnerAtMostEvery);
   publisher_.forget(e.op);
   note_led(e, e.winner, {e.lead_term, known_before(e), true});
@@ -333,12 +333,12 @@ void Elections::published(OpId op) {
     return;
   }
   const Duration elect = e->promoted - e->began;
-  const Duration publish = desk_.now - e->promoted;
+  const Duration publish = outbox_.now - e->promoted;
   const Duration total = e->detect + elect + publish;
   const CountFailover took{e->at, e->detect, elect, publish, total, possible_loss(*e)};
-  desk_.out.emplace_back(took);
+  outbox_.out.emplace_back(took);
   if (!e->given_up.empty()) {
-    desk_.out.emplace_back(EntriesGivenUp{e->at, most_of(e->given_up)->entries});
+    outbox_.out.emplace_back(EntriesGivenUp{e->at, most_of(e->given_up)->entries});
   }
   note_leader(*e, took);
   if (Partition* p = model_.partition(e->at)) {
@@ -346,7 +346,7 @@ void Elections::published(OpId op) {
     p->unfinished_restart = false;
     // Also where the rows stay what they were: what was said before its promotion does not count.
     for (Replica& r : p->replicas) {
-      r.row_since = desk_.now;
+      r.row_since = outbox_.now;
       r.detached = !r.is_alive;  // The new leader was told whom to send to.
     }
   }
@@ -380,18 +380,18 @@ void Elections::note_leader(const Election& e, const CountFailover& took) {
   const OpRecord& op = *ops_.find(e.op);
   const std::string pid = std::to_string(e.at.pid);
   const std::string term = std::to_string(e.lead_term);
-  desk_.note(Severity::kInfo, "failover",
-             name(e.winner) + " leads " + partition_name(op.db, op.table, e.at.pid) +
-                 " with term " + term + " from offset " + std::to_string(e.winner_offset + 1) +
-                 loss_text(e),
-             {{"op_id", std::to_string(e.op)},
-              {"table", op.table},
-              {"pid", pid},
-              {"tablet", name(e.winner)},
-              {"term", term},
-              {"detect_ms", in_milliseconds(took.detect)},
-              {"elect_ms", in_milliseconds(took.elect)},
-              {"publish_ms", in_milliseconds(took.publish)}});
+  outbox_.note(Severity::kInfo, "failover",
+               name(e.winner) + " leads " + partition_name(op.db, op.table, e.at.pid) +
+                   " with term " + term + " from offset " + std::to_string(e.winner_offset + 1) +
+                   loss_text(e),
+               {{"op_id", std::to_string(e.op)},
+                {"table", op.table},
+                {"pid", pid},
+                {"tablet", name(e.winner)},
+                {"term", term},
+                {"detect_ms", in_milliseconds(took.detect)},
+                {"elect_ms", in_milliseconds(took.elect)},
+                {"publish_ms", in_milliseconds(took.publish)}});
 }
 
 void Elections::gone(OpId op, const std::string& why) {
@@ -408,9 +408,9 @@ void Elections::end(OpId op, OpStatus status, const std::string& how) {
   Election& e = *find(op);
   if (e.phase == Phase::kPromoting) --promoting_;
   const PartitionKey at = e.at;
-  const auto took = desk_.now - e.began;
-  ops_.end(op, status, desk_.now, how);
-  desk_.out.emplace_back(CountOp{op, e.type, status, took});
+  const auto took = outbox_.now - e.began;
+  ops_.end(op, status, outbox_.now, how);
+  outbox_.out.emplace_back(CountOp{op, e.type, status, took});
   journal_.finished(ops_.ended().back());
   of_partition_.erase(at);
   elections_.erase(op);

@@ -32,29 +32,29 @@ void Elections::look_again(PartitionKey at) {
 void Elections::ask_those_not_told(Election& e) {
   for (Participant& c : e.candidates()) {
     const bool waits = c.not_told && c.heard == Heard::kNothing && !c.dead;
-    if (waits && !desk_.why_not_told(name(c.tablet), Probe{e.at, e.probe_term})) ask(e, c);
+    if (waits && !outbox_.why_not_told(name(c.tablet), Probe{e.at, e.probe_term})) ask(e, c);
   }
 }
 
 void Elections::again_at(Election& e, Instant at) {
   if (e.timer_at && *e.timer_at <= at) return;
-  e.timer_at = std::max(at, desk_.now);
-  desk_.timer({Route::Owner::kElections, e.op, kTimer, 0, {}}, *e.timer_at);
+  e.timer_at = std::max(at, outbox_.now);
+  outbox_.timer({ReplyTo::Owner::kElections, e.op, kTimer, 0, {}}, *e.timer_at);
 }
 
-void Elections::timer(const Route& route) {
-  Election* e = find(route.key);
+void Elections::timer(const ReplyTo& reply_to) {
+  Election* e = find(reply_to.key);
   if (!e) return;
-  if (e->timer_at && *e->timer_at <= desk_.now) e->timer_at.reset();
+  if (e->timer_at && *e->timer_at <= outbox_.now) e->timer_at.reset();
   if (e->phase == Phase::kPublishing) look_while_left_alone(*e);
   if (e->phase == Phase::kPromoting && e->try_again) {
-    if (desk_.now < *e->try_again) {  // It was set for something else.
+    if (outbox_.now < *e->try_again) {  // It was set for something else.
       again_at(*e, *e->try_again);
       return;
     }
     new_round(*e);
   }
-  e = find(route.key);
+  e = find(reply_to.key);
   if (!e || (e->phase != Phase::kProbing && e->phase != Phase::kReading)) return;
   const bool nobody = std::ranges::none_of(e->candidates(),
                                            [](const auto& c) { return c.heard == Heard::kOffset; });
@@ -64,7 +64,7 @@ void Elections::timer(const Route& route) {
     if (nobody && c.heard == Heard::kEmpty && r && standing(model_, *r) == Standing::kServes) {
       c.heard = Heard::kNothing;
     }
-    if (c.heard == Heard::kUnfit && c.not_before && *c.not_before <= desk_.now) {
+    if (c.heard == Heard::kUnfit && c.not_before && *c.not_before <= outbox_.now) {
       c.heard = Heard::kNothing;
       c.checked = c.continuous = false;
       c.reading.reset();
@@ -117,7 +117,7 @@ void Elections::decide(Election& e) {
     return;
   }
   if (!best) {
-    again_at(e, desk_.now + kNobodyYetLookAgain);
+    again_at(e, outbox_.now + kNobodyYetLookAgain);
     const bool nothing = std::all_of(p->replicas.begin(), p->replicas.end(), [&](const Replica& r) {
       return !r.is_alive || e.of(r.tablet).unloadable;
     });
@@ -129,7 +129,7 @@ void Elections::decide(Election& e) {
     return;
   }
   const auto others = wait_for_others(e, *best);
-  if (others) again_at(e, std::min(*others, desk_.now + kProbeAgain));
+  if (others) again_at(e, std::min(*others, outbox_.now + kProbeAgain));
   // Where everything restarts the one wait goes on beside the other.
   const auto lost = others && !e.loads ? std::nullopt : wait_for_lost(e, *best);
   if (lost) again_at(e, *lost);
@@ -196,7 +196,7 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
     // An election may take long, and one that has answered it fall silent only now.
     Instant since = c.answered_at.value_or(e.began);
     if (c.load_told && !c.lost_since) since = std::max(since, *c.load_told);  // It has come back.
-    const Instant better = since + desk_.policy.election.wait_for_better;
+    const Instant better = since + outbox_.policy.election.wait_for_better;
     Instant limit = e.round_began;
     if (t.verdict.state == TabletState::kHealthy || t.verdict.state == TabletState::kCutOff) {
       // Counted from its last sign of life: many answers that wait to be read are not silence.
@@ -219,7 +219,7 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
       says(e, "waits for " + t.endpoint + ", which had offset " + std::to_string(known) +
                   "; the best that answered has " + std::to_string(best));
     }
-    if (desk_.now < limit) until = std::max(until.value_or(limit), limit);
+    if (outbox_.now < limit) until = std::max(until.value_or(limit), limit);
   }
   return until;
 }

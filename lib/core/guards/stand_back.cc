@@ -7,8 +7,8 @@ namespace failoverd::core {
 void StandBack::lock_gained(std::int64_t epoch) {
   active_ = true;
   epoch_ = epoch;
-  desk_.note(Severity::kInfo, "lock", "this daemon is active, epoch " + std::to_string(epoch),
-             {{"epoch", std::to_string(epoch)}});
+  outbox_.note(Severity::kInfo, "lock", "this daemon is active, epoch " + std::to_string(epoch),
+               {{"epoch", std::to_string(epoch)}});
 }
 
 void StandBack::lock_lost() {
@@ -22,7 +22,7 @@ void StandBack::nameservers_listed(const std::vector<std::string>& endpoints) {
 }
 
 std::optional<std::string> StandBack::nameserver() const {
-  if (nameservers_.empty() || desk_.policy.metadata != Metadata::kAuto) return std::nullopt;
+  if (nameservers_.empty() || outbox_.policy.metadata != Metadata::kAuto) return std::nullopt;
   return nameservers_.front();
 }
 
@@ -41,19 +41,19 @@ void StandBack::note_switch(bool was_read, bool was) const {
   if (was_read) fields.emplace_back("old", text(was));  // At the first look nothing has changed.
   fields.emplace_back("new", text(auto_failover_));
   fields.emplace_back("by", switched_by_);
-  desk_.note(Severity::kInfo, "switch",
-             "auto_failover is " + text(auto_failover_) +
-                 (switched_by_.empty() ? "" : ", set by " + switched_by_),
-             std::move(fields));
+  outbox_.note(Severity::kInfo, "switch",
+               "auto_failover is " + text(auto_failover_) +
+                   (switched_by_.empty() ? "" : ", set by " + switched_by_),
+               std::move(fields));
 }
 
 // SAFETY 14; and while somebody else steers, or nothing is known yet, nothing is changed.
 bool StandBack::may_change() const {
-  return active_ && cluster_read_ && switch_read_ && desk_.now < fresh_until_ && !op_ids_.empty() &&
-         reasons(desk_.now).empty();
+  return active_ && cluster_read_ && switch_read_ && outbox_.now < fresh_until_ &&
+         !op_ids_.empty() && reasons(outbox_.now).empty();
 }
 
-bool StandBack::may_reserve() const { return has_lease() && reasons(desk_.now).empty(); }
+bool StandBack::may_reserve() const { return has_lease() && reasons(outbox_.now).empty(); }
 
 std::vector<StandsBack> StandBack::reasons(Instant now) const {
   std::vector<StandsBack> why;
@@ -89,8 +89,8 @@ void StandBack::note() {
   std::string all;
   std::string reason;
   std::map<std::string, Instant> since;
-  for (const StandsBack& s : reasons(desk_.now)) {
-    since.emplace(s.reason, s.since.value_or(desk_.now));
+  for (const StandsBack& s : reasons(outbox_.now)) {
+    since.emplace(s.reason, s.since.value_or(outbox_.now));
     if (s.reason != "nameserver" && s.reason != "numbering") continue;
     all += (all.empty() ? "" : "; ") + s.text;
     reason = s.reason;
@@ -99,9 +99,10 @@ void StandBack::note() {
   if (all == noted_) return;
   noted_ = all;
   if (all.empty()) {
-    desk_.note(Severity::kInfo, "stands_back", "nothing stands in the way any more");
+    outbox_.note(Severity::kInfo, "stands_back", "nothing stands in the way any more");
   } else {
-    desk_.note(Severity::kWarning, "stands_back", "changes nothing: " + all, {{"reason", reason}});
+    outbox_.note(Severity::kWarning, "stands_back", "changes nothing: " + all,
+                 {{"reason", reason}});
   }
 }
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/api/desk.h"
 #include "lib/core/api/event.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/durable/number_block.h"
 
@@ -25,8 +25,8 @@ struct StandsBack {
 
 class StandBack {
  public:
-  StandBack(const Model& model, Desk& desk, const NumberBlock& op_ids)
-      : model_(model), desk_(desk), op_ids_(op_ids) {}
+  StandBack(const Model& model, Outbox& outbox, const NumberBlock& op_ids)
+      : model_(model), outbox_(outbox), op_ids_(op_ids) {}
 
   // --- Facts
   void lock_gained(std::int64_t epoch);
@@ -42,7 +42,7 @@ class StandBack {
   // Something may be changed now. While auto_failover is off, only what has been begun.
   bool may_change() const;
   // The lock is held, and ZooKeeper has answered freshly.
-  bool has_lease() const { return active_ && desk_.now < fresh_until_; }
+  bool has_lease() const { return active_ && outbox_.now < fresh_until_; }
   // The lock is held, its lease is fresh, and nothing stands in the way; numbers may be reserved.
   bool may_reserve() const;
   std::vector<StandsBack> reasons(Instant now) const;
@@ -62,7 +62,7 @@ class StandBack {
   void note_switch(bool was_read, bool was) const;
 
   const Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   const NumberBlock& op_ids_;
   bool active_ = false;
   std::int64_t epoch_ = 0;

@@ -13,7 +13,7 @@ namespace failoverd::core {
 namespace {
 
 constexpr TabletIndex kTurns = 10;
-// The route of what is no op's. Ops count from kFirstOpId.
+// The reply_to of what is no op's. Ops count from kFirstOpId.
 constexpr OpId kNoOp = 0;
 
 }  // namespace
@@ -30,7 +30,7 @@ Cleanup::Left& Cleanup::take(const BegunOp& over) {
 
 void Cleanup::begin(const BegunOp& over, Task unanswered) {
   Left& left = take(over);
-  const Instant until = desk_.now + kArrivesWithin;
+  const Instant until = outbox_.now + kArrivesWithin;
   if (unanswered == Task::kDropTable) left.drop_may_come_until = until;
   if (unanswered == Task::kPauseSnapshot) left.pause_may_come_until = until;
   journal_.begin(over);  // Before a task is forgotten that tells a successor how far the op is.
@@ -39,7 +39,7 @@ void Cleanup::begin(const BegunOp& over, Task unanswered) {
 void Cleanup::resume(const BegunOp& over) {
   Left& left = take(over);
   left.journaled = true;
-  if (over.paused) left.pause_may_come_until = desk_.now + kArrivesWithin;
+  if (over.paused) left.pause_may_come_until = outbox_.now + kArrivesWithin;
   clean(left);
 }
 
@@ -51,8 +51,8 @@ void Cleanup::journaled(OpId op) {
 }
 
 void Cleanup::ask(OpId op, What what, TabletIndex tablet, Call call) {
-  desk_.call({Route::Owner::kCleanup, op, what, tablet, {}}, model_.tablet(tablet).endpoint,
-             std::move(call), kCleanupAtMost);
+  outbox_.call({ReplyTo::Owner::kCleanup, op, what, tablet, {}}, model_.tablet(tablet).endpoint,
+               std::move(call), kCleanupAtMost);
 }
 
 void Cleanup::clean(Left& left) {
@@ -82,24 +82,24 @@ void Cleanup::clean(Left& left) {
   }
 }
 
-void Cleanup::answered(const Route& route, const Answer& answer) {
-  if (route.what == kLookThrough) {
-    looked_through(route.tablet, answer);
+void Cleanup::answered(const ReplyTo& reply_to, const Answer& answer) {
+  if (reply_to.what == kLookThrough) {
+    looked_through(reply_to.tablet, answer);
     return;
   }
-  const auto left = left_.find(route.key);
+  const auto left = left_.find(reply_to.key);
   if (left == left_.end()) return;
-  if (route.what == kLookForTasks) {
-    looked_for_tasks(left->second, route.tablet, answer);
+  if (reply_to.what == kLookForTasks) {
+    looked_for_tasks(left->second, reply_to.tablet, answer);
     return;
   }
-  const Item item{static_cast<What>(route.what), route.tablet};
+  const Item item{static_cast<What>(reply_to.what), reply_to.tablet};
   const bool gone = answer.says(kTableStatusIsNotPaused) || answer.says(kTableIsNotExist);
   left->second.asked.erase(item);
   // SAFETY 11: a pause that was not answered is carried out when its tablet gets to it.
   const auto& until = left->second.pause_may_come_until;
   const bool comes = item.first == kRecoverSnapshot && answer.says(kTableStatusIsNotPaused) &&
-                     until && desk_.now < *until;
+                     until && outbox_.now < *until;
   if (!comes && (answer.ok() || gone)) {
     done(left->second, item);
   } else {
@@ -117,17 +117,17 @@ void Cleanup::looked_for_tasks(Left& left, TabletIndex tablet, const Answer& ans
   const bool runs = std::any_of(answer.tasks.begin(), answer.tasks.end(),
                                 [&](const RegisteredTask& t) { return t.op == op && t.runs(); });
   const bool may_arrive = !known && left.drop_may_come_until &&
-                          desk_.now < *left.drop_may_come_until && endpoint == left.op.replica &&
+                          outbox_.now < *left.drop_may_come_until && endpoint == left.op.replica &&
                           model_.tablet(tablet).incarnation == left.op.incarnation;
   if (answer.ok() && !runs && !may_arrive) {
     ask(op, kForgetTasks, tablet, DeleteOpTask{op, left.op.at});
     return;
   }
   if (runs && !std::exchange(left.waits, true)) {
-    desk_.note(Severity::kInfo, "op",
-               endpoint + " still has a task of op " + std::to_string(op) +
-                   " to carry out, which is over; it is waited for",
-               {{"op_id", std::to_string(op)}, {"tablet", endpoint}});
+    outbox_.note(Severity::kInfo, "op",
+                 endpoint + " still has a task of op " + std::to_string(op) +
+                     " to carry out, which is over; it is waited for",
+                 {{"op_id", std::to_string(op)}, {"tablet", endpoint}});
   }
   left.asked.erase({kForgetTasks, tablet});
   again(left);
@@ -144,15 +144,15 @@ bool Cleanup::may_still_drop(PartitionKey at, TabletIndex replica) const {
 
 void Cleanup::again(Left& left) {
   if (std::exchange(left.timer_set, true)) return;
-  desk_.timer({Route::Owner::kCleanup, left.op.id, 0, 0, {}}, desk_.now + kCleanupAgain);
+  outbox_.timer({ReplyTo::Owner::kCleanup, left.op.id, 0, 0, {}}, outbox_.now + kCleanupAgain);
 }
 
-void Cleanup::timer(const Route& route) {
-  if (route.key == kNoOp) {
+void Cleanup::timer(const ReplyTo& reply_to) {
+  if (reply_to.key == kNoOp) {
     look_around();
     return;
   }
-  const auto left = left_.find(route.key);
+  const auto left = left_.find(reply_to.key);
   if (left == left_.end()) return;
   left->second.timer_set = false;
   clean(left->second);
@@ -173,7 +173,7 @@ void Cleanup::look_around() {
     ask(kNoOp, kLookThrough, i, GetTaskStatus{});
   }
   turn_ = (turn_ + 1) % kTurns;
-  desk_.timer({Route::Owner::kCleanup, kNoOp, 0, 0, {}}, desk_.now + kRegistryTurn);
+  outbox_.timer({ReplyTo::Owner::kCleanup, kNoOp, 0, 0, {}}, outbox_.now + kRegistryTurn);
 }
 
 // The op is under way, or over and this tablet's tasks of it are still to be forgotten. One that
@@ -196,10 +196,10 @@ void Cleanup::looked_through(TabletIndex tablet, const Answer& answer) {
   for (const OpId op : strays) {
     if (running.contains(op)) continue;
     const Endpoint& endpoint = model_.tablet(tablet).endpoint;
-    desk_.note(Severity::kInfo, "op",
-               endpoint + " carried out a task of op " + std::to_string(op) +
-                   " after that had ended; it is told to forget it",
-               {{"op_id", std::to_string(op)}, {"tablet", endpoint}});
+    outbox_.note(Severity::kInfo, "op",
+                 endpoint + " carried out a task of op " + std::to_string(op) +
+                     " after that had ended; it is told to forget it",
+                 {{"op_id", std::to_string(op)}, {"tablet", endpoint}});
     ask(kNoOp, kForgetStrays, tablet, DeleteOpTask{op});
   }
 }

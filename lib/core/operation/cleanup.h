@@ -9,16 +9,17 @@
 #include <optional>
 #include <set>
 
-#include "lib/core/api/desk.h"
+#include "lib/core/api/asker.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/durable/op_journal.h"
 
 namespace failoverd::core {
 
-class Cleanup {
+class Cleanup : public Asker {
  public:
-  Cleanup(Model& model, Desk& desk, OpJournal& journal)
-      : model_(model), desk_(desk), journal_(journal) {}
+  Cleanup(Model& model, Outbox& outbox, OpJournal& journal)
+      : model_(model), outbox_(outbox), journal_(journal) {}
 
   // A new tenure: from now on the tablets' registries are looked through.
   void start() { look_around(); }
@@ -38,8 +39,8 @@ class Cleanup {
   }
 
   void journaled(OpId);
-  void answered(const Route&, const Answer&);
-  void timer(const Route&);
+  void answered(const ReplyTo&, const Answer&) override;
+  void timer(const ReplyTo&) override;
 
  private:
   enum What : std::uint32_t {
@@ -72,7 +73,7 @@ class Cleanup {
   void looked_through(TabletIndex, const Answer&);
 
   Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   OpJournal& journal_;
   std::map<OpId, Left> left_;
   TabletIndex turn_ = 0;  // Which of the tablets are next to be looked through.

@@ -148,7 +148,7 @@ void Operations::it_said_its_offset(Operation& o, const Answer& answer) {
     return;
   }
   const Offset goal = *o.goal;
-  if (goal <= answer.offset + desk_.policy.recovery.catch_up_delta) {
+  if (goal <= answer.offset + outbox_.policy.recovery.catch_up_delta) {
     // Its term is its leader's as soon as the leader has found its position. One that its leader
     // counted on from an earlier position gets it from us: nobody older is to be followed.
     answer.term >= o.leader_term ? next(o) : fence(o);
@@ -162,8 +162,8 @@ void Operations::it_said_its_offset(Operation& o, const Answer& answer) {
   }
   if (answer.offset != o.reached || !o.reached_at) {
     o.reached = answer.offset;
-    o.reached_at = desk_.now;
-  } else if (desk_.now - *o.reached_at > kFollowsNoMore) {
+    o.reached_at = outbox_.now;
+  } else if (outbox_.now - *o.reached_at > kFollowsNoMore) {
     fail(o,
          replica(o) + " stands still at offset " + number(answer.offset) + " of " + number(goal));
     return;

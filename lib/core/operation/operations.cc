@@ -18,7 +18,7 @@ void Operations::begin(OpId op, PartitionKey at, const Treatment& treatment) {
   o.op = op;
   o.at = at;
   o.what = treatment;
-  o.began = desk_.now;
+  o.began = outbox_.now;
   of_partition_[at] = op;
   const Partition& p = *model_.partition(at);
   if (const Replica* leader = p.leader(); leader && leader->tablet != treatment.replica) {
@@ -27,7 +27,7 @@ void Operations::begin(OpId op, PartitionKey at, const Treatment& treatment) {
     o.leader_term = p.published_term();
   }
   o.incarnation = model_.tablet(treatment.replica).incarnation;
-  o.findings.binlog_kept = desk_.policy.recovery.reuse_binlog;
+  o.findings.binlog_kept = outbox_.policy.recovery.reuse_binlog;
   if (!leaves_something(treatment.table) || !o.has_leader) {
     run(o);
     return;
@@ -132,8 +132,8 @@ void Operations::says(Operation& o, std::string what) {
 void Operations::ask(Operation& o, Question question, TabletIndex tablet, Call call,
                      Duration deadline) {
   ++o.step;
-  desk_.call({Route::Owner::kOperations, o.op, question | o.step << 8, tablet, {}}, name(tablet),
-             std::move(call), deadline);
+  outbox_.call({ReplyTo::Owner::kOperations, o.op, question | o.step << 8, tablet, {}},
+               name(tablet), std::move(call), deadline);
 }
 
 void Operations::run(Operation& o) {
@@ -144,7 +144,7 @@ void Operations::run(Operation& o) {
   record->task = row.task;
   record->detail = o.what.why;
   ++o.step;
-  o.task_began = desk_.now;
+  o.task_began = outbox_.now;
   o.acted_at.reset();
   o.acted = o.unanswered = false;
   o.pause = {};
@@ -165,20 +165,20 @@ void Operations::next(Operation& o) {
 
 void Operations::look_later(Operation& o) {
   const Duration at_most = o.what.table[o.row].at_most;
-  if (at_most != kNoLimit && desk_.now - o.task_began > at_most) {
+  if (at_most != kNoLimit && outbox_.now - o.task_began > at_most) {
     fail(o, std::string{to_text(task(o))} + " took longer than " +
                 std::to_string(at_most / std::chrono::seconds{1}) + " s");
     return;
   }
   o.pause = std::clamp(o.pause * 2, kFirstLook, kSlowestLook);
   ++o.step;
-  desk_.timer({Route::Owner::kOperations, o.op, kLookTimer | o.step << 8, 0, {}},
-              desk_.now + o.pause);
+  outbox_.timer({ReplyTo::Owner::kOperations, o.op, kLookTimer | o.step << 8, 0, {}},
+                outbox_.now + o.pause);
 }
 
-void Operations::timer(const Route& route) {
-  Operation* o = find(route.key);
-  if (!o || route.what >> 8 != (o->step & 0xffffff)) return;
+void Operations::timer(const ReplyTo& reply_to) {
+  Operation* o = find(reply_to.key);
+  if (!o || reply_to.what >> 8 != (o->step & 0xffffff)) return;
   if (o->ending) {
     take_back(*o);
   } else {
@@ -369,23 +369,23 @@ void Operations::taken_back(Operation& o, const Answer& answer) {
   ++o.step;
   // Not let out: a new daemon has not heard from the leader yet, and will in a moment.
   const bool soon = answer.transport == Transport::kNotSent;
-  desk_.timer({Route::Owner::kOperations, o.op, kUndoTimer | o.step << 8, 0, {}},
-              desk_.now + (soon ? kSlowestLook : kTakeBackAgain));
+  outbox_.timer({ReplyTo::Owner::kOperations, o.op, kUndoTimer | o.step << 8, 0, {}},
+                outbox_.now + (soon ? kSlowestLook : kTakeBackAgain));
 }
 
 // `how` by value: it may be the operation's own, which goes.
 void Operations::end(OpId op, OpStatus status, std::string how) {
   const Operation o = *find(op);
   publisher_.forget(op);
-  ops_.end(op, status, desk_.now, std::move(how));
+  ops_.end(op, status, outbox_.now, std::move(how));
   journal_.finished(ops_.ended().back());
-  desk_.out.emplace_back(CountOp{op, o.what.type, status, desk_.now - o.began});
+  outbox_.out.emplace_back(CountOp{op, o.what.type, status, outbox_.now - o.began});
   leave_clean(o);
   of_partition_.erase(o.at);
   operations_.erase(op);
   if (Partition* p = model_.partition(o.at)) {
     p->op = 0;
-    if (has(o.what.table, Task::kPauseSnapshot)) p->pause_ended = desk_.now;
+    if (has(o.what.table, Task::kPauseSnapshot)) p->pause_ended = outbox_.now;
   }
   const bool done = status == OpStatus::kDone;
   Ended result;
@@ -428,12 +428,13 @@ void Operations::tell_how_it_ended(const Operation& o, const OpRecord& record) {
            (failed ? " failed: " : " was called off: ") + record.detail;
   }
   const auto took = (record.ended - o.began) / std::chrono::milliseconds{1};
-  desk_.note(record.status == OpStatus::kFailed ? Severity::kWarning : Severity::kInfo, "op", text,
-             {{"op_id", std::to_string(o.op)},
-              {"table", record.table},
-              {"pid", std::to_string(o.at.pid)},
-              {"tablet", replica(o)},
-              {"took_ms", std::to_string(took)}});
+  outbox_.note(record.status == OpStatus::kFailed ? Severity::kWarning : Severity::kInfo, "op",
+               text,
+               {{"op_id", std::to_string(o.op)},
+                {"table", record.table},
+                {"pid", std::to_string(o.at.pid)},
+                {"tablet", replica(o)},
+                {"took_ms", std::to_string(took)}});
 }
 
 }  // namespace failoverd::core

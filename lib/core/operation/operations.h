@@ -12,7 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/api/desk.h"
+#include "lib/core/api/asker.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/load_step.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
@@ -34,12 +35,12 @@ struct Treatment {
   std::string why;
 };
 
-class Operations : public Publishing {
+class Operations : public Publishing, public Asker {
  public:
-  Operations(Model& model, Desk& desk, OpHistory& ops, Publisher& publisher, OpJournal& journal,
+  Operations(Model& model, Outbox& outbox, OpHistory& ops, Publisher& publisher, OpJournal& journal,
              Cleanup& cleanup)
       : model_(model),
-        desk_(desk),
+        outbox_(outbox),
         ops_(ops),
         publisher_(publisher),
         journal_(journal),
@@ -53,8 +54,8 @@ class Operations : public Publishing {
   // Ends those that have changed nothing yet; `all`: takes back the others.
   void call_off(const std::string& why, bool all);
 
-  void answered(const Route&, const Answer&);
-  void timer(const Route&);
+  void answered(const ReplyTo&, const Answer&) override;
+  void timer(const ReplyTo&) override;
   void journaled(OpId);
   // The leader changed or died, the replica's tablet died: what depends on them is taken back.
   void look_again(PartitionKey at);
@@ -124,7 +125,7 @@ class Operations : public Publishing {
     Offset reached = 0;
     std::optional<Instant> reached_at;
   };
-  // What was asked; the lower half of Route::what.
+  // What was asked; the lower half of ReplyTo::what.
   enum Question : std::uint32_t {
     kLook,     // How far the task is.
     kConfirm,  // SAFETY 9: does the leader lead?
@@ -263,7 +264,7 @@ class Operations : public Publishing {
   void tell_how_it_ended(const Operation&, const OpRecord&);
 
   Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   OpHistory& ops_;
   Publisher& publisher_;
   OpJournal& journal_;

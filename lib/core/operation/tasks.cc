@@ -31,10 +31,10 @@ void Operations::publish_row(Operation& o) {
   publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
 }
 
-void Operations::answered(const Route& route, const Answer& answer) {
-  Operation* o = find(route.key);
-  if (!o || route.what >> 8 != (o->step & 0xffffff)) return;
-  const auto question = static_cast<Question>(route.what & 0xff);
+void Operations::answered(const ReplyTo& reply_to, const Answer& answer) {
+  Operation* o = find(reply_to.key);
+  if (!o || reply_to.what >> 8 != (o->step & 0xffffff)) return;
+  const auto question = static_cast<Question>(reply_to.what & 0xff);
   if (o->ending) {
     if (question == kUndo) taken_back(*o, answer);
     return;
@@ -45,7 +45,7 @@ void Operations::answered(const Route& route, const Answer& answer) {
     const bool never_sent = question == kAct && answer.never_sent() && !o->sent_before;
     if (seen_anyway || never_sent) o->acted = false;
     if (never_sent) o->unanswered = false;
-    says(*o, name(route.tablet) + " does not answer (" + to_text(answer) + "); asked again");
+    says(*o, name(reply_to.tablet) + " does not answer (" + to_text(answer) + "); asked again");
     o->silent = true;
     look_later(*o);
     return;
@@ -91,7 +91,7 @@ void Operations::looked_at_snapshot(Operation& o, const Answer& answer) {
 }
 
 LoadStep Operations::load_step(const Operation& o, const Answer& answer) const {
-  return next_load_step(answer.status_of(o.at), o.acted ? o.acted_at : std::nullopt, desk_.now);
+  return next_load_step(answer.status_of(o.at), o.acted ? o.acted_at : std::nullopt, outbox_.now);
 }
 
 void Operations::loads(Operation& o) {
@@ -162,7 +162,7 @@ Operations::MayBeSentTo Operations::may_be_sent_to(const Operation& o) const {
     if (process_is_gone || (said && !leads)) continue;
     // A copy costs less than waiting for a verdict that may never come.
     const bool is_unclear = (state == TabletState::kUnknown || state == TabletState::kSuspect) &&
-                            !t.evidence.nowhere && desk_.now - o.task_began <= kQuick;
+                            !t.evidence.nowhere && outbox_.now - o.task_began <= kQuick;
     if (!is_unclear) return MayBeSentTo::kYes;
     may_be = MayBeSentTo::kUnclear;
   }
@@ -207,7 +207,7 @@ void Operations::looked_at_registry(Operation& o, const Answer& answer) {
       std::find_if(answer.tasks.begin(), answer.tasks.end(),
                    [&](const RegisteredTask& t) { return t.op == o.op && t.task == task(o); });
   if (found == answer.tasks.end()) {
-    if (o.acted && o.unanswered && desk_.now - *o.acted_at < kArrivesWithin) {
+    if (o.acted && o.unanswered && outbox_.now - *o.acted_at < kArrivesWithin) {
       says(o, name(seat(o)) + " has not answered " + to_text(task(o)) + ": it may arrive yet");
       look_later(o);
     } else if (o.acted) {
@@ -301,7 +301,7 @@ void Operations::act(Operation& o) {
   }
   o.sent_before = o.acted;
   o.acted = o.unanswered = true;
-  o.acted_at = desk_.now;
+  o.acted_at = outbox_.now;
   const TaskBehaviour& task = behaviour(o);
   ask(o, kAct, seat(o), (this->*task.call)(o), task.answers_within);
 }
@@ -310,15 +310,16 @@ void Operations::act(Operation& o) {
 void Operations::count_lost(Operation& o) {
   const std::uint64_t lost = o.what.lost_entries.value_or(0);
   if (lost == 0 || std::exchange(o.counted, true)) return;
-  desk_.out.emplace_back(CountLost{o.at, lost});
-  desk_.note(Severity::kWarning, "op",
-             replica(o) + " held " + std::to_string(lost) + " entries of " + model_.name_of(o.at) +
-                 " that the partition does not have: they are dropped with its replica, and lie in "
-                 "its recycle bin",
-             {{"op_id", std::to_string(o.op)},
-              {"tablet", replica(o)},
-              {"partition", model_.name_of(o.at)},
-              {"lost_entries", std::to_string(lost)}});
+  outbox_.out.emplace_back(CountLost{o.at, lost});
+  outbox_.note(
+      Severity::kWarning, "op",
+      replica(o) + " held " + std::to_string(lost) + " entries of " + model_.name_of(o.at) +
+          " that the partition does not have: they are dropped with its replica, and lie in "
+          "its recycle bin",
+      {{"op_id", std::to_string(o.op)},
+       {"tablet", replica(o)},
+       {"partition", model_.name_of(o.at)},
+       {"lost_entries", std::to_string(lost)}});
   if (o.journaled) journal_.begin(entry(o));  // A successor does not count them again.
 }
 
@@ -329,7 +330,7 @@ void Operations::acted(Operation& o, const Answer& answer) {
     return std::find(codes.begin(), codes.end(), answer.code) != codes.end();
   };
   if (answer.ok() || is_one_of(task.done_already)) {
-    o.acted_at = desk_.now;
+    o.acted_at = outbox_.now;
     taken(o);
     task.ok_means == OkMeans::kBegun ? look_later(o) : next(o);
   } else if (is_one_of(task.not_now)) {

@@ -28,7 +28,7 @@ void CopyQueue::add(OpId op, PartitionKey at, const Partition& p, const Treatmen
   w.leader = leader->tablet;
   w.leader_term = p.published_term();
   w.incarnation = model_.tablet(treatment.replica).incarnation;
-  w.since = desk_.now;
+  w.since = outbox_.now;
 }
 
 bool CopyQueue::waits(PartitionKey at) const {
@@ -53,7 +53,7 @@ std::optional<std::string> CopyQueue::why_needless(PartitionKey at, const Waitin
 }
 
 bool CopyQueue::has_turn(const Waiting& w) const {
-  const int most = desk_.policy.recovery.max_copies_per_tablet;
+  const int most = outbox_.policy.recovery.max_copies_per_tablet;
   return operations_.copies_on(w.leader) < most && operations_.copies_on(w.what.replica) < most;
 }
 
@@ -99,10 +99,10 @@ void CopyQueue::begin(Key key) {
 void CopyQueue::cancel(Key key, const std::string& why) {
   const auto w = waiting_.extract(key);
   CHECK(!w.empty());
-  ops_.end(w.mapped().op, OpStatus::kCanceled, desk_.now, why);
+  ops_.end(w.mapped().op, OpStatus::kCanceled, outbox_.now, why);
   journal_.finished(ops_.ended().back());
-  desk_.out.emplace_back(CountOp{w.mapped().op, w.mapped().what.type, OpStatus::kCanceled,
-                                 desk_.now - w.mapped().since});
+  outbox_.out.emplace_back(CountOp{w.mapped().op, w.mapped().what.type, OpStatus::kCanceled,
+                                   outbox_.now - w.mapped().since});
   changed.insert(key.first);
 }
 

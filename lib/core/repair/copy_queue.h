@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "lib/core/api/desk.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
 #include "lib/core/durable/op_journal.h"
@@ -19,10 +19,10 @@ namespace failoverd::core {
 
 class CopyQueue {
  public:
-  CopyQueue(Model& model, Desk& desk, OpHistory& ops, Operations& operations, OpJournal& journal,
-            const StandBack& stand_back)
+  CopyQueue(Model& model, Outbox& outbox, OpHistory& ops, Operations& operations,
+            OpJournal& journal, const StandBack& stand_back)
       : model_(model),
-        desk_(desk),
+        outbox_(outbox),
         ops_(ops),
         operations_(operations),
         journal_(journal),
@@ -58,7 +58,7 @@ class CopyQueue {
   void cancel(Key, const std::string& why);
 
   Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   OpHistory& ops_;
   Operations& operations_;
   OpJournal& journal_;

@@ -26,8 +26,8 @@ enum What : std::uint32_t {
 void Reconciliation::ask(PartitionKey at, Replica& about, std::uint32_t what, TabletIndex whom,
                          Call call, Duration at_most) {
   about.question_open = true;
-  desk_.call({Route::Owner::kReconciliation, packed(at), what, about.tablet, {}},
-             model_.tablet(whom).endpoint, std::move(call), at_most);
+  outbox_.call({ReplyTo::Owner::kReconciliation, packed(at), what, about.tablet, {}},
+               model_.tablet(whom).endpoint, std::move(call), at_most);
 }
 
 void Reconciliation::look(PartitionKey at, Partition& p) {
@@ -62,7 +62,7 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
 // SAFETY 11: a PauseSnapshot of ours that was carried out after its op had ended, and ended what it
 // knew of. Nobody else would ever end it.
 bool Reconciliation::is_left_paused(PartitionKey at, const Partition& p, const Replica& r) const {
-  if (!p.pause_ended || desk_.now - *p.pause_ended > kOurPauseFor) return false;
+  if (!p.pause_ended || outbox_.now - *p.pause_ended > kOurPauseFor) return false;
   return !copies_.waits(at) && r.report.held && r.report.state == TableState::kSnapshotPaused &&
          r.report.asked_at && *r.report.asked_at > *p.pause_ended;
 }
@@ -73,16 +73,16 @@ bool Reconciliation::leads_beside(PartitionKey at, const Replica& r) const {
   const bool answers =
       t.evidence.ever_answered && !t.evidence.refused_first && !t.verdict.dead() && t.report_fresh;
   const bool leads = r.report.held && r.report.mode == Mode::kLeader;
-  return answers && (leads || r.in_doubt_term) && !desk_.why_not_told(t.endpoint, Demote{at});
+  return answers && (leads || r.in_doubt_term) && !outbox_.why_not_told(t.endpoint, Demote{at});
 }
 
-void Reconciliation::answered(const Route& route, const Answer& answer) {
-  const PartitionKey at = unpacked(route.key);
+void Reconciliation::answered(const ReplyTo& reply_to, const Answer& answer) {
+  const PartitionKey at = unpacked(reply_to.key);
   Partition* p = model_.partition(at);
-  Replica* r = p ? p->on(route.tablet) : nullptr;
+  Replica* r = p ? p->on(reply_to.tablet) : nullptr;
   if (!r) return;
   r->question_open = false;
-  switch (route.what) {
+  switch (reply_to.what) {
     case kDoesItLead:
       if (answer.ok() && answer.is_leader) rival_leads(at, *p, *r, answer.term);
       return;
@@ -101,7 +101,7 @@ void Reconciliation::answered(const Route& route, const Answer& answer) {
       return;
     case kIsItSentTo:
     case kLeadersManifest:
-      leader_of_still_follower_said(at, *p, *r, route.what, answer);
+      leader_of_still_follower_said(at, *p, *r, reply_to.what, answer);
       return;
     case kIsDeadSentTo:
       leader_of_dead_said(at, *p, *r, answer);
@@ -132,7 +132,7 @@ void Reconciliation::rival_leads(PartitionKey at, Partition& p, Replica& r, Term
   r.diverged = r.is_alive;  // It has taken rows that nobody else has, perhaps (SAFETY 2).
   // Its row dies first, so that a successor knows; another op on the partition is not waited for.
   const bool is_left_alone = model_.table(at.tid)->refusal.has_value();
-  if (r.diverged && p.op == 0 && !in_back_off(model_, r, desk_.now) && !is_left_alone) return;
+  if (r.diverged && p.op == 0 && !in_back_off(model_, r, outbox_.now) && !is_left_alone) return;
   ask(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
 }
 
@@ -148,9 +148,9 @@ void Reconciliation::rival_was_told(PartitionKey at, Replica& r, const Answer& a
   r.report.mode = Mode::kFollower;
   if (!answer.ok()) return;
   const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
-  desk_.note(Severity::kInfo, "failover",
-             endpoint + " led " + model_.name_of(at) + " and was told to follow",
-             {{"tablet", endpoint}, {"partition", model_.name_of(at)}});
+  outbox_.note(Severity::kInfo, "failover",
+               endpoint + " led " + model_.name_of(at) + " and was told to follow",
+               {{"tablet", endpoint}, {"partition", model_.name_of(at)}});
 }
 
 // --- Followers that stand still ------------------------------------------------------------------
@@ -169,10 +169,10 @@ void Reconciliation::still_follower_said_its_term(PartitionKey at, Partition& p,
     return;
   }
   const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
-  desk_.note(Severity::kError, "failover",
-             endpoint + " has term " + std::to_string(term) + " for " + model_.name_of(at) +
-                 ", above its leader's: the leader is fenced, and is elected anew",
-             {{"tablet", endpoint}, {"partition", model_.name_of(at)}});
+  outbox_.note(Severity::kError, "failover",
+               endpoint + " has term " + std::to_string(term) + " for " + model_.name_of(at) +
+                   ", above its leader's: the leader is fenced, and is elected anew",
+               {{"tablet", endpoint}, {"partition", model_.name_of(at)}});
   p.unfinished_term = term;
   changed.insert(at);
 }
@@ -190,7 +190,7 @@ void Reconciliation::leader_of_still_follower_said(PartitionKey at, Partition& p
       ask(at, r, kLeadersManifest, leader->tablet, GetManifest{at}, kReconcileAtMost);
   } else {
     const bool behind = answer.ok() && r.report.offset < answer.offset;
-    r.not_replicated = behind || desk_.now - r.report.offset_changed_at > kStuckForGood;
+    r.not_replicated = behind || outbox_.now - r.report.offset_changed_at > kStuckForGood;
   }
   if (r.not_replicated) changed.insert(at);
 }

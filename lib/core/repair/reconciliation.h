@@ -8,7 +8,8 @@
 #include <cstdint>
 #include <set>
 
-#include "lib/core/api/desk.h"
+#include "lib/core/api/asker.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
 #include "lib/core/guards/stand_back.h"
@@ -17,12 +18,12 @@
 
 namespace failoverd::core {
 
-class Reconciliation {
+class Reconciliation : public Asker {
  public:
-  Reconciliation(Model& model, Desk& desk, const OpHistory& ops, const Operations& operations,
+  Reconciliation(Model& model, Outbox& outbox, const OpHistory& ops, const Operations& operations,
                  const CopyQueue& copies, const StandBack& stand_back)
       : model_(model),
-        desk_(desk),
+        outbox_(outbox),
         ops_(ops),
         operations_(operations),
         copies_(copies),
@@ -30,7 +31,7 @@ class Reconciliation {
 
   // Asks or tells whoever contradicts this partition's rows.
   void look(PartitionKey, Partition&);
-  void answered(const Route&, const Answer&);
+  void answered(const ReplyTo&, const Answer&) override;
 
   // Partitions to diagnose again; the brain takes them.
   std::set<PartitionKey> changed;
@@ -49,7 +50,7 @@ class Reconciliation {
   bool may_act() const { return stand_back_.auto_failover() && stand_back_.may_change(); }
 
   Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   const OpHistory& ops_;
   const Operations& operations_;
   const CopyQueue& copies_;

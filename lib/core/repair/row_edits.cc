@@ -79,7 +79,7 @@ void LostRows::look(PartitionKey at, const Partition& p) {
   const OpRecord* op = p.op == 0 ? nullptr : ops_.find(p.op);
   // One that only sets a row dead is over in a moment, unless its leader hangs.
   const bool long_op =
-      op && (op->type != OpType::kOfflineReplicaOP || desk_.now - op->started > kLongOp);
+      op && (op->type != OpType::kOfflineReplicaOP || outbox_.now - op->started > kLongOp);
   const bool beside = long_op && !is_election(op->type) &&
                       p.diagnosis.condition == Condition::kFollowerLost && p.replicas.size() > 1;
   if (!beside || !stand_back_.auto_failover() || !stand_back_.may_change()) {
@@ -87,10 +87,10 @@ void LostRows::look(PartitionKey at, const Partition& p) {
     return;
   }
   if (publisher_.wants(id(at)) || !edit(id(at), p)) return;
-  desk_.note(Severity::kWarning, "failover",
-             "a row of " + model_.name_of(at) + " is set dead beside op " + std::to_string(p.op) +
-                 ": " + p.diagnosis.text(),
-             {{"op_id", std::to_string(p.op)}, {"partition", model_.name_of(at)}});
+  outbox_.note(Severity::kWarning, "failover",
+               "a row of " + model_.name_of(at) + " is set dead beside op " + std::to_string(p.op) +
+                   ": " + p.diagnosis.text(),
+               {{"op_id", std::to_string(p.op)}, {"partition", model_.name_of(at)}});
   publisher_.want(id(at), at, *this, Publisher::Urgency::kNobodyWaits);
 }
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "lib/core/api/desk.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
 #include "lib/core/durable/publisher.h"
@@ -45,9 +45,9 @@ class LastOffsets : public Publishing {
 // another replica is worth an alive row that does not follow (SAFETY 1).
 class LostRows : public Publishing {
  public:
-  LostRows(const Model& model, Desk& desk, const OpHistory& ops, Publisher& publisher,
+  LostRows(const Model& model, Outbox& outbox, const OpHistory& ops, Publisher& publisher,
            const StandBack& stand_back)
-      : model_(model), desk_(desk), ops_(ops), publisher_(publisher), stand_back_(stand_back) {}
+      : model_(model), outbox_(outbox), ops_(ops), publisher_(publisher), stand_back_(stand_back) {}
 
   // Publishes it if that is due.
   void look(PartitionKey, const Partition&);
@@ -60,7 +60,7 @@ class LostRows : public Publishing {
   static OpId id(PartitionKey at) { return ~packed(at) ^ (OpId{1} << 62); }
 
   const Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   const OpHistory& ops_;
   Publisher& publisher_;
   const StandBack& stand_back_;

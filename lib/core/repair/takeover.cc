@@ -77,7 +77,7 @@ bool Takeover::resume(const BegunOp& begun) {
     p->op = begun.id;
     operations_.resume(begun);
   } else {
-    ops_.end(begun.id, OpStatus::kCanceled, desk_.now,
+    ops_.end(begun.id, OpStatus::kCanceled, outbox_.now,
              p ? std::string{to_text(begun.type)} + " is no op that this version goes on with"
                : "the partition is gone");
     journal_.finished(ops_.ended().back());

@@ -6,8 +6,8 @@
 #include <set>
 #include <vector>
 
-#include "lib/core/api/desk.h"
 #include "lib/core/api/event.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
 #include "lib/core/durable/election_records.h"
@@ -20,10 +20,11 @@ namespace failoverd::core {
 
 class Takeover {
  public:
-  Takeover(Model& model, Desk& desk, OpHistory& ops, ElectionRecords& records, OpJournal& journal,
-           Operations& operations, Cleanup& cleanup, const StandBack& stand_back)
+  Takeover(Model& model, Outbox& outbox, OpHistory& ops, ElectionRecords& records,
+           OpJournal& journal, Operations& operations, Cleanup& cleanup,
+           const StandBack& stand_back)
       : model_(model),
-        desk_(desk),
+        outbox_(outbox),
         ops_(ops),
         records_(records),
         journal_(journal),
@@ -49,7 +50,7 @@ class Takeover {
   void leave_to_cleanup(const BegunOp&);
 
   Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   OpHistory& ops_;
   ElectionRecords& records_;
   OpJournal& journal_;

@@ -62,14 +62,14 @@ void Treatments::begin(PartitionKey at, Partition& p, const Treatment& treatment
 std::optional<Treatment> Treatments::treatment_of_lost(const Partition& p) const {
   if (p.diagnosis.condition == Condition::kSingleLost) {
     const Replica& only = p.replicas.front();
-    if (in_back_off(model_, only, desk_.now)) return std::nullopt;
+    if (in_back_off(model_, only, outbox_.now)) return std::nullopt;
     return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, only.tablet, false, 0, ""};
   }
   const Replica* leader = p.leader();
   const Replica* worst = nullptr;
   auto is = FollowerState::kFollows;
   for (const Replica& r : p.replicas) {
-    if (&r == leader || !leader || in_back_off(model_, r, desk_.now)) continue;
+    if (&r == leader || !leader || in_back_off(model_, r, outbox_.now)) continue;
     const FollowerState state = follower_state(model_, p, *leader, r);
     if (!is_to_be_set_dead(state) || state <= is) continue;
     is = state;
@@ -82,7 +82,7 @@ std::optional<Treatment> Treatments::treatment_of_lost(const Partition& p) const
 std::optional<Treatment> Treatments::treatment_of_returned(PartitionKey at,
                                                            const Partition& p) const {
   for (const Replica& r : p.replicas) {
-    if (!has_returned(model_, p, r) || in_back_off(model_, r, desk_.now)) continue;
+    if (!has_returned(model_, p, r) || in_back_off(model_, r, outbox_.now)) continue;
     const bool leads = r.report.held && r.report.mode == Mode::kLeader && is_loaded(r.report.state);
     if (p.replicas.size() == 1 && leads) {
       return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, r.tablet, true, 0, ""};
@@ -106,9 +106,9 @@ bool Treatments::is_left_alone(PartitionKey at, Partition& p) {
     waits = refusals_.holds(table, elections_.of_table(at.tid));
   }
   if (waits.empty()) return false;
-  if (!table.refusal && p.look_again_at <= desk_.now) {  // Others of its table come first.
-    p.look_again_at = desk_.now + kTableAgain;
-    desk_.timer({Route::Owner::kBrain, packed(at), 0, 0, {}}, p.look_again_at);
+  if (!table.refusal && p.look_again_at <= outbox_.now) {  // Others of its table come first.
+    p.look_again_at = outbox_.now + kTableAgain;
+    outbox_.timer({ReplyTo::Owner::kBrain, packed(at), 0, 0, {}}, p.look_again_at);
   }
   p.diagnosis.waits_for = waits;
   return true;
@@ -124,7 +124,7 @@ void Treatments::op_ended(const Operations::Ended& ended) {
     back_off(ended.at, *r, ended.why);
   } else if (ended.recovered) {
     r->failures = 0;
-    r->row_since = desk_.now;  // What was said of it before does not count.
+    r->row_since = outbox_.now;  // What was said of it before does not count.
   }
   if (!r->is_alive) r->diverged = r->not_replicated = false;
   if (!r->is_alive && ended.detached) r->detached = true;
@@ -141,10 +141,10 @@ void Treatments::op_ended(const Operations::Ended& ended) {
 void Treatments::back_off(PartitionKey at, Replica& r, const std::string& why) {
   const int doublings = std::min(r.failures++, 6);
   const Duration wait = std::min<Duration>(kBackOff * (1 << doublings), kLongestBackOff);
-  r.not_before = desk_.now + wait;
+  r.not_before = outbox_.now + wait;
   r.failed_incarnation = model_.tablet(r.tablet).incarnation;
   r.failed_why = why;
-  desk_.timer({Route::Owner::kBrain, packed(at), 0, 0, {}}, r.not_before);
+  outbox_.timer({ReplyTo::Owner::kBrain, packed(at), 0, 0, {}}, r.not_before);
 }
 
 void Treatments::wait_for_turn(PartitionKey at, Partition& p, const Treatment& treatment) {
@@ -162,10 +162,10 @@ void Treatments::would_treat(PartitionKey at, Partition& p) {
   if (!what || p.would_note) return;
   p.would_note = true;
   const Table& table = *model_.table(at.tid);
-  desk_.note(Severity::kWarning, "would",
-             "auto_failover is false: would " + std::string{what} + " of " + model_.name_of(at) +
-                 ": " + p.diagnosis.text(),
-             {{"table", table.shape.name}, {"pid", std::to_string(at.pid)}});
+  outbox_.note(Severity::kWarning, "would",
+               "auto_failover is false: would " + std::string{what} + " of " + model_.name_of(at) +
+                   ": " + p.diagnosis.text(),
+               {{"table", table.shape.name}, {"pid", std::to_string(at.pid)}});
 }
 
 // `replica`: whom it is about, if it is about one.
@@ -180,16 +180,16 @@ OpId Treatments::open(OpType type, PartitionKey at, Partition& p, const std::str
   record.db = model_.table(at.tid)->shape.db;
   record.at = at;
   if (replica) record.replica = model_.tablet(*replica).endpoint;
-  record.started = desk_.now;
+  record.started = outbox_.now;
   ops_.begin(record);
   p.op = *id;
   const bool recovers = p.diagnosis.condition == Condition::kReturned;
   std::vector<std::pair<std::string, std::string>> fields = {
       {"op_id", std::to_string(*id)}, {"table", record.table}, {"pid", std::to_string(at.pid)}};
   if (replica) fields.emplace_back("tablet", record.replica);
-  desk_.note(recovers ? Severity::kInfo : Severity::kWarning, "failover",
-             std::string{to_text(type)} + " of " + model_.name_of(at) + ": " + why,
-             std::move(fields));
+  outbox_.note(recovers ? Severity::kInfo : Severity::kWarning, "failover",
+               std::string{to_text(type)} + " of " + model_.name_of(at) + ": " + why,
+               std::move(fields));
   return *id;
 }
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "lib/core/api/desk.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
 #include "lib/core/durable/number_block.h"
@@ -27,11 +27,11 @@ const char* would_do(Condition);
 
 class Treatments {
  public:
-  Treatments(Model& model, Desk& desk, OpHistory& ops, NumberBlock& op_ids, Refusals& refusals,
+  Treatments(Model& model, Outbox& outbox, OpHistory& ops, NumberBlock& op_ids, Refusals& refusals,
              Elections& elections, Operations& operations, const Cleanup& cleanup,
              CopyQueue& copies, const StandBack& stand_back)
       : model_(model),
-        desk_(desk),
+        outbox_(outbox),
         ops_(ops),
         op_ids_(op_ids),
         refusals_(refusals),
@@ -62,7 +62,7 @@ class Treatments {
             std::optional<TabletIndex> replica);
 
   Model& model_;
-  Desk& desk_;
+  Outbox& outbox_;
   OpHistory& ops_;
   NumberBlock& op_ids_;
   Refusals& refusals_;

@@ -21,7 +21,7 @@ constexpr PartitionKey kPair{3, 0};
 class IdentityTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    desk.now = Instant{seconds{10}};
+    outbox.now = Instant{seconds{10}};
     put("flow", kFlow, {{"A", true, true}, {"B", false, true}});
     put("pair", kPair, {{"A", false, true}, {"B", true, true}});
     model.all_was_read();
@@ -35,7 +35,7 @@ class IdentityTest : public ::testing::Test {
     shape.name = name;
     shape.tid = at.tid;
     shape.partitions.push_back({at.pid, std::move(rows), {{1, 0}}});
-    ASSERT_EQ(model.put_table(shape, desk.now), std::nullopt);
+    ASSERT_EQ(model.put_table(shape, outbox.now), std::nullopt);
   }
   void list(const TabletsListed& tablets) {
     watch.listed(tablets);
@@ -59,11 +59,12 @@ class IdentityTest : public ::testing::Test {
     hear(answer, /*over_ours=*/false);
   }
   void hear(const Answer& answer, bool over_ours) {
-    desk.now += milliseconds{25};
+    outbox.now += milliseconds{25};
     // The watch's own questions: 0 goes over our connection, 1 over a new one.
-    const Route route{Route::Owner::kTabletMonitor, a(), over_ours ? 0u : 1u, a(), desk.now};
-    watch.heard(a(), route, answer);
-    watch.answered(route, answer);
+    const ReplyTo reply_to{ReplyTo::Owner::kTabletMonitor, a(), over_ours ? 0u : 1u, a(),
+                           outbox.now};
+    watch.heard(a(), reply_to, answer);
+    watch.answered(reply_to, answer);
     watch.judge_all();
   }
   // Another process may answer from now on.
@@ -78,8 +79,8 @@ class IdentityTest : public ::testing::Test {
   TabletState state() { return model.tablet(a()).verdict.state; }
 
   Model model;
-  Desk desk;
-  TabletMonitor watch{model, desk};
+  Outbox outbox;
+  TabletMonitor watch{model, outbox};
 };
 
 TEST_F(IdentityTest, NobodyIsToldAnythingBeforeItHasSaidWhoItIs) {
@@ -236,7 +237,7 @@ TEST_F(IdentityTest, ATableThatIsRenamedMustBeNamedAnew) {
   TableShape shape = model.table(kFlow.tid)->shape;
   shape.name = "flow2";
   ++shape.version;
-  ASSERT_EQ(model.put_table(shape, desk.now), std::nullopt);
+  ASSERT_EQ(model.put_table(shape, outbox.now), std::nullopt);
   EXPECT_FALSE(told(Demote{kFlow}));
 }
 

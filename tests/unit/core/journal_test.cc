@@ -10,9 +10,9 @@ class JournalTest : public testing::Test {
  protected:
   // What goes out now; none: nothing does.
   std::optional<WriteJournal> flush() {
-    desk_.out.clear();
+    outbox_.out.clear();
     journal_.flush();
-    for (const Command& c : desk_.out) {
+    for (const Command& c : outbox_.out) {
       if (const auto* write = std::get_if<WriteJournal>(&c)) return *write;
     }
     return std::nullopt;
@@ -28,10 +28,10 @@ class JournalTest : public testing::Test {
     journal_.finished(op);
     journal_.drop(id);
   }
-  void wait() { desk_.now += std::chrono::seconds{1}; }
+  void wait() { outbox_.now += std::chrono::seconds{1}; }
 
-  Desk desk_;
-  OpJournal journal_{desk_};
+  Outbox outbox_;
+  OpJournal journal_{outbox_};
 };
 
 TEST_F(JournalTest, WhatBeginsIsWrittenAtOnceAndTold) {

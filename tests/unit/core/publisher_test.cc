@@ -52,7 +52,7 @@ class Keeps : public Publishing {
 class PublisherTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    desk.now = Instant{std::chrono::seconds{10}};
+    outbox.now = Instant{std::chrono::seconds{10}};
     TableShape shape;
     shape.znode = "table/table_data/flow";
     shape.version = 1;
@@ -61,7 +61,7 @@ class PublisherTest : public ::testing::Test {
     for (const std::uint32_t pid : {0, 1, 2}) {
       shape.partitions.push_back({pid, {{"A", true, true}, {"B", false, true}}, {{1, 0}}});
     }
-    ASSERT_EQ(model.put_table(shape, desk.now), std::nullopt);
+    ASSERT_EQ(model.put_table(shape, outbox.now), std::nullopt);
   }
 
   void want(OpId op, Urgency urgency) {
@@ -69,10 +69,10 @@ class PublisherTest : public ::testing::Test {
   }
   // How many partitions go out now; 0: nothing does.
   std::size_t flush(Elections elections) {
-    desk.out.clear();
+    outbox.out.clear();
     publisher.flush(elections);
     std::size_t partitions = 0;
-    for (const Command& command : desk.out) {
+    for (const Command& command : outbox.out) {
       const auto* publish = std::get_if<Publish>(&command);
       if (publish) partitions += publish->tables.at(0).partitions.size();
     }
@@ -80,7 +80,7 @@ class PublisherTest : public ::testing::Test {
   }
   std::vector<Term> followed_by_b() const {
     std::vector<Term> followed;
-    for (const Command& command : desk.out) {
+    for (const Command& command : outbox.out) {
       const auto* publish = std::get_if<Publish>(&command);
       for (std::size_t i = 0; publish && i < publish->tables.at(0).partitions.size(); ++i) {
         for (const Kept& k : publish->tables.at(0).partitions[i].kept)
@@ -90,14 +90,14 @@ class PublisherTest : public ::testing::Test {
     return followed;
   }
   bool timer_set() const {
-    return !desk.out.empty() && std::holds_alternative<SetTimer>(desk.out.back());
+    return !outbox.out.empty() && std::holds_alternative<SetTimer>(outbox.out.back());
   }
 
   Model model;
-  Desk desk;
+  Outbox outbox;
   SetDead by;
-  Refusals refusals{model, desk};
-  Publisher publisher{model, desk, refusals};
+  Refusals refusals{model, outbox};
+  Publisher publisher{model, outbox, refusals};
 };
 
 TEST_F(PublisherTest, WithoutElectionsEverythingGoesAtOnce) {
@@ -110,10 +110,10 @@ TEST_F(PublisherTest, ANewLeaderWaitsALittleForThoseThatAreAboutToEnd) {
   want(0, Urgency::kClientsWait);
   EXPECT_EQ(flush(Elections::kAboutToEnd), 0u);
   EXPECT_TRUE(timer_set());
-  desk.now += milliseconds{2};
+  outbox.now += milliseconds{2};
   want(1, Urgency::kClientsWait);
   EXPECT_EQ(flush(Elections::kAboutToEnd), 0u);
-  desk.now += milliseconds{3};
+  outbox.now += milliseconds{3};
   EXPECT_EQ(flush(Elections::kAboutToEnd), 2u);
 }
 
@@ -133,7 +133,7 @@ TEST_F(PublisherTest, AFollowersRowDoesNotGoInFrontOfANewLeader) {
 TEST_F(PublisherTest, AFollowersRowDoesNotWaitForEver) {
   want(0, Urgency::kNobodyWaits);
   EXPECT_EQ(flush(Elections::kUnderWay), 0u);
-  desk.now += milliseconds{50};
+  outbox.now += milliseconds{50};
   EXPECT_EQ(flush(Elections::kUnderWay), 1u);
 }
 
@@ -144,16 +144,16 @@ TEST_F(PublisherTest, TheEarlierTimerIsSetToo) {
   want(1, Urgency::kClientsWait);
   EXPECT_EQ(flush(Elections::kAboutToEnd), 0u);
   ASSERT_TRUE(timer_set());
-  EXPECT_EQ(std::get<SetTimer>(desk.out.back()).at, desk.now + milliseconds{5});
+  EXPECT_EQ(std::get<SetTimer>(outbox.out.back()).at, outbox.now + milliseconds{5});
 }
 
 TEST_F(PublisherTest, ATableIsChangedByOneMultiAtATime) {
   want(0, Urgency::kClientsWait);
   EXPECT_EQ(flush(Elections::kNone), 1u);
-  const RequestId id = std::get<Publish>(desk.out.back()).id;
+  const RequestId id = std::get<Publish>(outbox.out.back()).id;
   want(1, Urgency::kClientsWait);
   EXPECT_EQ(flush(Elections::kNone), 0u);
-  publisher.answered(*desk.close(id), {id, Published::Outcome::kDone, {}, ""});
+  publisher.published(*outbox.close(id), {id, Published::Outcome::kDone, {}, ""});
   EXPECT_EQ(by.done, std::vector<OpId>{0});
   EXPECT_EQ(flush(Elections::kNone), 1u);
 }

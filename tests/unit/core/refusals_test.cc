@@ -32,7 +32,7 @@ class SetDead : public Publishing {
 class RefusalsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    desk.now = Instant{seconds{10}};
+    outbox.now = Instant{seconds{10}};
     for (const std::uint32_t tid : {1, 2, 3}) put(tid, 200);
   }
   static std::string znode(std::uint32_t tid) { return "table/table_data/t" + std::to_string(tid); }
@@ -44,17 +44,17 @@ class RefusalsTest : public ::testing::Test {
     shape.name = "t" + std::to_string(tid);
     shape.tid = tid;
     shape.partitions.push_back({0, {{"A", true, true}, {"B", false, true}}, {{1, 0}}});
-    ASSERT_EQ(model.put_table(shape, desk.now), std::nullopt);
+    ASSERT_EQ(model.put_table(shape, outbox.now), std::nullopt);
   }
   void want(OpId op) {
     publisher.want(op, {static_cast<std::uint32_t>(op), 0}, by, Publisher::Urgency::kClientsWait);
   }
   // The tids of the tables in the next multi; "" for none.
   std::string flush() {
-    desk.out.clear();
+    outbox.out.clear();
     publisher.flush(Publisher::Elections::kNone);
     std::string tids;
-    for (const Command& command : desk.out) {
+    for (const Command& command : outbox.out) {
       const auto* publish = std::get_if<Publish>(&command);
       if (!publish) continue;
       last_ = publish->id;
@@ -67,7 +67,7 @@ class RefusalsTest : public ::testing::Test {
     published.id = last_;
     published.outcome = outcome;
     published.refused = std::move(refused);
-    publisher.answered(*desk.close(last_), published);
+    publisher.published(*outbox.close(last_), published);
     for (auto& [tid, table] : model.tables()) table.stale = false;  // Read again.
   }
   static Refused no_auth(std::uint32_t tid) {
@@ -75,9 +75,9 @@ class RefusalsTest : public ::testing::Test {
   }
   // What is tried now: its znode's last character and the length; "" for nothing.
   std::string look() {
-    desk.out.clear();
+    outbox.out.clear();
     refusals.look();
-    for (const Command& command : desk.out) {
+    for (const Command& command : outbox.out) {
       if (const auto* t = std::get_if<TryTable>(&command)) {
         tried_ = *t;
         return std::string{t->znode.back()};
@@ -86,8 +86,8 @@ class RefusalsTest : public ::testing::Test {
     return "";
   }
   void tell(Tried outcome) {
-    ASSERT_TRUE(desk.close(tried_.id));
-    desk.out.clear();
+    ASSERT_TRUE(outbox.close(tried_.id));
+    outbox.out.clear();
     TableTried e;
     e.id = tried_.id;
     e.znode = tried_.znode;
@@ -97,17 +97,17 @@ class RefusalsTest : public ::testing::Test {
     refusals.tried(e);
   }
   int notes() const {
-    return static_cast<int>(std::count_if(desk.out.begin(), desk.out.end(), [](const Command& c) {
-      return std::holds_alternative<Note>(c);
-    }));
+    return static_cast<int>(
+        std::count_if(outbox.out.begin(), outbox.out.end(),
+                      [](const Command& c) { return std::holds_alternative<Note>(c); }));
   }
   Table& table(std::uint32_t tid) { return *model.table(tid); }
 
   Model model;
-  Desk desk;
+  Outbox outbox;
   SetDead by;
-  Refusals refusals{model, desk};
-  Publisher publisher{model, desk, refusals};
+  Refusals refusals{model, outbox};
+  Publisher publisher{model, outbox, refusals};
   TryTable tried_;
 
  private:
@@ -123,7 +123,7 @@ TEST_F(RefusalsTest, TheOthersGoAtOnceWithoutTheOneThatIsRefused) {
   EXPECT_EQ(flush(), "13");
   answer(Outcome::kDone);
   EXPECT_EQ(by.done, (std::vector<OpId>{1, 3}));
-  desk.now += std::chrono::hours{1};
+  outbox.now += std::chrono::hours{1};
   EXPECT_EQ(flush(), "");
 }
 
@@ -133,14 +133,14 @@ TEST_F(RefusalsTest, ItIsTriedLessAndLessOftenAndNamedOnce) {
   answer(Outcome::kRefused, {no_auth(2)});
   EXPECT_EQ(notes(), 1);
   for (const int pause : {1, 2, 4, 8, 16, 32, 60, 60}) {
-    desk.now += seconds{pause} - milliseconds{1};
+    outbox.now += seconds{pause} - milliseconds{1};
     EXPECT_EQ(look(), "") << pause;
-    desk.now += milliseconds{1};
+    outbox.now += milliseconds{1};
     EXPECT_EQ(look(), "2") << pause;
     tell(Tried::kRefused);
     EXPECT_EQ(notes(), 0);
   }
-  desk.now += seconds{60};
+  outbox.now += seconds{60};
   ASSERT_EQ(look(), "2");
   tell(Tried::kTaken);
   EXPECT_EQ(notes(), 1);
@@ -154,9 +154,9 @@ TEST_F(RefusalsTest, PausesGoOnUntilAPublishIsTaken) {
   for (const int pause : {1, 2, 4}) {
     ASSERT_EQ(flush(), "2");
     answer(Outcome::kRefused, {no_auth(2)});
-    desk.now += seconds{pause} - milliseconds{1};
+    outbox.now += seconds{pause} - milliseconds{1};
     EXPECT_EQ(look(), "");
-    desk.now += milliseconds{1};
+    outbox.now += milliseconds{1};
     ASSERT_EQ(look(), "2");
     tell(Tried::kTaken);
   }
@@ -169,13 +169,13 @@ TEST_F(RefusalsTest, AnotherVersionIsTriedAtOnceButNotWithoutEnd) {
   want(2);
   flush();
   answer(Outcome::kRefused, {no_auth(2)});
-  desk.now += seconds{1};
+  outbox.now += seconds{1};
   ASSERT_EQ(look(), "2");
   tell(Tried::kRefused);  // The next in two seconds.
   put(2, 200);
   refusals.table_read(table(2));
   EXPECT_EQ(look(), "");
-  desk.now += seconds{1};
+  outbox.now += seconds{1};
   EXPECT_EQ(look(), "2");
 }
 

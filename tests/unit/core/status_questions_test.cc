@@ -38,11 +38,11 @@ TableShape table(const std::string& name, std::uint32_t tid, const std::vector<E
 class StatusQuestionsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    desk.now = Instant{seconds{10}};
-    ASSERT_EQ(model.put_table(table("flow", kFlow, {"A", "B"}), desk.now), std::nullopt);
-    ASSERT_EQ(model.put_table(table("other", kOther, {"C"}), desk.now), std::nullopt);
+    outbox.now = Instant{seconds{10}};
+    ASSERT_EQ(model.put_table(table("flow", kFlow, {"A", "B"}), outbox.now), std::nullopt);
+    ASSERT_EQ(model.put_table(table("other", kOther, {"C"}), outbox.now), std::nullopt);
     monitor.start();
-    desk.out.clear();
+    outbox.out.clear();
     questions.start();
   }
 
@@ -61,25 +61,25 @@ class StatusQuestionsTest : public ::testing::Test {
     }
     const RequestId id = open[tablet].front();
     open[tablet].erase(open[tablet].begin());
-    const Route route = *desk.close(id);
-    monitor.heard(*model.find_tablet(tablet), route, a);
-    questions.answered(route, a);
+    const ReplyTo reply_to = *outbox.close(id);
+    monitor.heard(*model.find_tablet(tablet), reply_to, a);
+    questions.answered(reply_to, a);
     look();
   }
   void let_pass(Duration time) {
-    const Instant end = desk.now + time;
+    const Instant end = outbox.now + time;
     while (!timers.empty() && timers.begin()->first <= end) {
       const auto [at, id] = *timers.begin();
       timers.erase(timers.begin());
-      desk.now = std::max(desk.now, at);
-      questions.timer(*desk.close(id));
+      outbox.now = std::max(outbox.now, at);
+      questions.timer(*outbox.close(id));
       look();
     }
-    desk.now = end;
+    outbox.now = end;
   }
   // Sorts what it wants done.
   void look() {
-    for (const Command& command : std::exchange(desk.out, {})) {
+    for (const Command& command : std::exchange(outbox.out, {})) {
       if (const auto* c = std::get_if<CallTablet>(&command)) {
         EXPECT_FALSE(std::get<GetTableStatus>(c->call).at) << "one question for all it holds";
         open[c->tablet].push_back(c->id);
@@ -103,9 +103,9 @@ class StatusQuestionsTest : public ::testing::Test {
   }
 
   Model model;
-  Desk desk;
-  TabletMonitor monitor{model, desk};
-  StatusQuestions questions{model, desk, monitor};
+  Outbox outbox;
+  TabletMonitor monitor{model, outbox};
+  StatusQuestions questions{model, outbox, monitor};
   std::map<Endpoint, std::vector<RequestId>> open;  // Questions without an answer.
   std::map<Endpoint, int> times;                    // How often each was asked.
   std::multimap<Instant, RequestId> timers;
@@ -207,7 +207,7 @@ TEST_F(StatusQuestionsTest, ATabletThatHangsHasOneQuestion) {
 
 TEST_F(StatusQuestionsTest, WhoeverWaitsIsShownWhatThereIsWhenTheLockIsLost) {
   ask(1, {kFlow});
-  desk.forget_all();
+  outbox.forget_all();
   questions.stop();
   look();
   EXPECT_THAT(shown, ElementsAre(1));

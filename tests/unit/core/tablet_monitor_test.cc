@@ -17,22 +17,22 @@ using testing::SizeIs;
 class TabletMonitorTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    desk.now = Instant{std::chrono::seconds{10}};
+    outbox.now = Instant{std::chrono::seconds{10}};
     shape.znode = "table/table_data/flow";
     shape.version = 1;
     shape.name = "flow";
     shape.tid = 2;
     shape.partitions.push_back({0, {{"A", true, true}}, {{1, 0}}});
-    ASSERT_EQ(model.put_table(shape, desk.now), std::nullopt);
+    ASSERT_EQ(model.put_table(shape, outbox.now), std::nullopt);
     monitor.start();
     monitor.listed({{{"A", 7, false}}});
     while (asked()) answer(Transport::kAnswered);
-    desk.out.clear();
+    outbox.out.clear();
   }
 
   // The oldest question that is open.
   bool asked() {
-    for (const Command& command : desk.out) {
+    for (const Command& command : outbox.out) {
       if (const auto* call = std::get_if<CallTablet>(&command)) {
         id = call->id;
         return true;
@@ -42,7 +42,7 @@ class TabletMonitorTest : public ::testing::Test {
   }
   void answer(Transport transport, const std::string& text = "", int code = 0) {
     ASSERT_TRUE(asked());
-    std::erase_if(desk.out, [&](const Command& command) {
+    std::erase_if(outbox.out, [&](const Command& command) {
       const auto* call = std::get_if<CallTablet>(&command);
       return call && call->id == id;
     });
@@ -51,47 +51,47 @@ class TabletMonitorTest : public ::testing::Test {
     a.text = text;
     a.code = code;
     if (a.ok()) a.replicas.push_back({{2, 0}, 5, Mode::kLeader, TableState::kNormal, 0, 0, name});
-    const Route route = *desk.close(id);
-    monitor.heard(*model.find_tablet("A"), route, a);
-    monitor.answered(route, a);
+    const ReplyTo reply_to = *outbox.close(id);
+    monitor.heard(*model.find_tablet("A"), reply_to, a);
+    monitor.answered(reply_to, a);
     monitor.judge_all();
   }
   // Lets the next timer fire, if that is not after `end`.
   bool fire_timer(Instant end) {
-    auto next = desk.out.end();
-    for (auto at = desk.out.begin(); at != desk.out.end(); ++at) {
+    auto next = outbox.out.end();
+    for (auto at = outbox.out.begin(); at != outbox.out.end(); ++at) {
       const auto* timer = std::get_if<SetTimer>(&*at);
       if (!timer || timer->at > end) continue;
-      if (next == desk.out.end() || timer->at < std::get<SetTimer>(*next).at) next = at;
+      if (next == outbox.out.end() || timer->at < std::get<SetTimer>(*next).at) next = at;
     }
-    if (next == desk.out.end()) return false;
+    if (next == outbox.out.end()) return false;
     const SetTimer timer = std::get<SetTimer>(*next);
-    desk.out.erase(next);
-    desk.now = timer.at;
-    monitor.timer(*desk.close(timer.id));
+    outbox.out.erase(next);
+    outbox.now = timer.at;
+    monitor.timer(*outbox.close(timer.id));
     monitor.judge_all();
     return true;
   }
   // Lets it fire, and tells how long it took.
   Duration until_next_timer() {
-    const Instant before = desk.now;
-    return fire_timer(Instant::max()) ? desk.now - before : Duration::max();
+    const Instant before = outbox.now;
+    return fire_timer(Instant::max()) ? outbox.now - before : Duration::max();
   }
   // What it answers whenever it is asked, for so long; tells how often.
   int asked_within(Duration time, Transport transport, const std::string& text = "", int code = 0) {
-    const Instant end = desk.now + time;
+    const Instant end = outbox.now + time;
     int times = 0;
     do {
       for (; asked(); ++times) answer(transport, text, code);
     } while (fire_timer(end));
-    desk.now = end;
+    outbox.now = end;
     return times;
   }
   const Verdict& verdict() { return model.tablet(*model.find_tablet("A")).verdict; }
   // The lines for people since they were last taken.
   std::vector<std::string> notes() {
     std::vector<std::string> lines;
-    std::erase_if(desk.out, [&](const Command& command) {
+    std::erase_if(outbox.out, [&](const Command& command) {
       const auto* note = std::get_if<Note>(&command);
       if (note) lines.push_back(std::string{to_text(note->severity)} + ": " + note->text);
       return note != nullptr;
@@ -100,8 +100,8 @@ class TabletMonitorTest : public ::testing::Test {
   }
   // From the beginning, with all its timers.
   void start_polling() {
-    desk.out.clear();
-    ASSERT_EQ(model.put_table(shape, desk.now), std::nullopt);
+    outbox.out.clear();
+    ASSERT_EQ(model.put_table(shape, outbox.now), std::nullopt);
     monitor.start();
     monitor.listed({{{"A", 7, false}}});
     asked_within(seconds{2}, Transport::kAnswered);
@@ -116,8 +116,8 @@ class TabletMonitorTest : public ::testing::Test {
 
   TableShape shape;
   Model model;
-  Desk desk;
-  TabletMonitor monitor{model, desk};
+  Outbox outbox;
+  TabletMonitor monitor{model, outbox};
   RequestId id = 0;
   std::string name = "flow";  // Of the table that A says it holds.
 };
@@ -148,7 +148,7 @@ TEST_F(TabletMonitorTest, APortThatGoesOnResettingIsNotAskedWithoutEnd) {
     EXPECT_EQ(until_next_timer(), milliseconds{20});
   }
   answer(Transport::kBroken);
-  desk.out.clear();
+  outbox.out.clear();
   monitor.connection_lost("A");
   EXPECT_FALSE(asked());
 }

@@ -1,4 +1,4 @@
-// The brain's desk: commands going out in this step, and for each question that is open, whose it
+// The brain's outbox: commands going out in this step, and for each question that is open, whose it
 // is. The parts of the brain share it; it decides nothing.
 #pragma once
 
@@ -17,7 +17,7 @@
 namespace failoverd::core {
 
 // Who asked, about what. `key` and `what` mean what their owner says.
-struct Route {
+struct ReplyTo {
   enum class Owner : std::uint8_t {
     kTabletMonitor,  // key: tablet.
     kElections,      // key: op.
@@ -43,7 +43,7 @@ struct Route {
   std::optional<PartitionKey> at = {};  // What it is about.
 };
 
-class Desk {
+class Outbox {
  public:
   Instant now;               // Of this step.
   std::vector<Command> out;  // Of this step.
@@ -54,35 +54,35 @@ class Desk {
   // What was not let out, answered: told like all answers before the step ends.
   std::vector<TabletAnswered> withheld;
 
-  // A new id, whose answer goes to `route`.
-  RequestId open(Route route) {
-    route.asked_at = now;
-    routes_.emplace(++last_id_, route);
+  // A new id, whose answer goes to `reply_to`.
+  RequestId open(ReplyTo reply_to) {
+    reply_to.asked_at = now;
+    open_.emplace(++last_id_, reply_to);
     return last_id_;
   }
 
   // The answer came: whose it is. None: nobody waits for it any more.
-  std::optional<Route> close(RequestId id) {
-    const auto found = routes_.find(id);
-    if (found == routes_.end()) return std::nullopt;
-    const Route route = found->second;
-    routes_.erase(found);
-    return route;
+  std::optional<ReplyTo> close(RequestId id) {
+    const auto found = open_.find(id);
+    if (found == open_.end()) return std::nullopt;
+    const ReplyTo reply_to = found->second;
+    open_.erase(found);
+    return reply_to;
   }
 
   // Late answers of all questions that are open now are ignored: the lock is lost, what they were
   // asked for is void.
   void forget_all() {
-    routes_.clear();
+    open_.clear();
     withheld.clear();
   }
 
-  RequestId call(Route route, const Endpoint& tablet, Call call, Duration deadline,
+  RequestId call(ReplyTo reply_to, const Endpoint& tablet, Call call, Duration deadline,
                  bool fresh = false) {
-    route.changes = changes(call);
-    route.at = partition_of(call);
-    const RequestId id = open(route);
-    if (route.changes) {
+    reply_to.changes = changes(call);
+    reply_to.at = partition_of(call);
+    const RequestId id = open(reply_to);
+    if (reply_to.changes) {
       CHECK(why_not_told);
       if (auto why = why_not_told(tablet, call)) {
         Answer answer;
@@ -95,7 +95,7 @@ class Desk {
     return id;
   }
 
-  void timer(Route route, Instant at) { out.emplace_back(SetTimer{open(route), at}); }
+  void timer(ReplyTo reply_to, Instant at) { out.emplace_back(SetTimer{open(reply_to), at}); }
 
   void note(Severity severity, std::string kind, std::string text,
             std::vector<std::pair<std::string, std::string>> fields = {}) {
@@ -104,7 +104,7 @@ class Desk {
 
  private:
   RequestId last_id_ = 0;
-  std::unordered_map<RequestId, Route> routes_;
+  std::unordered_map<RequestId, ReplyTo> open_;
 };
 
 }  // namespace failoverd::core

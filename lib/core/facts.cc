@@ -1,0 +1,208 @@
+// The brain: what each fact means, and to which part it goes.
+#include <utility>
+#include <vector>
+
+#include "lib/base/overload.h"
+#include "lib/core/parts.h"
+
+namespace failoverd::core {
+
+void Brain::Parts::take(const Event& event) {
+  std::visit(Overload{
+                 [&](const TabletsListed& e) { monitor.listed(e); },
+                 [&](const TablesListed& e) { tables.listed(e); },
+                 [&](const TableRead& e) { take_table(e); },
+                 [&](const TableUnreadable& e) { tables.unreadable(e); },
+                 [&](const NameserversListed& e) { nameservers_listed(e); },
+                 [&](const SwitchRead& e) { switch_was_read(e); },
+                 [&](const ClusterRead&) {
+                   stand_back.cluster_was_read();
+                   model.all_was_read();
+                 },
+                 [&](const LockGained& e) { lock_gained(e); },
+                 [&](const LockLost& e) { lock_lost(e); },
+                 [&](const ContactMade& e) { stand_back.contact_made(e.fresh_until); },
+                 [&](const ZookeeperLost&) {},  // What it means comes with the lease's end.
+                 [&](const ZookeeperConnected&) {},
+                 [&](const TabletAnswered& e) { tablet_answered(e); },
+                 [&](const Published& e) {
+                   if (const auto reply_to = outbox.close(e.id)) publisher.published(*reply_to, e);
+                 },
+                 [&](const TableTried& e) {
+                   if (!outbox.close(e.id)) return;
+                   refusals.tried(e);
+                   publisher.tell_refused(e.znode);
+                 },
+                 [&](const TermsReserved& e) { reserving.terms_reserved(e); },
+                 [&](const OpIdsReserved& e) { reserving.op_ids_reserved(e); },
+                 [&](const RecordWritten& e) {
+                   const auto reply_to = outbox.close(e.id);
+                   if (!reply_to) return;
+                   records.answered(*reply_to, e.ok);
+                   elections.record_written();
+                 },
+                 [&](const JournalWritten& e) { take_journal(e); },
+                 [&](const ConnectionLost& e) { monitor.connection_lost(e.tablet); },
+                 [&](const TimerFired& e) { timer_fired(e); },
+                 [&](const LoopStalled& e) {
+                   monitor.stalled();
+                   elections.stalled(e.duration);
+                 },
+                 [&](const StatusAsked& e) { status_questions.asked(e); },
+                 [&](const PolicyChanged& e) {
+                   outbox.policy = e.policy;
+                   states.mark_troubled();
+                 },
+                 [&](const LossAccepted& e) { loss_accepted(e); },
+             },
+             event);
+}
+
+void Brain::Parts::take_table(const TableRead& e) {
+  if (!tables.read(e)) return;
+  monitor.table_was_read(e.table.tid);
+  treatments.rows_changed();
+}
+
+void Brain::Parts::take_journal(const JournalWritten& e) {
+  if (!outbox.close(e.id)) return;
+  journal.answered(e.ok);
+  for (const OpId op : std::exchange(journal.written, {})) {
+    operations.journaled(op);
+    cleanup.journaled(op);
+  }
+}
+
+void Brain::Parts::loss_accepted(const LossAccepted& e) {
+  if (elections.accept_loss(e.at, e.by)) return;
+  outbox.note(Severity::kInfo, "hold",
+              "nothing waits for lost entries of " + model.name_of(e.at) + "; " + e.by +
+                  " would accept the loss",
+              {{"partition", model.name_of(e.at)}});
+}
+
+// What has not touched the cluster yet is called off; `all`: what has is taken back as well. An
+// election whose probes are out goes on to its end, because a probe cannot be taken back (SAFETY
+// 3).
+void Brain::Parts::call_off(const std::string& why, bool all) {
+  elections.call_off(why, all);
+  operations.call_off(why, all);
+  copies.cancel_all(why);
+}
+
+void Brain::Parts::nameservers_listed(const NameserversListed& e) {
+  stand_back.nameservers_listed(e.endpoints);
+  if (const auto lives = stand_back.nameserver()) {
+    call_off("nameserver " + *lives + " has come up", /*all=*/true);
+  }
+}
+
+void Brain::Parts::switch_was_read(const SwitchRead& e) {
+  if (!stand_back.switch_was_read(e)) return;
+  states.say_again();
+  if (!stand_back.auto_failover()) call_off("auto_failover is off", /*all=*/false);
+  states.mark_troubled();
+}
+
+void Brain::Parts::lock_gained(const LockGained& e) {
+  stand_back.lock_gained(e.epoch);
+  records.start(e.epoch, e.records);
+  journal.start(e.begun, e.finished);
+  ops.replace_ended(e.finished);
+  model.forget_kept();
+  for (const KeptPartition& partition : e.kept) {
+    for (const Kept& kept : partition.replicas) model.keep(partition.at, kept);
+  }
+  takeover.start(e);
+  monitor.start();
+  status_questions.start();
+  cleanup.start();
+  refusals.start();
+  states.mark_all();
+}
+
+void Brain::Parts::lock_lost(const LockLost& e) {
+  if (stand_back.active()) {
+    outbox.note(Severity::kWarning, "lock", "this daemon is no longer active: " + e.why);
+  }
+  stand_back.lock_lost();
+  outbox.forget_all();
+  elections.stop();
+  operations.stop();
+  cleanup.stop();
+  publisher.stop();
+  refusals.stop();
+  records.stop();
+  journal.stop();
+  takeover.stop();
+  copies.stop();
+  monitor.stop();
+  status_questions.stop();
+  terms.void_all();
+  op_ids.void_all();
+  const auto running = ops.running();
+  for (const auto& [id, op] : running) {
+    ops.end(id, OpStatus::kCanceled, outbox.now, "this daemon is no longer active");
+  }
+  model.forget_what_was_begun();
+  states.stop();
+}
+
+void Brain::Parts::tablet_answered(TabletAnswered e) {
+  const auto reply_to = outbox.close(e.id);
+  if (!reply_to) return;  // Nobody waits for it any more.
+  // What changed something was told to a process that was known to be ours. Everything else may
+  // have been answered by anybody: whoever asked has heard nothing then (SAFETY 21). The monitor
+  // finds out who it is, so it hears all of it.
+  const bool finds_out = TabletMonitor::asked_who_it_is(*reply_to);
+  const auto tablet = model.find_tablet(e.tablet);
+  if (!finds_out && tablet && holdings_of(model, e.answer).others) monitor.names_others(*tablet);
+  if (e.answer.answered() && !reply_to->changes && !finds_out &&
+      !counts(model, e.tablet, reply_to->at)) {
+    e.answer = {};
+    e.answer.transport = Transport::kStranger;
+    e.answer.text = "whoever answers there is not known to be this cluster's";
+  }
+  if (tablet) monitor.heard(*tablet, *reply_to, e.answer);
+  if (Asker* asked = asker(reply_to->owner)) asked->answered(*reply_to, e.answer);
+  // Also where whoever asked does not want to know any more: so much the replica had (SAFETY 2, 6).
+  // The monitor has taken what it asked for itself.
+  if (!tablet || finds_out) return;
+  for (const ReplicaStatus& status : e.answer.replicas) {
+    model.remember_offset(status.at, *tablet, status, reply_to->asked_at);
+  }
+}
+
+// Null: it asks no tablet and sets no timer, or what comes needs no look.
+Asker* Brain::Parts::asker(ReplyTo::Owner owner) {
+  switch (owner) {
+    case ReplyTo::Owner::kTabletMonitor:
+      return &monitor;
+    case ReplyTo::Owner::kElections:
+      return &elections;
+    case ReplyTo::Owner::kOperations:
+      return &operations;
+    case ReplyTo::Owner::kCleanup:
+      return &cleanup;
+    case ReplyTo::Owner::kReconciliation:
+      return &reconciliation;
+    case ReplyTo::Owner::kStatus:
+      return &status_questions;
+    case ReplyTo::Owner::kPublisher:
+      return &publisher;
+    case ReplyTo::Owner::kRefusals:
+      return &refusals;
+    case ReplyTo::Owner::kBrain:
+      return &states;
+    default:
+      return nullptr;
+  }
+}
+
+void Brain::Parts::timer_fired(const TimerFired& e) {
+  const auto reply_to = outbox.close(e.id);
+  if (!reply_to) return;
+  if (Asker* asked = asker(reply_to->owner)) asked->timer(*reply_to);
+}
+
+}  // namespace failoverd::core

@@ -1,0 +1,91 @@
+// The brain's parts, wired: whom each of them may read and change stands in its constructor. Only
+// brain.cc and facts.cc include this.
+#pragma once
+
+#include <array>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "lib/core/api/outbox.h"
+#include "lib/core/brain.h"
+#include "lib/core/detection/status_questions.h"
+#include "lib/core/detection/tablet_monitor.h"
+#include "lib/core/durable/election_records.h"
+#include "lib/core/durable/publisher.h"
+#include "lib/core/durable/refusals.h"
+#include "lib/core/election/elections.h"
+#include "lib/core/operation/operations.h"
+#include "lib/core/repair/copy_queue.h"
+#include "lib/core/repair/partition_states.h"
+#include "lib/core/repair/reconciliation.h"
+#include "lib/core/repair/row_edits.h"
+#include "lib/core/repair/takeover.h"
+#include "lib/core/repair/treatments.h"
+#include "lib/core/reserving.h"
+#include "lib/core/table_facts.h"
+
+namespace failoverd::core {
+
+struct Brain::Parts {
+  explicit Parts(const Policy& policy) {
+    outbox.policy = policy;
+    outbox.why_not_told = [this](const Endpoint& tablet, const Call& call) {
+      return core::why_not_told(model, tablet, call);
+    };
+  }
+
+  // One event: takes the fact in.
+  void take(const Event&);
+  // What follows from it: verdicts, diagnoses, ops, publishing; until nothing is left to do.
+  void settle();
+
+  Outbox outbox;
+  Model model;
+  OpHistory ops;
+  NumberBlock terms{1'000};
+  NumberBlock op_ids{1'000};
+  StandBack stand_back{model, outbox, op_ids};
+  ElectionRecords records{outbox};
+  OpJournal journal{outbox};
+  Refusals refusals{model, outbox};
+  Publisher publisher{model, outbox, refusals};
+  TabletMonitor monitor{model, outbox};
+  StatusQuestions status_questions{model, outbox, monitor};
+  Elections elections{model, outbox, ops, publisher, records, terms, journal};
+  Cleanup cleanup{model, outbox, journal};
+  Operations operations{model, outbox, ops, publisher, journal, cleanup};
+  Reserving reserving{model, outbox, stand_back, elections, terms, op_ids};
+  TableFacts tables{model, outbox, records, refusals, elections, stand_back};
+  Takeover takeover{model, outbox, ops, records, journal, operations, cleanup, stand_back};
+  CopyQueue copies{model, outbox, ops, operations, journal, stand_back};
+  Treatments treatments{model,     outbox,     ops,     op_ids, refusals,
+                        elections, operations, cleanup, copies, stand_back};
+  LastOffsets last_offsets{model, publisher, elections, stand_back};
+  LostRows lost_rows{model, outbox, ops, publisher, stand_back};
+  Reconciliation reconciliation{model, outbox, ops, operations, copies, stand_back};
+  PartitionStates states{model,        outbox,    elections,      operations, treatments,
+                         last_offsets, lost_rows, reconciliation, stand_back};
+
+ private:
+  void take_table(const TableRead&);
+  void take_journal(const JournalWritten&);
+  void nameservers_listed(const NameserversListed&);
+  void switch_was_read(const SwitchRead&);
+  void loss_accepted(const LossAccepted&);
+  void lock_gained(const LockGained&);
+  void lock_lost(const LockLost&);
+  void tablet_answered(TabletAnswered);
+  Asker* asker(ReplyTo::Owner);
+  void timer_fired(const TimerFired&);
+  void call_off(const std::string& why, bool all);
+
+  void collect();
+  std::array<std::set<PartitionKey>*, 8> news();
+  bool is_settled();
+  void give_up_settling();
+
+  bool could_change_ = false;
+};
+
+}  // namespace failoverd::core
