@@ -173,7 +173,7 @@ void Brain::Parts::tablet_answered(TabletAnswered e) {
   }
 }
 
-// Null: it asks no tablet and sets no timer, or what comes needs no look.
+// Null: it asks no tablet, and a timer of its own only brings a step.
 Asker* Brain::Parts::asker(ReplyTo::Owner owner) {
   switch (owner) {
     case ReplyTo::Owner::kTabletMonitor:
@@ -188,10 +188,6 @@ Asker* Brain::Parts::asker(ReplyTo::Owner owner) {
       return &reconciliation;
     case ReplyTo::Owner::kStatus:
       return &status_questions;
-    case ReplyTo::Owner::kPublisher:
-      return &publisher;
-    case ReplyTo::Owner::kRefusals:
-      return &refusals;
     case ReplyTo::Owner::kBrain:
       return &states;
     default:

@@ -6,6 +6,7 @@
 #include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/durable/number_block.h"
+#include "lib/core/durable/write_pace.h"
 #include "lib/core/election/elections.h"
 #include "lib/core/guards/stand_back.h"
 
@@ -28,15 +29,13 @@ class Reserving {
   void op_ids_reserved(const OpIdsReserved&);
 
  private:
-  void later();
-
   const Model& model_;
   Outbox& outbox_;
   const StandBack& stand_back_;
   Elections& elections_;
   NumberBlock& terms_;
   NumberBlock& op_ids_;
-  Instant not_before_;
+  WritePace pace_{outbox_, ReplyTo::Owner::kTerms};
 };
 
 }  // namespace failoverd::core

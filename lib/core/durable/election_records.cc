@@ -26,7 +26,7 @@ void ElectionRecords::start(std::int64_t epoch, const std::vector<ElectionRecord
 void ElectionRecords::stop() {
   entries_.clear();
   entry_of_.clear();
-  not_before_ = {};
+  pace_.stop();
 }
 
 BegunElection* ElectionRecords::find(PartitionKey at, Entry** in) {
@@ -87,7 +87,7 @@ void ElectionRecords::done(PartitionKey at) {
 }
 
 void ElectionRecords::flush() {
-  if (outbox_.now < not_before_) return;
+  if (!pace_.may_write()) return;
   for (auto it = entries_.begin(); it != entries_.end();) {
     Entry& e = it->second;
     if (!e.dirty || e.writing) {
@@ -127,8 +127,7 @@ void ElectionRecords::answered(const ReplyTo& reply_to, bool ok) {
   if (ok && !was_drop) e.written_version = e.sent_version;
   if (ok) return;
   e.dirty = true;  // flush() comes with every step, the timer's included.
-  not_before_ = outbox_.now + kWriteAgain;
-  outbox_.timer({ReplyTo::Owner::kRecords, 0, 0, 0, {}}, not_before_);
+  pace_.failed();
 }
 
 }  // namespace failoverd::core

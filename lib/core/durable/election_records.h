@@ -9,6 +9,7 @@
 
 #include "lib/core/api/event.h"
 #include "lib/core/api/outbox.h"
+#include "lib/core/durable/write_pace.h"
 
 namespace failoverd::core {
 
@@ -57,7 +58,7 @@ class ElectionRecords {
   Outbox& outbox_;
   std::int64_t epoch_ = 0;
   std::uint64_t last_number_ = 0;
-  Instant not_before_;
+  WritePace pace_{outbox_, ReplyTo::Owner::kRecords};
   std::map<std::uint64_t, Entry> entries_;  // By number.
   std::map<PartitionKey, Place> entry_of_;  // Our own elections.
 };

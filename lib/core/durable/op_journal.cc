@@ -29,7 +29,7 @@ void OpJournal::stop() {
   finished_ = {};
   written.clear();
   send_at_.reset();
-  not_before_ = {};
+  pace_.stop();
 }
 
 void OpJournal::begin(const BegunOp& op) {
@@ -53,14 +53,11 @@ void OpJournal::finished(const OpRecord& op) {
 }
 
 void OpJournal::flush() {
-  if (in_flight_ || outbox_.now < not_before_) return;
+  if (in_flight_ || !pace_.may_write()) return;
   if (next_.begun.empty()) {  // Nobody waits.
     if (next_.ended.empty() && !next_.finished) return;
-    if (!send_at_) {
-      send_at_ = outbox_.now + kJournalTogether;
-      outbox_.timer({ReplyTo::Owner::kJournal, 0, 1, 0, {}}, *send_at_);
-    }
-    if (outbox_.now < *send_at_) return;
+    if (!send_at_) send_at_ = outbox_.now + kJournalTogether;
+    if (outbox_.now < *send_at_) return pace_.look_at(*send_at_);
   }
   send();
 }
@@ -101,8 +98,7 @@ void OpJournal::answered(bool ok) {
   next_.ended.insert(next_.ended.end(), flown.ended.begin(), flown.ended.end());
   next_.full.insert(next_.full.begin(), flown.full.begin(), flown.full.end());
   next_.finished = next_.finished || flown.finished;
-  not_before_ = outbox_.now + kWriteAgain;
-  outbox_.timer({ReplyTo::Owner::kJournal, 0, 1, 0, {}}, not_before_);
+  pace_.failed();
 }
 
 }  // namespace failoverd::core

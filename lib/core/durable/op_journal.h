@@ -8,6 +8,7 @@
 
 #include "lib/core/api/journal_entry.h"
 #include "lib/core/api/outbox.h"
+#include "lib/core/durable/write_pace.h"
 
 namespace failoverd::core {
 
@@ -50,7 +51,7 @@ class OpJournal {
   std::set<OpId> entries_;  // That are written, or about to be.
   FinishedOps finished_;    // The group that fills up now.
   std::optional<Instant> send_at_;
-  Instant not_before_;
+  WritePace pace_{outbox_, ReplyTo::Owner::kJournal};
 };
 
 }  // namespace failoverd::core

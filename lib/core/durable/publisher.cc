@@ -15,8 +15,7 @@ void Publisher::stop() {
   flights_.clear();
   tables_in_flight_.clear();
   changed.clear();
-  armed_for_.reset();
-  not_before_.reset();
+  pace_.stop();
   lost_in_a_row_ = 0;
   alone_next_ = false;
   fails_since_.reset();
@@ -116,15 +115,14 @@ std::optional<Instant> Publisher::when_to_send(Elections elections) const {
 }
 
 void Publisher::flush(Elections elections) {
-  if (not_before_ && outbox_.now < *not_before_) return;
+  if (!pace_.may_write()) return;
   const auto when = when_to_send(elections);
   if (!when) return;
   if (outbox_.now >= *when) {
     while (send()) {
     }
-  } else if (!armed_for_ || *when < *armed_for_) {
-    armed_for_ = when;
-    outbox_.timer({ReplyTo::Owner::kPublisher, 0, 1, 0, {}}, *when);
+  } else {
+    pace_.look_at(*when);
   }
 }
 
@@ -279,14 +277,12 @@ void Publisher::lost(const Flight& flight) {
   // One connection that is lost is nothing to wait for; one after the other would go on for ever.
   if (++lost_in_a_row_ <= 2) return;
   const Duration pause = kWriteAgain * (1 << std::min(lost_in_a_row_ - 3, 4));
-  not_before_ = outbox_.now + std::min<Duration>(pause, kWriteAgainAtMost);
-  outbox_.timer({ReplyTo::Owner::kPublisher, 0, 1, 0, {}}, *not_before_);
+  pace_.failed(std::min<Duration>(pause, kWriteAgainAtMost));
 }
 
 // One failure mends itself: a znode of ours is made again, or the contact is back.
 void Publisher::failed(const std::string& why) {
-  not_before_ = outbox_.now + kWriteAgain;
-  outbox_.timer({ReplyTo::Owner::kPublisher, 0, 1, 0, {}}, *not_before_);
+  pace_.failed();
   if (!fails_since_) fails_since_ = outbox_.now;
   if (outbox_.now - *fails_since_ < kFailureIsSaidAfter || why.empty() || why == why_failed_)
     return;

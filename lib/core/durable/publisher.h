@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/api/asker.h"
 #include "lib/core/api/event.h"
 #include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/durable/refusals.h"
+#include "lib/core/durable/write_pace.h"
 
 namespace failoverd::core {
 
@@ -31,7 +31,7 @@ class Publishing {
   virtual void refused(OpId, const std::string& /*why*/) {}
 };
 
-class Publisher : public Asker {
+class Publisher {
  public:
   Publisher(Model& model, Outbox& outbox, Refusals& refusals)
       : model_(model), outbox_(outbox), refusals_(refusals) {}
@@ -50,7 +50,6 @@ class Publisher : public Asker {
   void published(const ReplyTo&, const Published&);
   // Whoever wants to publish something of a table that is left alone is told.
   void tell_refused(const std::string& znode);
-  void timer(const ReplyTo&) override { armed_for_.reset(); }
   // Partitions whose rows changed by a publish; the brain takes them.
   std::set<PartitionKey> changed;
 
@@ -106,8 +105,7 @@ class Publisher : public Asker {
   std::map<std::uint64_t, Flight> flights_;  // By number.
   std::set<std::string> tables_in_flight_;
   std::uint64_t last_flight_ = 0;
-  std::optional<Instant> armed_for_;  // The next timer.
-  std::optional<Instant> not_before_;
+  WritePace pace_{outbox_, ReplyTo::Owner::kPublisher};
   int lost_in_a_row_ = 0;
   bool alone_next_ = false;             // It is the turn of one that goes alone.
   std::optional<Instant> fails_since_;  // Whatever is published.

@@ -39,7 +39,7 @@ void Refusals::stop() {
   lost_.reset();
   trials_.clear();
   trying_ = false;
-  armed_for_.reset();
+  pace_.stop();
   changed.clear();
 }
 
@@ -252,9 +252,8 @@ void Refusals::look() {
     const RequestId id = outbox_.open({ReplyTo::Owner::kRefusals, 0, 0, 0, {}});
     outbox_.out.emplace_back(
         TryTable{id, chosen->shape.znode, chosen->shape.version, chosen->shape.tid, rank.second});
-  } else if (next && (!armed_for_ || *next < *armed_for_)) {
-    armed_for_ = next;
-    outbox_.timer({ReplyTo::Owner::kRefusals, 0, 0, 0, {}}, *next);
+  } else if (next) {
+    pace_.look_at(*next);
   }
 }
 

@@ -12,14 +12,14 @@
 #include <string>
 #include <vector>
 
-#include "lib/core/api/asker.h"
 #include "lib/core/api/event.h"
 #include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
+#include "lib/core/durable/write_pace.h"
 
 namespace failoverd::core {
 
-class Refusals : public Asker {
+class Refusals {
  public:
   Refusals(Model& model, Outbox& outbox) : model_(model), outbox_(outbox) {}
 
@@ -30,7 +30,6 @@ class Refusals : public Asker {
   // Tries tables that are to be tried now, one after the other; call while we may change things.
   void look();
   void tried(const TableTried&);
-  void timer(const ReplyTo&) override { armed_for_.reset(); }
 
   // What an election of this table waits for before its first probe; empty: nothing. `under_way`:
   // elections of the same table whose results have to fit beside it.
@@ -81,7 +80,7 @@ class Refusals : public Asker {
   std::optional<std::size_t> lost_;        // A multi of this length was lost, for whatever reason.
   std::map<std::string, Instant> trials_;  // By znode: when.
   bool trying_ = false;
-  std::optional<Instant> armed_for_;
+  WritePace pace_{outbox_, ReplyTo::Owner::kRefusals};
 };
 
 }  // namespace failoverd::core
