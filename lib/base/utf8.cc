@@ -1,5 +1,7 @@
 #include "lib/base/utf8.h"
 
+#include <algorithm>
+
 namespace failoverd {
 namespace {
 
@@ -33,6 +35,21 @@ bool is_utf8(std::string_view text) {
     at += length;
   }
   return true;
+}
+
+std::string shortened(std::string_view text, std::size_t most_bytes) {
+  constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  std::string kept;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t length = utf8_sequence(text, at);
+    const std::string_view next = length == 0 ? kReplacement : text.substr(at, length);
+    if (kept.size() + next.size() > most_bytes) break;
+    kept += next;
+    at += std::max<std::size_t>(length, 1);
+  }
+  if (at < text.size()) kept += "... (of " + std::to_string(text.size()) + " bytes)";
+  return kept;
 }
 
 }  // namespace failoverd

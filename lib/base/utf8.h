@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace failoverd {
@@ -10,5 +11,9 @@ namespace failoverd {
 std::size_t utf8_sequence(std::string_view text, std::size_t at);
 
 bool is_utf8(std::string_view text);
+
+// At most so many bytes of it, cut between two characters and said so ("... (of 1200000 bytes)",
+// on top), with U+FFFD for whatever is not well-formed: what others wrote and we keep and show.
+std::string shortened(std::string_view text, std::size_t most_bytes);
 
 }  // namespace failoverd

@@ -111,6 +111,11 @@ void add_detection(std::vector<Key>& keys) {
       "A port that refuses twice counts at once, while the tablet's znode is still there.\n"
       "false: only when the znode is gone too."));
   keys.push_back(duration(
+      "detection.refuses_again", PLACE(policy.detection.refuses_again),
+      {milliseconds{1}, milliseconds{20}},
+      "How long after the first refusal the second counts, where the tablet's side closed our\n"
+      "connection. Where there was none it is 20 ms."));
+  keys.push_back(duration(
       "detection.silence", PLACE(policy.detection.silence), {milliseconds{100}, hours{1}},
       "A tablet whose znode is gone and that does not answer counts as dead so long after\n"
       "its last answer."));

@@ -42,7 +42,7 @@ void Brain::Parts::take(const Event& event) {
                    elections.record_written();
                  },
                  [&](const JournalWritten& e) { take_journal(e); },
-                 [&](const ConnectionLost& e) { monitor.connection_lost(e.tablet); },
+                 [&](const ConnectionLost& e) { monitor.connection_lost(e); },
                  [&](const TimerFired& e) { timer_fired(e); },
                  [&](const LoopStalled& e) {
                    monitor.stalled();

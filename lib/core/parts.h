@@ -9,6 +9,7 @@
 
 #include "lib/core/api/outbox.h"
 #include "lib/core/brain.h"
+#include "lib/core/cluster/answer_limit.h"
 #include "lib/core/detection/status_questions.h"
 #include "lib/core/detection/tablet_monitor.h"
 #include "lib/core/durable/election_records.h"
@@ -32,6 +33,9 @@ struct Brain::Parts {
     outbox.policy = policy;
     outbox.why_not_told = [this](const Endpoint& tablet, const Call& call) {
       return core::why_not_told(model, tablet, call);
+    };
+    outbox.longest_answer = [this](const Endpoint& tablet, const Call& call) {
+      return core::longest_answer(model, tablet, call);
     };
   }
 

@@ -1,6 +1,12 @@
 #include "lib/fedb/tablet_calls.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+
+#include <optional>
+
 #include "lib/base/overload.h"
+#include "lib/base/utf8.h"
 #include "proto/openmldb.pb.h"
 #include "proto/tablet.pb.h"
 
@@ -63,6 +69,37 @@ WireCall load_table(const core::LoadTable& c) {
   return {"LoadTable", m.SerializeAsString()};
 }
 
+// As long as a message for people gets.
+constexpr std::size_t kTextBytes = 300;
+// A table's name; ZooKeeper's own limits allow no longer one that anybody would use.
+constexpr std::size_t kNameBytes = 1'000;
+// No entry of a list that says anything is shorter.
+constexpr std::size_t kShortestEntry = 16;
+
+// How often a field stands in a message, without making anything of it. None: it is no message.
+std::optional<std::size_t> count_of(const std::string& payload, int field) {
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(payload.data()),
+                                            static_cast<int>(payload.size()));
+  std::size_t count = 0;
+  using Format = google::protobuf::internal::WireFormatLite;
+  while (const std::uint32_t tag = in.ReadTag()) {
+    if (Format::GetTagFieldNumber(tag) == field) ++count;
+    if (!Format::SkipField(&in, tag)) return std::nullopt;
+  }
+  return count;
+}
+
+// Whether a list is not longer than anything that could be meant.
+bool may_be_taken(const std::string& payload, int field, std::size_t at_most, core::Answer& to) {
+  const std::size_t most = at_most / kShortestEntry;
+  const auto count = count_of(payload, field);
+  if (!count || *count <= most) return true;  // What is no message is found out by parsing it.
+  to.transport = core::Transport::kGarbled;
+  to.text = "sent a list of " + std::to_string(*count) + " entries, at most " +
+            std::to_string(most) + " can be";
+  return false;
+}
+
 template <class Response>
 bool parse(const std::string& payload, Response& m, core::Answer& to) {
   if (!m.ParseFromString(payload)) {
@@ -71,13 +108,14 @@ bool parse(const std::string& payload, Response& m, core::Answer& to) {
     return false;
   }
   to.code = m.code();
-  to.text = m.msg();
+  to.text = shortened(m.msg(), kTextBytes);
   return true;
 }
 
-void take_status(const std::string& payload, core::Answer& to) {
+void take_status(const std::string& payload, std::size_t at_most, core::Answer& to) {
   wire::GetTableStatusResponse m;
-  if (!parse(payload, m, to)) return;
+  const int field = wire::GetTableStatusResponse::kAllTableStatusFieldNumber;
+  if (!may_be_taken(payload, field, at_most, to) || !parse(payload, m, to)) return;
   to.replicas.reserve(static_cast<std::size_t>(m.all_table_status_size()));
   for (const auto& s : m.all_table_status()) {
     core::ReplicaStatus& r = to.replicas.emplace_back();
@@ -87,7 +125,7 @@ void take_status(const std::string& payload, core::Answer& to) {
     r.state = static_cast<core::TableState>(s.state());
     r.record_cnt = s.record_cnt();
     r.record_bytes = s.record_byte_size();
-    r.name = s.name();
+    r.name = shortened(s.name(), kNameBytes);
   }
 }
 
@@ -120,9 +158,10 @@ void take_manifest(const std::string& payload, core::Answer& to) {
   to.offset = m.manifest().offset();
 }
 
-void take_tasks(const std::string& payload, core::Answer& to) {
+void take_tasks(const std::string& payload, std::size_t at_most, core::Answer& to) {
   wire::GetTaskStatusResponse m;
-  if (!parse(payload, m, to)) return;
+  const int field = wire::GetTaskStatusResponse::kTaskFieldNumber;
+  if (!may_be_taken(payload, field, at_most, to) || !parse(payload, m, to)) return;
   to.tasks.reserve(static_cast<std::size_t>(m.task_size()));
   for (const auto& t : m.task()) {
     to.tasks.push_back({t.op_id(), static_cast<core::Task>(t.task_type()),
@@ -220,10 +259,10 @@ WireCall to_wire(const core::Call& call, Numbering numbering) {
       call);
 }
 
-core::Answer from_wire(const core::Call& call, const rpc::Answer& answer) {
+core::Answer from_wire(const core::Call& call, const rpc::Answer& answer, std::size_t at_most) {
   core::Answer to;
   to.transport = transport_of(answer);
-  to.text = answer.error_text;
+  to.text = shortened(answer.error_text, kTextBytes);
   if (answer.outcome == rpc::Outcome::kServerError) {
     // The tablet lives, and did not run the method: no code of its own means ok then.
     to.code = answer.error_code == 0 ? -1 : answer.error_code;
@@ -232,12 +271,12 @@ core::Answer from_wire(const core::Call& call, const rpc::Answer& answer) {
   if (answer.outcome != rpc::Outcome::kAnswered) return to;
   const std::string& payload = answer.payload;
   std::visit(Overload{
-                 [&](const core::GetTableStatus&) { take_status(payload, to); },
+                 [&](const core::GetTableStatus&) { take_status(payload, at_most, to); },
                  [&](const core::GetTermPair&) { take_term_pair(payload, to); },
                  [&](const core::Probe&) { take_probe(payload, to); },
                  [&](const core::GetTableFollower&) { take_followers(payload, to); },
                  [&](const core::GetManifest&) { take_manifest(payload, to); },
-                 [&](const core::GetTaskStatus&) { take_tasks(payload, to); },
+                 [&](const core::GetTaskStatus&) { take_tasks(payload, at_most, to); },
                  [&](const auto&) { take_general(payload, to); },
              },
              call);

@@ -2,6 +2,7 @@
 // out.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "lib/core/api/calls.h"
@@ -18,7 +19,9 @@ struct WireCall {
 // The numbering matters to LoadTable, whose TableMeta differs.
 WireCall to_wire(const core::Call& call, Numbering numbering);
 
-// What the tablet answered to that call. A payload that does not parse is no answer.
-core::Answer from_wire(const core::Call& call, const rpc::Answer& answer);
+// What the tablet answered to that call. A payload that does not parse is no answer, nor is one
+// with more entries than fit into `at_most` bytes: they would take much memory, and say nothing.
+// Its texts are cut: whoever wrote them, they are kept, shown and sent on.
+core::Answer from_wire(const core::Call& call, const rpc::Answer& answer, std::size_t at_most);
 
 }  // namespace failoverd::fedb

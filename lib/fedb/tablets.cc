@@ -1,5 +1,6 @@
 #include "lib/fedb/tablets.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <utility>
 
@@ -23,7 +24,7 @@ constexpr const char* kNoEndpoint = "its name is no endpoint IP:PORT";
 constexpr Duration kLongEnough = std::chrono::seconds{1};
 
 core::TabletAnswered told(const core::CallTablet& command, const rpc::Answer& answer) {
-  return {command.id, command.tablet, from_wire(command.call, answer)};
+  return {command.id, command.tablet, from_wire(command.call, answer, command.answer_at_most)};
 }
 
 }  // namespace
@@ -37,7 +38,10 @@ Tablets::Line& Tablets::line(const core::Endpoint& endpoint) {
   Line& line = lines_[endpoint];
   if (!line.channel) {
     line.channel = std::make_unique<rpc::Channel>(io_, endpoint, rpc::Channel::Options{});
-    line.channel->on_lost = [this, endpoint](rpc::Lost) { tell_(core::ConnectionLost{endpoint}); };
+    line.channel->on_lost = [this, endpoint](rpc::Lost how) {
+      const bool by_itself = how == rpc::Lost::kClosedByPeer || how == rpc::Lost::kQuietReset;
+      tell_(core::ConnectionLost{endpoint, by_itself});
+    };
   }
   return line;
 }
@@ -67,6 +71,9 @@ void Tablets::call(const core::CallTablet& command) {
 
 void Tablets::send(const core::CallTablet& command) {
   WireCall wire = to_wire(command.call, numbering_);
+  Line& mine = line(command.tablet);
+  mine.answers_at_most = std::max(mine.answers_at_most, command.answer_at_most);
+  mine.channel->take_at_most(mine.answers_at_most);
   line(command.tablet)
       .channel->call(
           kService, wire.method, std::move(wire.request), command.deadline,
@@ -95,6 +102,7 @@ void Tablets::call_fresh(const core::CallTablet& command) {
   options.connect_timeout = command.deadline;
   auto& fresh = fresh_[command.id];
   fresh = std::make_unique<rpc::Channel>(io_, command.tablet, options);
+  fresh->take_at_most(command.answer_at_most);
   WireCall wire = to_wire(command.call, numbering_);
   fresh->call(kService, wire.method, std::move(wire.request), command.deadline,
               lifetime_.guard(
@@ -110,7 +118,7 @@ void Tablets::fresh_answered(const core::CallTablet& command, const rpc::Answer&
     const bool stood = standing.channel->connected();
     standing.channel->drop();
     // The next one may lead to somebody else (SAFETY 21).
-    if (stood) tell_(core::ConnectionLost{command.tablet});
+    if (stood) tell_(core::ConnectionLost{command.tablet, /*by_itself=*/false});
   }
   tell_(told(command, answer));
   // Not from inside its own callback.

@@ -42,7 +42,8 @@ class Tablets {
  private:
   struct Line {
     std::unique_ptr<rpc::Channel> channel;
-    bool timed_out = false;  // Since the last answer.
+    std::size_t answers_at_most = 0;  // Of what was asked over it, in bytes.
+    bool timed_out = false;           // Since the last answer.
   };
   Line& line(const core::Endpoint& endpoint);
   void send(const core::CallTablet& command);

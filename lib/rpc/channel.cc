@@ -1,5 +1,6 @@
 #include "lib/rpc/channel.h"
 
+#include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -49,10 +50,11 @@ Outcome outcome_of(const Link::End& end) {
   return Outcome::kUnreachable;
 }
 
-Lost lost_by(const Link::End& end) {
+// `quiet`: nothing of ours was unanswered.
+Lost lost_by(const Link::End& end, bool quiet) {
   if (!end.malformed.empty()) return Lost::kMalformed;
   if (closed_by_peer(end.error)) return Lost::kClosedByPeer;
-  if (reset_by_peer(end.error)) return Lost::kReset;
+  if (reset_by_peer(end.error)) return quiet ? Lost::kQuietReset : Lost::kReset;
   return Lost::kTimeout;
 }
 
@@ -66,6 +68,7 @@ std::string text_of(const Link::End& end) {
 struct Call {
   Channel::Callback done;
   Duration deadline{};
+  std::uint64_t frames_before = 0;  // That had come when it was made.
   Deadlines::Handle handle;
   bool sent = false;
 };
@@ -134,7 +137,9 @@ struct Channel::State : std::enable_shared_from_this<State> {
   std::shared_ptr<Attempt> attempt;
   std::optional<Deadlines::Handle> attempt_deadline;
   std::shared_ptr<Link> link;
-  bool introduced = false;  // Whether the link's first frame was sent.
+  bool introduced = false;   // Whether the link's first frame was sent.
+  std::uint64_t frames = 0;  // That came, over all links.
+  std::size_t most_bytes = kMaxFrameBytes;
   std::size_t overdue = 0;  // Calls of the link that ran into their deadline: answers may yet come.
   std::size_t strays =
       0;  // Answers that nobody had asked for since the last one that somebody had.
@@ -152,7 +157,7 @@ void Channel::State::call(Frame frame, Duration deadline, Callback done) {
   const std::int64_t id = ++last_id;
   frame.correlation_id = id;
   calls.emplace_hint(calls.end(), id,
-                     Call{std::move(done), deadline, deadlines->set(deadline, id)});
+                     Call{std::move(done), deadline, frames, deadlines->set(deadline, id)});
   if (link) {
     send(id, std::move(frame));
     return;
@@ -250,6 +255,7 @@ void Channel::State::establish(tcp::socket socket) {
   link->on_end = [weak](const Link::End& end) {
     if (const auto self = weak.lock()) self->on_end(end);
   };
+  link->take_at_most(most_bytes);
   link->start();
   for (auto& [id, frame] : std::exchange(waiting, {})) send(id, std::move(frame));
   const auto tell_owner = owner->on_connected;  // A copy: it may destroy the channel.
@@ -257,6 +263,7 @@ void Channel::State::establish(tcp::socket socket) {
 }
 
 void Channel::State::on_frame(Frame frame) {
+  ++frames;
   if (frame.is_request) {
     hang_up("a request where an answer belongs");
     return;
@@ -300,7 +307,7 @@ void Channel::State::on_end(const Link::End& end) {
   Calls ended = take_all();
   link.reset();
   const auto tell_owner = owner ? owner->on_lost : nullptr;  // A copy: it may destroy the channel.
-  if (tell_owner) tell_owner(lost_by(end));
+  if (tell_owner) tell_owner(lost_by(end, ended.empty() && overdue == 0));
   tell(std::move(ended), answer(outcome_of(end), text_of(end)));
 }
 
@@ -317,7 +324,11 @@ void Channel::State::on_due(std::int64_t key) {
       answer(Outcome::kTimeout, "no answer within " + std::to_string(std::llround(waited)) + " ms");
   late.sent = was_sent(key);
   if (late.sent) ++overdue;
+  // Not one whole frame has come since: one that trickles in would hold up all others for ever.
+  const bool trickles = link && link->inside_a_frame() && frames == found.mapped().frames_before;
+  const auto self = shared_from_this();  // done() may destroy the channel.
   found.mapped().done(std::move(late));
+  if (trickles && link) hang_up("a frame that did not end in time");
 }
 
 // Whether the server may have it. Takes it back if it does not.
@@ -385,6 +396,12 @@ void Channel::call_with_attachment(std::string_view service, std::string_view me
 }
 
 void Channel::drop() { state_->drop(); }
+
+void Channel::take_at_most(std::size_t bytes) {
+  state_->most_bytes = std::min(bytes, kMaxFrameBytes);
+  if (state_->link) state_->link->take_at_most(state_->most_bytes);
+}
+
 bool Channel::connected() const { return state_->link != nullptr; }
 const std::string& Channel::endpoint() const { return state_->endpoint; }
 std::size_t Channel::calls_in_flight() const { return state_->calls.size(); }
@@ -415,6 +432,8 @@ const char* to_text(Lost lost) {
   switch (lost) {
     case Lost::kReset:
       return "reset";
+    case Lost::kQuietReset:
+      return "quiet_reset";
     case Lost::kClosedByPeer:
       return "closed_by_peer";
     case Lost::kTimeout:

@@ -47,8 +47,10 @@ struct Answer {
 
 // How a connection that was established ended.
 enum class Lost {
-  kReset,         // RST.
-  kClosedByPeer,  // FIN.
+  kReset,         // RST, while something of ours was unanswered: it may answer that, and come from
+                  // a packet filter in between.
+  kQuietReset,    // RST, and nothing of ours was unanswered: its system says that it has ended.
+  kClosedByPeer,  // FIN. No packet filter sends one.
   kTimeout,       // The network gave up (ETIMEDOUT, EHOSTUNREACH...): silence, no evidence.
   kMalformed,     // We closed it, because of what the peer sent.
 };
@@ -80,6 +82,9 @@ class Channel {
 
   // Drops the connection now; calls in flight end with kClosed, the next call connects anew.
   void drop();
+
+  // Answers are cut off above so many bytes (kMaxFrameBytes until then): as kMalformed.
+  void take_at_most(std::size_t bytes);
 
   // Called when an established connection was lost (not for drop()), before the calls in flight
   // end; and when a connection was established.

@@ -55,6 +55,11 @@ class FrameParser {
 
   explicit FrameParser(std::size_t limit = kMaxFrameBytes) : limit_(limit) {}
 
+  // A longer body is malformed from here on; in bytes.
+  void limit(std::size_t bytes) { limit_ = bytes; }
+  // Nothing is kept that is not yet a whole frame.
+  bool empty() const { return begin_ == end_; }
+
   // Where the next bytes may be read into; never empty. filled() says how many were. Valid until
   // the next call of anything here.
   std::span<char> room();

@@ -41,6 +41,11 @@ class Link : public std::enable_shared_from_this<Link> {
   // Takes back a frame of which no byte was handed to the kernel; false if it is too late.
   bool withdraw(std::int64_t key);
 
+  // The parser's limit from here on.
+  void take_at_most(std::size_t bytes) { parser_.limit(bytes); }
+  // A frame has begun to come, and is not whole.
+  bool inside_a_frame() const { return !parser_.empty(); }
+
   // Closes the socket; no callback follows. What was not sent is not.
   void close();
   bool closed() const { return closed_; }

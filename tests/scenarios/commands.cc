@@ -262,6 +262,8 @@ void Scenario::change_policy(const Words& w) {
   const std::string& key = w.at(0);
   if (key == "detection.crash") {
     p.detection.crash = w.at(1) == "true";
+  } else if (key == "detection.refuses_again") {
+    p.detection.refuses_again = duration(w.at(1));
   } else if (key == "detection.silence") {
     p.detection.silence = duration(w.at(1));
   } else if (key == "election.wait_for_better") {

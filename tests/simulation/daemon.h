@@ -56,7 +56,7 @@ class Daemon {
   void session_closed(SessionId);  // ZooKeeper closed it.
 
   // --- Tablets: daemon_calls.cc
-  void connection_broke(const std::string& tablet, std::uint64_t process);
+  void connection_broke(const std::string& tablet, std::uint64_t process, bool by_itself = true);
   // The process at the other end of the connection that stands, as far as this daemon knows.
   std::optional<std::uint64_t> connected_to(const std::string& tablet) const;
 

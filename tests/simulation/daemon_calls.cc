@@ -85,12 +85,12 @@ std::optional<std::uint64_t> Daemon::connected_to(const std::string& tablet) con
   return channel == channels_.end() ? std::nullopt : std::optional{channel->second};
 }
 
-void Daemon::connection_broke(const std::string& tablet, std::uint64_t process) {
-  run([this, tablet, process] {
+void Daemon::connection_broke(const std::string& tablet, std::uint64_t process, bool by_itself) {
+  run([this, tablet, process, by_itself] {
     const auto channel = channels_.find(tablet);
     if (channel != channels_.end() && channel->second == process) {
       channels_.erase(channel);
-      tell(core::ConnectionLost{tablet});
+      tell(core::ConnectionLost{tablet, by_itself});
     }
     std::vector<core::RequestId> broken;
     for (const auto& [id, p] : pending_) {

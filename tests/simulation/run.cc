@@ -57,6 +57,7 @@ void draw_policy(World& world) {
   p.recovery.max_copies_per_tablet = 1 + static_cast<int>(dice.below(3));
   if (dice.chance(0.3)) p.recovery.catch_up_delta = dice.below(10);
   if (dice.chance(0.9)) p.recovery.full_restart_wait = dice.in({seconds{1}, seconds{40}});
+  if (dice.chance(0.5)) p.detection.refuses_again = milliseconds{20};
 }
 
 // What may be lost, with dice of its own: what a seed draws beside it stays what it was.

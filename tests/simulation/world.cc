@@ -104,7 +104,8 @@ bool World::reaches(const std::string& a, const std::string& b) const {
 void World::reject(Daemon& daemon, const std::string& name) {
   trouble(name, "rejected");
   rejects_.emplace(daemon.name(), name);
-  daemon.connection_broke(name, tablet(name).process());
+  // Its filter answers what we send over the connection that stands with a reset, too.
+  daemon.connection_broke(name, tablet(name).process(), /*by_itself=*/false);
 }
 
 void World::accept(Daemon& daemon, const std::string& name) {

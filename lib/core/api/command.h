@@ -22,6 +22,7 @@ struct CallTablet {
   Call call;
   Duration deadline{};
   bool fresh = false;  // Over a new connection, to learn whether the port still answers.
+  std::size_t answer_at_most = 4u << 20;  // A longer one, in bytes, is none.
 };
 
 // New flags for one row. A row that is not named stays as it is.

@@ -151,9 +151,12 @@ struct JournalWritten {
 
 // --- Tablets, time, the operator -----------------------------------------------------------------
 
-// An established connection to a tablet ended without our doing: reset, or closed by it.
+// An established connection to a tablet ended without our doing.
 struct ConnectionLost {
   Endpoint tablet;
+  // Closed from its side, or reset while nothing of ours was unanswered: the process has ended, or
+  // has closed it itself. Else it may have been somebody in between.
+  bool by_itself = true;
 };
 
 struct TimerFired {

@@ -51,6 +51,8 @@ class Outbox {
   // Why a call that changes something is not let out; none: it is (SAFETY 21). Every such call
   // passes here. Must be set before the first.
   std::function<std::optional<std::string>(const Endpoint&, const Call&)> why_not_told;
+  // How long its answer may be, in bytes; not set: 4 MiB.
+  std::function<std::size_t(const Endpoint&, const Call&)> longest_answer;
   // What was not let out, answered: told like all answers before the step ends.
   std::vector<TabletAnswered> withheld;
 
@@ -91,7 +93,8 @@ class Outbox {
         return id;
       }
     }
-    out.emplace_back(CallTablet{id, tablet, std::move(call), deadline, fresh});
+    const std::size_t at_most = longest_answer ? longest_answer(tablet, call) : 4u << 20;
+    out.emplace_back(CallTablet{id, tablet, std::move(call), deadline, fresh, at_most});
     return id;
   }
 

@@ -12,6 +12,8 @@ namespace failoverd::core {
 
 struct Detection {
   bool crash = true;                           // Act on a refused port before the znode is gone.
+  // How long after the first refusal another one counts, where the tablet closed our connection.
+  Duration refuses_again = std::chrono::milliseconds{3};
   Duration silence = std::chrono::seconds{3};  // Without znode and answers for so long: lost.
   std::optional<Duration> zookeeper_lost = std::chrono::seconds{30};
   std::optional<Duration> hung_leader = std::chrono::seconds{30};

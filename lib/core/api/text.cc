@@ -263,7 +263,9 @@ std::string to_text(const Event& event) {
           [](const JournalWritten& e) {
             return "journal-written id=" + number(e.id) + (e.ok ? " ok" : " failed");
           },
-          [](const ConnectionLost& e) { return "connection-lost " + e.tablet; },
+          [](const ConnectionLost& e) {
+            return "connection-lost " + e.tablet + (e.by_itself ? "" : " not-by-itself");
+          },
           [](const TimerFired& e) { return "timer-fired id=" + number(e.id); },
           [](const LoopStalled& e) { return "loop-stalled " + milliseconds_text(e.duration); },
           [](const StatusAsked& e) { return asked_text(e); },

@@ -18,6 +18,11 @@ inline constexpr Duration kCheckDeadline = std::chrono::seconds{1};
 inline constexpr Duration kCheckAgain = std::chrono::milliseconds{200};
 // A znode that is there so long after an early verdict was not waiting for its session to end.
 inline constexpr Duration kNoSessionIsLonger = std::chrono::seconds{60};
+// A port that was asked every second and has refused within this refuses still.
+inline constexpr Duration kRefusesStill = std::chrono::seconds{10};
+// Beside a process that names tables of others a znode must be older, to be its own: far above the
+// longest session that a server is configured to grant.
+inline constexpr Duration kNoZnodeIsOlder = std::chrono::minutes{10};
 // A refusal counts as "again" only this long after the first (SAFETY 15).
 inline constexpr Duration kSecondRefusalAfter = std::chrono::milliseconds{20};
 // A wrong verdict costs a tablet the benefit of early ones for so long (SAFETY 15).
@@ -136,6 +141,8 @@ inline constexpr Duration kWriteAgainAtMost = std::chrono::seconds{1};
 inline constexpr Duration kFailureIsSaidAfter = std::chrono::seconds{1};
 // Elections that begin within this time of a record's first share it.
 inline constexpr Duration kRecordsTogether = std::chrono::milliseconds{100};
+// The list of ops that have ended could not be written: again.
+inline constexpr Duration kListAgain = std::chrono::seconds{1};
 // What nobody waits for is written together.
 inline constexpr Duration kJournalTogether = std::chrono::milliseconds{500};
 // A table that ZooKeeper does not take is tried again; doubled up to kLongestTrialPause.

@@ -24,6 +24,8 @@ inline constexpr OpId kFirstOpId = 1'000'000'001;
 // No cluster counts so far by elections: a term above it is damage, and is neither believed nor
 // outbid (SAFETY 16). Far enough from the end that no sum overflows.
 inline constexpr Term kHighestTerm = Term{1} << 62;
+// The same of a log's entries: at ten million puts a second it is reached after 14,000 years.
+inline constexpr Offset kHighestOffset = Offset{1} << 62;
 
 struct PartitionKey {
   std::uint32_t tid = 0;

@@ -2,12 +2,21 @@
 // collects the evidence, judge() makes the verdict of it.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
 #include "lib/core/api/types.h"
 
 namespace failoverd::core {
+
+// To the process that was last heard on the tablet's address.
+enum class Connection : std::uint8_t {
+  kNone,    // Not made yet.
+  kStands,  // An answer has come over it, and it has not ended since.
+  kEnded,   // By itself: the process has ended, or has closed it.
+  kBroken,  // Otherwise: somebody in between may have done that.
+};
 
 struct Evidence {
   bool registered = false;     // Its znode is there.
@@ -19,6 +28,7 @@ struct Evidence {
   // between.
   std::optional<Instant> refused_first;
   std::optional<Instant> refused_last;
+  Connection connection = Connection::kNone;
   bool follower_moves = false;      // A follower's offset rose after the first refusal: no crash.
   bool witnesses_asked = true;      // The followers have been asked, or there are none to ask.
   bool early_allowed = true;        // SAFETY 15: not after a wrong verdict, not in a mass loss.

@@ -56,6 +56,8 @@ constexpr std::size_t kKeptBytes = 48;  // A kept replica and its partition, wit
 constexpr std::size_t kTermBytes = 24;
 constexpr std::size_t kRowBytes = 4;     // Its two flags, where they were not there.
 constexpr std::size_t kLengthsGrow = 8;  // Of what is around them.
+// Nobody keeps so many replicas of anything: it is damage, and looked through at every event.
+constexpr std::size_t kMostRows = 1'000;
 
 // An election adds its own term, and the one of a leader that was never published; its rows die.
 std::size_t growth_of(const PartitionShape& p) {
@@ -69,6 +71,10 @@ std::optional<std::string> what_is_wrong_with(const TableShape& shape) {
   for (const PartitionShape& p : shape.partitions) {
     const std::string where = "partition " + std::to_string(p.pid);
     if (!pids.insert(p.pid).second) return where + " is there twice";
+    if (p.rows.size() > kMostRows) {
+      return where + " has " + std::to_string(p.rows.size()) + " rows, at most " +
+             std::to_string(kMostRows) + " can be";
+    }
     std::set<std::string_view> endpoints;
     for (const Row& row : p.rows) {
       if (row.endpoint.empty()) return where + " has a row without endpoint";
@@ -293,7 +299,7 @@ void Model::remember_offset(PartitionKey at, TabletIndex tablet, const ReplicaSt
                             Instant asked_at) {
   Partition* p = partition(at);
   Replica* r = p ? p->on(tablet) : nullptr;
-  if (!r || !is_loaded(status.state)) return;
+  if (!r || !is_loaded(status.state) || status.offset > kHighestOffset) return;
   if (!status.name.empty() && status.name != table(at.tid)->shape.name) return;  // SAFETY 21.
   // A later question told. A process that was stopped takes them in any order: what it says to an
   // earlier one may be more, and so much it had.
@@ -309,7 +315,7 @@ void Model::remember_offset(PartitionKey at, TabletIndex tablet, const ReplicaSt
 void Model::heard_offset(PartitionKey at, TabletIndex tablet, Offset offset, Instant asked_at) {
   Partition* p = partition(at);
   Replica* r = p ? p->on(tablet) : nullptr;
-  if (!r || offset <= r->report.offset) return;
+  if (!r || offset <= r->report.offset || offset > kHighestOffset) return;
   r->report.offset_changed_at = asked_at;
   r->report.offset = offset;
   r->report.heard_at = asked_at;

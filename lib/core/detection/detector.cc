@@ -7,11 +7,6 @@
 namespace failoverd::core {
 namespace {
 
-bool refused_twice(const Evidence& e) {
-  return e.refused_first && e.refused_last &&
-         *e.refused_last - *e.refused_first >= kSecondRefusalAfter;
-}
-
 // A question is open, or the port refuses: either way the tablet does not answer.
 bool does_not_answer(const Evidence& e) {
   return e.unanswered_since.has_value() || e.refused_first.has_value();
@@ -51,7 +46,19 @@ Verdict with_znode(const Evidence& e, const Detection& policy) {
             there + ", its port refuses; no early verdict now (SAFETY 15), waiting for the znode",
             {}};
   }
-  if (!refused_twice(e)) {
+  // A packet filter that rejects, or a full accept queue, refuses what is new and leaves what
+  // stands; a process that ends closes its connections.
+  if (e.connection == Connection::kStands) {
+    return {TabletState::kSuspect, there + ", its port refuses, but our connection stands", {}};
+  }
+  if (e.connection == Connection::kBroken) {
+    return {TabletState::kSuspect,
+            there +
+                ", its port refuses, and our connection was not closed by it: somebody in "
+                "between may refuse; waiting for the znode",
+            {}};
+  }
+  if (!refused_again(e, policy)) {
     return {TabletState::kSuspect, there + ", its port refused once", {}};
   }
   if (e.follower_moves) {
@@ -64,9 +71,11 @@ Verdict with_znode(const Evidence& e, const Detection& policy) {
 }
 
 Verdict without_znode(const Evidence& e, const Detection& policy, Instant now) {
-  if (refused_twice(e))
+  const bool stands = e.connection == Connection::kStands;
+  if (refused_again(e, policy) && !stands) {
     return {TabletState::kCrashed, "its znode is gone and its port refuses", {}};
-  if (e.refused_first) {
+  }
+  if (e.refused_first && (!stands || !e.unanswered_since)) {
     return {TabletState::kSuspect, "its znode is gone, its port refused once", {}};
   }
   const Instant since =
@@ -83,6 +92,16 @@ Verdict without_znode(const Evidence& e, const Detection& policy, Instant now) {
 }
 
 }  // namespace
+
+Duration refuses_again_after(const Evidence& e, const Detection& policy) {
+  return e.connection == Connection::kEnded ? std::min(policy.refuses_again, kSecondRefusalAfter)
+                                            : kSecondRefusalAfter;
+}
+
+bool refused_again(const Evidence& e, const Detection& policy) {
+  return e.refused_first && e.refused_last &&
+         *e.refused_last - *e.refused_first >= refuses_again_after(e, policy);
+}
 
 Verdict judge(const Evidence& e, const Detection& policy, Instant now) {
   if (e.nowhere) return {TabletState::kUnknown, "its name is no endpoint IP:PORT", {}};

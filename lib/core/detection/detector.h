@@ -8,6 +8,14 @@
 
 namespace failoverd::core {
 
+// The port has refused, and again long enough after.
+bool refused_again(const Evidence&, const Detection&);
+// How much later a refusal counts as "again" (SAFETY 15). After the tablet's side has closed our
+// connection, which no packet filter and no full accept queue does, it may come sooner: what is
+// left to be waited for is a listener that is closed for a moment by a process that lives, and that
+// closes its connections only when it ends.
+Duration refuses_again_after(const Evidence&, const Detection&);
+
 Verdict judge(const Evidence&, const Detection&, Instant now);
 
 }  // namespace failoverd::core

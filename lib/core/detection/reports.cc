@@ -7,6 +7,12 @@
 #include "lib/core/detection/tablet_monitor.h"
 
 namespace failoverd::core {
+namespace {
+
+// Ten times what the fastest cluster has been seen to take into one partition.
+constexpr Offset kMostPutsPerSecond = 10'000'000;
+
+}  // namespace
 
 // --- Whose process answers -----------------------------------------------------------------------
 
@@ -140,6 +146,22 @@ void TabletMonitor::take_reports(TabletIndex i, const Answer& answer, Instant as
   verdict_was_wrong(i, "the same process answers");
 }
 
+// A log that grows faster than anybody can put: it is said, and looked at by people. What is
+// elected by, a probe asks anew.
+void TabletMonitor::look_at_jump(TabletIndex i, PartitionKey key, const Replica& r, Offset offset) {
+  const ReplicaReport& report = r.report;
+  if (!report.heard_at || !report.said_at || offset <= report.offset) return;
+  const auto seconds = (outbox_.now - *report.said_at) / std::chrono::seconds{1} + 1;
+  const Offset more = offset - report.offset;
+  if (more <= kMostPutsPerSecond * static_cast<Offset>(seconds)) return;
+  const Tablet& t = model_.tablet(i);
+  outbox_.note(Severity::kError, "table",
+               t.endpoint + " says offset " + std::to_string(offset) + " of " +
+                   model_.name_of(key) + ", and said " + std::to_string(report.offset) + " " +
+                   std::to_string(seconds) + " s ago: nobody puts so much",
+               {{"tablet", t.endpoint}, {"partition", model_.name_of(key)}});
+}
+
 void TabletMonitor::set_report(TabletIndex i, PartitionKey key, const ReplicaStatus* said,
                                Instant asked_at) {
   Partition* p = model_.partition(key);
@@ -165,7 +187,8 @@ void TabletMonitor::set_report(TabletIndex i, PartitionKey key, const ReplicaSta
     } else if (!report.held || !report.held_since) {
       report.held_since = outbox_.now;
     }
-    if (!loading) {
+    if (!loading && said->offset <= kHighestOffset) {
+      look_at_jump(i, key, *r, said->offset);
       if (report.offset != said->offset || !report.asked_at) report.offset_changed_at = outbox_.now;
       report.offset = said->offset;
       report.heard_at = asked_at;

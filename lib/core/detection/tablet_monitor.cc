@@ -124,10 +124,12 @@ void TabletMonitor::listed(const TabletsListed& list) {
   tables_changed();
 }
 
-void TabletMonitor::connection_lost(const Endpoint& endpoint) {
-  const auto i = model_.find_tablet(endpoint);
+void TabletMonitor::connection_lost(const ConnectionLost& lost) {
+  const auto i = model_.find_tablet(lost.tablet);
   if (!i || !running_) return;
   lost_sight(*i);
+  model_.tablet(*i).evidence.connection = lost.by_itself ? Connection::kEnded : Connection::kBroken;
+  to_judge_.insert(*i);
   if (asking(*i).broken >= kQuickLooks) return;
   asking(*i).check_again = asking(*i).check_open;
   check(*i);
@@ -157,12 +159,18 @@ void TabletMonitor::poll(TabletIndex i) {
   ask_for_all(i);
 }
 
+// What a tablet holds that no row names concerns nobody: no list is asked for, however long one it
+// would give. Tids count from 1.
+GetTableStatus TabletMonitor::question(const Tablet& t) {
+  return t.hosts.empty() ? GetTableStatus{PartitionKey{0, 0}} : GetTableStatus{};
+}
+
 // Over the connection that stands.
 void TabletMonitor::ask_for_all(TabletIndex i) {
   Tablet& t = model_.tablet(i);
   if (std::exchange(asking(i).poll_open, true)) return;
   is_asked(i);
-  outbox_.call({ReplyTo::Owner::kTabletMonitor, i, kPoll, i, {}}, t.endpoint, GetTableStatus{},
+  outbox_.call({ReplyTo::Owner::kTabletMonitor, i, kPoll, i, {}}, t.endpoint, question(t),
                kPollDeadline);
 }
 
@@ -178,7 +186,7 @@ void TabletMonitor::check(TabletIndex i) {
   a.check_open = true;
   is_asked(i);
   outbox_.call({ReplyTo::Owner::kTabletMonitor, i, kCheck, i, {}}, model_.tablet(i).endpoint,
-               GetTableStatus{}, kCheckDeadline, /*fresh=*/true);
+               question(model_.tablet(i)), kCheckDeadline, /*fresh=*/true);
 }
 
 void TabletMonitor::check_later(TabletIndex i, Duration after) {
@@ -197,10 +205,14 @@ void TabletMonitor::timer(const ReplyTo& reply_to) {
       const Tablet& t = model_.tablet(i);
       to_judge_.insert(i);
       if (has_znode_or_row(i)) poll(i);
-      if (t.early && t.dead_since && outbox_.now - *t.dead_since > kNoSessionIsLonger) {
+      // One that goes on refusing was dead, however long its session is.
+      const bool refuses =
+          t.evidence.refused_last && outbox_.now - *t.evidence.refused_last < kRefusesStill;
+      if (t.early && !refuses && t.dead_since && outbox_.now - *t.dead_since > kNoSessionIsLonger) {
         verdict_was_wrong(i, "its znode outlived its session");
       }
-      if (t.evidence.stale_since && outbox_.now - *t.evidence.stale_since > kNoSessionIsLonger) {
+      const Duration outlives = t.evidence.stranger.empty() ? kNoSessionIsLonger : kNoZnodeIsOlder;
+      if (t.evidence.stale_since && outbox_.now - *t.evidence.stale_since > outlives) {
         znode_outlives_its_session(i);
       }
       break;
@@ -252,6 +264,9 @@ void TabletMonitor::heard(TabletIndex i, const ReplyTo& reply_to, const Answer& 
   // does not say what it holds.
   const bool may_be_ours =
       t.evidence.stranger.empty() && (t.evidence.registered || !says_who || answer.ok());
+  if (answer.answered() && came_over_our_connection(reply_to)) {
+    model_.tablet(i).evidence.connection = Connection::kStands;
+  }
   if (answer.answered() && may_be_ours) lived(i);
   if (answer.transport == Transport::kRefused) refused(i, reply_to.asked_at);
 }
@@ -294,10 +309,11 @@ void TabletMonitor::refused(TabletIndex i, Instant asked_at) {
     choose_witnesses(i);
   }
   e.refused_last = outbox_.now;
-  const bool again = *e.refused_last - *e.refused_first >= kSecondRefusalAfter;
+  const bool again = refused_again(e, outbox_.policy.detection);
   if (asking(i).witnesses.round == 0 || again) ask_witnesses(i);
   if (!again) {
-    check_later(i, *e.refused_first + kSecondRefusalAfter - outbox_.now);
+    const Duration after = refuses_again_after(e, outbox_.policy.detection);
+    check_later(i, *e.refused_first + after - outbox_.now);
   } else if (e.follower_moves) {
     check_later(i, kSecondRefusalAfter);
   }

@@ -23,7 +23,7 @@ class TabletMonitor : public Asker {
   void stop();
 
   void listed(const TabletsListed&);
-  void connection_lost(const Endpoint&);
+  void connection_lost(const ConnectionLost&);
   void stalled();  // Our own silence: start counting anew.
   // Any answer from a tablet's address, whoever asked: who answers, and that it lives, or refuses.
   void heard(TabletIndex, const ReplyTo&, const Answer&);
@@ -81,6 +81,7 @@ class TabletMonitor : public Asker {
   bool has_znode_or_row(TabletIndex) const;
   void tables_changed();
   void poll(TabletIndex);
+  static GetTableStatus question(const Tablet&);
   void ask_for_all(TabletIndex);
   void check(TabletIndex);
   void check_later(TabletIndex, Duration);
@@ -101,6 +102,7 @@ class TabletMonitor : public Asker {
   void znode_outlives_its_session(TabletIndex);
   void lost_sight(TabletIndex);
   void take_reports(TabletIndex, const Answer&, Instant asked_at);
+  void look_at_jump(TabletIndex, PartitionKey, const Replica&, Offset);
   void set_report(TabletIndex, PartitionKey, const ReplicaStatus*, Instant asked_at);
   const ReplicaStatus* ours(TabletIndex, PartitionKey, Replica&, const ReplicaStatus*);
   bool early_allowed(const Tablet&) const;

@@ -59,8 +59,7 @@ void TabletMonitor::witness_answered(TabletIndex i, const ReplyTo& reply_to, con
   Evidence& e = model_.tablet(i).evidence;
   to_judge_.insert(i);
   if (w.round <= 1) {
-    const bool again = e.refused_first && *e.refused_last - *e.refused_first >= kSecondRefusalAfter;
-    if (again) ask_witnesses(i);
+    if (refused_again(e, outbox_.policy.detection)) ask_witnesses(i);
     return;
   }
   e.witnesses_asked = true;

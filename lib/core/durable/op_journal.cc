@@ -24,7 +24,7 @@ void OpJournal::start(const std::vector<BegunOp>& begun, const std::vector<Finis
 
 void OpJournal::stop() {
   next_ = flying_ = {};
-  in_flight_ = false;
+  in_flight_ = list_refused_ = false;
   entries_.clear();
   finished_ = {};
   written.clear();
@@ -55,7 +55,8 @@ void OpJournal::finished(const OpRecord& op) {
 void OpJournal::flush() {
   if (in_flight_ || !pace_.may_write()) return;
   if (next_.begun.empty()) {  // Nobody waits.
-    if (next_.ended.empty() && !next_.finished) return;
+    const bool list = next_.has_list() && (!list_refused_ || outbox_.now >= list_not_before_);
+    if (next_.ended.empty() && !list) return;
     if (!send_at_) send_at_ = outbox_.now + kJournalTogether;
     if (outbox_.now < *send_at_) return pace_.look_at(*send_at_);
   }
@@ -66,6 +67,11 @@ void OpJournal::send() {
   send_at_.reset();
   in_flight_ = true;
   flying_ = std::exchange(next_, {});
+  const bool begins = !flying_.begun.empty() || !flying_.ended.empty();
+  if (list_refused_ && (begins || outbox_.now < list_not_before_)) {
+    next_.finished = std::exchange(flying_.finished, false);
+    next_.full = std::exchange(flying_.full, {});
+  }
   const auto keep_for_next = [](auto& from, auto& to) {
     if (from.size() <= kMostInOne) return;
     to.assign(from.begin() + kMostInOne, from.end());
@@ -85,6 +91,7 @@ void OpJournal::send() {
 void OpJournal::answered(bool ok) {
   in_flight_ = false;
   const Batch flown = std::exchange(flying_, {});
+  if (flown.has_list()) list_refused_ = !ok;
   if (ok) {
     for (const BegunOp& op : flown.begun) written.push_back(op.id);
     return;
@@ -98,7 +105,9 @@ void OpJournal::answered(bool ok) {
   next_.ended.insert(next_.ended.end(), flown.ended.begin(), flown.ended.end());
   next_.full.insert(next_.full.begin(), flown.full.begin(), flown.full.end());
   next_.finished = next_.finished || flown.finished;
-  pace_.failed();
+  if (flown.has_list()) list_not_before_ = outbox_.now + kListAgain;
+  const bool only_list = flown.begun.empty() && flown.ended.empty();
+  only_list ? pace_.look_at(list_not_before_) : pace_.failed();
 }
 
 }  // namespace failoverd::core

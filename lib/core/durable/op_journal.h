@@ -41,6 +41,7 @@ class OpJournal {
     std::vector<OpId> ended;
     bool finished = false;          // With the group that fills up now.
     std::vector<FinishedOps> full;  // Groups that filled up.
+    bool has_list() const { return finished || !full.empty(); }
   };
   void send();
 
@@ -48,6 +49,10 @@ class OpJournal {
   Batch next_;
   Batch flying_;
   bool in_flight_ = false;
+  // What has ended never holds back what begins: once they were not written together, the list of
+  // the ended goes by itself, and not before then.
+  bool list_refused_ = false;
+  Instant list_not_before_;
   std::set<OpId> entries_;  // That are written, or about to be.
   FinishedOps finished_;    // The group that fills up now.
   std::optional<Instant> send_at_;

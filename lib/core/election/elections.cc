@@ -311,6 +311,10 @@ void Elections::probe_answered(Election& e, Participant& c, const Answer& answer
     return;
   }
   c.answered_at = outbox_.now;
+  if (answer.offset > kHighestOffset) {
+    unfit(e, c, "says offset " + std::to_string(answer.offset) + ", which no log has ever reached");
+    return;
+  }
   // It was probed before its tablet was taken for dead. What was known of it then, above all that
   // it had to be loaded, is looked at again before its offset counts (SAFETY 6).
   if (!c.continuous && !c.checked) {

@@ -57,7 +57,7 @@ void Elections::status_answered(Election& e, Participant& c, const Answer& answe
       model_.remember_offset(e.at, c.tablet, *status, outbox_.now);
       if (c.lost_since) c.answered_at = outbox_.now;
       if (e.phase == Phase::kReading) {
-        c.read = status->offset;
+        if (status->offset <= kHighestOffset) c.read = status->offset;
         if (e.loads && !e.first_loaded) e.first_loaded = outbox_.now;
         return;
       }

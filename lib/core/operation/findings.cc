@@ -10,6 +10,10 @@ namespace {
 
 std::string number(std::uint64_t n) { return std::to_string(n); }
 
+std::string says_too_much(const Endpoint& who, Offset offset) {
+  return who + " says offset " + number(offset) + ", which no log has ever reached";
+}
+
 }  // namespace
 
 // --- kRecoverTable -------------------------------------------------------------------------------
@@ -32,6 +36,7 @@ void Operations::nothing_on_disk(Operation& o) {
 }
 
 void Operations::it_said_what_it_holds(Operation& o, const Answer& answer) {
+  if (answer.offset > kHighestOffset) return fail(o, says_too_much(replica(o), answer.offset));
   const bool expected = answer.has_table || !o.findings.binlog_kept;
   if (!answer.ok() || answer.is_leader || !expected) {
     fail(o, replica(o) + (answer.is_leader ? " still leads it" : " lost it meanwhile: ") +
@@ -96,6 +101,7 @@ void Operations::look_at_leaders_offset(Operation& o) {
 
 void Operations::leader_said_what_it_has(Operation& o, const Answer& answer) {
   if (!says_it_leads(o, answer)) return;
+  if (answer.offset > kHighestOffset) return fail(o, says_too_much(leader(o), answer.offset));
   o.findings.leader_offset = answer.offset;
   ask(o, kManifest, o.leader, GetManifest{o.at}, kLookAtMost);
 }
@@ -138,6 +144,7 @@ void Operations::decide(Operation& o) {
 // on; a successor reads its own. The leader is asked each time whether it still leads.
 void Operations::leader_said_its_goal(Operation& o, const Answer& answer) {
   if (!says_it_leads(o, answer)) return;
+  if (answer.offset > kHighestOffset) return fail(o, says_too_much(leader(o), answer.offset));
   if (!o.goal) o.goal = answer.offset;
   ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kLookAtMost);
 }

@@ -190,6 +190,11 @@ Diagnosis diagnose(const Model& model, const Partition& p) {
                                          std::to_string(p.highest_term()) +
                                          ", which no election has ever reached"};
   }
+  for (const TermPair& t : p.terms) {
+    if (t.offset <= kHighestOffset) continue;
+    return {Condition::kQuarantined, "its term history names offset " + std::to_string(t.offset) +
+                                         ", which no log has ever reached"};
+  }
   for (std::size_t i = 1; i < p.terms.size(); ++i) {
     if (p.terms[i].term < p.terms[i - 1].term) {
       return {Condition::kQuarantined, "its term history goes back from " +

@@ -12,6 +12,7 @@
 #include "lib/base/overload.h"
 #include "lib/base/result.h"
 #include "lib/base/time.h"
+#include "lib/base/utf8.h"
 
 namespace failoverd {
 namespace {
@@ -57,6 +58,19 @@ TEST(Overload, CallsTheLambdaOfTheAlternative) {
 TEST(Time, DurationsAreShownInSecondsAndMilliseconds) {
   EXPECT_DOUBLE_EQ(seconds(std::chrono::milliseconds{1500}), 1.5);
   EXPECT_DOUBLE_EQ(milliseconds(Duration{1500}), 1.5);
+}
+
+TEST(Utf8, WhatOthersWroteIsCutBetweenCharactersAndMadeWhole) {
+  EXPECT_EQ(shortened("plain", 300), "plain");
+  EXPECT_EQ(shortened("a\xFF"
+                      "b",
+                      300),
+            "a\xEF\xBF\xBD"
+            "b");
+  const std::string long_text(1'200'000, 'x');
+  EXPECT_EQ(shortened(long_text, 4), "xxxx... (of 1200000 bytes)");
+  EXPECT_EQ(shortened("\xC3\xA4\xC3\xA4", 3), "\xC3\xA4... (of 4 bytes)");
+  EXPECT_TRUE(is_utf8(shortened(std::string(1000, '\x80'), 100)));
 }
 
 TEST(BootClock, NeverGoesBack) {

@@ -55,6 +55,37 @@ TEST(Detector, RefusedAgainTooSoonIsOnlySuspect) {
             TabletState::kSuspect);
 }
 
+// A process that ends closes its connections: then the second refusal may come sooner.
+TEST(Detector, AClosedConnectionLetsTheSecondRefusalComeSooner) {
+  Evidence e = refusing(kPolicy.refuses_again, milliseconds{0});
+  EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kSuspect);
+  e.connection = Connection::kEnded;
+  EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kCrashed);
+  e.refused_last = *e.refused_first + kPolicy.refuses_again - Duration{1};
+  EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kSuspect);
+}
+
+// A packet filter rejects what is new in a living tablet's name, and a full accept queue does.
+TEST(Detector, AConnectionThatStandsDisprovesTheCrash) {
+  Evidence e = refusing(seconds{5}, milliseconds{0});
+  e.connection = Connection::kStands;
+  EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kSuspect);
+  e.registered = false;  // It may be cut off from ZooKeeper, too: then silence decides.
+  e.last_answer = kNow - kPolicy.silence + milliseconds{1};
+  EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kSuspect);
+  e.last_answer = kNow - kPolicy.silence;
+  EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kLost);
+}
+
+// With a reset, which a filter sends, too: the znode decides.
+TEST(Detector, AConnectionThatSomebodyBrokeWaitsForTheZnode) {
+  Evidence e = refusing(seconds{5}, milliseconds{0});
+  e.connection = Connection::kBroken;
+  EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kSuspect);
+  e.registered = false;
+  EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kCrashed);
+}
+
 TEST(Detector, CrashOffWaitsForTheZnode) {
   Detection policy;
   policy.crash = false;

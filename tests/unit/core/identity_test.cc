@@ -69,7 +69,7 @@ class IdentityTest : public ::testing::Test {
   }
   // Another process may answer from now on.
   void connection_is_lost() {
-    watch.connection_lost("A");
+    watch.connection_lost({"A"});
     watch.judge_all();
   }
 

@@ -58,6 +58,38 @@ TEST_F(JournalTest, OneWriteAtATimeAndALostOneAgain) {
   EXPECT_EQ(again->begun.size(), 2u);
 }
 
+// Whatever is wrong with the list of ended ops, no op waits for it.
+TEST_F(JournalTest, TheEndedNeverHoldBackWhatBegins) {
+  journal_.begin(begun(7));
+  ASSERT_TRUE(flush());
+  journal_.answered(true);
+  end(7);
+  journal_.begin(begun(8));
+  auto write = flush();
+  ASSERT_TRUE(write);
+  EXPECT_FALSE(write->finished.empty());
+  journal_.answered(false);
+  wait();
+  write = flush();
+  ASSERT_TRUE(write);
+  EXPECT_EQ(write->begun.size(), 1u);
+  EXPECT_TRUE(write->finished.empty());
+  journal_.answered(true);
+  wait();
+  write = flush();
+  if (!write) {
+    wait();
+    write = flush();
+  }
+  ASSERT_TRUE(write) << "it is tried again by itself";
+  EXPECT_FALSE(write->finished.empty());
+  journal_.answered(false);
+  journal_.begin(begun(9));
+  write = flush();
+  ASSERT_TRUE(write) << "at once";
+  EXPECT_TRUE(write->finished.empty());
+}
+
 TEST_F(JournalTest, WhatEndedIsRemovedAlsoWhenItsWriteIsOnTheWay) {
   journal_.begin(begun(7));
   ASSERT_TRUE(flush());

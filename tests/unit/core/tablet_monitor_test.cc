@@ -123,24 +123,31 @@ class TabletMonitorTest : public ::testing::Test {
 };
 
 TEST_F(TabletMonitorTest, ALostConnectionIsLookedAtOnceAndAgain) {
-  monitor.connection_lost("A");
+  monitor.connection_lost({"A"});
+  answer(Transport::kRefused);
+  EXPECT_EQ(until_next_timer(), outbox.policy.detection.refuses_again);
+  EXPECT_TRUE(asked());
+}
+
+// Somebody in between may have reset it.
+TEST_F(TabletMonitorTest, OneThatWasNotClosedFromItsSideIsLookedAtLater) {
+  monitor.connection_lost({"A", /*by_itself=*/false});
   answer(Transport::kRefused);
   EXPECT_EQ(until_next_timer(), milliseconds{20});
-  EXPECT_TRUE(asked());
 }
 
 // Its port accepted once more while it was ending.
 TEST_F(TabletMonitorTest, AResetIsLookedAtAgainInAMoment) {
-  monitor.connection_lost("A");
+  monitor.connection_lost({"A"});
   answer(Transport::kBroken);
   EXPECT_EQ(until_next_timer(), milliseconds{2});
   answer(Transport::kRefused);
-  EXPECT_EQ(until_next_timer(), milliseconds{20});
+  EXPECT_EQ(until_next_timer(), outbox.policy.detection.refuses_again);
 }
 
 // It was not the end of a process: it is asked when everybody is.
 TEST_F(TabletMonitorTest, APortThatGoesOnResettingIsNotAskedWithoutEnd) {
-  monitor.connection_lost("A");
+  monitor.connection_lost({"A"});
   answer(Transport::kBroken);
   EXPECT_EQ(until_next_timer(), milliseconds{2});
   for (int i = 2; i < 5; ++i) {
@@ -149,7 +156,7 @@ TEST_F(TabletMonitorTest, APortThatGoesOnResettingIsNotAskedWithoutEnd) {
   }
   answer(Transport::kBroken);
   outbox.out.clear();
-  monitor.connection_lost("A");
+  monitor.connection_lost({"A"});
   EXPECT_FALSE(asked());
 }
 
@@ -167,7 +174,7 @@ TEST_F(TabletMonitorTest, OneThatAnswersAgainIsLookedAtQuicklyAgain) {
   start_polling();
   asked_within(seconds{5}, Transport::kBroken);
   asked_within(seconds{2}, Transport::kAnswered);
-  monitor.connection_lost("A");
+  monitor.connection_lost({"A"});
   ASSERT_TRUE(asked());
   answer(Transport::kRefused);
   EXPECT_EQ(asked_within(milliseconds{20}, Transport::kRefused), 1);
@@ -183,7 +190,7 @@ TEST_F(TabletMonitorTest, WithoutZnodeAndRowNobodyIsAsked) {
     while (asked()) answer(transport);
     EXPECT_EQ(asked_within(seconds{100}, transport), 0) << to_text(transport);
     monitor.stalled();
-    monitor.connection_lost("A");
+    monitor.connection_lost({"A"});
     EXPECT_EQ(asked_within(seconds{100}, transport), 0) << to_text(transport);
   }
 }
@@ -226,7 +233,7 @@ TEST_F(TabletMonitorTest, WhatCameInsteadOfAnAnswerIsSaidOnce) {
 
 // Every process that ends closes its connections.
 TEST_F(TabletMonitorTest, AConnectionThatIsClosedIsNoNewsUntilItGoesOn) {
-  monitor.connection_lost("A");
+  monitor.connection_lost({"A"});
   for (int i = 1; i < 5; ++i) {
     answer(Transport::kBroken, "closed the connection");
     EXPECT_THAT(notes(), IsEmpty());
@@ -249,7 +256,7 @@ TEST_F(TabletMonitorTest, AnErrorIsNoWordOfWhatItHolds) {
 // It was seen to crash, and stays so; what is said of it is what is seen now.
 TEST_F(TabletMonitorTest, ACrashStaysSeenAndItsTextFollows) {
   start_polling();
-  monitor.connection_lost("A");
+  monitor.connection_lost({"A"});
   asked_within(seconds{2}, Transport::kRefused);
   monitor.listed({});
   asked_within(seconds{2}, Transport::kRefused);

@@ -36,6 +36,13 @@ class TabletsTest : public ::testing::Test {
     tablets_.may_change = [this] { return allowed_; };
   }
 
+  core::Answer answered(core::RequestId id) {
+    (void)transport(id);
+    for (const core::TabletAnswered& a : answers_) {
+      if (a.id == id) return a.answer;
+    }
+    return {};
+  }
   void call(core::RequestId id, core::Call what, Duration deadline = seconds{10}) {
     tablets_.call({id, endpoint_, std::move(what), deadline});
   }
@@ -168,6 +175,30 @@ TEST_F(TabletsTest, RefusedPort) {
   endpoint_ = "127.0.0.1:1";
   call(1, core::GetTableStatus{});
   EXPECT_EQ(transport(1), Transport::kRefused);
+}
+
+// Whatever a tablet writes is kept, shown and sent on: it is cut where it comes in.
+TEST_F(TabletsTest, ALongTextIsCut) {
+  GeneralResponse response;
+  response.set_code(130);
+  response.set_msg(std::string(1'200'000, '.'));
+  answer_ = response.SerializeAsString();
+  call(1, core::LoadTable{{1, 0}, "flow", ""});
+  transport(1);
+  call(2, core::LoadTable{{1, 0}, "flow", ""});
+  const core::Answer answer = answered(2);
+  EXPECT_EQ(answer.code, 130);
+  EXPECT_LT(answer.text.size(), 400u);
+}
+
+// Two bytes each, and two hundred once they are parsed.
+TEST_F(TabletsTest, AListOfNothingIsNotTaken) {
+  GetTableStatusResponse response;
+  response.set_code(0);
+  for (int i = 0; i < 400'000; ++i) response.add_all_table_status();
+  answer_ = response.SerializeAsString();
+  call(1, core::GetTableStatus{});
+  EXPECT_EQ(transport(1), Transport::kGarbled);
 }
 
 }  // namespace

@@ -96,6 +96,44 @@ TEST_F(ChannelLoss, ClosedInTheMiddleOfAnAnswer) {
   expect_all(1, Outcome::kReset, true);
 }
 
+// A packet filter answers what we send; nobody resets what says nothing but the system itself.
+TEST_F(ChannelLoss, AResetThatAnswersNothingIsToldApart) {
+  RawPeer peer(loop_.io);
+  const auto socket = connected(peer, 1);
+  socket->answer(socket->frames[0].correlation_id, "done");
+  ASSERT_TRUE(loop_.until(answers_.count_is(1)));
+  socket->reset();
+  ASSERT_TRUE(loop_.until([&] { return lost_.has_value(); }));
+  EXPECT_EQ(lost_, Lost::kQuietReset);
+}
+
+// It would hold up everything behind it for ever, a byte at a time.
+TEST_F(ChannelLoss, AnAnswerThatTricklesInEndsTheConnection) {
+  RawPeer peer(loop_.io);
+  open(peer.endpoint());
+  call(1, 300ms);
+  ASSERT_TRUE(
+      loop_.until([&] { return !peer.sockets.empty() && !peer.sockets[0]->frames.empty(); }));
+  Frame answer;
+  answer.correlation_id = peer.sockets[0]->frames[0].correlation_id;
+  answer.payload = std::string(1000, '.');
+  peer.sockets[0]->send(encode(answer).substr(0, 500));
+  ASSERT_TRUE(loop_.until(answers_.count_is(1)));
+  EXPECT_EQ(answers_.of(1).outcome, Outcome::kTimeout);
+  ASSERT_TRUE(loop_.until([&] { return lost_.has_value(); }));
+  EXPECT_EQ(lost_, Lost::kMalformed);
+}
+
+// Its length is known from its first bytes: nothing of it is kept.
+TEST_F(ChannelLoss, AnAnswerAboveTheLimitIsCutOff) {
+  RawPeer peer(loop_.io);
+  const auto socket = connected(peer, 1);
+  channel_->take_at_most(1'000);
+  socket->answer(socket->frames[0].correlation_id, std::string(2'000, '.'));
+  expect_all(1, Outcome::kMalformed, true);
+  EXPECT_THAT(answers_.of(1).error_text, HasSubstr("above the limit of 1000"));
+}
+
 TEST_F(ChannelLoss, AnIdleConnectionIsWatchedToo) {
   RawPeer peer(loop_.io);
   const auto socket = connected(peer, 1);
