@@ -122,7 +122,7 @@ void Tablet::call(const core::Call& call, Done done, Done carried_out) {
     if (const auto at = partition_of(call)) {
       if (const Held* h = held(*at); h && h->mode == core::Mode::kLeader) {
         const bool demote = std::holds_alternative<core::Demote>(call);
-        if (demote && h->state == core::TableState::kNormal) {
+        if (demote && refuses_role(*h) == core::kOk) {
           until = mutex_free_ = joined(*h, nullptr);
         }
         const auto* del = std::get_if<core::DelReplica>(&call);
@@ -189,18 +189,32 @@ core::Answer Tablet::probe(const core::Probe& c) {
   const Appended appended = append({c.at, c.term, true, false, 0, {}});
   core::Answer a = answer(appended.code);
   a.offset = appended.offset;
-  a.term = appended.term;
   return a;
+}
+
+Tablet::Generation Tablet::openmldb() {
+  Generation g;
+  g.changes_role_when_normal_only = false;
+  g.takes_gaps = true;
+  g.tells_offset_always = true;
+  g.no_follower = core::kNoFollower;
+  g.no_directory = core::kCreateTableFailed;
+  return g;
+}
+
+int Tablet::refuses_role(const Held& h) const {
+  if (!generation.changes_role_when_normal_only) {
+    return h.state == core::TableState::kLoading ? core::kTableIsLoading : core::kOk;
+  }
+  return h.state == core::TableState::kNormal ? core::kOk : core::kTableStatusIsNotNormal;
 }
 
 core::Answer Tablet::promote(const core::Promote& c) {
   const auto found = memory.find(c.at);
   if (found == memory.end()) return no_table();
   Held& h = found->second;
+  if (const int code = refuses_role(h)) return answer(code, "table status is not normal");
   if (h.mode == core::Mode::kLeader) return answer(core::kTableIsLeader, "table is leader");
-  if (h.state != core::TableState::kNormal) {
-    return answer(core::kTableStatusIsNotNormal, "table status is not normal");
-  }
   h.term = c.term;  // Without a look at the one it had.
   h.mode = core::Mode::kLeader;
   h.by_hand = 0;
@@ -212,9 +226,7 @@ core::Answer Tablet::demote(core::PartitionKey at) {
   const auto found = memory.find(at);
   if (found == memory.end()) return no_table();
   Held& h = found->second;
-  if (h.state != core::TableState::kNormal) {
-    return answer(core::kTableStatusIsNotNormal, "table status is not normal");
-  }
+  if (const int code = refuses_role(h)) return answer(code, "table status is not normal");
   h.mode = core::Mode::kFollower;
   set_followers(at, h, {});
   return answer(core::kOk, "ok");
@@ -246,7 +258,7 @@ core::Answer Tablet::followers(core::PartitionKey at) const {
   const Held* h = held(at);
   if (!h) return no_table();
   if (h->mode != core::Mode::kLeader) return answer(kTableIsFollower, "table is follower");
-  core::Answer a = answer(core::kOk);
+  core::Answer a = answer(h->followers.empty() ? generation.no_follower : core::kOk);
   a.offset = offset(at, *h);
   for (const Follower& f : h->followers)
     a.followers.push_back({f.endpoint, f.position.value_or(0)});

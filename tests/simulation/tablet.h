@@ -78,9 +78,11 @@ class Tablet {
     core::Offset snapshot = 0;     // The manifest's; 0: there is none.
     core::Term snapshot_term = 0;  // The manifest's.
     core::Offset binlog_from = 0;  // The binlog holds what is above.
-    bool binlog_moved = false;     // What is written now goes into a file in the recycle bin.
-    bool torn = false;             // Its manifest names another snapshot than the one there.
-    core::Offset synced = 0;       // What survives a power cut, for certain.
+    // As the binlog was before a file was begun that nothing has been written to yet.
+    std::shared_ptr<const Directory> before_new_file;
+    bool binlog_moved = false;  // What is written now goes into a file in the recycle bin.
+    bool torn = false;          // Its manifest names another snapshot than the one there.
+    core::Offset synced = 0;    // What survives a power cut, for certain.
     Instant next_sync;
   };
   struct Dropped {
@@ -99,10 +101,18 @@ class Tablet {
   };
   struct Appended {
     int code = 0;
-    core::Offset offset = 0;
-    core::Term term = 0;
+    core::Offset offset = 0;  // As it is answered; 0: nothing is said of it.
     std::uint64_t process = 0;
   };
+  // Where generations differ (FEDB.md 8); as RTIDB 1.4.1 is, if nothing else is said.
+  struct Generation {
+    bool changes_role_when_normal_only = true;  // Else only a table that loads refuses.
+    bool takes_gaps = false;                    // AppendEntries takes entries behind a gap,
+    bool tells_offset_always = false;  // and tells its offset where nothing came that is new.
+    int no_follower = core::kOk;       // GetTableFollower of a leader that has none.
+    int no_directory = core::kTableDirIsNotExist;  // LoadTable without columns.
+  };
+  static Generation openmldb();  // 0.9.3.
 
   Tablet(World& world, std::string endpoint);
   Tablet(const Tablet&) = delete;
@@ -118,6 +128,7 @@ class Tablet {
   // on its disk is safe.
   void start_stranger(std::vector<core::ReplicaStatus> holds);
   void stranger_holds(std::vector<core::ReplicaStatus> holds);
+  Generation generation;
   bool is_stranger() const { return stranger_.has_value(); }
   Instant ended_at() const { return ended_at_; }  // The process before this one, the last time.
   bool running() const { return running_; }
@@ -136,14 +147,20 @@ class Tablet {
   void call(const core::Call&, Done done, Done carried_out = nullptr);
   std::optional<Entry> put(core::PartitionKey, Payload, int& code);
   Appended append(const Append&);
-  // `leader`: as leader of that term, as no command of failoverd's does (SAFETY 19).
-  core::Answer load_table(const core::LoadTable&, std::optional<core::Term> leader);
+  // `leader`: as leader of that term, as no command of failoverd's does (SAFETY 19). Once it is
+  // loaded it sends to `replicas`.
+  core::Answer load_table(const core::LoadTable&, std::optional<core::Term> leader,
+                          const std::vector<std::string>& replicas = {});
 
   // --- Misbehaviour
   void hang(Method method) { hanging_.insert(method); }
   void unhang();  // What hung is done now.
   void fail(Method method, int code, int times) { failing_[method] = {code, times}; }
   void stop_failing();
+  // Tasks of this kind wait until they are let go: before a thread takes them up, or at their end.
+  enum class Stage { kQueued, kInside };
+  void hold(core::Task, Stage);
+  void let_go();
   void fail_next_load() { load_fails_ = true; }
   bool misbehaves() const { return !hanging_.empty() || !failing_.empty() || slow > Duration{}; }
   Duration slow{};  // Every answer takes so much longer.
@@ -160,6 +177,7 @@ class Tablet {
   const Held* held(core::PartitionKey) const;
   const Log& log(core::PartitionKey) const;  // On its disk; empty where there is no directory.
   core::Offset offset(core::PartitionKey, const Held&) const;  // As it answers it.
+  std::uint64_t appends() const { return appends_; }           // That reached its process.
   bool leads(core::PartitionKey) const;
   // The table is made, as the nameserver's CreateTable does.
   void create(core::PartitionKey, const std::string& name, core::Mode, core::Term,
@@ -187,6 +205,7 @@ class Tablet {
   core::Answer probe(const core::Probe&);
   core::Answer promote(const core::Promote&);
   core::Answer demote(core::PartitionKey);
+  int refuses_role(const Held&) const;  // The code; kOk: it does not.
   core::Answer add_replica_asked(const core::AddReplica&);
   core::Answer del_replica(const core::DelReplica&);
   core::Answer followers(core::PartitionKey) const;
@@ -205,12 +224,17 @@ class Tablet {
   bool register_task(core::OpId, core::Task);
   void end_task(core::OpId, core::Task, bool done);
   void failed_before(const core::Call&);
-  void queue_task(Work);  // On one of its few task threads, when its turn comes.
+  // On one of its few task threads, when its turn comes.
+  void queue_task(core::Task, Work);
+  void pass(core::Task, Stage, Work);
   void run_task(Work);
   void task_thread_free();
   bool is(core::PartitionKey, std::uint64_t instance) const;  // Still in memory.
-  void loading_ends(core::PartitionKey, std::uint64_t instance);
+  void loading_ends(core::PartitionKey, std::uint64_t instance,
+                    const std::vector<std::string>& replicas);
+  void dropping_ends(const core::DropTable&, std::uint64_t instance);
   void drop(core::PartitionKey);
+  void snapshot_made(core::PartitionKey, core::Offset up_to, std::uint64_t instance);
   void about_to_write(Directory&);
   // While the partition waits to be loaded (SAFETY 19).
   void begin_new_file(Directory&, Held&);
@@ -259,6 +283,9 @@ class Tablet {
   std::vector<Work> hung_;
   std::map<Method, Failing> failing_;
   bool load_fails_ = false;
+  std::set<std::pair<core::Task, Stage>> holds_;
+  std::vector<Work> held_back_;
+  std::uint64_t appends_ = 0;
 };
 
 core::Answer answer(int code, std::string text = {});

@@ -1,6 +1,7 @@
 // What a tablet does with its disk, behind answers that are given at once: loading, dropping,
 // snapshots; and the registry of the tasks of ops.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "tests/simulation/tablet.h"
@@ -47,7 +48,24 @@ core::Answer Tablet::delete_op_task(core::OpId op) {
   return answer(core::kOk, "ok");
 }
 
-void Tablet::queue_task(Work work) {
+void Tablet::hold(core::Task task, Stage stage) { holds_.emplace(task, stage); }
+
+void Tablet::let_go() {
+  holds_.clear();
+  for (Work& work : std::exchange(held_back_, {})) work();
+}
+
+void Tablet::pass(core::Task task, Stage stage, Work work) {
+  if (!holds_.contains({task, stage})) return work();
+  held_back_.push_back(std::move(work));
+}
+
+void Tablet::queue_task(core::Task task, Work work) {
+  if (holds_.contains({task, Stage::kQueued})) {
+    held_back_.push_back(
+        [this, task, work = std::move(work)]() mutable { queue_task(task, std::move(work)); });
+    return;
+  }
   if (!world_.dice.chance(world_.timing.queued)) return run_task(std::move(work));
   after(world_.dice.in(world_.timing.queue),
         [this, work = std::move(work)]() mutable { run_task(std::move(work)); });
@@ -84,9 +102,10 @@ core::Answer Tablet::load_table(const core::LoadTable& c) {
   return load_table(c, only ? std::optional{p->terms.back().term} : std::nullopt);
 }
 
-core::Answer Tablet::load_table(const core::LoadTable& c, std::optional<core::Term> leader) {
+core::Answer Tablet::load_table(const core::LoadTable& c, std::optional<core::Term> leader,
+                                const std::vector<std::string>& replicas) {
   if (c.name.empty() || c.at.tid == 0) return answer(kTableMetaIsInvalid, "table meta is invalid");
-  if (!disk.contains(c.at)) return answer(core::kTableDirIsNotExist, "table db path is not exist");
+  if (!disk.contains(c.at)) return answer(generation.no_directory, "table db path is not exist");
   if (memory.contains(c.at)) return answer(core::kTableAlreadyExists, "table already exists");
   Held& h = memory[c.at];
   h.name = c.name;
@@ -97,15 +116,19 @@ core::Answer Tablet::load_table(const core::LoadTable& c, std::optional<core::Te
   h.instance = ++last_run_;
   h.from_disk = true;
   set_followers(c.at, h, {});
-  queue_task([this, at = c.at, instance = h.instance] {
+  queue_task(core::Task::kLoadTable, [this, at = c.at, instance = h.instance, replicas] {
     if (!is(at, instance)) return task_thread_free();
     memory.at(at).state = core::TableState::kLoading;
-    after(world_.dice.in(world_.timing.load), [this, at, instance] { loading_ends(at, instance); });
+    after(world_.dice.in(world_.timing.load), [this, at, instance, replicas] {
+      pass(core::Task::kLoadTable, Stage::kInside,
+           [this, at, instance, replicas] { loading_ends(at, instance, replicas); });
+    });
   });
   return answer(core::kOk, "ok");
 }
 
-void Tablet::loading_ends(core::PartitionKey at, std::uint64_t instance) {
+void Tablet::loading_ends(core::PartitionKey at, std::uint64_t instance,
+                          const std::vector<std::string>& replicas) {
   task_thread_free();
   if (!is(at, instance)) return;  // Dropped meanwhile.
   if (std::exchange(load_fails_, false) || disk.at(at).torn) {
@@ -115,6 +138,7 @@ void Tablet::loading_ends(core::PartitionKey at, std::uint64_t instance) {
   Held& h = memory.at(at);
   h.state = core::TableState::kNormal;
   h.loaded_at = world_.schedule.now();
+  if (!replicas.empty()) set_followers(at, h, replicas);
 }
 
 core::Answer Tablet::drop_table(const core::DropTable& c) {
@@ -126,14 +150,19 @@ core::Answer Tablet::drop_table(const core::DropTable& c) {
     end_task(c.op, core::Task::kDropTable, false);
     return h ? answer(core::kTableIsMakingSnapshot, "table status is kMakingSnapshot") : no_table();
   }
-  queue_task([this, c, instance = h->instance] {
+  queue_task(core::Task::kDropTable, [this, c, instance = h->instance] {
     after(world_.dice.in(world_.timing.drop), [this, c, instance] {
-      if (is(c.at, instance)) drop(c.at);
-      end_task(c.op, core::Task::kDropTable, true);
-      task_thread_free();
+      pass(core::Task::kDropTable, Stage::kInside,
+           [this, c, instance] { dropping_ends(c, instance); });
     });
   });
   return answer(core::kOk, "ok");
+}
+
+void Tablet::dropping_ends(const core::DropTable& c, std::uint64_t instance) {
+  if (is(c.at, instance)) drop(c.at);
+  end_task(c.op, core::Task::kDropTable, true);
+  task_thread_free();
 }
 
 void Tablet::drop(core::PartitionKey at) {
@@ -201,16 +230,21 @@ void Tablet::make_snapshot(core::PartitionKey at) {
   const core::Offset up_to = log(at).offset();
   after(world_.dice.in(world_.timing.make_snapshot),
         [this, at, up_to, instance = found->second.instance] {
-          if (!is(at, instance)) return;
-          Held& h = memory.at(at);
-          if (h.state != core::TableState::kMakingSnapshot) return;
-          h.state = core::TableState::kNormal;
-          Directory& d = disk.at(at);
-          if (d.binlog_moved || up_to <= d.snapshot) return;
-          d.snapshot = up_to;
-          d.snapshot_term = h.term;
-          delete_old_binlogs(at);
+          pass(core::Task::kMakeSnapshot, Stage::kInside,
+               [this, at, up_to, instance] { snapshot_made(at, up_to, instance); });
         });
+}
+
+void Tablet::snapshot_made(core::PartitionKey at, core::Offset up_to, std::uint64_t instance) {
+  if (!is(at, instance)) return;
+  Held& h = memory.at(at);
+  if (h.state != core::TableState::kMakingSnapshot) return;
+  h.state = core::TableState::kNormal;
+  Directory& d = disk.at(at);
+  if (d.binlog_moved || up_to <= d.snapshot) return;
+  d.snapshot = up_to;
+  d.snapshot_term = std::prev(d.log.above(up_to))->term;
+  delete_old_binlogs(at);
 }
 
 void Tablet::delete_old_binlogs(core::PartitionKey at) {
@@ -229,6 +263,7 @@ void Tablet::delete_old_binlogs(core::PartitionKey at) {
 
 // What was written before the last round of syncing is safe.
 void Tablet::about_to_write(Directory& d) {
+  d.before_new_file = nullptr;
   const Instant now = world_.schedule.now();
   if (now < d.next_sync) return;
   d.synced = d.log.offset();
@@ -236,9 +271,10 @@ void Tablet::about_to_write(Directory& d) {
 }
 
 // The loader reads the snapshot and then this file, whatever the files before it hold: they are
-// lost. (With a real tablet they come back at the next load if nothing was written to this one.)
+// lost, unless nothing is written to this one until the process ends.
 void Tablet::begin_new_file(Directory& d, Held& h) {
   if (std::exchange(h.new_file, true)) return;
+  d.before_new_file = std::make_shared<const Directory>(d);
   d.log.cut(d.snapshot);
   d.binlog_from = d.snapshot;
   d.synced = std::min(d.synced, d.log.offset());
@@ -248,6 +284,7 @@ void Tablet::begin_new_file(Directory& d, Held& h) {
 void Tablet::write_to_new_file(Directory& d, Held& h, const Entry& entry) {
   about_to_write(d);
   begin_new_file(d, h);
+  d.before_new_file = nullptr;
   h.in_new_file = entry.index;
   if (entry.index > d.log.offset()) d.log.add(entry);
 }
@@ -258,7 +295,14 @@ void Tablet::forget_memory() {
   sending_.clear();
   waiting_tasks_.clear();
   busy_task_threads_ = 0;
+  holds_.clear();
+  held_back_.clear();
   for (auto& [at, d] : disk) {
+    if (const auto before = std::exchange(d.before_new_file, nullptr)) {
+      d.log = before->log;
+      d.binlog_from = before->binlog_from;
+      d.synced = before->synced;
+    }
     if (!std::exchange(d.binlog_moved, false)) continue;
     d.log.cut(d.snapshot);
     d.binlog_from = d.snapshot;

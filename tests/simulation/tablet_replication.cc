@@ -39,22 +39,24 @@ std::optional<Entry> Tablet::put(core::PartitionKey at, Payload payload, int& co
 }
 
 Tablet::Appended Tablet::append(const Append& request) {
+  ++appends_;
   const auto found = memory.find(request.at);
-  if (found == memory.end()) return {core::kTableIsNotExist, 0, 0};
+  if (found == memory.end()) return {core::kTableIsNotExist, 0, process_};
   Held& h = found->second;
-  Directory& d = disk.at(request.at);
-  const auto say = [&](int code) {
-    return Appended{code, offset(request.at, h), h.term, process_};
-  };
-  if (h.mode == core::Mode::kLeader) return say(core::kTableIsLeader);
-  if (h.state == core::TableState::kLoading) return say(core::kTableIsLoading);
-  if (request.term < h.term) return say(core::kFailToAppendEntries);
+  if (h.mode == core::Mode::kLeader) return {core::kTableIsLeader, 0, process_};
+  if (h.state == core::TableState::kLoading) return {core::kTableIsLoading, 0, process_};
+  if (request.term < h.term) return {core::kFailToAppendEntries, 0, process_};
   if (request.by_leader) h.from_disk = false;
-  if (request.probe) h.term = request.term;  // Only the empty probe raises it.
+  const core::Offset before = offset(request.at, h);
+  if (request.probe) {
+    h.term = request.term;  // Only the empty probe raises it.
+    return {core::kOk, before, process_};
+  }
   // A gap is refused. Before its load has begun it knows of no entry yet, and begins a file first.
-  if (!h.loaded() && !request.probe) begin_new_file(d, h);
-  if (!request.probe && request.pre > offset(request.at, h)) {
-    return say(core::kFailToAppendEntries);
+  Directory& d = disk.at(request.at);
+  if (!h.loaded()) begin_new_file(d, h);
+  if (!generation.takes_gaps && request.pre > before) {
+    return {core::kFailToAppendEntries, 0, process_};
   }
   if (h.loaded() && !request.entries.empty()) about_to_write(d);
   for (const Entry& entry : request.entries) {
@@ -65,7 +67,9 @@ Tablet::Appended Tablet::append(const Append& request) {
       write_to_new_file(d, h, entry);
     }
   }
-  return say(core::kOk);
+  const core::Offset after = offset(request.at, h);
+  const bool tells = after > before || generation.tells_offset_always;
+  return {core::kOk, tells ? after : 0, process_};
 }
 
 void Tablet::set_followers(core::PartitionKey at, Held& h,

@@ -49,7 +49,7 @@ core::Answer Tablet::send_snapshot(const core::SendSnapshot& c) {
   copy->to = c.to;
   copy->op = c.op;
   copy->instance = h->instance;
-  queue_task([this, copy] { send_file(copy); });
+  queue_task(core::Task::kSendSnapshot, [this, copy] { send_file(copy); });
   return answer(core::kOk, "ok");
 }
 
