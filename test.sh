@@ -6,9 +6,10 @@
 #   ./test.sh --full     that, three minutes of chaos, clang-tidy, and a sanitizer build with its
 #                        tests
 #   ./test.sh NAME...    parts: checks (format, layering, lengths, words, pages, shell, bite,
-#                        units, prometheus), unit, scenarios, simulation, tablet, e2e, bench,
-#                        chaos, tidy, sanitizers; a scenario by its file's name; any other
-#                        name is a regular expression of test names. Only what NAME needs is built.
+#                        units, prometheus), unit, scenarios, simulation, tablet, contract,
+#                        e2e, bench, chaos, tidy, sanitizers; a scenario or a file of the contract
+#                        by its name; any other name is a regular expression of test names. Only
+#                        what NAME needs is built.
 #   ./test.sh --list     the names of all tests
 #
 # JOBS (default: the number of processors) says how much is done at a time. Packages that are
@@ -23,9 +24,9 @@ export JOBS=${JOBS:-$(nproc)}
 # What was compiled in one clone is not compiled again in another.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 readonly CHECKS=(format layering lengths words pages shell bite units prometheus)
-readonly STOREYS=(unit scenarios simulation tablet e2e bench chaos)
+readonly STOREYS=(unit scenarios simulation tablet contract e2e bench chaos)
 # What runs in the sanitizers' build: everything but benchmarks and what only drives processes.
-readonly SANITIZED=(unit scenarios simulation e2e)
+readonly SANITIZED=(unit scenarios simulation contract e2e)
 
 passed=0 failed=0 skipped=0
 failures=()
@@ -105,16 +106,19 @@ build() {
 }
 
 # The names of the tests in source files, each in a line. Those with parameters have more around
-# theirs; a scenario is named after its file.
+# theirs; those of text files are named after their file.
 test_names() {
   local label=$1 source file
   shift
   for source in "$@"; do
-    sed -nE "s/^TEST(_F|_P)?\\(([A-Za-z0-9_]+), ?([A-Za-z0-9_]+)\\).*/$label.\\2.\\3/p" "$source"
+    sed -nE "s/^(TYPED_)?TEST(_F|_P)?\\(([A-Za-z0-9_]+), ?([A-Za-z0-9_]+)\\).*/$label.\\3.\\4/p" "$source"
     grep -q '^TEST_P(' "$source" || continue
     for file in "${source%/*}"/*.txt; do
       file=${file##*/} file=${file%.txt}
-      echo "$label.File/Scenarios.ComeOutAsWritten/${file//-/_}"
+      case $label in
+        scenarios) echo "$label.File/Scenarios.ComeOutAsWritten/${file//-/_}" ;;
+        contract) echo "$label.File/Contract.IsKept/${file//-/_}_by_minitablet_rtidb" ;;
+      esac
     done
   done
 }
@@ -191,10 +195,16 @@ finish() {
   exit
 }
 
-# A scenario may be named as its file is: its test has _ for every -.
-scenario_or_name() {
-  local name=${1#tests/scenarios/} && name=${name%.txt}
-  if [[ -e tests/scenarios/$name.txt ]]; then echo "/${name//-/_}( |\$)"; else echo "$1"; fi
+# What is a text file may be named as it is: its test has _ for every -.
+file_or_name() {
+  local name=${1#tests/scenarios/} && name=${name#tests/contract/} && name=${name%.txt}
+  if [[ -e tests/scenarios/$name.txt ]]; then
+    echo "/${name//-/_}( |\$)"
+  elif [[ -e tests/contract/$name.txt ]]; then
+    echo "/${name//-/_}_by_"
+  else
+    echo "$1"
+  fi
 }
 
 is_in() {
@@ -212,7 +222,7 @@ main() {
       -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}" && exit 0 ;;
       -*) echo "test.sh: $part is not known; see ./test.sh --help" >&2 && exit 2 ;;
       checks) add_checks ;;
-      *) parts+=("$(scenario_or_name "$part")") ;;
+      *) parts+=("$(file_or_name "$part")") ;;
     esac
   done
   if ((${#parts[@]} == 0)); then

@@ -1,4 +1,4 @@
-#include "tests/tablet/transcript.h"
+#include "tests/contract/transcript.h"
 
 #include <google/protobuf/descriptor.h>
 
@@ -7,11 +7,15 @@
 #include <stdexcept>
 #include <vector>
 
-namespace failoverd::minitablet {
+#include "proto/tablet.pb.h"
+
+namespace failoverd::contract {
 
 namespace pb = google::protobuf;
 
 namespace {
+
+std::string nested_text_of(const pb::Message& message);
 
 // A value as the transcript has it: in a message of its own, strings look like Python's.
 std::string value_of(const pb::Message& message, const pb::FieldDescriptor* field, int index,
@@ -54,8 +58,7 @@ void for_each_field(const pb::Message& message, const Take& take) {
   }
 }
 
-}  // namespace
-
+// "[(1, 50), (5, b'127.0.0.1:9520')]".
 std::string nested_text_of(const pb::Message& message) {
   std::string text;
   for_each_field(message, [&](const pb::FieldDescriptor* field, int i) {
@@ -65,6 +68,8 @@ std::string nested_text_of(const pb::Message& message) {
   return "[" + text + "]";
 }
 
+}  // namespace
+
 std::string text_of(const pb::Message& message) {
   std::string text;
   for_each_field(message, [&](const pb::FieldDescriptor* field, int i) {
@@ -72,6 +77,23 @@ std::string text_of(const pb::Message& message) {
             value_of(message, field, i, false);
   });
   return text;
+}
+
+std::string transcript_text_of(const pb::Message& response) {
+  std::string list;
+  const auto add = [&list](const std::string& text) { list += (list.empty() ? "" : ", ") + text; };
+  if (const auto* status = dynamic_cast<const fedb::GetTableStatusResponse*>(&response)) {
+    for (const fedb::TableStatus& one : status->all_table_status()) {
+      add("'tid " + std::to_string(one.tid()) + " pid " + std::to_string(one.pid()) + " off " +
+          std::to_string(one.offset()) + " mode " + std::to_string(one.mode()) + " state " +
+          std::to_string(one.state()) + "'");
+    }
+  } else if (const auto* tasks = dynamic_cast<const fedb::GetTaskStatusResponse*>(&response)) {
+    for (const fedb::TaskInfo& task : tasks->task()) add(nested_text_of(task));
+  } else {
+    return text_of(response);
+  }
+  return "[" + list + "]";
 }
 
 std::string Transcript::Names::put_into(std::string text) {
@@ -89,6 +111,7 @@ std::string Transcript::Names::put_into(std::string text) {
 Transcript::Transcript(const std::string& file) {
   constexpr std::size_t kAnswerColumn = 63;
   std::ifstream in{file};
+  if (!in) throw std::runtime_error("cannot read " + file);
   for (std::string line; std::getline(in, line);) {
     const bool has_label = line[0] != '[';
     std::string label = has_label ? line.substr(0, kAnswerColumn) : "";
@@ -97,12 +120,8 @@ Transcript::Transcript(const std::string& file) {
   }
 }
 
-bool Transcript::next_is(const std::string& label) const {
-  return !lines_.empty() && lines_.front().label == label;
-}
-
 std::string Transcript::take(const std::string& label) {
-  if (!next_is(label)) {
+  if (lines_.empty() || lines_.front().label != label) {
     throw std::runtime_error("'" + label + "' does not come next, but '" +
                              (lines_.empty() ? "the end" : lines_.front().label) + "'");
   }
@@ -111,4 +130,4 @@ std::string Transcript::take(const std::string& label) {
   return answer;
 }
 
-}  // namespace failoverd::minitablet
+}  // namespace failoverd::contract

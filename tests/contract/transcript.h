@@ -9,25 +9,24 @@
 #include <map>
 #include <string>
 
-namespace failoverd::minitablet {
+namespace failoverd::contract {
 
 // "1=0 2=ok": what is set, by the fields' numbers.
 std::string text_of(const google::protobuf::Message& message);
-// "[(1, 50), (5, b'127.0.0.1:9520')]".
-std::string nested_text_of(const google::protobuf::Message& message);
+// The same as the transcript has it: of GetTableStatus and GetTaskStatus it has the lists.
+std::string transcript_text_of(const google::protobuf::Message& response);
 
 class Transcript {
  public:
   // The transcript of FAILOVERD_GOLDEN/<generation>/tablet.txt.
   explicit Transcript(const std::string& file);
 
-  bool next_is(const std::string& label) const;
   // The next line's answer; throws std::runtime_error if its label is another one. What directories
   // held has no label.
   std::string take(const std::string& label);
   // The same answer in both, but for what differs from run to run.
-  std::string take_without_names(const std::string& label) { return theirs_.put_into(take(label)); }
-  std::string without_names(const std::string& ours) { return ours_.put_into(ours); }
+  std::string theirs_without_names(const std::string& theirs) { return theirs_.put_into(theirs); }
+  std::string ours_without_names(const std::string& ours) { return ours_.put_into(ours); }
   bool ended() const { return lines_.empty(); }
 
  private:
@@ -49,4 +48,4 @@ class Transcript {
   Names theirs_;
 };
 
-}  // namespace failoverd::minitablet
+}  // namespace failoverd::contract
