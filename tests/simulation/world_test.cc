@@ -1,5 +1,5 @@
-// The made-up tablet and ZooKeeper behave as the real ones do: what the simulation
-// proves is worth no more than this.
+// The made-up world and its ZooKeeper behave as the real ones do: what the simulation proves is
+// worth no more than this. What every tablet does is in tests/contract/.
 #include <string>
 #include <vector>
 
@@ -11,58 +11,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-TEST_F(MadeUp, ReplicatesToItsFollowers) {
-  write(5);
-  EXPECT_EQ(offset("A:1"), 5u);
-  EXPECT_EQ(offset("B:1"), 5u);
-  EXPECT_TRUE(world_.tablet("C:1").log(kAt).is_prefix_of(world_.tablet("A:1").log(kAt)));
-}
-
-TEST_F(MadeUp, ProbeFencesTheLivingLeader) {
-  EXPECT_EQ(call("B:1", core::Probe{kAt, 5}).code, core::kOk);
-  EXPECT_EQ(call("B:1", core::Probe{kAt, 4}).code, core::kFailToAppendEntries);
-  EXPECT_EQ(call("A:1", core::Probe{kAt, 5}).code, core::kTableIsLeader);
-  EXPECT_EQ(call("B:1", core::Probe{{9, 9}, 5}).code, core::kTableIsNotExist);
-  write(3);  // Acknowledged, and refused by B.
-  EXPECT_EQ(offset("A:1"), 3u);
-  EXPECT_EQ(offset("B:1"), 0u);
-  EXPECT_EQ(offset("C:1"), 3u);
-}
-
-TEST_F(MadeUp, PromotesWithoutALookAtTheTerm) {
-  ASSERT_TRUE(call("B:1", core::Probe{kAt, 50}).ok());
-  EXPECT_TRUE(call("B:1", core::Promote{kAt, 7, {}}).ok());
-  EXPECT_EQ(call("B:1", core::GetTermPair{kAt}).term, 7u);
-  EXPECT_EQ(call("B:1", core::Promote{kAt, 99, {}}).code, core::kTableIsLeader);
-}
-
-TEST_F(MadeUp, AFollowerThatIsAheadNeverComplains) {
-  write(5);
-  world_.cut("A:1", "C:1");
-  write(3);
-  // C leads with less than B has; what B has more is skipped with code 0, and they part.
-  ASSERT_TRUE(call("A:1", core::Demote{kAt}).ok());
-  ASSERT_TRUE(call("C:1", core::Promote{kAt, 9, {"B:1"}}).ok());
-  int code = 0;
-  for (int i = 0; i < 5; ++i) world_.tablet("C:1").put(kAt, world_.next_payload(), code);
-  world_.run_for(seconds{3});
-  EXPECT_EQ(offset("B:1"), 10u);
-  EXPECT_EQ(offset("C:1"), 10u);
-  EXPECT_FALSE(world_.tablet("B:1").log(kAt).is_prefix_of(world_.tablet("C:1").log(kAt)));
-}
-
-TEST_F(MadeUp, SnapshotsRefuseRoleChanges) {
-  for (const auto state : {core::TableState::kSnapshotPaused, core::TableState::kMakingSnapshot}) {
-    world_.tablet("B:1").set_state(kAt, state);
-    EXPECT_EQ(call("B:1", core::Promote{kAt, 9, {}}).code, core::kTableStatusIsNotNormal);
-    EXPECT_EQ(call("B:1", core::Demote{kAt}).code, core::kTableStatusIsNotNormal);
-  }
-  EXPECT_EQ(call("B:1", core::RecoverSnapshot{kAt}).code, core::kTableStatusIsNotPaused);
-  world_.tablet("B:1").set_state(kAt, core::TableState::kSnapshotPaused);
-  EXPECT_TRUE(call("B:1", core::RecoverSnapshot{kAt}).ok());
-  EXPECT_TRUE(call("B:1", core::Promote{kAt, 9, {}}).ok());
-}
 
 TEST_F(MadeUp, AStoppedProcessDoesItLater) {
   world_.pause("B:1");
@@ -85,16 +33,6 @@ TEST_F(MadeUp, DemotionWaitsForAHungFollower) {
   const Instant before = world_.schedule.now();
   ASSERT_TRUE(call("A:1", core::Demote{kAt}).ok());
   EXPECT_GT(world_.schedule.now() - before, seconds{10});
-}
-
-TEST_F(MadeUp, ARestartForgetsMemoryAndKeepsTheLog) {
-  write(5);
-  world_.restart("B:1");
-  world_.run_for(seconds{5});
-  EXPECT_TRUE(world_.tablet("B:1").running());
-  EXPECT_TRUE(call("B:1", core::GetTableStatus{}).replicas.empty());
-  EXPECT_FALSE(call("B:1", core::GetTermPair{kAt}).has_table);
-  EXPECT_EQ(offset("B:1"), 5u);
 }
 
 TEST_F(MadeUp, AQuickRestartFindsItsOldZnodeAndExits) {

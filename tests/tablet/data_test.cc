@@ -1,4 +1,5 @@
-// Puts, reads, AppendEntries: what FEDB.md 3.2 says of them, seen over sockets.
+// Puts and reads, as FEDB.md 3.2 says of them, and what a test asks minitablet to do wrong. What
+// every tablet does is in tests/contract/.
 #include <gmock/gmock.h>
 
 #include "tests/tablet/rig.h"
@@ -121,96 +122,6 @@ TEST_F(Data, NinthPutAtOnceIsOverTheLimit) {
       },
       "the eight are answered"));
   EXPECT_EQ(put(leader, "ninth"), 0);
-}
-
-TEST_F(Data, ProbeAdoptsHigherTermAndAnswersOffset) {
-  const auto follower = begin();
-  ASSERT_EQ(create(follower, fedb::kTableFollower), 0);
-  EXPECT_EQ(append(follower, 1, 0, {1, 2}), 0);
-  std::uint64_t offset = 0;
-  EXPECT_EQ(probe(follower, 5, &offset), 0);
-  EXPECT_EQ(offset, 2u);
-  EXPECT_EQ(term_pair(follower).term(), 5u);
-  EXPECT_EQ(probe(follower, 5), 0);
-  EXPECT_EQ(probe(follower, 4), kAppendEntriesFailed);
-  EXPECT_EQ(term_pair(follower).term(), 5u);
-}
-
-TEST_F(Data, FenceRefusesEntriesOfLowerTerm) {
-  const auto follower = begin();
-  ASSERT_EQ(create(follower, fedb::kTableFollower), 0);
-  EXPECT_EQ(append(follower, 1, 0, {1}), 0);
-  EXPECT_EQ(probe(follower, 3), 0);
-  EXPECT_EQ(append(follower, 2, 1, {2}), kAppendEntriesFailed);
-  EXPECT_EQ(offset(follower), 1u);
-  EXPECT_EQ(append(follower, 3, 1, {2}), 0);
-}
-
-TEST_F(Data, OnlyTheEmptyProbeRaisesTheTerm) {
-  const auto follower = begin();
-  ASSERT_EQ(create(follower, fedb::kTableFollower), 0);
-  EXPECT_EQ(append(follower, 9, 0, {1}), 0);
-  EXPECT_EQ(term_pair(follower).term(), 0u);
-  EXPECT_EQ(append(follower, 1, 1, {2}), 0);
-}
-
-TEST_F(Data, EntriesAtOrBelowOwnOffsetAreSkippedWithCodeZero) {
-  const auto follower = begin();
-  ASSERT_EQ(create(follower, fedb::kTableFollower), 0);
-  fedb::AppendEntriesResponse response;
-  EXPECT_EQ(append(follower, 1, 0, {1, 2, 3}, &response), 0);
-  EXPECT_EQ(response.log_offset(), 3u);
-  // A leader that is behind never learns that its own entries 2 and 3 are not here.
-  EXPECT_EQ(append(follower, 7, 1, {2, 3}, &response), 0);
-  EXPECT_FALSE(response.has_log_offset());
-  const auto dumped = dump(follower);
-  ASSERT_EQ(dumped.rows_size(), 3);
-  EXPECT_EQ(dumped.rows(2).term(), 1u);
-  EXPECT_EQ(append(follower, 7, 1, {2, 3, 4}, &response), 0);
-  EXPECT_EQ(response.log_offset(), 4u);
-}
-
-TEST_F(Data, GapIsRefused) {
-  const auto follower = begin();
-  ASSERT_EQ(create(follower, fedb::kTableFollower), 0);
-  EXPECT_EQ(append(follower, 1, 5, {6}), kAppendEntriesFailed);
-  EXPECT_EQ(offset(follower), 0u);
-}
-
-TEST_F(Data, ProbeOfLeaderAndOfNoTable) {
-  const auto leader = begin();
-  ASSERT_EQ(probe(leader, 1), kTableIsNotExist);
-  ASSERT_EQ(create(leader, fedb::kTableLeader), 0);
-  EXPECT_EQ(probe(leader, 9), kTableIsLeader);
-  EXPECT_EQ(term_pair(leader).term(), 1u);
-}
-
-TEST_F(Data, LeaderIsNotToldOfTheFence) {
-  const auto leader = begin();
-  const auto follower = begin();
-  ASSERT_EQ(create(follower, fedb::kTableFollower), 0);
-  ASSERT_EQ(create(leader, fedb::kTableLeader, {follower}), 0);
-  ASSERT_EQ(put(leader, "a"), 0);
-  ASSERT_TRUE(soon([&] { return offset(follower) == 1; }, "the first row is replicated"));
-  ASSERT_EQ(probe(follower, 2), 0);
-  EXPECT_EQ(put(leader, "b"), 0);
-  EXPECT_EQ(put(leader, "c"), 0);
-  // Several refusals later it still has not arrived.
-  control::CountersRequest counters;
-  ASSERT_TRUE(soon(
-      [&] {
-        const auto answer =
-            client(follower).call("MiniTablet", "Counters", counters.SerializeAsString());
-        control::CountersResponse response;
-        response.ParseFromString(answer.payload);
-        for (const auto& counter : response.counters()) {
-          if (counter.method() == "AppendEntries") return counter.calls() > 6;
-        }
-        return false;
-      },
-      "the leader has tried several times"));
-  EXPECT_EQ(offset(follower), 1u);
-  EXPECT_EQ(offset(leader), 3u);
 }
 
 TEST_F(Data, DiskFullLosesTheLogButNotTheAcknowledgement) {

@@ -141,13 +141,6 @@ fedb::ChangeRoleRequest Rig::role_request(fedb::TableMode mode) const {
   return request;
 }
 
-int Rig::lead(std::size_t which, std::uint64_t term, std::vector<std::size_t> followers) {
-  fedb::ChangeRoleRequest request = role_request(fedb::kTableLeader);
-  request.set_term(term);
-  for (const std::size_t follower : followers) request.add_replicas(endpoint(follower));
-  return code_of(client(which).ask<fedb::ChangeRoleResponse>("ChangeRole", request));
-}
-
 int Rig::follow(std::size_t which) {
   return code_of(client(which).ask<fedb::ChangeRoleResponse>("ChangeRole",
                                                              role_request(fedb::kTableFollower)));

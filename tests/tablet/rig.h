@@ -78,7 +78,6 @@ class Rig : public testing::Test {
   int probe(std::size_t which, std::uint64_t term, std::uint64_t* offset = nullptr);
   int append(std::size_t which, std::uint64_t term, std::uint64_t pre_log_index,
              std::vector<std::uint64_t> indexes, fedb::AppendEntriesResponse* response = nullptr);
-  int lead(std::size_t which, std::uint64_t term, std::vector<std::size_t> followers = {});
   int follow(std::size_t which);
   fedb::ChangeRoleRequest role_request(fedb::TableMode mode) const;
   // AddReplica or DelReplica at `leader`.

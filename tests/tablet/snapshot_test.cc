@@ -28,26 +28,6 @@ class Snapshot : public Rig {
   }
 };
 
-TEST_F(Snapshot, MakeWritesAndLoadReadsIt) {
-  const auto tablet = leader_with_rows(5);
-  ASSERT_EQ(general("MakeSnapshot", tablet, task(1, fedb::kMakeSnapshot)), 0);
-  ASSERT_TRUE(ends(tablet, 1, fedb::kDone));
-  EXPECT_EQ(manifest_offset(tablet), 5u);
-  ASSERT_EQ(put(tablet, "later"), 0);
-  end(tablet);
-  begin_again(tablet);
-  // Without the table in memory: the snapshot's term and offset, not the binlog's.
-  const auto pair = term_pair(tablet);
-  EXPECT_FALSE(pair.has_table());
-  EXPECT_FALSE(pair.has_is_leader());
-  EXPECT_EQ(pair.term(), 4u);
-  EXPECT_EQ(pair.offset(), 5u);
-  ASSERT_EQ(load(tablet, fedb::kTableFollower), 0);
-  ASSERT_TRUE(soon([&] { return state(tablet) == fedb::kTableNormal; }, "it is loaded"));
-  EXPECT_EQ(offset(tablet), 6u);
-  EXPECT_EQ(dump(tablet).row_count(), 6u);
-}
-
 TEST_F(Snapshot, SecondSnapshotReplacesTheFirst) {
   const auto tablet = leader_with_rows(3);
   ASSERT_EQ(general("MakeSnapshot", tablet, task(1, fedb::kMakeSnapshot)), 0);
@@ -76,21 +56,6 @@ TEST_F(Snapshot, BelowTheThresholdItIsDoneAndWritesNothing) {
   EXPECT_EQ(state(tablet), fedb::kTableNormal);
 }
 
-TEST_F(Snapshot, WhileItIsMade) {
-  const auto tablet = leader_with_rows(3);
-  hang(tablet, "MakeSnapshot", control::kInside);
-  ASSERT_EQ(general("MakeSnapshot", tablet), 0);
-  ASSERT_TRUE(soon([&] { return state(tablet) == fedb::kMakingSnapshot; }, "it is being made"));
-  EXPECT_EQ(general("PauseSnapshot", tablet), kStateIsNotNormal);
-  EXPECT_EQ(general("MakeSnapshot", tablet), kStateIsNotNormal);
-  EXPECT_EQ(general("RecoverSnapshot", tablet), kStateIsNotPaused);
-  EXPECT_EQ(drop(tablet), kStateIsMakingSnapshot);
-  EXPECT_EQ(follow(tablet), kStateIsNotNormal);
-  EXPECT_EQ(put(tablet, "meanwhile"), 0);
-  release(tablet);
-  ASSERT_TRUE(soon([&] { return state(tablet) == fedb::kTableNormal; }, "it is made"));
-}
-
 TEST_F(Snapshot, DiskFullFailsIt) {
   const auto tablet = leader_with_rows(3);
   set_disk_full(tablet, true);
@@ -101,70 +66,6 @@ TEST_F(Snapshot, DiskFullFailsIt) {
   set_disk_full(tablet, false);
   ASSERT_EQ(general("MakeSnapshot", tablet, task(2, fedb::kMakeSnapshot)), 0);
   ASSERT_TRUE(ends(tablet, 2, fedb::kDone));
-}
-
-TEST_F(Snapshot, PauseAndRecover) {
-  const auto tablet = begin();
-  EXPECT_EQ(general("PauseSnapshot", tablet), kTableIsNotExist);
-  EXPECT_EQ(general("RecoverSnapshot", tablet), kTableIsNotExist);
-  EXPECT_EQ(general("MakeSnapshot", tablet), kSnapshotIsNotExist);
-  ASSERT_EQ(create(tablet, fedb::kTableLeader), 0);
-  EXPECT_EQ(general("RecoverSnapshot", tablet), 0);  // Normal already.
-  EXPECT_EQ(general("PauseSnapshot", tablet), 0);
-  EXPECT_EQ(general("PauseSnapshot", tablet), 0);
-  EXPECT_EQ(state(tablet), fedb::kSnapshotPaused);
-  EXPECT_EQ(general("MakeSnapshot", tablet), kStateIsNotNormal);
-  EXPECT_EQ(put(tablet, "k"), 0);
-  EXPECT_EQ(general("RecoverSnapshot", tablet), 0);
-  EXPECT_EQ(state(tablet), fedb::kTableNormal);
-}
-
-TEST_F(Snapshot, BinlogBehindItIsDeletedAndAFollowerThatIsBehindThatNeverCatchesUp) {
-  const auto leader = leader_with_rows(60, [](Options& options) {
-    options.binlog_single_file_max_bytes = 500;
-    options.binlog_delete_interval = 10ms;
-  });
-  const auto logs = [&] { return Binlog::files_in(partition(leader) / "binlog").size(); };
-  const std::size_t before = logs();
-  ASSERT_GT(before, 3u);
-  ASSERT_EQ(general("MakeSnapshot", leader), 0);
-  ASSERT_TRUE(soon([&] { return logs() == 1; }, "the binlog behind the snapshot is deleted"));
-  EXPECT_EQ(manifest_offset(leader), 60u);
-
-  const auto follower = begin();
-  ASSERT_EQ(create(follower, fedb::kTableFollower), 0);
-  ASSERT_EQ(replica("AddReplica", leader, follower), 0);
-  ASSERT_EQ(put(leader, "new"), 0);
-  // With the snapshot it does.
-  ASSERT_EQ(general("PauseSnapshot", leader), 0);
-  EXPECT_EQ(offset(follower), 0u);
-  ASSERT_EQ(replica("DelReplica", leader, follower), 0);
-  ASSERT_EQ(drop(follower, task(1, fedb::kDropTable)), 0);
-  ASSERT_TRUE(ends(follower, 1, fedb::kDone));
-  ASSERT_EQ(send_snapshot(leader, follower, task(1, fedb::kSendSnapshot)), 0);
-  ASSERT_TRUE(ends(leader, 1, fedb::kDone));
-  ASSERT_EQ(load(follower, fedb::kTableFollower, task(2, fedb::kLoadTable)), 0);
-  ASSERT_TRUE(ends(follower, 2, fedb::kDone));
-  EXPECT_GE(offset(follower), 60u);
-  ASSERT_EQ(replica("AddReplica", leader, follower), 0);
-  ASSERT_EQ(general("RecoverSnapshot", leader), 0);
-  ASSERT_TRUE(soon([&] { return offset(follower) == 61; }, "it has caught up"));
-  EXPECT_EQ(dump(follower).digest(), dump(leader).digest());
-}
-
-TEST_F(Snapshot, SendOfAnEmptyReplicaIsItsDescriptionOnly) {
-  const auto leader = begin();
-  const auto target = begin();
-  ASSERT_EQ(create(leader, fedb::kTableLeader), 0);
-  ASSERT_EQ(general("PauseSnapshot", leader), 0);
-  ASSERT_EQ(send_snapshot(leader, target, task(1, fedb::kSendSnapshot)), 0);
-  ASSERT_TRUE(ends(leader, 1, fedb::kDone));
-  EXPECT_TRUE(fs::exists(partition(target) / "table_meta.txt"));
-  EXPECT_FALSE(fs::exists(partition(target) / "snapshot" / "MANIFEST"));
-  // The description says leader: only the request's mode makes it a follower.
-  ASSERT_EQ(load(target, fedb::kTableFollower), 0);
-  ASSERT_TRUE(soon([&] { return state(target) == fedb::kTableNormal; }, "it is loaded"));
-  EXPECT_FALSE(term_pair(target).is_leader());
 }
 
 TEST_F(Snapshot, SendInManyBlocks) {
@@ -219,16 +120,6 @@ TEST_F(Snapshot, SendKeepsToItsBandwidth) {
   EXPECT_GE(std::chrono::steady_clock::now() - began, 20ms * (size / 20));
 }
 
-TEST_F(Snapshot, SendRefusals) {
-  const auto leader = begin();
-  const auto other = begin();
-  EXPECT_EQ(send_snapshot(leader, other), kTableIsNotExist);
-  ASSERT_EQ(create(leader, fedb::kTableLeader), 0);
-  EXPECT_EQ(send_snapshot(leader, other), kStateIsNotPaused);
-  ASSERT_EQ(create(other, fedb::kTableFollower), 0);
-  EXPECT_EQ(send_snapshot(other, leader), kTableIsFollower);
-}
-
 TEST_F(Snapshot, ReceiverWithTheTableInMemoryFailsTheTaskAfterThreeTries) {
   const auto leader = begin();
   const auto other = begin();
@@ -245,10 +136,6 @@ TEST_F(Snapshot, ReceiverWithTheTableInMemoryFailsTheTaskAfterThreeTries) {
       EXPECT_EQ(counter.calls(), 3u);
     }
   }
-  // And to a tablet that is not there.
-  end(other);
-  EXPECT_EQ(send_snapshot(leader, other, task(2, fedb::kSendSnapshot)), 0);
-  EXPECT_TRUE(ends(leader, 2, fedb::kFailed));
 }
 
 TEST_F(Snapshot, SendToAFullDisk) {
@@ -355,14 +242,6 @@ TEST_F(Tasks, ReplicaTasksAreDoneWhenTheyAnswer) {
   EXPECT_EQ(replica("DelReplica", leader, follower, task(3, fedb::kDelReplica)), 0);
   EXPECT_EQ(task_status(leader, 3), fedb::kDone);
   EXPECT_EQ(replica("DelReplica", leader, follower, task(3, fedb::kDelReplica)), -1);
-}
-
-TEST_F(Tasks, ARestartForgetsAll) {
-  const auto tablet = begin();
-  EXPECT_EQ(general("PauseSnapshot", tablet, task(1, fedb::kPauseSnapshot)), kTableIsNotExist);
-  end(tablet);
-  begin_again(tablet);
-  EXPECT_EQ(task_status(tablet, 1), std::nullopt);
 }
 
 TEST_F(Tasks, AnIncompleteTaskInfoIsNoRequest) {
