@@ -221,8 +221,10 @@ class Tablet {
   core::Answer delete_binlog(core::PartitionKey);
   core::Answer task_status() const;
   core::Answer delete_op_task(core::OpId);
-  bool register_task(core::OpId, core::Task);
-  void end_task(core::OpId, core::Task, bool done);
+  // Tells a task from another one that was registered under its key before it.
+  using Registration = std::uint64_t;
+  Registration register_task(core::OpId, core::Task);  // 0: refused.
+  void end_task(core::OpId, core::Task, Registration, bool done);
   void failed_before(const core::Call&);
   // On one of its few task threads, when its turn comes.
   void queue_task(core::Task, Work);
@@ -232,7 +234,7 @@ class Tablet {
   bool is(core::PartitionKey, std::uint64_t instance) const;  // Still in memory.
   void loading_ends(core::PartitionKey, std::uint64_t instance,
                     const std::vector<std::string>& replicas);
-  void dropping_ends(const core::DropTable&, std::uint64_t instance);
+  void dropping_ends(const core::DropTable&, Registration, std::uint64_t instance);
   void drop(core::PartitionKey);
   void snapshot_made(core::PartitionKey, core::Offset up_to, std::uint64_t instance);
   void about_to_write(Directory&);
@@ -277,6 +279,8 @@ class Tablet {
 
   int busy_task_threads_ = 0;
   std::deque<Work> waiting_tasks_;
+  std::map<std::pair<core::OpId, core::Task>, Registration> registered_;
+  Registration last_registration_ = 0;
   std::set<std::pair<core::PartitionKey, std::string>> sending_;
 
   std::set<Method> hanging_;

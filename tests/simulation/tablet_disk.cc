@@ -17,23 +17,28 @@ constexpr int kTaskThreads = 3;  // LoadTable, DropTable and SendSnapshot share 
 // --- Tasks
 // -----------------------------------------------------------------------------------------
 
-// False: the key is taken, by whatever came first and however it ended.
-bool Tablet::register_task(core::OpId op, core::Task task) {
-  return tasks.try_emplace({op, task}, core::OpStatus::kDoing).second;
+// Refused: the key is taken, by whatever came first and however it ended.
+Tablet::Registration Tablet::register_task(core::OpId op, core::Task task) {
+  if (!tasks.try_emplace({op, task}, core::OpStatus::kDoing).second) return 0;
+  return registered_[{op, task}] = ++last_registration_;
 }
 
-void Tablet::end_task(core::OpId op, core::Task task, bool done) {
+void Tablet::end_task(core::OpId op, core::Task task, Registration registration, bool done) {
   const auto found = tasks.find({op, task});
-  if (found == tasks.end()) return;  // DeleteOPTask was quicker.
+  // DeleteOPTask was quicker; and the key may have been taken again.
+  if (found == tasks.end() || registered_[{op, task}] != registration) return;
   found->second = done ? core::OpStatus::kDone : core::OpStatus::kFailed;
 }
 
 // A call that is made to fail has registered its task all the same.
 void Tablet::failed_before(const core::Call& call) {
+  const auto fail = [this](core::OpId op, core::Task task) {
+    if (const Registration r = register_task(op, task)) end_task(op, task, r, false);
+  };
   if (const auto* send = std::get_if<core::SendSnapshot>(&call)) {
-    tasks.try_emplace({send->op, core::Task::kSendSnapshot}, core::OpStatus::kFailed);
+    fail(send->op, core::Task::kSendSnapshot);
   } else if (const auto* dropping = std::get_if<core::DropTable>(&call)) {
-    tasks.try_emplace({dropping->op, core::Task::kDropTable}, core::OpStatus::kFailed);
+    fail(dropping->op, core::Task::kDropTable);
   }
 }
 
@@ -142,26 +147,26 @@ void Tablet::loading_ends(core::PartitionKey at, std::uint64_t instance,
 }
 
 core::Answer Tablet::drop_table(const core::DropTable& c) {
-  if (!register_task(c.op, core::Task::kDropTable)) {
-    return answer(kAddTaskFailed, "add task failed");
-  }
+  const Registration registration = register_task(c.op, core::Task::kDropTable);
+  if (registration == 0) return answer(kAddTaskFailed, "add task failed");
   const Held* h = held(c.at);
   if (!h || h->state == core::TableState::kMakingSnapshot) {
-    end_task(c.op, core::Task::kDropTable, false);
+    end_task(c.op, core::Task::kDropTable, registration, false);
     return h ? answer(core::kTableIsMakingSnapshot, "table status is kMakingSnapshot") : no_table();
   }
-  queue_task(core::Task::kDropTable, [this, c, instance = h->instance] {
-    after(world_.dice.in(world_.timing.drop), [this, c, instance] {
+  queue_task(core::Task::kDropTable, [this, c, registration, instance = h->instance] {
+    after(world_.dice.in(world_.timing.drop), [this, c, registration, instance] {
       pass(core::Task::kDropTable, Stage::kInside,
-           [this, c, instance] { dropping_ends(c, instance); });
+           [this, c, registration, instance] { dropping_ends(c, registration, instance); });
     });
   });
   return answer(core::kOk, "ok");
 }
 
-void Tablet::dropping_ends(const core::DropTable& c, std::uint64_t instance) {
+void Tablet::dropping_ends(const core::DropTable& c, Registration registration,
+                           std::uint64_t instance) {
   if (is(c.at, instance)) drop(c.at);
-  end_task(c.op, core::Task::kDropTable, true);
+  end_task(c.op, core::Task::kDropTable, registration, true);
   task_thread_free();
 }
 

@@ -15,6 +15,7 @@ struct Tablet::Copy {
   core::PartitionKey at;
   std::string to;
   core::OpId op = 0;
+  Registration registration = 0;
   std::uint64_t instance = 0;
   File file = File::kMeta;
   int tries = 0;
@@ -27,11 +28,10 @@ struct Tablet::Copy {
 };
 
 core::Answer Tablet::send_snapshot(const core::SendSnapshot& c) {
-  if (!register_task(c.op, core::Task::kSendSnapshot)) {
-    return answer(kAddTaskFailed, "add task failed");
-  }
+  const Registration registration = register_task(c.op, core::Task::kSendSnapshot);
+  if (registration == 0) return answer(kAddTaskFailed, "add task failed");
   const auto refuse = [&](core::Answer a) {
-    end_task(c.op, core::Task::kSendSnapshot, false);
+    end_task(c.op, core::Task::kSendSnapshot, registration, false);
     return a;
   };
   if (sending_.contains({c.at, c.to})) {
@@ -48,6 +48,7 @@ core::Answer Tablet::send_snapshot(const core::SendSnapshot& c) {
   copy->at = c.at;
   copy->to = c.to;
   copy->op = c.op;
+  copy->registration = registration;
   copy->instance = h->instance;
   queue_task(core::Task::kSendSnapshot, [this, copy] { send_file(copy); });
   return answer(core::kOk, "ok");
@@ -55,7 +56,7 @@ core::Answer Tablet::send_snapshot(const core::SendSnapshot& c) {
 
 void Tablet::copied(const Copy& copy, bool ok) {
   sending_.erase({copy.at, copy.to});
-  end_task(copy.op, core::Task::kSendSnapshot, ok);
+  end_task(copy.op, core::Task::kSendSnapshot, copy.registration, ok);
   task_thread_free();
 }
 
