@@ -6,6 +6,7 @@
 #include <cctype>
 #include <filesystem>
 #include <fstream>
+#include <ostream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -76,6 +77,11 @@ std::vector<std::string> faults_of(const Case& c) {
   }
   SimulationSubject subject{*c.generation};
   return Runner{subject, *c.generation}.run(script);
+}
+
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.file << (c.whose == Whose::kMinitablets ? ", minitablet, " : ", simulation, ")
+       << c.generation->name;
 }
 
 class Contract : public testing::TestWithParam<Case> {};
