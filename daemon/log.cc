@@ -1,5 +1,7 @@
 #include "daemon/log.h"
 
+#include <unistd.h>
+
 #include <boost/json.hpp>
 #include <cstdio>
 #include <ctime>
@@ -43,11 +45,33 @@ std::string one_line(std::string_view text) {
   return out;
 }
 
+// What is kept in memory while nobody reads: a burst that a reader takes a while for.
+constexpr std::size_t kKept = 64 * 1024;
+
 }  // namespace
 
+Log::Log() : out_(STDERR_FILENO, kKept) {}
+
 void Log::write(config::LogLevel level, std::string_view kind, std::string_view text,
-                const Fields& fields) const {
+                const Fields& fields) {
   if (!wants(level)) return;
+  flush();
+  out_.write(to_line(level, kind, text, fields));
+}
+
+void Log::flush() {
+  out_.flush();
+  const std::uint64_t dropped = out_.dropped();
+  if (dropped == told_ || out_.has_kept()) return;
+  const std::string text =
+      std::to_string(dropped - told_) + " lines were dropped: nobody read standard error in time";
+  // Where the reader is gone this line is one more of them, and nobody will miss the next.
+  out_.write(to_line(config::LogLevel::kWarn, "log", text, {}));
+  told_ = out_.dropped();
+}
+
+std::string Log::to_line(config::LogLevel level, std::string_view kind, std::string_view text,
+                         const Fields& fields) const {
   std::string line;
   if (options_.format == config::LogFormat::kJson) {
     boost::json::object o{{"time", utc(wall_now_ms())},
@@ -60,7 +84,7 @@ void Log::write(config::LogLevel level, std::string_view kind, std::string_view 
     line = utc(wall_now_ms()) + " " + word(level) + " " + std::string{kind} + ": " + one_line(text);
   }
   line += '\n';
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  return line;
 }
 
 }  // namespace failoverd

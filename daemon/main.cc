@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdio>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "daemon/status_source.h"
 #include "lib/admin/http_server.h"
 #include "lib/base/boot_clock.h"
+#include "lib/base/standard_streams.h"
 #include "lib/config/changes.h"
 #include "lib/config/config.h"
 #include "lib/config/watch.h"
@@ -25,6 +27,7 @@ namespace {
 
 constexpr int kBadConfiguration = 78;  // EX_CONFIG; systemd does not restart on it.
 constexpr std::size_t kEventsKept = 10'000;
+constexpr auto kHousekeeping = std::chrono::seconds{1};
 
 std::string host_name() {
   char name[256] = "localhost";
@@ -59,7 +62,7 @@ class Daemon {
       : file_(std::move(file)),
         config_(std::move(config)),
         driver_(io_, config_, daemon_name(config_), log_, events_, metrics_),
-        status_source_(driver_, events_, metrics_, config_),
+        status_source_(driver_, events_, metrics_, config_, log_),
         signals_(io_, SIGTERM, SIGINT) {
     log_.configure(config_.log);
   }
@@ -70,6 +73,7 @@ class Daemon {
     reloaded_at_start();
     watch_file();
     wait_for_hangup();
+    keep_house();
     signals_.async_wait([this](const boost::system::error_code& e, int) {
       if (!e) stop();
     });
@@ -129,6 +133,15 @@ class Daemon {
     });
   }
 
+  // What has to be looked after though nothing happens.
+  void keep_house() {
+    log_.flush();
+    housekeeping_.expires_after(kHousekeeping);
+    housekeeping_.async_wait([this](const boost::system::error_code& e) {
+      if (!e) keep_house();
+    });
+  }
+
   void reload(const std::string& because) {
     auto loaded = config::load(file_);
     status_source_.reload = {file_, loaded.has_value(), loaded ? "" : loaded.error().text,
@@ -163,6 +176,7 @@ class Daemon {
     http_.reset();
     file_watch_.reset();
     hangup_.cancel();
+    housekeeping_.cancel();
     driver_.stop([this] { io_.stop(); });
   }
 
@@ -179,6 +193,7 @@ class Daemon {
   std::optional<config::FileWatch> file_watch_;
   boost::asio::signal_set signals_;
   boost::asio::signal_set hangup_{io_, SIGHUP};
+  boost::asio::steady_timer housekeeping_{io_};
 };
 
 int run(int argc, char** argv) {
@@ -206,6 +221,8 @@ int run(int argc, char** argv) {
     return 0;
   }
   std::signal(SIGPIPE, SIG_IGN);
+  // Whoever does not read its log must not stop a failover.
+  never_wait_to_write(STDERR_FILENO);
   return Daemon{options->config, std::move(*config)}.run();
 }
 
@@ -213,6 +230,7 @@ int run(int argc, char** argv) {
 }  // namespace failoverd
 
 int main(int argc, char** argv) {
+  failoverd::open_standard_streams();
   try {
     return failoverd::run(argc, argv);
   } catch (const std::exception& e) {

@@ -52,11 +52,12 @@ int badness(const std::string& state) {
 }  // namespace
 
 StatusSource::StatusSource(Driver& driver, admin::EventLog& events, admin::Metrics& metrics,
-                           const config::Config& config)
+                           const config::Config& config, const Log& log)
     : driver_(driver),
       events_(events),
       metrics_(metrics),
       config_(config),
+      log_(log),
       started_ms_(wall_now_ms()) {}
 
 std::int64_t StatusSource::wall(Instant at) const {
@@ -436,6 +437,7 @@ std::string StatusSource::metrics() {
   for (const core::Hold& h : brain.holds()) ++holds[h.reason];
   now.holds = counts_of(holds);
   now.needless_verdicts = brain.needless_verdicts();
+  now.log_lines_dropped = log_.dropped();
   now.config_ok = reload.ok;
   now.config_success_ms = config_success_ms;
   return metrics_.text(now);

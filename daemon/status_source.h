@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/driver.h"
+#include "daemon/log.h"
 #include "daemon/service.h"
 #include "lib/admin/event_log.h"
 #include "lib/admin/metrics.h"
@@ -19,7 +20,7 @@ namespace failoverd {
 class StatusSource : public admin::Source {
  public:
   StatusSource(Driver& driver, admin::EventLog& events, admin::Metrics& metrics,
-               const config::Config& config);
+               const config::Config& config, const Log& log);
 
   // The configuration in force, and how its last reload went.
   admin::ReloadView reload;
@@ -63,6 +64,7 @@ class StatusSource : public admin::Source {
   admin::EventLog& events_;
   admin::Metrics& metrics_;
   const config::Config& config_;
+  const Log& log_;
   const std::int64_t started_ms_;
 };
 

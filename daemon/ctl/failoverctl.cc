@@ -6,6 +6,7 @@
 
 #include "daemon/ctl/commands.h"
 #include "daemon/ctl/options.h"
+#include "lib/base/standard_streams.h"
 
 namespace {
 
@@ -17,6 +18,7 @@ std::string from_environment(const char* name) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  failoverd::open_standard_streams();  // Else a connection would be standard output.
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   const auto options = failoverd::ctl::parse_options(
       words, {from_environment("FAILOVERD_SERVER"), from_environment("FAILOVERD_TOKEN_FILE")});

@@ -240,6 +240,9 @@ void Metrics::State::add_daemon(Page& page, const MetricsInput& now) {
   page.gauge("failoverd_config_last_reload_success_timestamp_seconds",
              "When the configuration in force was read.",
              static_cast<double>(now.config_success_ms) / 1000);
+  page.counter("failoverd_log_lines_dropped_total",
+               "Lines of the log that were dropped because nobody read standard error.",
+               static_cast<double>(now.log_lines_dropped));
   std::map<std::string, double> reasons;
   for (const std::string& reason : reasons_seen) reasons[reason] = 0;
   for (const std::string& reason : now.stands_back) {

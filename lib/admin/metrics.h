@@ -35,6 +35,8 @@
 //   failoverd_config_last_reload_success_timestamp_seconds
 //                                              when the configuration in force was read.
 //   failoverd_build_info{version}              always 1.
+//   failoverd_log_lines_dropped_total          counter: lines of the log that were dropped because
+//                                              nobody read standard error.
 //   failoverd_needless_verdicts_total          counter: tablets that were judged dead and were not;
 //                                              each gets no early verdict for 10 minutes
 //                                              (SAFETY 15).
@@ -82,6 +84,7 @@ struct MetricsInput {
   std::vector<std::string> stands_back;  // The words of the reasons that hold now.
   std::vector<Count> holds;              // By reason; those that are left out count 0.
   std::uint64_t needless_verdicts = 0;   // Since the process started.
+  std::uint64_t log_lines_dropped = 0;   // Since the process started.
   bool config_ok = true;
   std::int64_t config_success_ms = 0;  // Unix milliseconds of the last load that took effect.
 };

@@ -36,6 +36,7 @@ MetricsInput sample_input() {
   now.stands_back = {"nameserver"};
   now.holds = {{"known_loss", 2}};
   now.needless_verdicts = 2;
+  now.log_lines_dropped = 3;
   now.config_success_ms = 1'700'000'000'000;
   return now;
 }
@@ -98,6 +99,7 @@ TEST(Metrics, SaysWhatIsTrueNow) {
                            "failoverd_ops_total{type=\"kChangeLeaderOP\",status=\"kFailed\"} 0",
                            "failoverd_stands_back{reason=\"nameserver\"} 1",
                            "failoverd_needless_verdicts_total 2",
+                           "failoverd_log_lines_dropped_total 3",
                            "failoverd_config_last_reload_successful 1",
                            "failoverd_config_last_reload_success_timestamp_seconds 1700000000",
                            "failoverd_build_info{version=\"1.2.3\"} 1"}) {
