@@ -96,6 +96,7 @@ class Daemon {
     options.log = [this](const std::string& line) {
       log_.write(config::LogLevel::kError, "http", line);
     };
+    options.on_refused = [this] { metrics_.http_refused(); };
     http_.emplace(io_, status_source_, std::move(options));
     const auto port = http_->listen(config_.listen.http);
     if (port) return true;

@@ -17,6 +17,14 @@
 
 namespace failoverd {
 
+// Of each list so many are named in `status`; the rest is counted.
+inline constexpr std::size_t kMostInStatus = 200;
+
+// "0x1f".
+std::string in_hex(std::int64_t id);
+// Milliseconds; 0 for what lies in the future.
+std::uint64_t in_ms(Duration d);
+
 class StatusSource : public admin::Source {
  public:
   StatusSource(Driver& driver, admin::EventLog& events, admin::Metrics& metrics,
@@ -30,13 +38,11 @@ class StatusSource : public admin::Source {
   Service::State service_state();
 
   admin::StatusView status() override;
-  std::vector<admin::TabletRow> tablets() override;
-  void tables(const admin::TableFilter& filter,
-              std::function<void(std::vector<admin::ReplicaRow>)> done) override;
-  std::vector<admin::OpRow> ops(const std::optional<std::string>& name,
-                                std::optional<std::uint32_t> pid) override;
+  admin::ListPage<admin::TabletRow> tablets(const std::string& after, std::size_t limit) override;
+  void tables(const admin::TablesAsked& asked, std::function<void(ReadTables)> done) override;
+  admin::ListPage<admin::OpRow> ops(const admin::OpsAsked& asked) override;
   std::vector<admin::ConfRow> conf() override;
-  std::vector<admin::EventRow> events(std::uint64_t since, std::size_t limit) override;
+  admin::LoggedEvents events(std::uint64_t since, std::size_t limit) override;
   admin::Subscription subscribe(std::function<void(const admin::EventRow&)> callback) override;
   admin::Readiness readiness() override;
   std::string metrics() override;
@@ -45,14 +51,17 @@ class StatusSource : public admin::Source {
 
  private:
   std::int64_t wall(Instant at) const;
-  std::vector<admin::ReplicaRow> replica_rows(const admin::TableFilter& filter,
-                                              Instant asked_at) const;
+  admin::ListPage<admin::ReplicaRow> replica_rows(const admin::TablesAsked& asked,
+                                                  Instant asked_at) const;
+  admin::TabletRow tablet_row(const core::Tablet& tablet) const;
   std::vector<admin::Count> tablet_counts() const;
   std::vector<admin::Count> partition_counts() const;
   std::string partition_state(const core::Partition& partition) const;
   void list_holds(admin::StatusView&) const;
   void list_wrong(admin::StatusView& view) const;
   void list_left_alone(admin::StatusView& view) const;
+  void list_strangers(admin::StatusView& view) const;
+  void list_ops(admin::StatusView& view) const;
   std::vector<admin::Count> left_alone_counts() const;
   admin::OpRow op_row(const core::OpRecord& op) const;
   admin::HolderView holder() const;

@@ -11,6 +11,7 @@
 #include <boost/beast/http.hpp>
 #include <exception>
 #include <optional>
+#include <thread>
 
 namespace failoverd::ctl {
 namespace {
@@ -46,6 +47,14 @@ http::request<http::string_body> to_message(const Url& url, const Call& call) {
   return message;
 }
 
+// Of `</path?query>; rel="next"`.
+std::string next_of(std::string_view link) {
+  const auto end = link.find('>');
+  const bool is_next = link.starts_with("</") && end != std::string_view::npos &&
+                       link.find("rel=\"next\"", end) != std::string_view::npos;
+  return is_next ? std::string(link.substr(1, end - 1)) : std::string();
+}
+
 template <class Message>
 Answer to_answer(const Message& message, const Url& url) {
   Answer answer;
@@ -54,6 +63,8 @@ Answer to_answer(const Message& message, const Url& url) {
   answer.active = std::string(message["Failoverd-Active"]);
   answer.active_name = std::string(message["Failoverd-Active-Name"]);
   answer.process = std::string(message["Failoverd-Process"]);
+  answer.next = next_of(std::string_view(message[http::field::link]));
+  answer.is_busy = answer.status == 503 && !message[http::field::retry_after].empty();
   answer.from = url;
   return answer;
 }
@@ -189,7 +200,13 @@ std::vector<Result<Answer>> http_call_all(const std::vector<Url>& urls, const Ca
 }
 
 Result<Answer> http_call(const Url& url, const Call& call, Duration deadline) {
-  return http_call_all({url}, call, deadline).front();
+  constexpr int kTries = 5;
+  constexpr auto kBetween = std::chrono::seconds(1);
+  for (int tries = 1;; ++tries) {
+    auto answer = http_call_all({url}, call, deadline).front();
+    if (!answer || !answer->is_busy || tries == kTries) return answer;
+    std::this_thread::sleep_for(kBetween);
+  }
 }
 
 Result<Answer> http_stream(const Url& url, const Call& call, Duration deadline, Duration silence,

@@ -39,10 +39,13 @@ struct Answer {
   std::string role;         // Failoverd-Role: active or standby; empty if it did not say.
   std::string active;       // Failoverd-Active: the active one's address; may be empty.
   std::string active_name;  // Failoverd-Active-Name: the same for its name, HOST:PORT.
+  std::string next;         // Of a list that was cut: the path that goes on, from its Link.
+  bool is_busy = false;     // 503 with Retry-After: it may be asked again.
   std::string process;      // Failoverd-Process: whose event ids these are; may be empty.
   Url from;
 };
 
+// One that is too busy is asked again, a few times.
 Result<Answer> http_call(const Url& url, const Call& call, Duration deadline);
 
 // In the order of the urls.

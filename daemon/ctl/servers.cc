@@ -87,10 +87,25 @@ Result<Answer> Servers::get_here(const std::string& path) {
 Result<Answer> Servers::get(const std::string& path) {
   auto answer = get_here(path);
   if (!answer) return answer;
-  const auto active = other_active(*answer);
-  if (!active) return answer;
-  auto better = http_call(*active, {"GET", path, "", {}}, kDeadline);
-  return better && better->role == "active" ? better : answer;
+  if (const auto active = other_active(*answer)) {
+    auto better = http_call(*active, {"GET", path, "", {}}, kDeadline);
+    if (better && better->role == "active") answer = std::move(better);
+  }
+  return with_all_pages(std::move(*answer));
+}
+
+Result<Answer> Servers::with_all_pages(Answer first) {
+  Answer whole = std::move(first);
+  while (whole.status == 200 && !whole.next.empty()) {
+    auto page = http_call(whole.from, {"GET", whole.next, "", {}}, kDeadline);
+    if (!page || page->status != 200) return page;
+    if (page->next == whole.next) {
+      return Failure{whole.from.address() + " gives the same page twice: " + whole.next};
+    }
+    append_page(whole.body, page->body);
+    whole.next = page->next;
+  }
+  return whole;
 }
 
 Result<Answer> Servers::post(const std::string& path, const std::string& body) {
@@ -103,6 +118,22 @@ Result<Answer> Servers::post(const std::string& path, const std::string& body) {
   if (const auto active = other_active(*answer)) return http_call(*active, call, kDeadline);
   if (answer->active_name.empty()) return answer;
   return Failure{where_the_active_is(*answer)};
+}
+
+void append_page(std::string& list, std::string_view page) {
+  constexpr std::string_view kWhite = " \t\r\n";
+  const auto begin = page.find('[');
+  const auto end = page.rfind(']');
+  const auto list_end = list.rfind(']');
+  if (begin == page.npos || end == page.npos || list_end == list.npos || end < begin) return;
+  std::string_view rows = page.substr(begin + 1, end - begin - 1);
+  const auto first = rows.find_first_not_of(kWhite);
+  if (first == rows.npos) return;
+  rows = rows.substr(first, rows.find_last_not_of(kWhite) + 1 - first);
+  const auto last = list.find_last_not_of(kWhite, list_end - 1);
+  list.resize(last + 1);
+  list += list.ends_with('[') ? "\n  " : ",\n  ";
+  list.append(rows).append("\n]\n");
 }
 
 std::string standbys_view(const Answer& answer) {

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/ctl/http_client.h"
@@ -19,7 +20,8 @@ class Servers {
   // `token` empty: none. `who`: what the daemon writes down as the caller's name.
   Servers(std::vector<Url> urls, std::string token, std::string who);
 
-  // From the active daemon if it can be found, else from a standby, whose view is a little older.
+  // From the active daemon if it can be found, else from a standby, whose view is a little older. A
+  // list comes whole, however many pages it has.
   Result<Answer> get(const std::string& path);
 
   // From the one server that was given, active or not; with several as get().
@@ -34,6 +36,7 @@ class Servers {
 
  private:
   Result<Url> choose();
+  static Result<Answer> with_all_pages(Answer first);
 
   const std::vector<Url> urls_;
   const std::string token_;
@@ -41,6 +44,9 @@ class Servers {
 
   std::optional<Url> chosen_;
 };
+
+// The rows of another page, behind those of `list`: both are JSON lists.
+void append_page(std::string& list, std::string_view page);
 
 // Of an answer that is a standby's, because nothing better was to be had: what to tell the caller,
 // one line. Empty: it is the active daemon's.

@@ -154,12 +154,23 @@ class StatusText {
       line("... and " + std::to_string(all - rows.size()) + " more partitions");
   }
 
+  // What a list that was cut does not name. Older daemons cut none.
+  void more(const std::string& list, const std::string& of_what) {
+    const json::value* all = status_.if_contains(list + "_total");
+    if (!all) return;
+    const auto left = all->to_number<std::uint64_t>() -
+                      std::min<std::uint64_t>(all->to_number<std::uint64_t>(),
+                                              status_.at(list).as_array().size());
+    if (left > 0) line("... and " + std::to_string(left) + " more " + of_what);
+  }
+
   void unreadable() {
     for (const json::value& each : status_.at("unreadable").as_array()) {
       const json::object& row = each.as_object();
       line("left alone: table " + ctl::text(row, "name") + " (" + ctl::text(row, "znode") +
            "): " + ctl::text(row, "reason"));
     }
+    more("unreadable", "tables that cannot be read");
   }
 
   void left_alone() {
@@ -172,6 +183,7 @@ class StatusText {
            ctl::text(row, "name") + " (" + ctl::text(row, "znode") +
            "): " + ctl::text(row, "text"));
     }
+    more("left_alone", "tables that are left alone");
   }
 
   void strangers() {
@@ -182,6 +194,7 @@ class StatusText {
       line("stranger on " + ctl::text(row, "endpoint") + " " + lasting(row.at("since")) + ": " +
            ctl::text(row, "text"));
     }
+    more("strangers", "strangers");
   }
 
   void would_do() {
@@ -189,6 +202,7 @@ class StatusText {
     if (rows.empty()) return;
     line("would be done were auto_failover on:");
     for (const json::value& each : rows) line("  " + printable(std::string(each.as_string())));
+    more("would_do", "things to do");
   }
 
   void running() {
@@ -203,6 +217,7 @@ class StatusText {
            short_duration(row.at("execute_time").to_number<std::int64_t>()) +
            (detail.empty() ? "" : ": " + detail));
     }
+    more("running", "ops under way");
   }
 
   void background() {

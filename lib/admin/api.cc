@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "lib/admin/cursor.h"
 #include "lib/admin/json.h"
 #include "lib/base/boot_clock.h"
 #include "lib/core/repair/states.h"
@@ -14,34 +15,6 @@ namespace {
 
 constexpr std::string_view kCommands = "/api/v1/commands/";
 constexpr std::string_view kName = "NAME";  // Ends a route that answers whatever stands there.
-constexpr std::uint64_t kEventsAtOnce = 1000;
-constexpr std::uint64_t kMostEventsAtOnce = 10000;
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// Nothing when a % is not followed by two hexadecimal digits.
-std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_blank) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+' && plus_is_blank) {
-      decoded += ' ';
-    } else if (text[i] != '%') {
-      decoded += text[i];
-    } else {
-      const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-      const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
-      if (high < 0 || low < 0) return std::nullopt;
-      decoded += static_cast<char>(high * 16 + low);
-      i += 2;
-    }
-  }
-  return decoded;
-}
 
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
@@ -85,6 +58,7 @@ std::string who_is_active(const HolderView& active) {
 }  // namespace
 
 struct Api::Target {
+  std::string raw_path;  // As it was sent.
   std::string path;
   std::map<std::string, std::string> query;
   std::string name;  // What stands for NAME.
@@ -95,12 +69,25 @@ struct Api::Target {
     return found == query.end() ? std::nullopt : std::optional(found->second);
   }
 
+  // The same with another value for one key: how the next page is asked for.
+  std::string with(const std::string& key, const std::string& value) const {
+    std::map<std::string, std::string> next = query;
+    next[key] = value;
+    std::string text = raw_path;
+    for (const auto& [word, its] : next) {
+      text += (text.size() == raw_path.size() ? "?" : "&") + percent_encoded(word) + "=" +
+              percent_encoded(its);
+    }
+    return text;
+  }
+
   // Nothing when an escape is broken.
   static std::optional<Target> parse(std::string_view target) {
     Target parsed;
     const auto mark = target.find('?');
     const auto path = percent_decoded(target.substr(0, mark), false);
     if (!path) return std::nullopt;
+    parsed.raw_path = target.substr(0, mark);
     parsed.path = *path;
     std::string_view rest = mark == std::string_view::npos ? "" : target.substr(mark + 1);
     while (!rest.empty()) {
@@ -121,6 +108,7 @@ struct Api::Route {
   enum class Needs : std::uint8_t { kNothing, kCluster, kSwitch };
 
   std::string_view path;
+  bool is_quick;  // Costs next to nothing, and others watch this process by it.
   Needs needs;
   Action (Api::*answer)(const Target&) const;
 
@@ -138,18 +126,18 @@ struct Api::Route {
 const std::vector<Api::Route>& Api::reading() {
   using Needs = Route::Needs;
   static const std::vector<Route> kRoutes = {
-      {"/healthz", Needs::kNothing, &Api::healthy},
-      {"/readyz", Needs::kNothing, &Api::ready},
-      {"/metrics", Needs::kNothing, &Api::metrics},
-      {"/api/v1/status", Needs::kNothing, &Api::status},
-      {"/api/v1/tablets", Needs::kCluster, &Api::tablets},
-      {"/api/v1/tables", Needs::kCluster, &Api::tables},
-      {"/api/v1/tables/NAME", Needs::kCluster, &Api::table},
-      {"/api/v1/ops", Needs::kCluster, &Api::ops},
-      {"/api/v1/conf", Needs::kSwitch, &Api::conf},
-      {"/api/v1/fsm", Needs::kNothing, &Api::fsm},
-      {"/api/v1/events", Needs::kNothing, &Api::events},
-      {"/api/v1/events/stream", Needs::kNothing, &Api::stream},
+      {"/healthz", true, Needs::kNothing, &Api::healthy},
+      {"/readyz", true, Needs::kNothing, &Api::ready},
+      {"/metrics", false, Needs::kNothing, &Api::metrics},
+      {"/api/v1/status", false, Needs::kNothing, &Api::status},
+      {"/api/v1/tablets", false, Needs::kCluster, &Api::tablets},
+      {"/api/v1/tables", false, Needs::kCluster, &Api::tables},
+      {"/api/v1/tables/NAME", false, Needs::kCluster, &Api::table},
+      {"/api/v1/ops", false, Needs::kCluster, &Api::ops},
+      {"/api/v1/conf", true, Needs::kSwitch, &Api::conf},
+      {"/api/v1/fsm", false, Needs::kNothing, &Api::fsm},
+      {"/api/v1/events", false, Needs::kNothing, &Api::events},
+      {"/api/v1/events/stream", false, Needs::kNothing, &Api::stream},
   };
   return kRoutes;
 }
@@ -191,6 +179,14 @@ std::optional<HttpResponse> Api::refuse(const HttpRequest& request) const {
   HttpResponse response = error_response(denial->status, denial->error);
   if (denial->status == 401) response.headers.push_back({"WWW-Authenticate", "Bearer"});
   return response;
+}
+
+bool Api::is_quick(const HttpRequest& request) const {
+  auto target = Target::parse(request.target);
+  if (!target) return false;
+  if (target->path.starts_with(kCommands)) return true;
+  const Route* route = find(*target);
+  return route && route->is_quick;
 }
 
 Action Api::route(const HttpRequest& request) const {
@@ -244,8 +240,12 @@ Action Api::status(const Target&) const {
   return with_role(json_response(to_json(source_.status(), wall_now_ms())));
 }
 
-Action Api::tablets(const Target&) const {
-  return with_role(json_response(to_json(source_.tablets())));
+Action Api::tablets(const Target& target) const {
+  std::size_t limit = 0;
+  if (auto refusal = limit_of(target, limit)) return std::move(*refusal);
+  const auto page = source_.tablets(target.find("after").value_or(""), limit);
+  return list_response(to_json(page.rows), page.total,
+                       page.more ? target.with("after", page.rows.back().endpoint) : "");
 }
 
 // The same for every daemon of this version.
@@ -253,17 +253,34 @@ Action Api::fsm(const Target&) const { return with_role(text_response(200, core:
 
 Action Api::conf(const Target&) const { return with_role(json_response(to_json(source_.conf()))); }
 
-Action Api::tables(const Target& target) const {
-  return ShowTables{{std::nullopt, target.find("db")}};
+Action Api::tables(const Target& target) const { return show_tables(target, std::nullopt); }
+
+Action Api::table(const Target& target) const { return show_tables(target, target.name); }
+
+Action Api::show_tables(const Target& target, std::optional<std::string> name) const {
+  ShowTables show{{{std::move(name), target.find("db")}, std::nullopt}, target.raw_path, {}};
+  if (auto refusal = limit_of(target, show.asked.limit)) return std::move(*refusal);
+  if (const auto after = target.find("after")) {
+    show.asked.after = replica_key(*after);
+    if (!show.asked.after) return error_response(400, "after is not what a Link gave");
+  }
+  show.query = target.query;
+  return show;
 }
 
-Action Api::table(const Target& target) const {
-  return ShowTables{{target.name, target.find("db")}};
-}
-
-HttpResponse Api::to_response(const ShowTables& asked, const std::vector<ReplicaRow>& rows) const {
-  const auto& name = asked.filter.name;
-  if (!name || !rows.empty()) return with_role(json_response(to_json(rows)));
+HttpResponse Api::to_response(const ShowTables& shown, const ListPage<ReplicaRow>& page) const {
+  const auto& name = shown.asked.filter.name;
+  if (!name || page.total > 0) {
+    Target next;
+    next.raw_path = shown.path;
+    next.query = shown.query;
+    std::string link;
+    if (page.more) {
+      const ReplicaRow& last = page.rows.back();
+      link = next.with("after", to_cursor({last.db, last.name, last.pid, last.endpoint}));
+    }
+    return list_response(to_json(page.rows), page.total, link);
+  }
   for (const UnreadableTable& table : source_.status().unreadable) {
     if (table.name == *name) {
       return with_role(error_response(404, "table cannot be read: " + table.reason));
@@ -273,18 +290,41 @@ HttpResponse Api::to_response(const ShowTables& asked, const std::vector<Replica
 }
 
 Action Api::ops(const Target& target) const {
-  const auto name = target.find("name");
-  std::optional<std::uint32_t> pid;
+  OpsAsked asked{target.find("name"), target.find("db"), std::nullopt};
+  if (auto refusal = limit_of(target, asked.limit)) return std::move(*refusal);
   if (const auto text = target.find("pid")) {
-    pid = parse_number<std::uint32_t>(*text);
-    if (!pid) return error_response(400, "pid is not a number");
-    if (!name) return error_response(400, "pid without name");
+    asked.pid = parse_number<std::uint32_t>(*text);
+    if (!asked.pid) return error_response(400, "pid is not a number");
+    if (!asked.name) return error_response(400, "pid without name");
   }
-  std::vector<OpRow> rows = source_.ops(name, pid);
-  if (const auto db = target.find("db")) {
-    std::erase_if(rows, [&](const OpRow& row) { return row.db != *db; });
+  if (const auto text = target.find("after")) {
+    const auto after = parse_number<std::uint64_t>(*text);
+    if (!after) return error_response(400, "after is not an op's id");
+    asked.after = *after;
   }
-  return with_role(json_response(to_json(rows, wall_now_ms())));
+  const ListPage<OpRow> page = source_.ops(asked);
+  return list_response(
+      to_json(page.rows, wall_now_ms()), page.total,
+      page.more ? target.with("after", std::to_string(page.rows.back().op_id)) : "");
+}
+
+std::optional<HttpResponse> Api::limit_of(const Target& target, std::size_t& limit) {
+  limit = kMostRows;
+  const auto text = target.find("limit");
+  if (!text) return std::nullopt;
+  const auto number = parse_number<std::size_t>(*text);
+  if (!number || *number == 0) return error_response(400, "limit is not a number above 0");
+  limit = std::min(*number, kMostRows);
+  return std::nullopt;
+}
+
+// `next`: where it goes on; empty: these are all.
+HttpResponse Api::list_response(std::string body, std::optional<std::uint64_t> total,
+                                const std::string& next) const {
+  HttpResponse response = json_response(std::move(body));
+  if (total) response.headers.push_back({"Failoverd-Total", std::to_string(*total)});
+  if (!next.empty()) response.headers.push_back({"Link", "<" + next + ">; rel=\"next\""});
+  return with_role(std::move(response));
 }
 
 std::optional<HttpResponse> Api::since(const Target& target, std::optional<std::uint64_t>& id) {
@@ -304,14 +344,13 @@ Action Api::stream(const Target& target) const {
 Action Api::events(const Target& target) const {
   std::optional<std::uint64_t> first;
   if (auto refusal = since(target, first)) return std::move(*refusal);
-  std::uint64_t limit = kEventsAtOnce;
-  if (const auto text = target.find("limit")) {
-    const auto number = parse_number<std::uint64_t>(*text);
-    if (!number || *number == 0) return error_response(400, "limit is not a number above 0");
-    limit = std::min(*number, kMostEventsAtOnce);
-  }
-  return with_role(
-      json_response(to_json(source_.events(first.value_or(0), static_cast<std::size_t>(limit)))));
+  std::size_t limit = 0;
+  if (auto refusal = limit_of(target, limit)) return std::move(*refusal);
+  LoggedEvents events = source_.events(first.value_or(0), limit + 1);
+  const bool more = events.size() > limit;
+  if (more) events.pop_back();
+  return list_response(to_json(events), std::nullopt,
+                       more ? target.with("since", std::to_string(events.back()->row().id)) : "");
 }
 
 Action Api::post(const HttpRequest& request, const Target& target) const {

@@ -6,9 +6,12 @@
 //   GET  /api/v1/status /api/v1/tablets /api/v1/conf /api/v1/fsm
 //   GET  /api/v1/tables[?db=DB] /api/v1/tables/NAME[?db=DB]
 //   GET  /api/v1/ops[?name=NAME[&pid=PID]][&db=DB]
-//   GET  /api/v1/events[?since=ID][&limit=N]     N at most 10,000, 1,000 if absent
+//   GET  /api/v1/events[?since=ID]
 //   GET  /api/v1/events/stream[?since=ID]        server-sent events; Last-Event-ID beats since
 //   POST /api/v1/commands/NAME                   body: JSON object of the command's arguments
+//
+// Lists are cut to 1,000 rows, or to ?limit=N if that is less. One that was cut has a header Link
+// with rel="next": where it goes on. Failoverd-Total is how many rows there are; events have none.
 //
 // HEAD where GET is. Errors are one line of JSON {"error": "..."}. Before the cluster has been read
 // tablets, tables and ops are 503, conf before the switch has been. Answers of /readyz and /api/v1
@@ -17,6 +20,7 @@
 // can be reached at from this host. A stream ends when any of it changes, or whether it is ready.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -56,7 +60,9 @@ struct RunCommand {
 
 // Give it to Source::tables and answer with to_response.
 struct ShowTables {
-  TableFilter filter;
+  TablesAsked asked;
+  std::string path;  // The request's, and its query: for the next page.
+  std::map<std::string, std::string> query;
 };
 
 using Action = std::variant<HttpResponse, EventStream, RunCommand, ShowTables>;
@@ -67,10 +73,12 @@ class Api {
 
   // The answer to a request that need not be read further than its header: wrong method, no access.
   std::optional<HttpResponse> refuse(const HttpRequest& request) const;
+  // Answered though others wait for theirs: what costs next to nothing, and commands.
+  bool is_quick(const HttpRequest& request) const;
   // refuse() has let it pass.
   Action route(const HttpRequest& request) const;
   HttpResponse to_response(const CommandResult& result) const;
-  HttpResponse to_response(const ShowTables& asked, const std::vector<ReplicaRow>& rows) const;
+  HttpResponse to_response(const ShowTables& shown, const ListPage<ReplicaRow>& page) const;
   // The headers that say who answers.
   std::vector<Field> role() const;
 
@@ -99,6 +107,10 @@ class Api {
   Action events(const Target& target) const;
   Action stream(const Target& target) const;
 
+  Action show_tables(const Target& target, std::optional<std::string> name) const;
+  HttpResponse list_response(std::string body, std::optional<std::uint64_t> total,
+                             const std::string& next) const;
+  static std::optional<HttpResponse> limit_of(const Target& target, std::size_t& limit);
   static std::optional<HttpResponse> since(const Target& target, std::optional<std::uint64_t>& id);
   HttpResponse with_role(HttpResponse response) const;
 

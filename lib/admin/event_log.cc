@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/admin/json.h"
 #include "lib/base/check.h"
 
 namespace failoverd::admin {
@@ -12,7 +13,7 @@ EventLog::EventLog(std::size_t capacity) : capacity_(capacity) { CHECK(capacity 
 std::uint64_t EventLog::add(EventRow event) {
   event.id = next_id_++;
   if (events_.size() == capacity_) events_.pop_front();
-  events_.push_back(event);
+  events_.push_back(std::make_shared<const LoggedEvent>(event));
   std::erase_if(subscribers_, [](const auto& subscriber) { return subscriber.expired(); });
   // A copy: a callback may subscribe or end subscriptions, which changes the list.
   for (const auto& subscriber : std::vector(subscribers_)) {
@@ -21,12 +22,19 @@ std::uint64_t EventLog::add(EventRow event) {
   return event.id;
 }
 
-std::vector<EventRow> EventLog::since(std::uint64_t id, std::size_t limit) const {
+LoggedEvents EventLog::since(std::uint64_t id, std::size_t limit) const {
+  if (events_.empty()) return {};
   if (id > newest()) id = 0;
-  const auto first = std::find_if(events_.begin(), events_.end(),
-                                  [id](const EventRow& event) { return event.id > id; });
+  const std::uint64_t oldest = events_.front()->row().id;
+  const std::uint64_t passed = id < oldest ? 0 : id - oldest + 1;
+  const auto first = events_.begin() + static_cast<std::ptrdiff_t>(passed);
   const auto kept = static_cast<std::size_t>(events_.end() - first);
   return {first, first + static_cast<std::ptrdiff_t>(std::min(kept, limit))};
+}
+
+const std::string& LoggedEvent::json() const {
+  if (json_.empty()) json_ = to_json(row_);
+  return json_;
 }
 
 Subscription EventLog::subscribe(std::function<void(const EventRow&)> callback) {

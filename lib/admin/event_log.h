@@ -22,7 +22,7 @@ class EventLog {
   std::uint64_t add(EventRow event);
 
   // As Source::events. An id above the newest comes from an earlier process: all that is kept.
-  std::vector<EventRow> since(std::uint64_t id, std::size_t limit) const;
+  LoggedEvents since(std::uint64_t id, std::size_t limit) const;
 
   // As Source::subscribe. A callback may end any subscription, its own too, but adds no event.
   Subscription subscribe(std::function<void(const EventRow&)> callback);
@@ -35,7 +35,7 @@ class EventLog {
   const std::size_t capacity_;
 
   std::uint64_t next_id_ = 1;
-  std::deque<EventRow> events_;
+  std::deque<std::shared_ptr<const LoggedEvent>> events_;
   std::vector<std::weak_ptr<Callback>> subscribers_;
 };
 

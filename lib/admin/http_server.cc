@@ -73,12 +73,18 @@ HttpOptions with_host_name(HttpOptions options) {
   return options;
 }
 
+// What costs next to nothing is answered in a share of its own, beside HttpOptions::share.
+constexpr double kQuickShare = 0.05;
+
 }  // namespace
 
 struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   State(asio::io_context& context, Source& source, const HttpOptions& options)
-      : shared(std::make_shared<HttpShared>(
-            HttpShared{options, Api(source, options.access), true, 0, source})),
+      : shared(std::make_shared<HttpShared>(HttpShared{
+            options, Api(source, options.access),
+            std::make_shared<Turns>(context.get_executor(), options.share, options.burst),
+            std::make_shared<Turns>(context.get_executor(), kQuickShare, options.burst), true, 0,
+            source})),
         io(context) {}
 
   asio::awaitable<void> accept_from(tcp::acceptor& acceptor);

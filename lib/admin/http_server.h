@@ -1,8 +1,9 @@
 // The daemon's HTTP server: GET for what is, POST for commands, server-sent events (routes in
 // api.h). It bounds what a caller may use: header, body, time, connections. An event stream holds
 // no queue: it reads on in the source's log, and a reader who falls behind what that keeps, or
-// takes nothing for a request's time, is dropped. It never blocks the loop, and nothing that
-// arrives ends the daemon: what goes wrong inside an answer is a 500 and a line for the log. The
+// takes nothing for a request's time, is dropped. It never blocks the loop: answers are built
+// one at a time within their share of it, and who asks for more waits. Nothing that arrives ends
+// the daemon: what goes wrong inside an answer is a 500 and a line for the log. The
 // daemon owns it; one thread. Beast stays in http_*.cc.
 #pragma once
 
@@ -25,12 +26,16 @@ struct HttpOptions {
   std::size_t max_body = 1024 * 1024;  // Bytes; 413 above.
   std::size_t max_connections = 256;   // Beyond: the longest idle one goes, or 503.
   std::size_t max_streams = 64;        // Event streams among them; 503 beyond.
+  double share = 0.1;                  // Of the loop's time, for building and sending answers.
+  Duration burst = std::chrono::milliseconds(10);   // Of that time at once, after a rest.
+  Duration turn_timeout = std::chrono::seconds(5);  // So long an answer waits for its turn; 503.
   Duration request_timeout = std::chrono::seconds(10);  // First byte to last of a request; for its
                                                         // answer the same, and again for each MiB.
   Duration idle_timeout = std::chrono::seconds(75);     // Between two requests.
   Duration command_timeout = std::chrono::seconds(9);   // Until Source::command answers; then 504.
   Duration stream_beat = std::chrono::seconds(15);      // A comment that keeps a stream alive.
   std::function<void(const std::string&)> log;          // One line, for what is our own fault.
+  std::function<void()> on_refused;                     // A request was not answered in its turn.
 };
 
 class HttpServer {

@@ -85,6 +85,20 @@ std::optional<HttpResponse> answer_to(const error_code& error, const HttpOptions
   return {};
 }
 
+HttpResponse too_busy() {
+  HttpResponse response = error_response(
+      503, "too many readers: answering them has its share of the loop already; try again");
+  response.headers.push_back({"Retry-After", "1"});
+  return response;
+}
+
+// How an answer goes out.
+struct Sending {
+  bool head = false;  // Without its body.
+  unsigned version = 11;
+  bool keep_alive = false;
+};
+
 // Waits for what the source answers later.
 template <class T>
 struct Pending {
@@ -124,6 +138,9 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
  private:
   asio::awaitable<void> run();
   asio::awaitable<bool> serve_one();
+  asio::awaitable<bool> answer(HttpRequest request, std::optional<HttpResponse> refusal,
+                               Sending how);
+  asio::awaitable<std::shared_ptr<Turn>> my_turn(std::shared_ptr<Turns> turns);
   asio::awaitable<bool> wait_for_request();
   asio::awaitable<bool> read_body(Parser& parser);
   asio::awaitable<bool> refuse_unreadable(error_code error);
@@ -131,7 +148,7 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   asio::awaitable<HttpResponse> show_tables(ShowTables asked);
   template <class T, class Begin>
   asio::awaitable<std::shared_ptr<Pending<T>>> answer_of(Begin begin);
-  asio::awaitable<bool> send(HttpResponse response, bool head, unsigned version, bool keep_alive);
+  asio::awaitable<bool> send(HttpResponse response, Sending how);
   template <class Body>
   asio::awaitable<bool> write(http::response<Body> message, std::size_t size);
   asio::awaitable<void> linger();
@@ -188,9 +205,7 @@ asio::awaitable<bool> Session::serve_one() {
   if (!shared_->open) co_return false;
 
   HttpRequest request = to_request(parser, peer_);
-  const bool head = request.method == "HEAD";
-  const unsigned version = parser.get().version();
-  const bool keep_alive = parser.get().keep_alive();
+  Sending how{request.method == "HEAD", parser.get().version(), parser.get().keep_alive()};
   auto refusal = shared_->api.refuse(request);
   if (!refusal && request.method != "POST" && has_body(parser)) {
     refusal = error_response(413, request.method + " takes no body here");
@@ -198,24 +213,59 @@ asio::awaitable<bool> Session::serve_one() {
   // What is refused by its header is not worth reading: whatever body comes goes with the
   // connection.
   if (refusal) {
-    co_return co_await send(std::move(*refusal), head, version, keep_alive && !has_body(parser));
+    how.keep_alive &= !has_body(parser);
+  } else {
+    if (!co_await read_body(parser)) co_return false;
+    request.body = std::move(parser.get().body());
   }
-  if (!co_await read_body(parser)) co_return false;
-  if (!shared_->open) co_return false;
-  request.body = std::move(parser.get().body());
+  co_return co_await answer(std::move(request), std::move(refusal), how);
+}
 
-  auto action = guarded([&] { return shared_->api.route(request); });
+asio::awaitable<bool> Session::answer(HttpRequest request, std::optional<HttpResponse> refusal,
+                                      Sending how) {
+  const bool quick = !refusal && shared_->api.is_quick(request);
+  auto turn = co_await my_turn(quick ? shared_->quick : shared_->turns);
+  if (!shared_->open) co_return false;
+  if (!turn) {
+    if (options().on_refused) options().on_refused();
+    co_return co_await send(too_busy(), how);
+  }
+  std::optional<Action> action;
+  if (refusal) {
+    action = std::move(*refusal);
+  } else {
+    action = guarded([&] { return shared_->api.route(request); });
+  }
   if (!action) action = error_response(500, kFailedInside);
   if (auto* stream = std::get_if<EventStream>(&*action)) {
+    turn.reset();
     if (shared_->streams < options().max_streams) co_return co_await send_events(*stream);
     action = error_response(503, "too many event streams");
   }
   if (auto* command = std::get_if<RunCommand>(&*action)) {
+    turn.reset();
     action = co_await run_command(std::move(command->request));
   } else if (auto* tables = std::get_if<ShowTables>(&*action)) {
+    turn.reset();
     action = co_await show_tables(std::move(*tables));
   }
-  co_return co_await send(std::move(std::get<HttpResponse>(*action)), head, version, keep_alive);
+  if (turn) turn->end(std::get<HttpResponse>(*action).body.size());
+  co_return co_await send(std::move(std::get<HttpResponse>(*action)), how);
+}
+
+// Null: it has not come in time, or the connection is to end.
+asio::awaitable<std::shared_ptr<Turn>> Session::my_turn(std::shared_ptr<Turns> turns) {
+  const auto wake = std::make_shared<asio::steady_timer>(stream_.get_executor());
+  std::shared_ptr<Turn> turn;
+  wake->expires_after(options().turn_timeout);
+  const auto ticket = turns->ask([&turn, &turns, wake] {
+    turn = std::make_shared<Turn>(turns);
+    wake->cancel();
+  });
+  pending_ = wake;
+  co_await wake->async_wait(kTuple);
+  pending_.reset();
+  co_return turn;
 }
 
 // The first byte of the next request. Between requests a connection may rest longer than one that
@@ -244,7 +294,11 @@ asio::awaitable<bool> Session::read_body(Parser& parser) {
 
 asio::awaitable<bool> Session::refuse_unreadable(error_code error) {
   auto response = answer_to(error, options());
-  if (response) co_await send(std::move(*response), false, 11, false);
+  if (!response) co_return false;
+  // Named: gcc 12 destroys some temporaries of a co_await twice.
+  HttpRequest nothing;
+  const Sending last;
+  co_await answer(std::move(nothing), std::move(response), last);
   co_return false;
 }
 
@@ -286,38 +340,44 @@ asio::awaitable<HttpResponse> Session::run_command(CommandRequest request) {
 }
 
 asio::awaitable<HttpResponse> Session::show_tables(ShowTables asked) {
-  const auto answer = co_await answer_of<std::vector<ReplicaRow>>(
-      [&](auto done) { shared_->source.tables(asked.filter, std::move(done)); });
+  const auto answer = co_await answer_of<Source::ReadTables>(
+      [&](auto done) { shared_->source.tables(asked.asked, std::move(done)); });
   if (!answer) co_return error_response(500, kFailedInside);
   if (!answer->result || !shared_->open) {
     co_return error_response(504, "the tables have not been shown in time");
   }
-  auto response = guarded([&] { return shared_->api.to_response(asked, *answer->result); });
-  co_return response ? std::move(*response) : error_response(500, kFailedInside);
+  const auto turn = co_await my_turn(shared_->turns);
+  if (!turn || !shared_->open) {
+    if (options().on_refused) options().on_refused();
+    co_return too_busy();
+  }
+  auto response = guarded([&] { return shared_->api.to_response(asked, (*answer->result)()); });
+  if (!response) co_return error_response(500, kFailedInside);
+  turn->end(response->body.size());
+  co_return std::move(*response);
 }
 
-asio::awaitable<bool> Session::send(HttpResponse response, bool head, unsigned version,
-                                    bool keep_alive) {
+asio::awaitable<bool> Session::send(HttpResponse response, Sending how) {
   const std::size_t size = response.body.size();
   bool sent = false;
-  if (head) {
+  if (how.head) {
     http::response<http::empty_body> message;
-    message.version(version);
+    message.version(how.version);
     fill_header(message, response);
     message.content_length(size);
-    message.keep_alive(keep_alive);
+    message.keep_alive(how.keep_alive);
     sent = co_await write(std::move(message), 0);
   } else {
     http::response<http::string_body> message;
-    message.version(version);
+    message.version(how.version);
     fill_header(message, response);
     message.body() = std::move(response.body);
     message.prepare_payload();
-    message.keep_alive(keep_alive);
+    message.keep_alive(how.keep_alive);
     sent = co_await write(std::move(message), size);
   }
-  if (sent && !keep_alive) co_await linger();
-  co_return sent&& keep_alive;
+  if (sent && !how.keep_alive) co_await linger();
+  co_return sent&& how.keep_alive;
 }
 
 template <class Body>
@@ -356,7 +416,8 @@ asio::awaitable<bool> Session::send_events(EventStream request) {
     });
   });
   if (!subscription) {
-    co_return co_await send(error_response(500, "failed inside"), false, 11, false);
+    const Sending last;
+    co_return co_await send(error_response(500, "failed inside"), last);
   }
   cursor_ = cursor;
   ++shared_->streams;
@@ -398,16 +459,21 @@ asio::awaitable<void> Session::follow(std::shared_ptr<StreamCursor> cursor) {
 // may come back with the id that he has.
 asio::awaitable<bool> Session::send_news(StreamCursor& cursor) {
   constexpr std::size_t kPage = 256;
+  const auto turn = co_await my_turn(shared_->turns);
+  if (!shared_->open) co_return false;
+  if (!turn) co_return true;  // What is new stays new.
   const auto events = guarded([&] { return shared_->source.events(*cursor.last, kPage); });
   if (!events) co_return false;
   cursor.news = events->size() == kPage;
   std::string text;
-  for (const EventRow& event : *events) {
-    if (cursor.begun && event.id != *cursor.last + 1) co_return false;
-    text += "id: " + std::to_string(event.id) + "\ndata: " + to_json(event) + "\n\n";
-    cursor.last = event.id;
+  for (const auto& event : *events) {
+    const std::uint64_t id = event->row().id;
+    if (cursor.begun && id != *cursor.last + 1) co_return false;
+    text += "id: " + std::to_string(id) + "\ndata: " + event->json() + "\n\n";
+    cursor.last = id;
     cursor.begun = true;
   }
+  turn->end(text.size());
   co_return text.empty() || co_await write_text(std::move(text));
 }
 

@@ -10,6 +10,7 @@
 
 #include "lib/admin/api.h"
 #include "lib/admin/http_server.h"
+#include "lib/admin/turns.h"
 
 namespace failoverd::admin {
 
@@ -17,6 +18,9 @@ namespace failoverd::admin {
 struct HttpShared {
   const HttpOptions options;
   const Api api;
+
+  const std::shared_ptr<Turns> turns;  // Everybody's.
+  const std::shared_ptr<Turns> quick;  // Of those whose answers cost next to nothing.
 
   bool open = true;  // The source may be used. False from the server's end on.
   std::size_t streams = 0;

@@ -172,14 +172,20 @@ json::object config(const ReloadView& view) {
 }
 
 // One object a line, so that a long list can be read and searched without a tool.
-std::string lines(const json::array& array) {
+template <class Rows, class ToText>
+std::string lines(const Rows& rows, ToText to_text) {
   std::string out = "[";
-  for (std::size_t i = 0; i < array.size(); ++i) {
-    out += i == 0 ? "\n  " : ",\n  ";
-    out += json::serialize(array[i]);
+  for (const auto& row : rows) {
+    out += out.size() == 1 ? "\n  " : ",\n  ";
+    out += to_text(row);
   }
-  out += array.empty() ? "]\n" : "\n]\n";
+  out += out.size() == 1 ? "]\n" : "\n]\n";
   return out;
+}
+
+template <class Rows, class ToObject>
+std::string objects(const Rows& rows, ToObject to_object) {
+  return lines(rows, [&](const auto& row) { return json::serialize(to_object(row)); });
 }
 
 std::string line(const json::object& object) { return json::serialize(object) + "\n"; }
@@ -205,27 +211,34 @@ std::string to_json(const StatusView& status, std::int64_t now_ms) {
        {"wrong_total", status.wrong_total},
        {"wrong", list(status.wrong, partition)},
        {"tables", status.tables},
+       {"unreadable_total", status.unreadable_total},
        {"unreadable", list(status.unreadable, unreadable)},
+       {"left_alone_total", status.left_alone_total},
        {"left_alone", list(status.left_alone, left_alone)},
+       {"strangers_total", status.strangers_total},
        {"strangers", list(status.strangers, stranger)},
        {"tablets", counts(status.tablets)},
+       {"would_do_total", status.would_do_total},
        {"would_do", list(status.would_do, [](const std::string& what) { return text(what); })},
+       {"running_total", status.running_total},
        {"running", list(status.running, [&](const OpRow& row) { return op(row, now_ms); })},
        {"zookeeper", zookeeper(status)},
        {"config", config(status.config)}});
 }
 
-std::string to_json(const std::vector<TabletRow>& rows) { return lines(list(rows, tablet)); }
+std::string to_json(const std::vector<TabletRow>& rows) { return objects(rows, tablet); }
 
-std::string to_json(const std::vector<ReplicaRow>& rows) { return lines(list(rows, replica)); }
+std::string to_json(const std::vector<ReplicaRow>& rows) { return objects(rows, replica); }
 
 std::string to_json(const std::vector<OpRow>& rows, std::int64_t now_ms) {
-  return lines(list(rows, [now_ms](const OpRow& row) { return op(row, now_ms); }));
+  return objects(rows, [now_ms](const OpRow& row) { return op(row, now_ms); });
 }
 
-std::string to_json(const std::vector<ConfRow>& rows) { return lines(list(rows, conf)); }
+std::string to_json(const std::vector<ConfRow>& rows) { return objects(rows, conf); }
 
-std::string to_json(const std::vector<EventRow>& rows) { return lines(list(rows, event)); }
+std::string to_json(const LoggedEvents& events) {
+  return lines(events, [](const auto& each) -> const std::string& { return each->json(); });
+}
 
 std::string to_json(const EventRow& row) { return json::serialize(event(row)); }
 

@@ -21,7 +21,7 @@ std::string to_json(const std::vector<TabletRow>& rows);
 std::string to_json(const std::vector<ReplicaRow>& rows);
 std::string to_json(const std::vector<OpRow>& rows, std::int64_t now_ms);
 std::string to_json(const std::vector<ConfRow>& rows);
-std::string to_json(const std::vector<EventRow>& rows);
+std::string to_json(const LoggedEvents& events);
 std::string to_json(const EventRow& row);
 
 // {"ops": [...], "message": "..."} for kOk, else {"code", "error", "hint", "active",

@@ -122,6 +122,7 @@ struct Metrics::State {
   prometheus::Histogram possible_loss{entries_buckets()};
   std::uint64_t lost_entries = 0;
   std::uint64_t given_up_entries = 0;
+  std::uint64_t http_refused = 0;
   // A reason that was shown once stays, as 0: a series that vanishes looks like one not scraped.
   std::set<std::string> reasons_seen;
 
@@ -243,6 +244,9 @@ void Metrics::State::add_daemon(Page& page, const MetricsInput& now) {
   page.counter("failoverd_log_lines_dropped_total",
                "Lines of the log that were dropped because nobody read standard error.",
                static_cast<double>(now.log_lines_dropped));
+  page.counter("failoverd_http_refused_total",
+               "HTTP requests that were not answered: readers had their share of the loop already.",
+               static_cast<double>(http_refused));
   std::map<std::string, double> reasons;
   for (const std::string& reason : reasons_seen) reasons[reason] = 0;
   for (const std::string& reason : now.stands_back) {
@@ -278,6 +282,8 @@ void Metrics::op_finished(const std::string& type, const std::string& status, Du
 void Metrics::entries_lost(std::uint64_t count) { state_->lost_entries += count; }
 
 void Metrics::entries_given_up(std::uint64_t count) { state_->given_up_entries += count; }
+
+void Metrics::http_refused() { ++state_->http_refused; }
 
 void Metrics::possible_loss(std::uint64_t entries) {
   state_->possible_loss.Observe(static_cast<double>(entries));

@@ -53,6 +53,8 @@
 //   failoverd_possible_loss_entries            histogram, one observation per leader change: at
 //                                              most so many acknowledged entries may be gone, by
 //                                              the dead leader's last known offset.
+//   failoverd_http_refused_total               counter: HTTP requests that were not answered (503),
+//                                              because others had taken their share of the loop.
 //   failoverd_failover_duration_seconds{phase} histogram, one observation per partition and phase:
 //                                              detect (first sign to verdict), elect (to ChangeRole
 //                                              answered), publish (to the multi answered), total.
@@ -109,6 +111,8 @@ class Metrics {
   // One leader change: at most so many acknowledged entries may be gone.
   void possible_loss(std::uint64_t entries);
   void failover_took(FailoverPhase phase, Duration duration);
+  // An HTTP request was not answered, because others have taken the share of the loop there is.
+  void http_refused();
 
   // All of it, for GET /metrics.
   std::string text(const MetricsInput& now);

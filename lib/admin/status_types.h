@@ -7,6 +7,7 @@
 // yet"; ages are milliseconds that have passed, and empty where the thing never happened.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -71,6 +72,40 @@ struct TableFilter {
   }
 };
 
+// What the list of tables is sorted by, and where a page of it ends.
+struct ReplicaKey {
+  std::string db;
+  std::string name;
+  std::uint32_t pid = 0;
+  std::string endpoint;
+  auto operator<=>(const ReplicaKey&) const = default;
+};
+
+// More rows than that are on no page: an answer is built in one turn of the loop.
+inline constexpr std::size_t kMostRows = 1000;
+
+// One page of a list: the first rows behind where the last one ended.
+template <class Row>
+struct ListPage {
+  std::vector<Row> rows;
+  std::uint64_t total = 0;  // Of the whole list.
+  bool more = false;        // Others follow behind these.
+};
+
+struct TablesAsked {
+  TableFilter filter;
+  std::optional<ReplicaKey> after;
+  std::size_t limit = kMostRows;
+};
+
+struct OpsAsked {
+  std::optional<std::string> name;
+  std::optional<std::string> db;
+  std::optional<std::uint32_t> pid;
+  std::uint64_t after = 0;
+  std::size_t limit = kMostRows;
+};
+
 struct OpRow {
   std::uint64_t op_id = 0;
   std::string op_type;  // kChangeLeaderOP, ...
@@ -101,6 +136,19 @@ struct EventRow {
   std::string text;      // One sentence for people.
   std::vector<Field> fields;
 };
+
+// An event that is kept, with its JSON, which is made once, for the first who reads it.
+class LoggedEvent {
+ public:
+  explicit LoggedEvent(EventRow row) : row_(std::move(row)) {}
+  const EventRow& row() const { return row_; }
+  const std::string& json() const;
+
+ private:
+  const EventRow row_;
+  mutable std::string json_;
+};
+using LoggedEvents = std::vector<std::shared_ptr<const LoggedEvent>>;
 
 // A partition that is not as it should be.
 struct PartitionRow {
@@ -199,12 +247,18 @@ struct StatusView {
   std::uint64_t tables = 0;
   std::vector<PartitionRow> wrong;  // Worst first. The daemon may bound it; wrong_total is all.
   std::uint64_t wrong_total = 0;
+  // The daemon may bound each of these lists; the number beside it is all.
   std::vector<UnreadableTable> unreadable;
+  std::uint64_t unreadable_total = 0;
   std::vector<RefusedTable> left_alone;
+  std::uint64_t left_alone_total = 0;
   // Another cluster's processes on addresses of ours, and what they hold; Reason::word: endpoint.
   std::vector<Reason> strangers;
+  std::uint64_t strangers_total = 0;
   std::vector<std::string> would_do;  // What would be done now were auto_failover on.
-  std::vector<OpRow> running;         // Ops under way.
+  std::uint64_t would_do_total = 0;
+  std::vector<OpRow> running;  // Ops under way.
+  std::uint64_t running_total = 0;
   ReloadView config;
   std::int64_t started_ms = 0;
 };
@@ -262,18 +316,18 @@ class Source {
   virtual ~Source() = default;
 
   virtual StatusView status() = 0;
-  virtual std::vector<TabletRow> tablets() = 0;
-  // Rows by name, pid, endpoint. The tablets that hold them are asked first; what those that do not
-  // answer within 300 ms said last is shown with its age. `done` is called exactly once, now or
-  // later, on the loop's thread.
-  virtual void tables(const TableFilter& filter,
-                      std::function<void(std::vector<ReplicaRow>)> done) = 0;
+  // By endpoint, those behind `after`.
+  virtual ListPage<TabletRow> tablets(const std::string& after, std::size_t limit) = 0;
+  // Rows by db, name, pid, endpoint. The tablets that hold them are asked first; what those that do
+  // not answer within 300 ms said last is shown with its age. `done` is called exactly once, now or
+  // later, on the loop's thread, and is given what reads the rows: for when there is time for it.
+  using ReadTables = std::function<ListPage<ReplicaRow>()>;
+  virtual void tables(const TablesAsked& asked, std::function<void(ReadTables)> done) = 0;
   // By op_id, running and finished ones.
-  virtual std::vector<OpRow> ops(const std::optional<std::string>& name,
-                                 std::optional<std::uint32_t> pid) = 0;
+  virtual ListPage<OpRow> ops(const OpsAsked& asked) = 0;
   virtual std::vector<ConfRow> conf() = 0;
   // Those with id > since, oldest first, at most limit of them: the oldest ones that are kept.
-  virtual std::vector<EventRow> events(std::uint64_t since, std::size_t limit) = 0;
+  virtual LoggedEvents events(std::uint64_t since, std::size_t limit) = 0;
   // Called for every event from now on, on the loop's thread, never from inside subscribe().
   // EventLog does all of this and events().
   virtual Subscription subscribe(std::function<void(const EventRow&)> callback) = 0;

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "tests/bench/measure.h"
+#include "tests/bench/readers.h"
 #include "tests/bench/table_watch.h"
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
@@ -50,6 +51,21 @@ void read_phases(e2e::Daemon& daemon, Phases& phases) {
   phases.sign = phases.total - longest;
 }
 
+constexpr int kEvents = 1'500;  // More than one page of them.
+
+std::vector<std::string> targets_of(const FailoverCase& what) {
+  if (what.they_read_the_log) return {"/api/v1/events?limit=10000"};
+  return {"/metrics", "/api/v1/tables", "/api/v1/events"};
+}
+
+void fill_the_log(e2e::Daemon& daemon) {
+  for (int i = 0; i < kEvents; ++i) {
+    const std::string value = i % 2 == 0 ? "false" : "true";
+    daemon.post("/api/v1/commands/confset",
+                R"({"key": "auto_failover", "value": ")" + value + "\"}");
+  }
+}
+
 }  // namespace
 
 Phases measure_failover(const FailoverCase& what) {
@@ -59,6 +75,8 @@ Phases measure_failover(const FailoverCase& what) {
   e2e::Daemon& daemon = cluster.start_active_daemon(
       {.config = {"detection: {silence: " + silence + "}", "log: {level: info}"}});
   if (what.writes_per_second > 0) cluster.start_writer(what.writes_per_second);
+  if (what.they_read_the_log) fill_the_log(daemon);
+  Readers readers(daemon.http(), what.readers, targets_of(what));
   // Long enough for the daemon to have asked every tablet twice.
   cluster.let_pass(std::chrono::milliseconds{2500});
 
@@ -74,6 +92,7 @@ Phases measure_failover(const FailoverCase& what) {
   }
   Phases phases;
   phases.total = milliseconds(watch.when() - began);
+  if (what.readers > 0 && readers.answers() == 0) throw std::runtime_error("nobody was answered");
   read_phases(daemon, phases);
   return phases;
 }

@@ -12,8 +12,10 @@ namespace failoverd::bench {
 
 struct FailoverCase {
   std::uint32_t partitions = 8;
-  bool stop = false;             // SIGSTOP instead of SIGKILL.
-  double writes_per_second = 0;  // Puts into each partition meanwhile.
+  bool stop = false;               // SIGSTOP instead of SIGKILL.
+  double writes_per_second = 0;    // Puts into each partition meanwhile.
+  int readers = 0;                 // HTTP clients that read the daemon as fast as it answers:
+  bool they_read_the_log = false;  // its events, of which there are many, instead of a bit of all.
   std::chrono::milliseconds tablet_session{2000};
   std::chrono::milliseconds silence{3000};
 };

@@ -11,9 +11,9 @@ EventRow event(const std::string& text) {
   return row;
 }
 
-std::vector<std::uint64_t> ids(const std::vector<EventRow>& rows) {
+std::vector<std::uint64_t> ids(const LoggedEvents& events) {
   std::vector<std::uint64_t> all;
-  for (const EventRow& row : rows) all.push_back(row.id);
+  for (const auto& each : events) all.push_back(each->row().id);
   return all;
 }
 

@@ -24,28 +24,39 @@ namespace failoverd::admin {
 class FakeSource : public Source {
  public:
   using Done = std::function<void(CommandResult)>;
+  // A test is asked with the rows that match, and answers with those that are to be shown.
   using ShowRows = std::function<void(std::vector<ReplicaRow>)>;
 
   StatusView status() override {
     if (broken) throw std::runtime_error("status is broken");
     return status_view;
   }
-  std::vector<TabletRow> tablets() override { return tablet_rows; }
-  void tables(const TableFilter& filter, ShowRows show) override {
-    auto rows = replica_rows;
-    std::erase_if(rows, [&](const ReplicaRow& row) { return !filter.matches(row.name, row.db); });
-    on_tables(std::move(rows), std::move(show));
+  ListPage<TabletRow> tablets(const std::string& after, std::size_t limit) override {
+    return page_of(tablet_rows, limit, [&](const TabletRow& row) { return row.endpoint > after; });
   }
-  std::vector<OpRow> ops(const std::optional<std::string>& name,
-                         std::optional<std::uint32_t> pid) override {
+  void tables(const TablesAsked& asked, std::function<void(ReadTables)> done) override {
+    auto rows = replica_rows;
+    std::erase_if(rows,
+                  [&](const ReplicaRow& row) { return !asked.filter.matches(row.name, row.db); });
+    on_tables(std::move(rows), [asked, done = std::move(done)](std::vector<ReplicaRow> shown) {
+      done([asked, shown] {
+        return page_of(shown, asked.limit, [&](const ReplicaRow& row) {
+          return !asked.after || ReplicaKey{row.db, row.name, row.pid, row.endpoint} > *asked.after;
+        });
+      });
+    });
+  }
+  ListPage<OpRow> ops(const OpsAsked& asked) override {
     auto rows = op_rows;
     std::erase_if(rows, [&](const OpRow& row) {
-      return (name && row.name != *name) || (pid && row.pid != *pid);
+      return (asked.name && row.name != *asked.name) || (asked.db && row.db != *asked.db) ||
+             (asked.pid && row.pid != *asked.pid);
     });
-    return rows;
+    return page_of(rows, asked.limit,
+                   [&](const OpRow& row) { return asked.after == 0 || row.op_id > asked.after; });
   }
   std::vector<ConfRow> conf() override { return conf_rows; }
-  std::vector<EventRow> events(std::uint64_t since, std::size_t limit) override {
+  LoggedEvents events(std::uint64_t since, std::size_t limit) override {
     return log.since(since, limit);
   }
   Subscription subscribe(std::function<void(const EventRow&)> callback) override {
@@ -65,6 +76,20 @@ class FakeSource : public Source {
     if (broken) throw std::runtime_error("command is broken");
     commands.push_back(request);
     on_command(std::move(request), std::move(done));
+  }
+
+  // Rows are in the order of their list.
+  template <class Row, class Follows>
+  static ListPage<Row> page_of(const std::vector<Row>& rows, std::size_t limit, Follows follows) {
+    ListPage<Row> page;
+    page.total = rows.size();
+    for (const Row& row : rows) {
+      if (!follows(row)) continue;
+      page.more = page.rows.size() == limit;
+      if (page.more) break;
+      page.rows.push_back(row);
+    }
+    return page;
   }
 
   StatusView status_view = [] {

@@ -266,7 +266,8 @@ TEST_F(HttpServerTest, SlowCallersAreCutOff) {
 TEST_F(HttpServerTest, AReaderWhoDoesNotReadIsCutOff) {
   HttpOptions options;
   options.request_timeout = 50ms;
-  source_.replica_rows.resize(40'000);  // About 9 MB, more than the kernel takes.
+  source_.replica_rows.resize(kMostRows);
+  for (ReplicaRow& row : source_.replica_rows) row.name.assign(10'000, 'x');  // More than fits.
   served_.start(options);
   RawConnection lazy(served_.port, 4096);
   lazy.send(get("/api/v1/tables"));
