@@ -2,6 +2,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -16,6 +17,7 @@
 #include "daemon/status_source.h"
 #include "lib/admin/http_server.h"
 #include "lib/base/boot_clock.h"
+#include "lib/base/descriptors.h"
 #include "lib/base/standard_streams.h"
 #include "lib/config/changes.h"
 #include "lib/config/config.h"
@@ -96,6 +98,8 @@ class Daemon {
     options.log = [this](const std::string& line) {
       log_.write(config::LogLevel::kError, "http", line);
     };
+    // A quarter at most: the rest is for ZooKeeper and the tablets.
+    options.max_connections = std::min(options.max_connections, descriptors_ / 4);
     options.on_refused = [this] { metrics_.http_refused(); };
     http_.emplace(io_, status_source_, std::move(options));
     const auto port = http_->listen(config_.listen.http);
@@ -137,6 +141,7 @@ class Daemon {
   // What has to be looked after though nothing happens.
   void keep_house() {
     log_.flush();
+    if (http_ && no_descriptor_left()) http_->close_idle();
     housekeeping_.expires_after(kHousekeeping);
     housekeeping_.async_wait([this](const boost::system::error_code& e) {
       if (!e) keep_house();
@@ -182,6 +187,7 @@ class Daemon {
   }
 
   const std::string file_;
+  const std::size_t descriptors_ = raise_descriptor_limit();
   config::Config config_;
   boost::asio::io_context io_{1};
   Log log_;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -58,6 +59,11 @@ Result<tcp::endpoint> to_endpoint(asio::io_context& io, const std::string& addre
   return tcp::endpoint(found.begin()->endpoint().address(), port);
 }
 
+bool is_out_of_descriptors(const error_code& error) {
+  return error == boost::system::errc::too_many_files_open ||
+         error == boost::system::errc::too_many_files_open_in_system;
+}
+
 // A program that the daemon starts must not hold its port or its callers.
 template <class Socket>
 void keep_from_children(Socket& socket) {
@@ -83,13 +89,14 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
       : shared(std::make_shared<HttpShared>(HttpShared{
             options, Api(source, options.access),
             std::make_shared<Turns>(context.get_executor(), options.share, options.burst),
-            std::make_shared<Turns>(context.get_executor(), kQuickShare, options.burst), true, 0,
+            std::make_shared<Turns>(context.get_executor(), kQuickShare, options.burst), true, 0, 0,
             source})),
         io(context) {}
 
   asio::awaitable<void> accept_from(tcp::acceptor& acceptor);
   void take(tcp::socket socket, const tcp::endpoint& from);
-  bool make_room();
+  bool has_room(bool local);
+  bool make_room(bool local);
 
   const std::shared_ptr<HttpShared> shared;
   std::vector<std::unique_ptr<tcp::acceptor>> acceptors;
@@ -107,7 +114,9 @@ asio::awaitable<void> HttpServer::State::accept_from(tcp::acceptor& acceptor) {
       take(std::move(socket), from);
       continue;
     }
-    // Out of descriptors, or the caller has gone again: the next try may do better, not at once.
+    if (is_out_of_descriptors(error) && make_room(true)) continue;
+    // The caller has gone again, or there is nothing to be freed: the next try may do better, not
+    // at once.
     pause.expires_after(std::chrono::milliseconds(100));
     co_await pause.async_wait(kTuple);
   }
@@ -117,7 +126,8 @@ void HttpServer::State::take(tcp::socket socket, const tcp::endpoint& from) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   keep_from_children(socket);
-  if (sessions.size() >= shared->options.max_connections && !make_room()) {
+  const Peer peer = to_peer(from);
+  if (!has_room(peer.local) && !make_room(peer.local)) {
     socket.non_blocking(true, ignored);
     const std::string body = error_json("too many connections");
     socket.write_some(asio::buffer("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
@@ -126,18 +136,29 @@ void HttpServer::State::take(tcp::socket socket, const tcp::endpoint& from) {
                       ignored);
     return;
   }
-  auto session = make_http_session(std::move(socket), to_peer(from), shared);
+  auto session = make_http_session(std::move(socket), peer, shared);
   sessions.insert(session);
   session->start([self = shared_from_this(), key = std::weak_ptr(session)] {
     if (const auto ended = key.lock()) self->sessions.erase(ended);
   });
 }
 
-// Those who only hold a connection open must not keep an operator out.
-bool HttpServer::State::make_room() {
+bool HttpServer::State::has_room(bool local) {
+  const std::size_t most = shared->options.max_connections;
+  if (sessions.size() >= most) return false;
+  if (local) return true;
+  const auto remote = std::count_if(sessions.begin(), sessions.end(),
+                                    [](const auto& session) { return !session->is_local(); });
+  return static_cast<std::size_t>(remote) < most - most / 8;
+}
+
+// Those who only hold a connection must not keep an operator out, nor a remote caller one of this
+// machine's.
+bool HttpServer::State::make_room(bool local) {
   std::shared_ptr<HttpSession> longest;
   for (const auto& session : sessions) {
     const auto since = session->idle_since();
+    if (!local && session->is_local()) continue;
     if (since && (!longest || *since < *longest->idle_since())) longest = session;
   }
   if (!longest) return false;
@@ -177,5 +198,10 @@ Result<std::uint16_t> HttpServer::listen(const std::string& address) {
 }
 
 std::size_t HttpServer::connections() const { return state_->sessions.size(); }
+
+void HttpServer::close_idle() {
+  while (state_->make_room(true)) {
+  }
+}
 
 }  // namespace failoverd::admin

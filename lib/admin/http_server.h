@@ -24,8 +24,9 @@ struct HttpOptions {
   AccessPolicy access;
   std::size_t max_header = 16 * 1024;  // Bytes; 431 above.
   std::size_t max_body = 1024 * 1024;  // Bytes; 413 above.
-  std::size_t max_connections = 256;   // Beyond: the longest idle one goes, or 503.
-  std::size_t max_streams = 64;        // Event streams among them; 503 beyond.
+  std::size_t max_connections = 256;   // Beyond: who keeps us waiting longest goes, or 503.
+  std::size_t max_streams = 64;        // Event streams among them; 503 beyond. Of both an eighth
+                                       // is kept for loopback: an operator gets in.
   double share = 0.1;                  // Of the loop's time, for building and sending answers.
   Duration burst = std::chrono::milliseconds(10);   // Of that time at once, after a rest.
   Duration turn_timeout = std::chrono::seconds(5);  // So long an answer waits for its turn; 503.
@@ -52,6 +53,8 @@ class HttpServer {
 
   // Open connections, streams included.
   std::size_t connections() const;
+  // Closes all that wait for their caller, because their descriptors are needed.
+  void close_idle();
 
  private:
   struct State;

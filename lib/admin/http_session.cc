@@ -13,6 +13,7 @@
 #include <tuple>
 #include <utility>
 
+#include "lib/admin/http_messages.part.h"
 #include "lib/admin/json.h"
 #include "lib/base/boot_clock.h"
 
@@ -25,71 +26,16 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 
 using Protocol = asio::generic::stream_protocol;
-using Parser = http::request_parser<http::string_body>;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kMiB = 1024 * 1024;
 constexpr std::string_view kFailedInside = "failed inside, see the log of failoverd";
 // How soon a stream sees that its daemon's standing has changed without an event.
 constexpr Duration kLookAgain = std::chrono::seconds(1);
 
-HttpRequest to_request(const Parser& parser, const Peer& peer) {
-  const auto& message = parser.get();
-  HttpRequest request;
-  request.method = std::string(message.method_string());
-  request.target = std::string(message.target());
-  request.body = message.body();
-  request.who = std::string(message["Failoverd-Who"]);
-  request.last_event_id = std::string(message["Last-Event-ID"]);
-  request.credentials.host = std::string(message[http::field::host]);
-  request.credentials.origin = std::string(message[http::field::origin]);
-  request.credentials.authorization = std::string(message[http::field::authorization]);
-  request.peer = peer;
-  return request;
-}
-
 // What a reader of events has chosen this daemon by. When it changes his stream ends: he may want
 // to choose again.
 auto standing(const Readiness& readiness) {
   return std::tuple(readiness.ready, readiness.active, readiness.holder.name);
-}
-
-bool has_body(const Parser& parser) {
-  return parser.chunked() || parser.content_length().value_or(0) > 0;
-}
-
-template <class Body>
-void fill_header(http::response<Body>& message, const HttpResponse& response) {
-  message.result(response.status);
-  message.set(http::field::server, "failoverd");
-  message.set(http::field::content_type, response.content_type);
-  message.set(http::field::cache_control, "no-store");
-  message.set("X-Content-Type-Options", "nosniff");
-  for (const Field& field : response.headers) message.set(field.key, field.value);
-}
-
-// The answer to a request that Beast could not read; nothing where no answer helps any more.
-std::optional<HttpResponse> answer_to(const error_code& error, const HttpOptions& options) {
-  if (error == http::error::header_limit) {
-    return error_response(
-        431, "the header is larger than " + std::to_string(options.max_header) + " bytes");
-  }
-  if (error == http::error::body_limit) {
-    return error_response(413,
-                          "the body is larger than " + std::to_string(options.max_body) + " bytes");
-  }
-  // Beast's category of http::error: what came is not HTTP. All others are the connection's end.
-  if (error == http::error::end_of_stream || error == http::error::partial_message) return {};
-  if (error.category() == error_code(http::error::bad_method).category()) {
-    return error_response(400, "not HTTP: " + error.message());
-  }
-  return {};
-}
-
-HttpResponse too_busy() {
-  HttpResponse response = error_response(
-      503, "too many readers: answering them has its share of the loop already; try again");
-  response.headers.push_back({"Retry-After", "1"});
-  return response;
 }
 
 // How an answer goes out.
@@ -134,6 +80,7 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
     if (pending_) pending_->cancel();
   }
   std::optional<Instant> idle_since() const override { return idle_since_; }
+  bool is_local() const override { return peer_.local; }
 
  private:
   asio::awaitable<void> run();
@@ -152,6 +99,10 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   template <class Body>
   asio::awaitable<bool> write(http::response<Body> message, std::size_t size);
   asio::awaitable<void> linger();
+  bool has_room_for_stream() const {
+    const std::size_t most = options().max_streams;
+    return shared_->streams < most && (peer_.local || shared_->remote_streams < most - most / 8);
+  }
   asio::awaitable<bool> send_events(EventStream request);
   asio::awaitable<void> follow(std::shared_ptr<StreamCursor> cursor);
   asio::awaitable<bool> send_news(StreamCursor& cursor);
@@ -169,7 +120,7 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   beast::basic_stream<Protocol> stream_;
   beast::flat_buffer buffer_;
   bool first_ = true;
-  std::optional<Instant> idle_since_;
+  std::optional<Instant> idle_since_ = boot_now();
   std::shared_ptr<StreamCursor> cursor_;         // While it is an event stream.
   std::shared_ptr<asio::steady_timer> pending_;  // While the source has not answered.
 };
@@ -223,6 +174,7 @@ asio::awaitable<bool> Session::serve_one() {
 
 asio::awaitable<bool> Session::answer(HttpRequest request, std::optional<HttpResponse> refusal,
                                       Sending how) {
+  idle_since_.reset();
   const bool quick = !refusal && shared_->api.is_quick(request);
   auto turn = co_await my_turn(quick ? shared_->quick : shared_->turns);
   if (!shared_->open) co_return false;
@@ -239,7 +191,7 @@ asio::awaitable<bool> Session::answer(HttpRequest request, std::optional<HttpRes
   if (!action) action = error_response(500, kFailedInside);
   if (auto* stream = std::get_if<EventStream>(&*action)) {
     turn.reset();
-    if (shared_->streams < options().max_streams) co_return co_await send_events(*stream);
+    if (has_room_for_stream()) co_return co_await send_events(*stream);
     action = error_response(503, "too many event streams");
   }
   if (auto* command = std::get_if<RunCommand>(&*action)) {
@@ -272,10 +224,8 @@ asio::awaitable<std::shared_ptr<Turn>> Session::my_turn(std::shared_ptr<Turns> t
 // has begun a request, or has never sent one, may take.
 asio::awaitable<bool> Session::wait_for_request() {
   if (buffer_.size() > 0) co_return true;
-  idle_since_ = boot_now();
   stream_.expires_after(first_ ? options().request_timeout : options().idle_timeout);
   const auto [error, size] = co_await stream_.async_read_some(buffer_.prepare(4096), kTuple);
-  idle_since_.reset();
   if (error) co_return false;
   buffer_.commit(size);
   co_return true;
@@ -359,6 +309,7 @@ asio::awaitable<HttpResponse> Session::show_tables(ShowTables asked) {
 
 asio::awaitable<bool> Session::send(HttpResponse response, Sending how) {
   const std::size_t size = response.body.size();
+  idle_since_ = boot_now();
   bool sent = false;
   if (how.head) {
     http::response<http::empty_body> message;
@@ -420,12 +371,15 @@ asio::awaitable<bool> Session::send_events(EventStream request) {
     co_return co_await send(error_response(500, "failed inside"), last);
   }
   cursor_ = cursor;
+  auto& remote = shared_->remote_streams;
   ++shared_->streams;
+  if (!peer_.local) ++remote;
   stream_.expires_never();  // The reader is watched for as long as it takes.
   asio::co_spawn(stream_.get_executor(), watch_reader(cursor),
                  [self = shared_from_this()](std::exception_ptr) {});
   co_await follow(cursor);
   --shared_->streams;
+  if (!peer_.local) --remote;
   cursor_.reset();
   co_return false;
 }

@@ -24,6 +24,7 @@ struct HttpShared {
 
   bool open = true;  // The source may be used. False from the server's end on.
   std::size_t streams = 0;
+  std::size_t remote_streams = 0;
 
   Source& source;  // Borrowed.
 };
@@ -34,8 +35,11 @@ class HttpSession {
   // Until the connection ends; then `ended` is called once.
   virtual void start(std::function<void()> ended) = 0;
   virtual void close() = 0;
-  // Since when it waits for a request, if it does.
+  // Since when it waits for its caller: for the first byte of a request, the rest of one, or until
+  // its answer is taken. Nothing: it works, or waits for us, or is a stream.
   virtual std::optional<Instant> idle_since() const = 0;
+  // From this machine.
+  virtual bool is_local() const = 0;
 };
 
 std::shared_ptr<HttpSession> make_http_session(boost::asio::generic::stream_protocol::socket socket,

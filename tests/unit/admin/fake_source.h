@@ -148,6 +148,9 @@ class ServedSource {
   std::size_t connections() {
     return on_loop([&] { return server_->connections(); });
   }
+  void close_idle() {
+    on_loop([&] { server_->close_idle(); });
+  }
   std::string address() const { return "127.0.0.1:" + std::to_string(port); }
 
   FakeSource source;

@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
+#include <vector>
 
+#include "tests/harness/wait_until.h"
 #include "tests/unit/admin/fake_source.h"
 #include "tests/unit/admin/raw_http.h"
 
@@ -38,6 +41,47 @@ TEST_F(HttpLimitsTest, ReadersShareAPartOfTheLoop) {
   EXPECT_EQ(ask(served_.port, get("/healthz")).status, 200);
   EXPECT_EQ(ask(served_.port, get("/readyz")).status, 200);
   EXPECT_EQ(ask(served_.port, post("/api/v1/commands/confset", "{}")).status, 200);
+}
+
+// Whoever keeps the server waiting is idle, however far his request or his answer has come.
+TEST_F(HttpLimitsTest, WhoeverIsWaitedForMakesRoom) {
+  HttpOptions options;
+  options.max_connections = 4;
+  source_.replica_rows.resize(kMostRows);
+  for (ReplicaRow& row : source_.replica_rows) row.name.assign(10'000, 'x');
+  served_.start(options);
+  RawConnection lazy(served_.port, 4096);
+  lazy.send(get("/api/v1/tables"));
+  lazy.read_until("HTTP/1.1 200");  // And takes no more.
+  std::vector<std::unique_ptr<RawConnection>> slow;
+  for (const char* begun : {"", "GET /healthz HTT",
+                            "POST /api/v1/commands/x HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                            "Content-Length: 9\r\n\r\n{"}) {
+    slow.push_back(std::make_unique<RawConnection>(served_.port));
+    slow.back()->send(begun);
+  }
+  EXPECT_TRUE(harness::wait_until([&] { return served_.connections() == 4; }, 10s, "all there"));
+  std::vector<std::unique_ptr<RawConnection>> operators;
+  for (int i = 0; i < 4; ++i) {
+    operators.push_back(std::make_unique<RawConnection>(served_.port));
+    operators.back()->send(get("/healthz"));
+    EXPECT_EQ(operators.back()->answer().status, 200) << i;
+  }
+  for (auto& one : slow) EXPECT_TRUE(one->read_to_end());
+  EXPECT_TRUE(lazy.read_to_end());
+}
+
+TEST_F(HttpLimitsTest, IdleOnesGiveTheirDescriptorsBack) {
+  served_.start();
+  RawConnection begun(served_.port);
+  begun.send("GET /hea");
+  RawConnection idle(served_.port);
+  idle.send(get("/healthz"));
+  EXPECT_EQ(idle.answer().status, 200);
+  EXPECT_TRUE(harness::wait_until([&] { return served_.connections() == 2; }, 10s, "both there"));
+  served_.close_idle();
+  EXPECT_TRUE(begun.read_to_end());
+  EXPECT_TRUE(idle.read_to_end());
 }
 
 }  // namespace
