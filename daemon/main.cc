@@ -149,7 +149,7 @@ class Daemon {
   }
 
   void reload(const std::string& because) {
-    auto loaded = config::load(file_);
+    auto loaded = config::load_again(file_);
     status_source_.reload = {file_, loaded.has_value(), loaded ? "" : loaded.error().text,
                              wall_now_ms()};
     if (!loaded) {

@@ -57,6 +57,7 @@ struct Config {
   // A line for each key that the file sets to something, while this version does not use it:
   //   failoverd.yaml:9:17: guards.flaps: "5": this version does not use it
   std::vector<std::string> unused;
+  std::size_t keys_set = 0;  // How many keys the file has.
 };
 
 // A longer file is refused unread.
@@ -70,5 +71,9 @@ Result<Config> parse(std::string_view text, const std::string& filename);
 // parse() of a file, and of listen.token_file's; the Failure begins with its path also when it
 // cannot be read.
 Result<Config> load(const std::string& path);
+
+// load() for a daemon that runs: a file without a single key is refused. Whoever empties a file, an
+// editor or a full disk, does not mean that every guard has its default again.
+Result<Config> load_again(const std::string& path);
 
 }  // namespace failoverd::config

@@ -306,6 +306,7 @@ Stop Reader::read_value(const Key& key, const YAML::Mark& place, const YAML::Nod
     return problem(value.Mark(), key.name, quoted(text) + " " + *wrong);
   }
   seen_[key.name] = value.Mark();
+  ++config_.keys_set;
   if (key.is_unused && key.get(config_) != key.get(Config{})) {
     config_.unused.push_back(
         problem(value.Mark(), key.name, quoted(text) + ": this version does not use it").text);
@@ -366,6 +367,14 @@ Result<Config> load(const std::string& path) {
   const Result<std::string> text = content(path);
   if (!text) return Failure{path + ": " + text.error().text};
   return read(*text, path, true);
+}
+
+Result<Config> load_again(const std::string& path) {
+  auto config = load(path);
+  if (!config || config->keys_set > 0) return config;
+  return Failure{path +
+                 ": holds no key at all, so it was emptied rather than written: write the keys "
+                 "again, or restart failoverd to have the defaults"};
 }
 
 }  // namespace failoverd::config

@@ -74,5 +74,25 @@ TEST(Configuration, SeeWhichKeysAreNotUsed) {
   EXPECT_EQ(warnings(), 2);
 }
 
+// The file of a daemon that runs is emptied, by an editor or a full disk: what holds goes on.
+TEST(Configuration, AnEmptiedFileChangesNothing) {
+  Cluster cluster({.tablets = 0});
+  Daemon& daemon = cluster.start_daemon({.config = {"guards: {max_lost_tablets: 7}"}});
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon.active(); }, "it acts"));
+  const std::string before = daemon.read_file();
+  daemon.write_file("", Daemon::How::kInPlace);
+  daemon.process().kill(SIGHUP);
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return daemon.metric("failoverd_config_last_reload_successful") == 0; },
+      "it is refused"));
+  EXPECT_THAT(daemon.status(), HasSubstr("holds no key at all"));
+  EXPECT_THAT(daemon.log(), HasSubstr("the configuration stays as it was"));
+  daemon.write_file(before, Daemon::How::kInPlace);
+  ASSERT_TRUE(
+      cluster.wait_until([&] { return daemon.log().find("nothing changed") != std::string::npos; },
+                         "what holds is what was written"));
+  EXPECT_EQ(daemon.metric("failoverd_config_last_reload_successful"), 1);
+}
+
 }  // namespace
 }  // namespace failoverd::e2e

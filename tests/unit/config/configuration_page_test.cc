@@ -25,6 +25,7 @@ as good as that one, but never touches the switch `auto_failover`.
 - Durations are `N(ms|s|m|h)`, such as `500ms`. A number without a unit is refused.
 - A change takes effect when the file has been written and closed, or replaced, and has been quiet
   for 100 ms, or on SIGHUP. Keys that are read at the next start say so.
+- A daemon that runs does not read a file without a single key: it was emptied, not written.
 - A file with a mistake changes nothing. The log names line, column, key, value and what would be
   right, and so does, beforehand, `failoverd --config FILE --check-config`. A daemon that is started
   with such a file ends with status 78.

@@ -73,6 +73,23 @@ TEST_F(Load, AHugeFileIsRefusedUnread) {
   EXPECT_EQ(problem_of(path), path + ": larger than 1 MiB: write the configuration only");
 }
 
+// What an editor or a full disk leaves is no configuration for a daemon that runs. A daemon that
+// starts may have one without a key: it means the defaults.
+TEST_F(Load, AnEmptiedFileIsNotReadAgain) {
+  const std::string nulls(4096, '\0');
+  for (const std::string& text : {std::string{}, std::string{"\n\n"}, std::string{"# a comment\n"},
+                                  std::string{"---\n"}, std::string{"guards:\n  # none\n"}}) {
+    const std::string path = write(text);
+    EXPECT_TRUE(load(path)) << text;
+    const auto again = load_again(path);
+    ASSERT_FALSE(again) << text;
+    EXPECT_TRUE(again.error().text.starts_with(path + ": holds no key at all")) << text;
+  }
+  EXPECT_FALSE(load_again(write(nulls)));  // After a power cut.
+  EXPECT_TRUE(load_again(write("guards:\n  flaps: 3\n")));
+  EXPECT_FALSE(load_again(write("guards:\n  flaps: x\n")));
+}
+
 // A daemon that cannot know its token cannot work: said where the configuration is read.
 TEST_F(Load, ReadsTheToken) {
   const std::string token = directory_ + "/token";
