@@ -111,12 +111,14 @@ class Daemon {
   void reloaded_at_start() {
     status_source_.reload = {file_, true, "", wall_now_ms()};
     status_source_.config_success_ms = wall_now_ms();
-    warn_of_unused(config_);
+    warn(config_);
   }
 
-  void warn_of_unused(const config::Config& config) {
-    for (const std::string& line : config.unused) {
-      log_.write(config::LogLevel::kWarn, "config", line);
+  void warn(const config::Config& config) {
+    for (const auto* lines : {&config.unused, &config.warnings}) {
+      for (const std::string& line : *lines) {
+        log_.write(config::LogLevel::kWarn, "config", line);
+      }
     }
   }
 
@@ -171,7 +173,8 @@ class Daemon {
                      "): " + (what.empty() ? "nothing changed" : what) +
                      (restart.empty() ? "" : "; " + restart),
                  {{"file", file_}});
-    warn_of_unused(*loaded);
+    if (http_) http_->set_token(config_.listen.token);
+    warn(*loaded);
     driver_.policy_changed(config_.policy);
     driver_.file_says(loaded->auto_failover);
   }
@@ -223,7 +226,9 @@ int run(int argc, char** argv) {
     return kBadConfiguration;
   }
   if (options->check_config) {
-    for (const std::string& line : config->unused) std::fprintf(stderr, "%s\n", line.c_str());
+    for (const auto* lines : {&config->unused, &config->warnings}) {
+      for (const std::string& line : *lines) std::fprintf(stderr, "%s\n", line.c_str());
+    }
     std::printf("%s: ok\n", options->config.c_str());
     return 0;
   }

@@ -71,6 +71,9 @@ class Api {
  public:
   Api(Source& source, AccessPolicy access);
 
+  // In place of the one so far; empty: none is needed.
+  void set_token(std::string token) { access_.token = std::move(token); }
+
   // The answer to a request that need not be read further than its header: wrong method, no access.
   std::optional<HttpResponse> refuse(const HttpRequest& request) const;
   // Answered though others wait for theirs: what costs next to nothing, and commands.
@@ -114,7 +117,7 @@ class Api {
   static std::optional<HttpResponse> since(const Target& target, std::optional<std::uint64_t>& id);
   HttpResponse with_role(HttpResponse response) const;
 
-  const AccessPolicy access_;
+  AccessPolicy access_;
   Source& source_;  // Borrowed.
 };
 

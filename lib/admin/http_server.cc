@@ -197,6 +197,8 @@ Result<std::uint16_t> HttpServer::listen(const std::string& address) {
   return port;
 }
 
+void HttpServer::set_token(std::string token) { state_->shared->api.set_token(std::move(token)); }
+
 std::size_t HttpServer::connections() const { return state_->sessions.size(); }
 
 void HttpServer::close_idle() {

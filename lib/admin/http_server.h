@@ -51,6 +51,9 @@ class HttpServer {
   // several addresses. Gives the port, or one line that names the address and the reason.
   Result<std::uint16_t> listen(const std::string& address);
 
+  // Changes need this token from now on, those included that are on their way; empty: none.
+  void set_token(std::string token);
+
   // Open connections, streams included.
   std::size_t connections() const;
   // Closes all that wait for their caller, because their descriptors are needed.

@@ -17,7 +17,7 @@ namespace failoverd::admin {
 // What all connections of one server share.
 struct HttpShared {
   const HttpOptions options;
-  const Api api;
+  Api api;
 
   const std::shared_ptr<Turns> turns;  // Everybody's.
   const std::shared_ptr<Turns> quick;  // Of those whose answers cost next to nothing.

@@ -9,7 +9,11 @@ std::vector<Change> changes(const Config& running, const Config& loaded) {
   for (const Key& key : keys()) {
     std::string from = key.get(running);
     std::string to = key.get(loaded);
-    if (from != to) found.push_back({key.name, std::move(from), std::move(to), key.at_start});
+    if (from != to) {
+      found.push_back({key.name, std::move(from), std::move(to), key.at_start});
+    } else if (key.name == "listen.token_file" && running.listen.token != loaded.listen.token) {
+      found.push_back({key.name + "'s token", "the old one", "another"});
+    }
   }
   return found;
 }
@@ -27,6 +31,10 @@ Config reloaded(const Config& running, const Config& loaded) {
   result.cluster = running.cluster;
   result.policy.metadata = running.policy.metadata;
   result.listen = running.listen;
+  // What the file holds may change at any time, unlike which one it is.
+  if (running.listen.token_file == loaded.listen.token_file) {
+    result.listen.token = loaded.listen.token;
+  }
   result.state_dir = running.state_dir;
   return result;
 }

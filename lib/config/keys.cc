@@ -101,7 +101,8 @@ void add_listen(std::vector<Key>& keys) {
       text("listen.token_file", PLACE(listen.token_file), "an absolute path, or \"\" for none",
            check_path_or_none,
            "The file with the token that those who change things must show. Without one, whoever\n"
-           "comes from loopback may change things, and nobody else may."));
+           "comes from loopback may change things, and nobody else may. Nobody else may write it.\n"
+           "Another token in it takes effect at the next reload, such as SIGHUP."));
   for (std::size_t i = first; i < keys.size(); ++i) keys[i].at_start = true;
 }
 

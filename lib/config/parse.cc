@@ -186,8 +186,13 @@ std::string known_in(const std::string& section) {
   return names;
 }
 
-// A file's text; the Failure does not begin with its path.
-Result<std::string> content(const std::string& path) {
+struct Content {
+  std::string text;
+  mode_t mode = 0;  // Who may read and write it.
+};
+
+// What a file holds; the Failure does not begin with its path.
+Result<Content> content(const std::string& path) {
   const auto refused = [](int error) {
     return Failure{"cannot be read: " + std::generic_category().message(error)};
   };
@@ -202,17 +207,16 @@ Result<std::string> content(const std::string& path) {
   if (::fstat(file, &status) != 0) return refused(errno);
   if (S_ISDIR(status.st_mode)) return refused(EISDIR);
   if (!S_ISREG(status.st_mode)) return Failure{"cannot be read: not a regular file"};
-  std::string text;
+  Content found{{}, status.st_mode};
   std::array<char, 16384> block{};
-  while (text.size() <= kLargestFile) {
+  while (found.text.size() <= kLargestFile) {
     const ssize_t got = ::read(file, block.data(), block.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return refused(errno);
     if (got == 0) break;
-    text.append(block.data(), static_cast<std::size_t>(got));
+    found.text.append(block.data(), static_cast<std::size_t>(got));
   }
-  // A string alone would do for a Failure as well.
-  return {boost::system::in_place_value, std::move(text)};
+  return found;
 }
 
 Failure Reader::problem(const YAML::Mark& mark, const std::string& name,
@@ -325,6 +329,13 @@ Stop Reader::check_together() const {
                      (says_rpc ? "listen.http" : "listen.rpc") + " too: write another port");
 }
 
+// The permissions of a file, as chmod takes them: "640".
+std::string in_octal(mode_t mode) {
+  std::string digits;
+  for (const int shift : {6, 3, 0}) digits += static_cast<char>('0' + ((mode >> shift) & 7));
+  return digits;
+}
+
 Stop Reader::read_token() {
   const std::string& file = config_.listen.token_file;
   if (file.empty()) return std::nullopt;
@@ -332,12 +343,23 @@ Stop Reader::read_token() {
   const auto wrong = [&](const std::string& what) {
     return problem(seen_.at(name), name, quoted(file) + " " + what);
   };
-  const Result<std::string> text = content(file);
-  if (!text) {
-    return wrong(text.error().text + ": write the path of a file with the token, or \"\" for none");
+  const Result<Content> found = content(file);
+  if (!found) {
+    return wrong(found.error().text +
+                 ": write the path of a file with the token, or \"\" for none");
   }
-  if (!(std::istringstream{*text} >> config_.listen.token)) {
+  if (!(std::istringstream{found->text} >> config_.listen.token)) {
     return wrong("holds no token: write one word into it, or \"\" here for none");
+  }
+  if ((found->mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return wrong("may be written by others (mode " + in_octal(found->mode) +
+                 "), who would set the token: chmod 600 it");
+  }
+  if ((found->mode & S_IROTH) != 0) {
+    config_.warnings.push_back(wrong("may be read by everybody on this machine (mode " +
+                                     in_octal(found->mode) +
+                                     "), who would have the token: chmod 600 it")
+                                   .text);
   }
   return std::nullopt;
 }
@@ -364,9 +386,9 @@ Result<Config> parse(std::string_view text, const std::string& filename) {
 }
 
 Result<Config> load(const std::string& path) {
-  const Result<std::string> text = content(path);
-  if (!text) return Failure{path + ": " + text.error().text};
-  return read(*text, path, true);
+  const Result<Content> found = content(path);
+  if (!found) return Failure{path + ": " + found.error().text};
+  return read(found->text, path, true);
 }
 
 Result<Config> load_again(const std::string& path) {

@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
@@ -16,6 +17,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::MatchesRegex;
+using testing::Not;
 
 // Started, or asked beforehand: it ends with one line about this place of its file.
 void expect_refused(Daemon& daemon, const std::string& place) {
@@ -92,6 +94,40 @@ TEST(Configuration, AnEmptiedFileChangesNothing) {
       cluster.wait_until([&] { return daemon.log().find("nothing changed") != std::string::npos; },
                          "what holds is what was written"));
   EXPECT_EQ(daemon.metric("failoverd_config_last_reload_successful"), 1);
+}
+
+// A token that is known to too many is replaced without a restart.
+TEST(Configuration, AnotherTokenTakesEffect) {
+  Cluster cluster({.tablets = 0});
+  Daemon& daemon = cluster.start_daemon();
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon.active(); }, "it acts"));
+  ASSERT_EQ(daemon.stop(), 0);
+  const auto token = cluster.directory() / "token";
+  const auto write_token = [&](const std::string& word) {
+    std::ofstream{token} << word;
+    std::filesystem::permissions(token, std::filesystem::perms{0600});
+  };
+  write_token("first-secret");
+  daemon.configure(
+      {"listen: {http: \"" + daemon.http() + "\", token_file: \"" + token.string() + "\"}"});
+  daemon.start();
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon.active(); }, "it acts"));
+  const auto confset = [&] {
+    return daemon.ctl({"confset", "auto_failover", "true", "--token-file", token.string()}).status;
+  };
+  EXPECT_EQ(confset(), 0);
+  write_token("second-secret");
+  EXPECT_EQ(confset(), 1);
+  daemon.process().kill(SIGHUP);
+  ASSERT_TRUE(cluster.wait_until([&] { return confset() == 0; }, "the new one is taken"));
+  EXPECT_THAT(daemon.log(), HasSubstr("listen.token_file's token the old one -> another"));
+  EXPECT_THAT(daemon.log(), Not(HasSubstr("second-secret")));
+  std::filesystem::permissions(token, std::filesystem::perms{0666});
+  daemon.process().kill(SIGHUP);
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return daemon.status().find("may be written by others") != std::string::npos; },
+      "such a file is refused"));
+  EXPECT_EQ(confset(), 0) << "the old token holds";
 }
 
 }  // namespace

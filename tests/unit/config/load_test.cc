@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 
+#include "lib/config/changes.h"
 #include "lib/config/config.h"
 
 namespace failoverd::config {
@@ -94,11 +95,62 @@ TEST_F(Load, AnEmptiedFileIsNotReadAgain) {
 TEST_F(Load, ReadsTheToken) {
   const std::string token = directory_ + "/token";
   std::ofstream{token} << "  secret \nnot this\n";
+  ASSERT_EQ(::chmod(token.c_str(), 0600), 0);
   const Result<Config> config = load(write("listen: {token_file: " + token + "}\n"));
   ASSERT_TRUE(config) << config.error().text;
   EXPECT_EQ(config->listen.token, "secret");
+  EXPECT_TRUE(config->warnings.empty());
   EXPECT_EQ(load(write("listen: {token_file: \"\"}"))->listen.token, "");
   EXPECT_EQ(parse("listen: {token_file: /not/there}", "f.yaml")->listen.token, "");
+}
+
+// Whoever can write it sets the token, whoever can read it has it.
+TEST_F(Load, ATokenFileIsItsOwnersAlone) {
+  const std::string token = directory_ + "/t";
+  std::ofstream{token} << "secret";
+  const std::string path = write("listen:\n  token_file: " + token + "\n");
+  const std::string begin = path + ":2:15: listen.token_file: \"" + token + "\" ";
+  const auto with = [&](mode_t mode) {
+    EXPECT_EQ(::chmod(token.c_str(), mode), 0);
+    return load(path);
+  };
+  for (const mode_t mode : {0666, 0620, 0602, 0660}) EXPECT_FALSE(with(mode)) << mode;
+  EXPECT_EQ(with(0620).error().text,
+            begin + "may be written by others (mode 620), who would set the token: chmod 600 it");
+  for (const mode_t mode : {0600, 0400, 0440, 0640}) {
+    const auto config = with(mode);
+    ASSERT_TRUE(config) << config.error().text;
+    EXPECT_TRUE(config->warnings.empty()) << mode;
+  }
+  const auto readable = with(0644);
+  ASSERT_TRUE(readable);
+  ASSERT_EQ(readable->warnings.size(), 1U);
+  EXPECT_EQ(readable->warnings[0], begin +
+                                       "may be read by everybody on this machine (mode 644), "
+                                       "who would have the token: chmod 600 it");
+}
+
+TEST_F(Load, AnotherTokenIsAChange) {
+  const std::string token = directory_ + "/t";
+  const auto with = [&](const std::string& word) {
+    std::ofstream{token} << word;
+    ::chmod(token.c_str(), 0600);
+    return *load(write("listen: {token_file: " + token + "}\n"));
+  };
+  const Config running = with("secret");
+  EXPECT_TRUE(changes(running, with("secret")).empty());
+  const Config loaded = with("other");
+  const auto found = changes(running, loaded);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].key + " " + found[0].from + " " + found[0].to,
+            "listen.token_file's token the old one another");
+  EXPECT_FALSE(found[0].at_start);
+  EXPECT_EQ(reloaded(running, loaded).listen.token, "other");
+  // Another file is another matter: it is read at the next start.
+  Config elsewhere = loaded;
+  elsewhere.listen.token_file = "/elsewhere";
+  EXPECT_EQ(reloaded(running, elsewhere).listen.token, "secret");
+  EXPECT_EQ(reloaded(running, elsewhere).listen.token_file, token);
 }
 
 TEST_F(Load, ATokenFileThatHoldsNoneIsNamed) {
