@@ -1,8 +1,5 @@
 #include "daemon/ctl/commands.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
 #include <boost/json.hpp>
 #include <cstdio>
 #include <fstream>
@@ -35,11 +32,6 @@ int fail(const std::string& why, int status = kFailed) {
 int print(const std::string& text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   return written && std::fflush(stdout) == 0 ? kDone : fail("cannot write to standard output");
-}
-
-std::string login_name() {
-  const passwd* entry = ::getpwuid(::getuid());
-  return entry != nullptr ? entry->pw_name : std::to_string(::getuid());
 }
 
 Result<std::string> read_token(const std::string& file) {
@@ -186,7 +178,7 @@ int run(const Options& options) {
   }
   const auto token = read_token(options.token_file);
   if (!token) return fail(token.error().text);
-  Servers servers(std::move(urls), *token, login_name());
+  Servers servers(std::move(urls), *token);
   return handlers().at(options.command)(servers, options);
 }
 

@@ -47,8 +47,8 @@ std::string where_the_active_is(const Answer& answer) {
 
 }  // namespace
 
-Servers::Servers(std::vector<Url> urls, std::string token, std::string who)
-    : urls_(std::move(urls)), token_(std::move(token)), who_(std::move(who)) {}
+Servers::Servers(std::vector<Url> urls, std::string token)
+    : urls_(std::move(urls)), token_(std::move(token)) {}
 
 Result<Answer> Servers::find_active() const {
   std::optional<Answer> best;
@@ -111,7 +111,7 @@ Result<Answer> Servers::with_all_pages(Answer first) {
 Result<Answer> Servers::post(const std::string& path, const std::string& body) {
   const auto url = choose();
   if (!url) return url.error();
-  Call call{"POST", path, body, {{"Failoverd-Who", who_}}};
+  Call call{"POST", path, body, {}};
   if (!token_.empty()) call.headers.emplace_back("Authorization", "Bearer " + token_);
   auto answer = http_call(*url, call, kDeadline);
   if (!answer || answer->status != 503 || answer->role != "standby") return answer;

@@ -17,8 +17,8 @@ constexpr Duration kDeadline = std::chrono::seconds(10);
 
 class Servers {
  public:
-  // `token` empty: none. `who`: what the daemon writes down as the caller's name.
-  Servers(std::vector<Url> urls, std::string token, std::string who);
+  // `token` empty: none.
+  Servers(std::vector<Url> urls, std::string token);
 
   // From the active daemon if it can be found, else from a standby, whose view is a little older. A
   // list comes whole, however many pages it has.
@@ -40,7 +40,6 @@ class Servers {
 
   const std::vector<Url> urls_;
   const std::string token_;
-  const std::string who_;
 
   std::optional<Url> chosen_;
 };

@@ -43,6 +43,11 @@ bool has_token(const AccessPolicy& policy, const Credentials& credentials) {
   return same_secret(given.substr(kScheme.size()), policy.token);
 }
 
+std::optional<Denial> judge_host(const AccessPolicy& policy, const Credentials& credentials) {
+  if (is_this_machine(policy, host_of(credentials.host))) return std::nullopt;
+  return Denial{403, "Host " + credentials.host + " is not this machine: use its address"};
+}
+
 }  // namespace
 
 std::optional<Denial> judge_change(const AccessPolicy& policy, const Peer& peer,
@@ -62,10 +67,32 @@ std::optional<Denial> judge_change(const AccessPolicy& policy, const Peer& peer,
                   "only, not from " +
                       peer.address};
   }
-  if (!is_this_machine(policy, host_of(credentials.host))) {
-    return Denial{403, "Host " + credentials.host + " is not this machine: use its address"};
+  // Both are on this machine whoever sent the request.
+  if (!credentials.forwarded.empty()) {
+    return Denial{403,
+                  "without a token (listen.token_file) no change is taken through a proxy, and "
+                  "a header " +
+                      credentials.forwarded + " came along"};
   }
-  return std::nullopt;
+  const std::string site = lower(credentials.fetch_site);
+  if (!site.empty() && site != "same-origin" && site != "none") {
+    return Denial{
+        403, "another site's page may not change anything here (Sec-Fetch-Site: " + site + ")"};
+  }
+  return judge_host(policy, credentials);
+}
+
+std::optional<Denial> judge_read(const AccessPolicy& policy, const Peer& peer,
+                                 const Credentials& credentials) {
+  if (!peer.local || credentials.host.empty()) return std::nullopt;
+  if (!policy.token.empty() && has_token(policy, credentials)) return std::nullopt;
+  return judge_host(policy, credentials);
+}
+
+bool tells_of_a_proxy(std::string_view header_name) {
+  const std::string name = lower(header_name);
+  return name == "forwarded" || name == "via" || name == "x-real-ip" ||
+         name.starts_with("x-forwarded-");
 }
 
 std::string host_of(std::string_view host_and_port) {

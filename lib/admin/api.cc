@@ -47,6 +47,15 @@ std::string printable(std::string_view text, std::size_t most) {
   return result;
 }
 
+// "application/json", whatever parameters follow.
+bool is_json(std::string_view content_type) {
+  std::string type(content_type.substr(0, content_type.find(';')));
+  std::erase_if(type, [](char c) { return c == ' ' || c == '\t'; });
+  std::transform(type.begin(), type.end(), type.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return type == "application/json";
+}
+
 // The rest of the sentence "this daemon is a standby".
 std::string who_is_active(const HolderView& active) {
   if (!active.address.empty()) return ", the active one is " + active.address;
@@ -168,17 +177,27 @@ Api::Api(Source& source, AccessPolicy access) : access_(std::move(access)), sour
 std::optional<HttpResponse> Api::refuse(const HttpRequest& request) const {
   auto target = Target::parse(request.target);
   if (!target) return error_response(400, "the target has a % without two hexadecimal digits");
+  const auto denied = [](const Denial& denial) {
+    HttpResponse response = error_response(denial.status, denial.error);
+    if (denial.status == 401) response.headers.push_back({"WWW-Authenticate", "Bearer"});
+    return response;
+  };
   if (!target->path.starts_with(kCommands)) {
+    // Whether it lives anybody may know.
+    const auto denial = judge_read(access_, request.peer, request.credentials);
+    if (denial && target->path != "/healthz") return denied(*denial);
     const bool reads = request.method == "GET" || request.method == "HEAD";
     if (reads || !find(*target)) return std::nullopt;
     return not_allowed("GET, HEAD");
   }
   if (request.method != "POST") return not_allowed("POST");
   const auto denial = judge_change(access_, request.peer, request.credentials);
-  if (!denial) return std::nullopt;
-  HttpResponse response = error_response(denial->status, denial->error);
-  if (denial->status == 401) response.headers.push_back({"WWW-Authenticate", "Bearer"});
-  return response;
+  if (denial) return denied(*denial);
+  // What a page of any site may send without being asked is text or a form.
+  if (request.has_body && !is_json(request.content_type)) {
+    return error_response(415, "the body of a command is JSON: Content-Type: application/json");
+  }
+  return std::nullopt;
 }
 
 bool Api::is_quick(const HttpRequest& request) const {

@@ -8,7 +8,8 @@
 //   GET  /api/v1/ops[?name=NAME[&pid=PID]][&db=DB]
 //   GET  /api/v1/events[?since=ID]
 //   GET  /api/v1/events/stream[?since=ID]        server-sent events; Last-Event-ID beats since
-//   POST /api/v1/commands/NAME                   body: JSON object of the command's arguments
+//   POST /api/v1/commands/NAME                   body: JSON object of the command's arguments, as
+//                                                application/json; 415 otherwise
 //
 // Lists are cut to 1,000 rows, or to ?limit=N if that is less. One that was cut has a header Link
 // with rel="next": where it goes on. Failoverd-Total is how many rows there are; events have none.
@@ -35,7 +36,9 @@ struct HttpRequest {
   std::string method;
   std::string target;  // As sent: path and query, percent-encoded.
   std::string body;
-  std::string who;            // Failoverd-Who, the caller's own name for himself.
+  std::string content_type;  // Of the body.
+  bool has_body = false;
+  std::string who;            // Who the connection shows the caller to be; may be empty.
   std::string last_event_id;  // Last-Event-ID.
   Credentials credentials;
   Peer peer;

@@ -20,17 +20,20 @@ inline HttpRequest to_request(const Parser& parser, const Peer& peer) {
   request.method = std::string(message.method_string());
   request.target = std::string(message.target());
   request.body = message.body();
-  request.who = std::string(message["Failoverd-Who"]);
+  request.content_type = std::string(message[http::field::content_type]);
+  request.has_body = parser.chunked() || parser.content_length().value_or(0) > 0;
   request.last_event_id = std::string(message["Last-Event-ID"]);
   request.credentials.host = std::string(message[http::field::host]);
   request.credentials.origin = std::string(message[http::field::origin]);
   request.credentials.authorization = std::string(message[http::field::authorization]);
+  request.credentials.fetch_site = std::string(message["Sec-Fetch-Site"]);
+  for (const auto& field : message) {
+    if (tells_of_a_proxy(field.name_string())) {
+      request.credentials.forwarded = std::string(field.name_string());
+    }
+  }
   request.peer = peer;
   return request;
-}
-
-inline bool has_body(const Parser& parser) {
-  return parser.chunked() || parser.content_length().value_or(0) > 0;
 }
 
 template <class Body>

@@ -15,6 +15,7 @@
 
 #include "lib/admin/http_messages.part.h"
 #include "lib/admin/json.h"
+#include "lib/admin/peer_user.h"
 #include "lib/base/boot_clock.h"
 
 namespace failoverd::admin {
@@ -99,6 +100,10 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   template <class Body>
   asio::awaitable<bool> write(http::response<Body> message, std::size_t size);
   asio::awaitable<void> linger();
+  // A remote caller has shown the token, or has been refused.
+  std::string who_asks() {
+    return peer_.local ? user_behind(stream_.socket().native_handle()) : "who has the token";
+  }
   bool has_room_for_stream() const {
     const std::size_t most = options().max_streams;
     return shared_->streams < most && (peer_.local || shared_->remote_streams < most - most / 8);
@@ -158,16 +163,18 @@ asio::awaitable<bool> Session::serve_one() {
   HttpRequest request = to_request(parser, peer_);
   Sending how{request.method == "HEAD", parser.get().version(), parser.get().keep_alive()};
   auto refusal = shared_->api.refuse(request);
-  if (!refusal && request.method != "POST" && has_body(parser)) {
+  if (!refusal && request.method != "POST" && request.has_body) {
     refusal = error_response(413, request.method + " takes no body here");
   }
   // What is refused by its header is not worth reading: whatever body comes goes with the
   // connection.
   if (refusal) {
-    how.keep_alive &= !has_body(parser);
+    how.keep_alive &= !request.has_body;
   } else {
     if (!co_await read_body(parser)) co_return false;
     request.body = std::move(parser.get().body());
+    // The signature of a change.
+    if (request.method == "POST") request.who = who_asks();
   }
   co_return co_await answer(std::move(request), std::move(refusal), how);
 }

@@ -276,7 +276,7 @@ struct Readiness {
 struct CommandRequest {
   std::string name;                         // confset, ...
   std::map<std::string, std::string> args;  // Numbers and booleans as text: "1", "true".
-  std::string who;   // As the caller names himself (failoverctl: the login name); may be empty.
+  std::string who;   // Whom the connection shows: a user of this machine; may be empty.
   std::string from;  // Where the call came from: "127.0.0.1:40312", later "socket".
 };
 

@@ -43,6 +43,29 @@ TEST_F(HttpLimitsTest, ReadersShareAPartOfTheLoop) {
   EXPECT_EQ(ask(served_.port, post("/api/v1/commands/confset", "{}")).status, 200);
 }
 
+// A body that any site's page may send without being asked is refused, and closes nothing else.
+TEST_F(HttpLimitsTest, OnlyJsonIsACommand) {
+  served_.start();
+  const auto with = [&](const std::string& type) {
+    return ask(served_.port, post("/api/v1/commands/confset", "{}",
+                                  "Host: 127.0.0.1\r\nContent-Type: " + type + "\r\n"))
+        .status;
+  };
+  EXPECT_EQ(with("application/json"), 200);
+  EXPECT_EQ(with("Application/JSON ; charset=utf-8"), 200);
+  for (const char* type : {"text/plain", "application/x-www-form-urlencoded", "application/jsonx",
+                           "multipart/form-data; boundary=application/json", ""}) {
+    EXPECT_EQ(with(type), 415) << type;
+  }
+  EXPECT_EQ(ask(served_.port, "POST /api/v1/commands/x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").status,
+            200)
+      << "no body, no type";
+  EXPECT_EQ(ask(served_.port, "GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n").status, 403);
+  EXPECT_EQ(ask(served_.port, "GET /metrics HTTP/1.0\r\n\r\n").status, 200);
+  const std::string via = "Host: 127.0.0.1\r\nvia: 1.1 proxy\r\n";
+  EXPECT_EQ(ask(served_.port, post("/api/v1/commands/x", "{}", via)).status, 403);
+}
+
 // Whoever keeps the server waiting is idle, however far his request or his answer has come.
 TEST_F(HttpLimitsTest, WhoeverIsWaitedForMakesRoom) {
   HttpOptions options;
@@ -56,7 +79,7 @@ TEST_F(HttpLimitsTest, WhoeverIsWaitedForMakesRoom) {
   std::vector<std::unique_ptr<RawConnection>> slow;
   for (const char* begun : {"", "GET /healthz HTT",
                             "POST /api/v1/commands/x HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-                            "Content-Length: 9\r\n\r\n{"}) {
+                            "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{"}) {
     slow.push_back(std::make_unique<RawConnection>(served_.port));
     slow.back()->send(begun);
   }

@@ -130,6 +130,8 @@ inline std::string get(const std::string& target, const std::string& headers = "
 inline std::string post(const std::string& target, const std::string& body,
                         const std::string& headers = "Host: 127.0.0.1\r\n") {
   return "POST " + target + " HTTP/1.1\r\n" + headers +
+         (headers.find("Content-Type") == std::string::npos ? "Content-Type: application/json\r\n"
+                                                            : "") +
          "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
