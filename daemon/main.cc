@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 
 #include "daemon/driver.h"
@@ -19,6 +20,7 @@
 #include "lib/base/boot_clock.h"
 #include "lib/base/descriptors.h"
 #include "lib/base/standard_streams.h"
+#include "lib/base/stop_deadline.h"
 #include "lib/config/changes.h"
 #include "lib/config/config.h"
 #include "lib/config/watch.h"
@@ -29,6 +31,8 @@ namespace {
 
 constexpr int kBadConfiguration = 78;  // EX_CONFIG; systemd does not restart on it.
 constexpr std::size_t kEventsKept = 10'000;
+// After SIGTERM, whatever hangs. The lock is given back if that can be done in the time.
+constexpr Duration kStopWithin = std::chrono::milliseconds{1800};
 constexpr auto kHousekeeping = std::chrono::seconds{1};
 
 std::string host_name() {
@@ -69,8 +73,10 @@ class Daemon {
     log_.configure(config_.log);
   }
 
-  // Exit status.
+  // Exit status. After SIGTERM it does not return: whatever still hangs, such as the thread of a
+  // look-up, would be waited for in a destructor.
   int run() {
+    end_after({SIGTERM, SIGINT}, kStopWithin);
     if (!listen()) return 1;
     reloaded_at_start();
     watch_file();
@@ -86,7 +92,8 @@ class Daemon {
                "failoverd " FAILOVERD_VERSION " watches " + config_.cluster.root + " at " +
                    config_.cluster.zookeeper + ", http " + config_.listen.http);
     io_.run();
-    return 0;
+    log_.flush();
+    std::_Exit(0);
   }
 
  private:
