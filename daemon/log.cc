@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "lib/base/boot_clock.h"
+#include "lib/base/utf8.h"
 
 namespace failoverd {
 namespace {
@@ -34,15 +35,6 @@ std::string utc(std::int64_t ms) {
   char text[48];
   std::snprintf(text, sizeof text, "%s.%03dZ", date, static_cast<int>(ms % 1000));
   return text;
-}
-
-// Nothing that came from outside may start a line of its own.
-std::string one_line(std::string_view text) {
-  std::string out{text};
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-  }
-  return out;
 }
 
 // What is kept in memory while nobody reads: a burst that a reader takes a while for.
@@ -77,11 +69,12 @@ std::string Log::to_line(config::LogLevel level, std::string_view kind, std::str
     boost::json::object o{{"time", utc(wall_now_ms())},
                           {"level", word(level)},
                           {"kind", kind},
-                          {"text", one_line(text)}};
-    for (const auto& [key, value] : fields) o[key] = value;
+                          {"text", shown_safely(text, ' ')}};
+    for (const auto& [key, value] : fields) o[key] = shown_safely(value, ' ');
     line = boost::json::serialize(o);
   } else {
-    line = utc(wall_now_ms()) + " " + word(level) + " " + std::string{kind} + ": " + one_line(text);
+    line = utc(wall_now_ms()) + " " + word(level) + " " + std::string{kind} + ": " +
+           shown_safely(text, ' ');
   }
   line += '\n';
   return line;

@@ -33,6 +33,7 @@ constexpr int kBadConfiguration = 78;  // EX_CONFIG; systemd does not restart on
 constexpr std::size_t kEventsKept = 10'000;
 // After SIGTERM, whatever hangs. The lock is given back if that can be done in the time.
 constexpr Duration kStopWithin = std::chrono::milliseconds{1800};
+constexpr auto kBetweenHangups = std::chrono::milliseconds{500};
 constexpr auto kHousekeeping = std::chrono::seconds{1};
 
 std::string host_name() {
@@ -142,8 +143,21 @@ class Daemon {
   void wait_for_hangup() {
     hangup_.async_wait([this](const boost::system::error_code& e, int) {
       if (e) return;
-      service_.reload([this] { reload("SIGHUP"); });
+      hung_up();
       wait_for_hangup();
+    });
+  }
+
+  // The first is served at once; all that come while it rests afterwards are one.
+  void hung_up() {
+    hung_up_again_ = is_resting_;
+    if (is_resting_) return;
+    service_.reload([this] { reload("SIGHUP"); });
+    is_resting_ = true;
+    rest_.expires_after(kBetweenHangups);
+    rest_.async_wait([this](const boost::system::error_code& e) {
+      is_resting_ = false;
+      if (!e && hung_up_again_) hung_up();
     });
   }
 
@@ -192,6 +206,7 @@ class Daemon {
     http_.reset();
     file_watch_.reset();
     hangup_.cancel();
+    rest_.cancel();
     housekeeping_.cancel();
     driver_.stop([this] { io_.stop(); });
   }
@@ -210,6 +225,9 @@ class Daemon {
   std::optional<config::FileWatch> file_watch_;
   boost::asio::signal_set signals_;
   boost::asio::signal_set hangup_{io_, SIGHUP};
+  boost::asio::steady_timer rest_{io_};
+  bool is_resting_ = false;
+  bool hung_up_again_ = false;
   boost::asio::steady_timer housekeeping_{io_};
 };
 

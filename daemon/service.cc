@@ -6,18 +6,15 @@
 #include <cstdlib>
 #include <utility>
 
+#include "lib/base/utf8.h"
+
 namespace failoverd {
 namespace {
 
 constexpr auto kLook = std::chrono::milliseconds{200};
 
-// Assignments are lines: a line break inside one would begin another.
-std::string status(std::string line) {
-  for (char& c : line) {
-    if (c == '\n') c = ' ';
-  }
-  return "STATUS=" + line;
-}
+// Assignments are lines: a line break inside one would begin another. And it is shown to people.
+std::string status(const std::string& line) { return "STATUS=" + shown_safely(line, ' '); }
 
 std::string monotonic_usec() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();

@@ -6,6 +6,7 @@
 #include <functional>
 #include <iterator>
 #include <map>
+#include <sstream>
 #include <utility>
 
 #include "daemon/ctl/events.h"
@@ -13,6 +14,7 @@
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/status_text.h"
 #include "daemon/ctl/table.h"
+#include "lib/base/utf8.h"
 
 namespace failoverd::ctl {
 namespace {
@@ -82,7 +84,7 @@ int show(const Result<Answer>& answer, bool as_json, const std::string& what,
   if (answer->status != 200) return fail("failed to show " + what + ". error msg: " + why(*answer));
   const std::string view = standbys_view(*answer);
   if (!view.empty() && what != kStatus) std::fprintf(stderr, "%s\n", printable(view).c_str());
-  if (as_json) return print(answer->body);
+  if (as_json) return print(json_shown_safely(answer->body));
   const auto text = to_text(answer->body);
   return text ? print(*text) : fail(answer->from.address() + ": " + text.error().text);
 }
@@ -112,10 +114,11 @@ int change(Servers& servers, const Options& options, const json::object& argumen
   const std::string failure = filled_in(command.failure, options.arguments);
   if (!answer) return fail(failure + answer.error().text);
   if (options.json) {
-    if (const int printed = print(answer->body); printed != kDone) return printed;
+    if (const int printed = print(json_shown_safely(answer->body)); printed != kDone)
+      return printed;
   }
   if (answer->status != 200) return fail(failure + why(*answer));
-  return options.json ? kDone : print(member(*answer, "message") + "\n");
+  return options.json ? kDone : print(printable(member(*answer, "message")) + "\n");
 }
 
 int confset(Servers& servers, const Options& options) {
@@ -126,8 +129,14 @@ int fsm(Servers& servers, const Options& options) {
   const auto answer = servers.get_here("/api/v1/fsm");
   if (!answer) return fail("failed to show fsm. error msg: " + answer.error().text);
   if (answer->status != 200) return fail("failed to show fsm. error msg: " + why(*answer));
-  return print(options.json ? json::serialize(json::object{{"text", answer->body}}) + "\n"
-                            : answer->body);
+  if (options.json) {
+    const json::object whole{{"text", answer->body}};
+    return print(json_shown_safely(json::serialize(whole)) + "\n");
+  }
+  std::string text;
+  std::istringstream lines{answer->body};
+  for (std::string line; std::getline(lines, line);) text += printable(line) + "\n";
+  return print(text);
 }
 
 int events(Servers& servers, const Options& options) {

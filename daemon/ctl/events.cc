@@ -10,6 +10,7 @@
 
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/table.h"
+#include "lib/base/utf8.h"
 
 namespace failoverd::ctl {
 namespace {
@@ -43,7 +44,7 @@ class Printer {
   explicit Printer(const Options& options) : json_(options.json) {}
 
   void event(const json::value& value) const {
-    print((json_ ? json::serialize(value) : to_line(value.as_object())) + "\n");
+    print((json_ ? json_shown_safely(json::serialize(value)) : to_line(value.as_object())) + "\n");
   }
 
  private:
@@ -199,7 +200,7 @@ Result<void> read_kept(const Url& url, std::uint64_t since,
 Result<void> print_list(const Url& url, std::uint64_t since) {
   std::string list;
   auto read = read_kept(url, since, [&](const json::value& event) {
-    list += (list.empty() ? "\n  " : ",\n  ") + json::serialize(event);
+    list += (list.empty() ? "\n  " : ",\n  ") + json_shown_safely(json::serialize(event));
   });
   if (read) print("[" + list + (list.empty() ? "]\n" : "\n]\n"));
   return read;

@@ -145,6 +145,14 @@ class Exchange {
   beast::flat_buffer buffer_;
 };
 
+// Calls that are under way at once. What nobody waits for any more is never ended: that would wait
+// for the thread of a look-up. It goes with the program.
+struct Calls {
+  asio::io_context io{1};
+  std::vector<std::optional<Result<Answer>>> answers;
+  std::vector<std::unique_ptr<Exchange>> exchanges;
+};
+
 }  // namespace
 
 std::string Url::address() const {
@@ -181,21 +189,30 @@ Result<Url> parse_url(const std::string& text) {
 }
 
 std::vector<Result<Answer>> http_call_all(const std::vector<Url>& urls, const Call& call,
-                                          Duration deadline) {
-  asio::io_context io{1};
-  std::vector<std::optional<Result<Answer>>> answers(urls.size());
-  std::vector<std::unique_ptr<Exchange>> exchanges;
+                                          Duration deadline,
+                                          const std::function<bool(const Answer&)>& is_enough) {
+  auto calls = std::make_unique<Calls>();
+  calls->answers.resize(urls.size());
   for (std::size_t i = 0; i < urls.size(); ++i) {
-    exchanges.push_back(std::make_unique<Exchange>(io, urls[i], call, deadline));
-    asio::co_spawn(io, exchanges.back()->run(),
-                   [&answers, i](std::exception_ptr, Result<Answer> answer) {
-                     answers[i] = std::move(answer);
+    calls->exchanges.push_back(std::make_unique<Exchange>(calls->io, urls[i], call, deadline));
+    asio::co_spawn(calls->io, calls->exchanges.back()->run(),
+                   [&its = *calls, &is_enough, i](std::exception_ptr, Result<Answer> answer) {
+                     if (answer && is_enough && is_enough(*answer)) its.io.stop();
+                     its.answers[i] = std::move(answer);
                    });
   }
-  io.run();
+  calls->io.run();
   std::vector<Result<Answer>> all;
-  all.reserve(answers.size());
-  for (auto& answer : answers) all.push_back(std::move(*answer));
+  bool is_left = false;
+  for (std::size_t i = 0; i < urls.size(); ++i) {
+    auto& answer = calls->answers[i];
+    is_left |= !answer;
+    all.push_back(answer ? std::move(*answer)
+                         : Failure{urls[i].address() + " has not answered yet"});
+  }
+  // Never freed, and known to leak checkers.
+  static auto& left = *new std::vector<Calls*>;
+  if (is_left) left.push_back(calls.release());
   return all;
 }
 

@@ -48,9 +48,10 @@ struct Answer {
 // One that is too busy is asked again, a few times.
 Result<Answer> http_call(const Url& url, const Call& call, Duration deadline);
 
-// In the order of the urls.
+// In the order of the urls. Once an answer `is_enough` the others are not waited for.
 std::vector<Result<Answer>> http_call_all(const std::vector<Url>& urls, const Call& call,
-                                          Duration deadline);
+                                          Duration deadline,
+                                          const std::function<bool(const Answer&)>& is_enough = {});
 
 // Gives what comes, piece by piece, with the answer's head, until the other side ends it, nothing
 // came for `silence`, or `take` returns false, which alone is no failure. An answer other than 200

@@ -37,6 +37,9 @@ int worth(const Answer& answer) {
   return (answer.role == "active" ? 2 : 0) + (answer.status == 200 ? 1 : 0);
 }
 
+// Nobody's answer is worth more.
+bool acts(const Answer& answer) { return answer.role == "active" && answer.status == 200; }
+
 std::string where_the_active_is(const Answer& answer) {
   if (answer.active_name.empty()) return "no active daemon is known";
   const std::string is = "the active daemon is " + answer.active_name;
@@ -55,7 +58,7 @@ Result<Answer> Servers::find_active() const {
   std::string failures;
   std::vector<Url> named;
   const auto ask = [&](const std::vector<Url>& urls) {
-    for (const auto& answer : http_call_all(urls, kReadiness, kDeadline)) {
+    for (const auto& answer : http_call_all(urls, kReadiness, kDeadline, acts)) {
       if (!answer) {
         failures += (failures.empty() ? "" : "; ") + answer.error().text;
         continue;

@@ -31,7 +31,7 @@ class Servers {
   Result<Answer> post(const std::string& path, const std::string& body);
 
   // Whose answers are worth most right now: the active daemon's, else a standby's. Asks anew each
-  // time; gives its answer to /readyz.
+  // time, and waits for no other once one acts; gives its answer to /readyz.
   Result<Answer> find_active() const;
 
  private:

@@ -2,27 +2,26 @@
 
 #include <algorithm>
 
+#include "lib/base/utf8.h"
+
 namespace failoverd::ctl {
 namespace {
 
 void append_line(const Row& row, const std::vector<std::size_t>& widths, std::string& out) {
   for (std::size_t i = 0; i < widths.size(); ++i) {
-    const std::string cell = printable(row[i]);
-    out += "  " + cell + std::string(widths[i] - cell.size(), ' ');
+    out += "  " + row[i] + std::string(widths[i] - row[i].size(), ' ');
   }
   out += '\n';
 }
 
 }  // namespace
 
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
-  }
-  return text;
-}
+std::string printable(const std::string& text) { return shown_safely(text, '?'); }
 
-std::string to_table(const Row& header, const std::vector<Row>& rows) {
+std::string to_table(const Row& header, std::vector<Row> rows) {
+  for (Row& row : rows) {
+    for (std::string& cell : row) cell = printable(cell);
+  }
   std::vector<std::size_t> widths;
   for (const std::string& column : header) widths.push_back(column.size());
   for (const Row& row : rows) {

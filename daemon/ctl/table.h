@@ -9,11 +9,11 @@ namespace failoverd::ctl {
 
 using Row = std::vector<std::string>;
 
-// Every row has as many cells as the header. Control characters are shown as '?', so that no name
-// can move the cursor of a terminal.
-std::string to_table(const Row& header, const std::vector<Row>& rows);
+// Every row has as many cells as the header, and each cell is printable().
+std::string to_table(const Row& header, std::vector<Row> rows);
 
-// The text without control characters.
-std::string printable(std::string text);
+// What a terminal would obey, control characters and those that turn the direction of letters, is
+// shown as '?': no name may move a cursor or look like another one.
+std::string printable(const std::string& text);
 
 }  // namespace failoverd::ctl

@@ -9,6 +9,21 @@ bool continues(std::string_view text, std::size_t at) {
   return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
 }
 
+// Of a well-formed sequence.
+char32_t code_point(std::string_view sequence) {
+  const auto first = static_cast<unsigned char>(sequence[0]);
+  if (sequence.size() == 1) return first;
+  char32_t value = first & (0x7FU >> sequence.size());
+  for (const char c : sequence.substr(1))
+    value = value << 6 | (static_cast<unsigned char>(c) & 63U);
+  return value;
+}
+
+bool is_obeyed(char32_t c) {
+  return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x061C || c == 0x200E || c == 0x200F ||
+         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
 }  // namespace
 
 std::size_t utf8_sequence(std::string_view text, std::size_t at) {
@@ -26,6 +41,43 @@ std::size_t utf8_sequence(std::string_view text, std::size_t at) {
   const bool overlong = first == 0xF0 && second < 0x90;
   const bool too_high = first == 0xF4 && second > 0x8F;
   return overlong || too_high || !continues(text, at + 3) ? 0 : 4;
+}
+
+std::string shown_safely(std::string_view text, char instead) {
+  std::string shown;
+  shown.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = utf8_sequence(text, at);
+    const std::string_view sequence = text.substr(at, length);
+    if (length == 0) {
+      shown += "\xEF\xBF\xBD";
+    } else if (is_obeyed(code_point(sequence))) {
+      shown += instead;
+    } else {
+      shown += sequence;
+    }
+    at += length == 0 ? 1 : length;
+  }
+  return shown;
+}
+
+std::string json_shown_safely(std::string_view json) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string shown;
+  shown.reserve(json.size());
+  for (std::size_t at = 0; at < json.size();) {
+    const std::size_t length = utf8_sequence(json, at);
+    const std::string_view sequence = json.substr(at, length);
+    const char32_t c = length == 0 ? 0xFFFD : code_point(sequence);
+    if (length == 0 || (c >= 0x7F && is_obeyed(c))) {
+      shown += "\\u";
+      for (const int shift : {12, 8, 4, 0}) shown += kDigits[(c >> shift) & 15U];
+    } else {
+      shown += sequence;
+    }
+    at += length == 0 ? 1 : length;
+  }
+  return shown;
 }
 
 bool is_utf8(std::string_view text) {

@@ -61,8 +61,9 @@ struct Config {
   std::size_t keys_set = 0;           // How many keys the file has.
 };
 
-// A longer file is refused unread.
-inline constexpr std::size_t kLargestFile = std::size_t{1} << 20;
+// A longer file is refused unread, because it would be read on the loop. The default file has 7
+// KiB.
+inline constexpr std::size_t kLargestFile = std::size_t{64} << 10;
 
 // The file's content, checked; what it does not say has its default, so an empty file is a whole
 // configuration. The Failure is the first problem found, in one line:

@@ -366,7 +366,7 @@ Stop Reader::read_token() {
 
 Result<Config> read(std::string_view text, const std::string& filename, bool with_token) {
   if (text.size() > kLargestFile) {
-    return Failure{filename + ": larger than 1 MiB: write the configuration only"};
+    return Failure{filename + ": larger than 64 KiB: write the configuration only"};
   }
   try {
     if (Stop stop = check_documents(text, filename)) return *stop;

@@ -96,6 +96,31 @@ TEST(Configuration, AnEmptiedFileChangesNothing) {
   EXPECT_EQ(daemon.metric("failoverd_config_last_reload_successful"), 1);
 }
 
+// However many come, they say one thing: that the file may be another one.
+TEST(Configuration, ManySighupsAreFewReloads) {
+  Cluster cluster({.tablets = 0});
+  Daemon& daemon = cluster.start_daemon();
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon.active(); }, "it acts"));
+  const auto reloads = [&] {
+    const std::string log = daemon.log();
+    int n = 0;
+    for (auto at = log.find("(SIGHUP)"); at != std::string::npos; at = log.find("(SIGHUP)", at + 1))
+      ++n;
+    return n;
+  };
+  for (int i = 0; i < 300; ++i) {
+    daemon.process().kill(SIGHUP);
+    cluster.let_pass(std::chrono::milliseconds{1});
+  }
+  // The last one counts as well.
+  daemon.configure({"detection: {silence: 4321ms}"});
+  daemon.process().kill(SIGHUP);
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon.log().find("4321ms") != std::string::npos; },
+                                 "it is read"));
+  EXPECT_GE(reloads(), 1);
+  EXPECT_LT(reloads(), 50);
+}
+
 // A token that is known to too many is replaced without a restart.
 TEST(Configuration, AnotherTokenTakesEffect) {
   Cluster cluster({.tablets = 0});

@@ -71,7 +71,7 @@ TEST_F(Load, AnUnreadableFileIsRefused) {
 TEST_F(Load, AHugeFileIsRefusedUnread) {
   const std::string path = write("");
   std::filesystem::resize_file(path, 1ULL << 40);
-  EXPECT_EQ(problem_of(path), path + ": larger than 1 MiB: write the configuration only");
+  EXPECT_EQ(problem_of(path), path + ": larger than 64 KiB: write the configuration only");
 }
 
 // What an editor or a full disk leaves is no configuration for a daemon that runs. A daemon that

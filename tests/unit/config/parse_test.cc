@@ -374,11 +374,11 @@ TEST(Parse, NoBytesMakeItFall) {
   }
 }
 
-TEST(Parse, AFileOfMoreThanOneMebibyteIsRefused) {
+TEST(Parse, AFileOfMoreThan64KibibytesIsRefused) {
   std::string text = "#";
   text.resize(kLargestFile, 'x');
   EXPECT_EQ(problem_of(text), "");
-  EXPECT_EQ(problem_of(text + "x"), "f.yaml: larger than 1 MiB: write the configuration only");
+  EXPECT_EQ(problem_of(text + "x"), "f.yaml: larger than 64 KiB: write the configuration only");
 }
 
 }  // namespace
