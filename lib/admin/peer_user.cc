@@ -82,8 +82,10 @@ std::optional<uid_t> tcp_owner(const Address& caller, const Address& ours) {
   const auto* header = reinterpret_cast<const nlmsghdr*>(buffer.data());
   if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY) return std::nullopt;
   const auto* found = static_cast<const inet_diag_msg*>(NLMSG_DATA(header));
-  // One that its process has closed has no inode, and says root.
-  if (found->idiag_inode == 0) return std::nullopt;
+  // One that its process has closed has no inode, and says root. A user whom our own user namespace
+  // does not know is shown as nobody.
+  constexpr uid_t kNobody = 65534;
+  if (found->idiag_inode == 0 || found->idiag_uid == kNobody) return std::nullopt;
   return found->idiag_uid;
 }
 

@@ -9,6 +9,8 @@
 #include <sstream>
 #include <string>
 
+#include "lib/base/boot_clock.h"
+
 namespace failoverd::admin {
 namespace {
 
@@ -21,15 +23,12 @@ double count_open_fds() {
   return std::max(0.0, entries - 3);  // ".", ".." and the one that reads the directory.
 }
 
+// As Unix time, and the same however often it is asked for. /proc/stat has it too, but a service
+// may see no more of /proc than its processes.
 double boot_time_seconds() {
-  std::ifstream stat("/proc/stat");
-  std::string key;
-  double value = 0;
-  while (stat >> key) {
-    if (key == "btime" && stat >> value) return value;
-    std::getline(stat, key);
-  }
-  return 0;
+  static const double kAt =
+      static_cast<double>(wall_now_ms()) / 1000 - seconds(boot_now().time_since_epoch());
+  return kAt;
 }
 
 // The n-th field of /proc/self/stat as proc(5) counts them. The second one, the command's name in
