@@ -160,9 +160,10 @@ void Scenario::learn_network() {
   commands_["mend"] = [this](const Words& w) {
     world_.mend(anybody_named(w.at(0)), anybody_named(w.at(1)));
   };
-  // reject d1 A: a packet filter refuses in A's name.
+  // reject d1 A: a packet filter refuses in A's name; reject d1 A closing: a proxy between them
+  // does, and has closed the connection as A's side would.
   commands_["reject"] = [this](const Words& w) {
-    world_.reject(daemon_named(w.at(0)), tablet_named(w.at(1)));
+    world_.reject(daemon_named(w.at(0)), tablet_named(w.at(1)), w.size() > 2);
   };
   commands_["accept"] = [this](const Words& w) {
     world_.accept(daemon_named(w.at(0)), tablet_named(w.at(1)));

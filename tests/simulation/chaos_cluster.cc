@@ -36,7 +36,8 @@ void Chaos::reject() {
   if (!d) return;
   const std::string name = any_tablet().endpoint();
   for_a_while(
-      kWhile, [&] { world_.reject(*d, name); }, [this, d, name] { world_.accept(*d, name); });
+      kWhile, [&] { world_.reject(*d, name, world_.dice.chance(0.5)); },
+      [this, d, name] { world_.accept(*d, name); });
 }
 
 void Chaos::start_successor() {

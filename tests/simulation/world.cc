@@ -101,11 +101,11 @@ bool World::reaches(const std::string& a, const std::string& b) const {
   return cuts_.empty() || !cuts_.contains(std::minmax(a, b));
 }
 
-void World::reject(Daemon& daemon, const std::string& name) {
+void World::reject(Daemon& daemon, const std::string& name, bool closes) {
   trouble(name, "rejected");
   rejects_.emplace(daemon.name(), name);
-  // Its filter answers what we send over the connection that stands with a reset, too.
-  daemon.connection_broke(name, tablet(name).process(), /*by_itself=*/false);
+  // A filter answers what we send over the connection that stands with a reset, too.
+  daemon.connection_broke(name, tablet(name).process(), /*by_itself=*/closes);
 }
 
 void World::accept(Daemon& daemon, const std::string& name) {

@@ -77,8 +77,8 @@ class World {
   bool hangs(const std::string& from, const std::string& tablet) const;
   const std::set<std::pair<std::string, std::string>>& cuts() const { return cuts_; }
   // A packet filter answers for the tablet: its port refuses this daemon, and resets its
-  // connection.
-  void reject(Daemon&, const std::string& tablet);
+  // connection; or a proxy does, which closes it as the tablet's side would.
+  void reject(Daemon&, const std::string& tablet, bool closes = false);
   void accept(Daemon&, const std::string& tablet);
   bool rejects(const std::string& daemon, const std::string& tablet) const;
 

@@ -11,7 +11,7 @@
 namespace failoverd::core {
 
 struct Detection {
-  bool crash = true;                           // Act on a refused port before the znode is gone.
+  bool crash = true;  // Act on a refused port before the znode is gone.
   // How long after the first refusal another one counts, where the tablet closed our connection.
   Duration refuses_again = std::chrono::milliseconds{3};
   Duration silence = std::chrono::seconds{3};  // Without znode and answers for so long: lost.

@@ -10,6 +10,8 @@ namespace failoverd::core {
 
 // A tablet is asked for all that it holds so often; less often where it holds very much.
 inline constexpr Duration kPollEvery = std::chrono::seconds{1};
+// One that never answered and that no row names: after 1, 2, 4 ... s, and this at most.
+inline constexpr Duration kPollUnheardAtMost = std::chrono::seconds{60};
 // An answer to that is waited for so long.
 inline constexpr Duration kPollDeadline = std::chrono::seconds{3};
 // The same of a question that is asked because something is odd.
@@ -20,8 +22,8 @@ inline constexpr Duration kCheckAgain = std::chrono::milliseconds{200};
 inline constexpr Duration kNoSessionIsLonger = std::chrono::seconds{60};
 // A port that was asked every second and has refused within this refuses still.
 inline constexpr Duration kRefusesStill = std::chrono::seconds{10};
-// Beside a process that names tables of others a znode must be older, to be its own: far above the
-// longest session that a server is configured to grant.
+// Beside a process that names others under our tids a znode must be older, to be its own: far above
+// the longest session that a server is configured to grant.
 inline constexpr Duration kNoZnodeIsOlder = std::chrono::minutes{10};
 // A refusal counts as "again" only this long after the first (SAFETY 15).
 inline constexpr Duration kSecondRefusalAfter = std::chrono::milliseconds{20};

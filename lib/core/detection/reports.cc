@@ -52,6 +52,7 @@ void TabletMonitor::identify(TabletIndex i, const ReplyTo& reply_to, const Answe
   const Holdings held = holdings_of(model_, answer);
   const bool ours = came_over_our_connection(reply_to);
   t.named_ours = t.named_ours || (ours && held.ours);
+  asking(i).names_others = held.others;
   look_at_znode(i, held);
   const Identity was = t.identity;
   const Identity now = t.znode_vouches() ? Identity::kOurs : identity_of(model_, held);

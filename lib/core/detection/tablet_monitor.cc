@@ -12,6 +12,20 @@ constexpr std::size_t kReplicasPerPoll = 30'000;  // More than these, and the in
 
 }  // namespace
 
+// Ten thousand znodes that nobody answers for, and no row names, cost little: each is asked less
+// and less often.
+Duration TabletMonitor::next_poll(TabletIndex i) {
+  const Tablet& t = model_.tablet(i);
+  int& unheard = asking(i).unheard;
+  if (t.evidence.ever_answered || !t.hosts.empty()) {
+    unheard = 0;
+    return poll_interval();
+  }
+  const Duration pause = kPollEvery * (1 << std::min(unheard, 6));
+  ++unheard;
+  return std::max(std::min<Duration>(pause, kPollUnheardAtMost), poll_interval());
+}
+
 Duration TabletMonitor::poll_interval() const {
   std::size_t replicas = 0;
   for (const auto& [tid, table] : model_.tables()) {
@@ -80,7 +94,12 @@ void TabletMonitor::table_was_read(std::uint32_t tid) {
   if (!running_ || !table) return;
   for (const auto& [pid, p] : table->partitions) {
     for (const Replica& r : p.replicas) {
-      if (!r.report.asked_at) to_ask_.insert(r.tablet);
+      if (r.report.asked_at) continue;
+      to_ask_.insert(r.tablet);
+      if (asking(r.tablet).unheard == 0) continue;
+      asking(r.tablet).unheard = 0;
+      asking(r.tablet).timer_set = false;
+      poll(r.tablet);
     }
   }
 }
@@ -148,12 +167,12 @@ void TabletMonitor::stalled() {
 
 void TabletMonitor::poll(TabletIndex i) {
   Asking& a = asking(i);
+  Tablet& t = model_.tablet(i);
   if (!a.timer_set) {
     a.timer_set = true;
-    outbox_.timer({ReplyTo::Owner::kTabletMonitor, i, kPollTimer, i, {}},
-                  outbox_.now + poll_interval());
+    a.poll_at = outbox_.now + next_poll(i);
+    outbox_.timer({ReplyTo::Owner::kTabletMonitor, i, kPollTimer, i, {}}, a.poll_at);
   }
-  Tablet& t = model_.tablet(i);
   // Or is it only the connection? One that was closed is made anew anyway.
   if (t.verdict.state == TabletState::kSuspect && a.broken == 0) check(i);
   ask_for_all(i);
@@ -201,6 +220,7 @@ void TabletMonitor::timer(const ReplyTo& reply_to) {
   const auto i = static_cast<TabletIndex>(reply_to.key);
   switch (reply_to.what) {
     case kPollTimer: {
+      if (outbox_.now < asking(i).poll_at) return;  // A row has named it meanwhile: sooner.
       asking(i).timer_set = false;
       const Tablet& t = model_.tablet(i);
       to_judge_.insert(i);
@@ -211,7 +231,7 @@ void TabletMonitor::timer(const ReplyTo& reply_to) {
       if (t.early && !refuses && t.dead_since && outbox_.now - *t.dead_since > kNoSessionIsLonger) {
         verdict_was_wrong(i, "its znode outlived its session");
       }
-      const Duration outlives = t.evidence.stranger.empty() ? kNoSessionIsLonger : kNoZnodeIsOlder;
+      const Duration outlives = asking(i).names_others ? kNoZnodeIsOlder : kNoSessionIsLonger;
       if (t.evidence.stale_since && outbox_.now - *t.evidence.stale_since > outlives) {
         znode_outlives_its_session(i);
       }

@@ -70,9 +70,12 @@ class TabletMonitor : public Asker {
     bool check_open = false;
     bool check_again = false;  // The connection was lost while a check was open.
     bool timer_set = false;
+    Instant poll_at;  // The next turn; timers of earlier ones are ignored.
+    int unheard = 0;  // Turns in a row of one that never answered, and that no row names.
     bool check_timer_set = false;
     std::optional<Instant> judge_at;  // A timer for it is set.
     int broken = 0;  // Questions in a row whose connection ended, or brought something else.
+    bool names_others = false;   // Tables of others under tids of ours, when it last said.
     std::set<std::string> told;  // Kinds of what came instead of answers, since the last good one.
     Witnesses witnesses;
   };
@@ -81,6 +84,7 @@ class TabletMonitor : public Asker {
   bool has_znode_or_row(TabletIndex) const;
   void tables_changed();
   void poll(TabletIndex);
+  Duration next_poll(TabletIndex);
   static GetTableStatus question(const Tablet&);
   void ask_for_all(TabletIndex);
   void check(TabletIndex);

@@ -67,7 +67,7 @@ TEST(Detector, AClosedConnectionLetsTheSecondRefusalComeSooner) {
 
 // A packet filter rejects what is new in a living tablet's name, and a full accept queue does.
 TEST(Detector, AConnectionThatStandsDisprovesTheCrash) {
-  Evidence e = refusing(seconds{5}, milliseconds{0});
+  Evidence e = refusing(milliseconds{500}, milliseconds{0});
   e.connection = Connection::kStands;
   EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kSuspect);
   e.registered = false;  // It may be cut off from ZooKeeper, too: then silence decides.
