@@ -26,6 +26,13 @@ zookeeper::Session::Options servers(const config::Config& config) {
   return options;
 }
 
+zookeeper::OpenClient open_client(boost::asio::io_context& io, const config::Config& config) {
+  return [&io, options = servers(config)](std::size_t longest_request) mutable {
+    options.longest_request = longest_request;
+    return std::make_unique<zookeeper::Session>(io, options);
+  };
+}
+
 config::LogLevel level(core::Severity severity) {
   switch (severity) {
     case core::Severity::kInfo:
@@ -51,15 +58,17 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
       events_(events),
       metrics_(metrics),
       brain_(config.policy),
+      loop_(io),
       session_(io, servers(config)),
-      view_(io, session_, {config.cluster.root}, numbering(config.cluster.numbering),
+      view_(loop_, session_, {config.cluster.root}, numbering(config.cluster.numbering),
             [this](core::Event e) { tell(std::move(e)); }),
-      leadership_(io, session_, {config.cluster.root}, admin::lock_value(name_, config.listen.http),
+      leadership_(loop_, session_, {config.cluster.root},
+                  admin::lock_value(name_, config.listen.http),
                   [this](core::Event e) { tell(std::move(e)); }),
-      metadata_(io, session_, servers(config), {config.cluster.root},
+      metadata_(loop_, session_, open_client(io, config), {config.cluster.root},
                 numbering(config.cluster.numbering), view_, leadership_,
                 [this](core::Event e) { tell(std::move(e)); }),
-      switch_(io, session_, {config.cluster.root}, name_,
+      switch_(loop_, session_, {config.cluster.root}, name_,
               [this](core::Event e) { tell(std::move(e)); }),
       tablets_(io, numbering(config.cluster.numbering),
                [this](core::Event e) { tell(std::move(e)); }),

@@ -16,6 +16,7 @@
 #include "daemon/timers.h"
 #include "lib/admin/event_log.h"
 #include "lib/admin/metrics.h"
+#include "lib/base/asio_loop.h"
 #include "lib/config/config.h"
 #include "lib/core/brain.h"
 #include "lib/fedb/cluster_view.h"
@@ -74,6 +75,7 @@ class Driver {
   admin::Metrics& metrics_;
 
   core::Brain brain_;
+  AsioLoop loop_;
   zookeeper::Session session_;
   fedb::ClusterView view_;
   fedb::Leadership leadership_;

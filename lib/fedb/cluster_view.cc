@@ -1,7 +1,6 @@
 #include "lib/fedb/cluster_view.h"
 
 #include <algorithm>
-#include <boost/asio/steady_timer.hpp>
 #include <utility>
 
 #include "lib/rpc/endpoint.h"
@@ -40,9 +39,9 @@ struct ClusterView::List {
   bool watched = false;  // The watch of this session is set, and has not fired.
 };
 
-ClusterView::ClusterView(boost::asio::io_context& io, zookeeper::Session& session, Paths paths,
-                         Numbering numbering, Tell tell)
-    : io_(io),
+ClusterView::ClusterView(Loop& loop, zookeeper::Client& session, Paths paths, Numbering numbering,
+                         Tell tell)
+    : loop_(loop),
       session_(session),
       paths_(std::move(paths)),
       numbering_(numbering),
@@ -74,9 +73,7 @@ void ClusterView::connected(bool new_session) {
 }
 
 void ClusterView::read_later(std::function<void()> what) {
-  auto timer = std::make_shared<boost::asio::steady_timer>(io_, kReadAgainAfter);
-  timer->async_wait(lifetime_.guard(
-      [timer, what = std::move(what)](const boost::system::error_code&) { what(); }));
+  loop_.after(kReadAgainAfter, lifetime_.guard(std::move(what)));
 }
 
 // --- Lists ---------------------------------------------------------------------------------------

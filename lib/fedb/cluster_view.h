@@ -4,7 +4,6 @@
 // the driver; one thread.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,10 +12,11 @@
 #include <vector>
 
 #include "lib/base/lifetime.h"
+#include "lib/base/loop.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/paths.h"
 #include "lib/fedb/table_info.h"
-#include "lib/zookeeper/session.h"
+#include "lib/zookeeper/client.h"
 
 namespace failoverd::fedb {
 
@@ -35,8 +35,7 @@ class ClusterView {
  public:
   using Tell = std::function<void(core::Event)>;
 
-  ClusterView(boost::asio::io_context& io, zookeeper::Session& session, Paths paths,
-              Numbering numbering, Tell tell);
+  ClusterView(Loop& loop, zookeeper::Client& session, Paths paths, Numbering numbering, Tell tell);
   ~ClusterView();
   ClusterView(const ClusterView&) = delete;
   ClusterView& operator=(const ClusterView&) = delete;
@@ -45,7 +44,7 @@ class ClusterView {
   // again when it has been away or is another one.
   std::function<void(const std::string&)> on_warning = [](const std::string&) {};
 
-  // Call from Session::on_state at every kConnected: reads what is not known to be watched.
+  // Call from Client::on_state at every kConnected: reads what is not known to be watched.
   void connected(bool new_session);
 
   // Reads one table again, after bringing our server up to date, and tells it (SAFETY 17).
@@ -88,8 +87,8 @@ class ClusterView {
   void table_not_read(const std::string& znode, zookeeper::Code);
   void tell_if_all_is_read();
 
-  boost::asio::io_context& io_;
-  zookeeper::Session& session_;
+  Loop& loop_;
+  zookeeper::Client& session_;
   const Paths paths_;
   const Numbering numbering_;
   Tell tell_;

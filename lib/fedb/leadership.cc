@@ -5,7 +5,6 @@
 #include <charconv>
 #include <utility>
 
-#include "lib/base/boot_clock.h"
 #include "lib/fedb/epoch.h"
 #include "lib/fedb/record_codec.h"
 
@@ -26,14 +25,14 @@ std::int64_t number_in(const std::string& text) {
 
 }  // namespace
 
-Leadership::Leadership(boost::asio::io_context& io, zookeeper::Session& session, Paths paths,
-                       std::string me, Tell tell)
-    : io_(io),
+Leadership::Leadership(Loop& loop, zookeeper::Client& session, Paths paths, std::string me,
+                       Tell tell)
+    : loop_(loop),
       session_(session),
       paths_(std::move(paths)),
       tell_(std::move(tell)),
-      lock_(io, session, paths_.lock(), std::move(me)),
-      contact_timer_(io) {
+      lock_(loop, session, paths_.lock(), std::move(me)),
+      contact_timer_(loop) {
   lock_.on_gained = [this] { begin(); };
   lock_.on_lost = [this] { lose("the lock's znode is gone"); };
 }
@@ -49,8 +48,7 @@ void Leadership::session_changed(zookeeper::SessionState state, bool new_session
 void Leadership::begin() { make_ready(++tenure_, 0); }
 
 void Leadership::again(std::uint64_t tenure) {
-  auto timer = std::make_shared<boost::asio::steady_timer>(io_, kTryAgain);
-  timer->async_wait(lifetime_.guard([this, tenure, timer](const boost::system::error_code&) {
+  loop_.after(kTryAgain, lifetime_.guard([this, tenure] {
     if (tenure == tenure_ && lock_.held() && !gained_) make_ready(tenure, 0);
   }));
 }
@@ -155,12 +153,12 @@ std::string Leadership::election_read(const std::string& name, const std::string
 
 std::string Leadership::op_read(const std::string& name, const std::string& value, bool* newer) {
   if (name.starts_with("finished-")) {
-    auto finished = finished_ops_from(value, newer);
+    auto finished = finished_ops_from(value, clocks_of(loop_), newer);
     if (!finished) return finished.error().text;
     left_.finished.push_back(std::move(*finished));
     return "";
   }
-  auto op = begun_op_from(value, newer);
+  auto op = begun_op_from(value, clocks_of(loop_), newer);
   if (!op) return op.error().text;
   if (std::to_string(op->id) != name) return "is the record of op " + std::to_string(op->id);
   left_.begun.push_back(std::move(*op));
@@ -210,7 +208,7 @@ void Leadership::release(std::function<void()> done) {
   lock_.release(std::move(done));
 }
 
-bool Leadership::may_change() const { return gained_ && boot_now() < fresh_until_; }
+bool Leadership::may_change() const { return gained_ && loop_.now() < fresh_until_; }
 
 std::string Leadership::left_by_newer(const std::string& path) const {
   const auto found = left_by_newer_.find(path);
@@ -223,15 +221,13 @@ Op Leadership::epoch_check() const { return Op::check(paths_.epoch(), epoch_vers
 // the leader; a sync is answered only with the leader's help.
 void Leadership::keep_contact() {
   if (!gained_) return;
-  const Instant sent = boot_now();
+  const Instant sent = loop_.now();
   session_.sync(paths_.epoch(), lifetime_.guard([this, sent, tenure = tenure_](Code code) {
     if (tenure == tenure_ && code == Code::kOk) look_at_epoch(sent);
   }));
   const Duration session = session_.negotiated_timeout();
-  contact_timer_.expires_after(std::max<Duration>(session / 6, std::chrono::milliseconds{20}));
-  contact_timer_.async_wait(lifetime_.guard([this](const boost::system::error_code& e) {
-    if (!e) keep_contact();
-  }));
+  contact_timer_.set(std::max<Duration>(session / 6, std::chrono::milliseconds{20}),
+                     [this] { keep_contact(); });
 }
 
 // Our own read, counted from when it was sent: 2/3 of the negotiated session timeout (SAFETY 14).

@@ -3,18 +3,17 @@
 // epoch is written, what predecessors left is read. Owned by the driver; one thread.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "lib/base/lifetime.h"
+#include "lib/base/loop.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/paths.h"
+#include "lib/zookeeper/client.h"
 #include "lib/zookeeper/lock.h"
-#include "lib/zookeeper/session.h"
 
 namespace failoverd::fedb {
 
@@ -23,8 +22,7 @@ class Leadership {
   using Tell = std::function<void(core::Event)>;
 
   // me: what others read in our lock znode: "<name> <http address>".
-  Leadership(boost::asio::io_context& io, zookeeper::Session& session, Paths paths, std::string me,
-             Tell tell);
+  Leadership(Loop& loop, zookeeper::Client& session, Paths paths, std::string me, Tell tell);
   ~Leadership();
   Leadership(const Leadership&) = delete;
   Leadership& operator=(const Leadership&) = delete;
@@ -74,12 +72,12 @@ class Leadership {
   void keep_contact();
   void look_at_epoch(Instant sent);
 
-  boost::asio::io_context& io_;
-  zookeeper::Session& session_;
+  Loop& loop_;
+  zookeeper::Client& session_;
   const Paths paths_;
   Tell tell_;
   zookeeper::Lock lock_;
-  boost::asio::steady_timer contact_timer_;
+  Timer contact_timer_;
 
   std::uint64_t tenure_ = 0;  // Answers to questions of an earlier one are void.
   bool gained_ = false;

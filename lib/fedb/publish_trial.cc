@@ -1,16 +1,15 @@
 #include "lib/fedb/publish_trial.h"
 
-#include <boost/asio/steady_timer.hpp>
 #include <limits>
 #include <utility>
 
 namespace failoverd::fedb {
 namespace {
 
+using zookeeper::Client;
 using zookeeper::Code;
 using zookeeper::Op;
 using zookeeper::OpResult;
-using zookeeper::Session;
 using zookeeper::SessionState;
 
 constexpr auto kAtMost = std::chrono::seconds{3};
@@ -32,26 +31,26 @@ void append_varint(std::string& to, std::size_t n) {
 
 }  // namespace
 
-// One trial, with its session.
+// One trial, with its session->
 struct PublishTrial::Run : std::enable_shared_from_this<Run> {
-  Run(boost::asio::io_context& io, const Session::Options& servers, std::vector<Op> all, Done done)
-      : session(io, servers), deadline(io, kAtMost), ops(std::move(all)), tell(std::move(done)) {}
+  Run(Loop& loop, std::unique_ptr<Client> opened, std::vector<Op> all, Done done)
+      : session(std::move(opened)), deadline(loop), ops(std::move(all)), tell(std::move(done)) {}
 
   void start() {
-    session.on_state = [self = weak_from_this()](SessionState state, bool) {
+    session->on_state = [self = weak_from_this()](SessionState state, bool) {
       if (const auto run = self.lock()) run->state_changed(state);
     };
-    deadline.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-      if (!error) self->end({});
+    deadline.set(kAtMost, [self = weak_from_this()] {
+      if (const auto run = self.lock()) run->end({});
     });
-    session.start();
+    session->start();
   }
 
   void state_changed(SessionState state) {
     if (over()) return close();
     if (state != SessionState::kConnected) return;
     if (lost < kLostForSure) return send();
-    session.exists(ops.front().path, [self = weak_from_this()](Code code, const auto&) {
+    session->exists(ops.front().path, [self = weak_from_this()](Code code, const auto&) {
       const auto run = self.lock();
       if (run && code != Code::kUnknown) run->end({Outcome::kConnectionLost, 0, {}});
     });
@@ -59,7 +58,7 @@ struct PublishTrial::Run : std::enable_shared_from_this<Run> {
 
   void send() {
     is_asked = true;
-    session.multi(ops, [self = weak_from_this()](Code code, const std::vector<OpResult>& results) {
+    session->multi(ops, [self = weak_from_this()](Code code, const std::vector<OpResult>& results) {
       if (const auto run = self.lock()) run->answered(code, results);
     });
   }
@@ -96,24 +95,22 @@ struct PublishTrial::Run : std::enable_shared_from_this<Run> {
     std::exchange(tell, nullptr)(result);
   }
 
-  bool hangs() const { return is_asked && session.state() == SessionState::kConnected; }
+  bool hangs() const { return is_asked && session->state() == SessionState::kConnected; }
   void close() {
     if (on_close) std::exchange(on_close, nullptr)();
   }
 
-  Session session;
+  const std::unique_ptr<Client> session;
   std::function<void()> on_close;  // It is over, and may be destroyed.
-  boost::asio::steady_timer deadline;
+  Timer deadline;
   const std::vector<Op> ops;
   Done tell;
   int lost = 0;
   bool is_asked = false;  // The multi is under way.
 };
 
-PublishTrial::PublishTrial(boost::asio::io_context& io, const Session::Options& servers)
-    : io_(io), servers_(servers) {
-  servers_.longest_request = std::numeric_limits<std::size_t>::max();
-}
+PublishTrial::PublishTrial(Loop& loop, zookeeper::OpenClient open)
+    : loop_(loop), open_(std::move(open)) {}
 
 PublishTrial::~PublishTrial() {
   if (run_) run_->tell = nullptr;
@@ -131,7 +128,8 @@ void PublishTrial::leave(const std::shared_ptr<Run>& run) {
 void PublishTrial::run(std::vector<Op> ops, Done done) {
   if (run_) run_->end({});
   ops.push_back(contradiction_of(ops.front()));
-  run_ = std::make_shared<Run>(io_, servers_, std::move(ops),
+  constexpr std::size_t kAnyLength = std::numeric_limits<std::size_t>::max();
+  run_ = std::make_shared<Run>(loop_, open_(kAnyLength), std::move(ops),
                                [this, done = std::move(done)](const Result& result) {
                                  const auto ended = std::exchange(run_, nullptr);
                                  if (ended->hangs()) leave(ended);

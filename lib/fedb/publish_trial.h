@@ -4,12 +4,12 @@
 // connection on a request that is too long. Owned by ZnodeMetadata; one thread.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
 #include <vector>
 
-#include "lib/zookeeper/session.h"
+#include "lib/base/loop.h"
+#include "lib/zookeeper/client.h"
 
 namespace failoverd::fedb {
 
@@ -28,7 +28,7 @@ class PublishTrial {
   };
   using Done = std::function<void(const Result&)>;
 
-  PublishTrial(boost::asio::io_context& io, const zookeeper::Session::Options& servers);
+  PublishTrial(Loop& loop, zookeeper::OpenClient open);
   ~PublishTrial();  // A trial that is under way is not answered any more.
   PublishTrial(const PublishTrial&) = delete;
   PublishTrial& operator=(const PublishTrial&) = delete;
@@ -46,8 +46,8 @@ class PublishTrial {
   struct Run;
   void leave(const std::shared_ptr<Run>&);
 
-  boost::asio::io_context& io_;
-  zookeeper::Session::Options servers_;
+  Loop& loop_;
+  zookeeper::OpenClient open_;
   std::shared_ptr<Run> run_;
   // Those that are over while their server hangs: closing a session waits for it.
   std::vector<std::shared_ptr<Run>> hanging_;

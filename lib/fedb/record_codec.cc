@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "lib/base/boot_clock.h"
 #include "proto/journal.pb.h"
 
 namespace failoverd::fedb {
@@ -89,10 +88,12 @@ std::string bytes_of(Message m, const std::string& before) {
   return m.SerializeAsString();
 }
 
-std::int64_t to_wall(Instant at) { return wall_now_ms() - (boot_now() - at).count() / 1000; }
+std::int64_t to_wall(Instant at, const Clocks& clocks) {
+  return clocks.wall_ms - (clocks.now - at).count() / 1000;
+}
 
-Instant from_wall(std::int64_t ms) {
-  return boot_now() - std::chrono::milliseconds{wall_now_ms() - ms};
+Instant from_wall(std::int64_t ms, const Clocks& clocks) {
+  return clocks.now - std::chrono::milliseconds{clocks.wall_ms - ms};
 }
 
 }  // namespace
@@ -132,7 +133,7 @@ Result<core::ElectionRecord> record_from(const std::string& name, const std::str
   return record;
 }
 
-std::string to_bytes(const core::BegunOp& op, const std::string& before) {
+std::string to_bytes(const core::BegunOp& op, const Clocks& clocks, const std::string& before) {
   journal::BegunOp m;
   m.set_version(kVersion);
   m.set_id(op.id);
@@ -144,14 +145,14 @@ std::string to_bytes(const core::BegunOp& op, const std::string& before) {
   m.set_leader(op.leader);
   m.set_leader_term(op.leader_term);
   if (op.lost_entries) m.set_lost_entries(*op.lost_entries);
-  m.set_started(to_wall(op.started));
+  m.set_started(to_wall(op.started, clocks));
   m.set_why(op.why);
   if (op.over) m.set_over(true);
   if (op.paused) m.set_paused(true);
   return bytes_of(std::move(m), before);
 }
 
-Result<core::BegunOp> begun_op_from(const std::string& bytes, bool* newer) {
+Result<core::BegunOp> begun_op_from(const std::string& bytes, const Clocks& clocks, bool* newer) {
   const auto m = parse<journal::BegunOp>(bytes, "record of an op", newer);
   if (!m) return m.error();
   if (m->id() < core::kFirstOpId) {
@@ -171,14 +172,15 @@ Result<core::BegunOp> begun_op_from(const std::string& bytes, bool* newer) {
   op.leader = m->leader();
   op.leader_term = m->leader_term();
   if (m->has_lost_entries()) op.lost_entries = m->lost_entries();
-  op.started = from_wall(m->started());
+  op.started = from_wall(m->started(), clocks);
   op.why = m->why();
   op.over = m->over();
   op.paused = m->paused();
   return op;
 }
 
-std::string to_bytes(const core::FinishedOps& finished, const std::string& before) {
+std::string to_bytes(const core::FinishedOps& finished, const Clocks& clocks,
+                     const std::string& before) {
   journal::FinishedOps m;
   m.set_version(kVersion);
   m.set_number(finished.number);
@@ -191,15 +193,16 @@ std::string to_bytes(const core::FinishedOps& finished, const std::string& befor
     to->set_tid(op.at.tid);
     to->set_pid(op.at.pid);
     to->set_status(static_cast<std::uint32_t>(op.status));
-    to->set_started(to_wall(op.started));
-    to->set_ended(to_wall(op.ended));
+    to->set_started(to_wall(op.started, clocks));
+    to->set_ended(to_wall(op.ended, clocks));
     to->set_detail(op.detail);
     if (!op.replica.empty()) to->set_replica(op.replica);
   }
   return bytes_of(std::move(m), before);
 }
 
-Result<core::FinishedOps> finished_ops_from(const std::string& bytes, bool* newer) {
+Result<core::FinishedOps> finished_ops_from(const std::string& bytes, const Clocks& clocks,
+                                            bool* newer) {
   const auto m = parse<journal::FinishedOps>(bytes, "list of finished ops", newer);
   if (!m) return m.error();
   core::FinishedOps finished;
@@ -213,8 +216,8 @@ Result<core::FinishedOps> finished_ops_from(const std::string& bytes, bool* newe
     op.db = from.db();
     op.at = {from.tid(), from.pid()};
     op.status = static_cast<core::OpStatus>(from.status());
-    op.started = from_wall(from.started());
-    op.ended = from_wall(from.ended());
+    op.started = from_wall(from.started(), clocks);
+    op.ended = from_wall(from.ended(), clocks);
     op.detail = from.detail();
     op.replica = from.replica();
   }

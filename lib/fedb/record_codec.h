@@ -1,17 +1,25 @@
 // What failoverd keeps in ZooKeeper, as bytes: election records, begun and finished ops, what is
-// kept of replicas (proto/journal.proto). Pure, but for the wall clock: times are Unix milliseconds
-// there, so that they outlive a boot.
+// kept of replicas (proto/journal.proto). Times are Unix milliseconds there, so that they outlive a
+// boot. Pure.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <string>
 
+#include "lib/base/loop.h"
 #include "lib/base/result.h"
 #include "lib/core/api/election_record.h"
 #include "lib/core/api/journal_entry.h"
 
 namespace failoverd::fedb {
+
+// Both clocks, read at the same moment.
+struct Clocks {
+  Instant now;
+  std::int64_t wall_ms = 0;
+};
+inline Clocks clocks_of(const Loop& loop) { return {loop.now(), loop.wall_now_ms()}; }
 
 // Reading: `newer`, if given, becomes true when there are fields that this version does not know.
 // Writing: `before` is the value that stands there if it had any: what they say of what is written
@@ -21,11 +29,14 @@ std::string to_bytes(const core::ElectionRecord& record, const std::string& befo
 Result<core::ElectionRecord> record_from(const std::string& name, const std::string& bytes,
                                          bool* newer = nullptr);
 
-std::string to_bytes(const core::BegunOp& op, const std::string& before = {});
-Result<core::BegunOp> begun_op_from(const std::string& bytes, bool* newer = nullptr);
+std::string to_bytes(const core::BegunOp& op, const Clocks& clocks, const std::string& before = {});
+Result<core::BegunOp> begun_op_from(const std::string& bytes, const Clocks& clocks,
+                                    bool* newer = nullptr);
 
-std::string to_bytes(const core::FinishedOps& finished, const std::string& before = {});
-Result<core::FinishedOps> finished_ops_from(const std::string& bytes, bool* newer = nullptr);
+std::string to_bytes(const core::FinishedOps& finished, const Clocks& clocks,
+                     const std::string& before = {});
+Result<core::FinishedOps> finished_ops_from(const std::string& bytes, const Clocks& clocks,
+                                            bool* newer = nullptr);
 
 // Of one table: by pid, then by endpoint.
 using KeptTable = std::map<std::uint32_t, std::map<core::Endpoint, core::Kept>>;

@@ -1,6 +1,5 @@
 #include "lib/fedb/switch.h"
 
-#include <boost/asio/steady_timer.hpp>
 #include <utility>
 
 namespace failoverd::fedb {
@@ -35,9 +34,8 @@ std::optional<bool> parse(const std::string& text) {
 
 }  // namespace
 
-Switch::Switch(boost::asio::io_context& io, zookeeper::Session& session, Paths paths,
-               std::string daemon, Tell tell)
-    : io_(io),
+Switch::Switch(Loop& loop, zookeeper::Client& session, Paths paths, std::string daemon, Tell tell)
+    : loop_(loop),
       session_(session),
       paths_(std::move(paths)),
       daemon_(std::move(daemon)),
@@ -46,9 +44,7 @@ Switch::Switch(boost::asio::io_context& io, zookeeper::Session& session, Paths p
 Switch::~Switch() = default;
 
 void Switch::later(std::function<void()> what) {
-  auto timer = std::make_shared<boost::asio::steady_timer>(io_, kTryAgain);
-  timer->async_wait(lifetime_.guard(
-      [timer, what = std::move(what)](const boost::system::error_code&) { what(); }));
+  loop_.after(kTryAgain, lifetime_.guard(std::move(what)));
 }
 
 void Switch::connected(bool new_session) {
@@ -179,15 +175,15 @@ struct Switch::Setting {
   bool value = false;
   std::string by;
   std::function<void(bool ok, std::string why)> done;
-  std::chrono::steady_clock::time_point give_up;
+  Instant give_up;
 
   std::string text() const { return std::string{word(value)} + "\nby " + by + "\n"; }
 };
 
 void Switch::set(bool value, const std::string& by,
                  std::function<void(bool ok, std::string why)> done) {
-  auto setting = std::make_shared<Setting>(
-      Setting{value, by, std::move(done), std::chrono::steady_clock::now() + kReadBackFor});
+  auto setting =
+      std::make_shared<Setting>(Setting{value, by, std::move(done), loop_.now() + kReadBackFor});
   session_.set(paths_.auto_failover(), setting->text(), -1,
                lifetime_.guard([this, setting](Code code, const Stat&) {
                  if (code == Code::kUnknown) return read_back(setting);
@@ -205,7 +201,7 @@ void Switch::read_back(std::shared_ptr<Setting> setting) {
                    return setting->done(value == setting->text(),
                                         "the answer was lost, and it does not stand there");
                  }
-                 if (std::chrono::steady_clock::now() >= setting->give_up) {
+                 if (loop_.now() >= setting->give_up) {
                    return setting->done(false,
                                         "ZooKeeper does not answer: it may still be carried out");
                  }

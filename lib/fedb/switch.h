@@ -6,16 +6,16 @@
 // say. Owned by the driver; one thread.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "lib/base/lifetime.h"
+#include "lib/base/loop.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/paths.h"
-#include "lib/zookeeper/session.h"
+#include "lib/zookeeper/client.h"
 
 namespace failoverd::fedb {
 
@@ -24,8 +24,7 @@ class Switch {
   using Tell = std::function<void(core::Event)>;
 
   // daemon: this daemon's name, below failoverd/daemons/.
-  Switch(boost::asio::io_context& io, zookeeper::Session& session, Paths paths, std::string daemon,
-         Tell tell);
+  Switch(Loop& loop, zookeeper::Client& session, Paths paths, std::string daemon, Tell tell);
   ~Switch();
   Switch(const Switch&) = delete;
   Switch& operator=(const Switch&) = delete;
@@ -58,8 +57,8 @@ class Switch {
   void read_back(std::shared_ptr<Setting> setting);
   void later(std::function<void()> what);
 
-  boost::asio::io_context& io_;
-  zookeeper::Session& session_;
+  Loop& loop_;
+  zookeeper::Client& session_;
   const Paths paths_;
   const std::string daemon_;
   Tell tell_;

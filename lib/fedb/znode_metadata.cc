@@ -1,8 +1,6 @@
 #include "lib/fedb/znode_metadata.h"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -64,29 +62,26 @@ struct ZnodeMetadata::Publishing {
   std::vector<Keeping> kept;
 };
 
-ZnodeMetadata::ZnodeMetadata(boost::asio::io_context& io, zookeeper::Session& session,
-                             const zookeeper::Session::Options& servers, Paths paths,
-                             Numbering numbering, ClusterView& view, Leadership& leadership,
-                             Tell tell)
-    : io_(io),
+ZnodeMetadata::ZnodeMetadata(Loop& loop, zookeeper::Client& session, zookeeper::OpenClient open,
+                             Paths paths, Numbering numbering, ClusterView& view,
+                             Leadership& leadership, Tell tell)
+    : loop_(loop),
       session_(session),
       paths_(std::move(paths)),
       numbering_(numbering),
       view_(view),
       leadership_(leadership),
       tell_(std::move(tell)),
-      trial_(io, servers) {}
+      trial_(loop, std::move(open)) {}
 
 ZnodeMetadata::~ZnodeMetadata() = default;
 
 void ZnodeMetadata::failed_later(std::function<void()> tell) {
-  auto timer = std::make_shared<boost::asio::steady_timer>(io_, kTellFailureAfter);
-  timer->async_wait(lifetime_.guard(
-      [timer, tell = std::move(tell)](const boost::system::error_code&) { tell(); }));
+  loop_.after(kTellFailureAfter, lifetime_.guard(std::move(tell)));
 }
 
 // Every multi begins with the epoch check: result 0 is the check's.
-void ZnodeMetadata::multi(std::vector<Op> ops, zookeeper::Session::MultiDone done) {
+void ZnodeMetadata::multi(std::vector<Op> ops, zookeeper::Client::MultiDone done) {
   ops.insert(ops.begin(), leadership_.epoch_check());
   session_.multi(std::move(ops),
                  lifetime_.guard([this, done = std::move(done)](
@@ -128,7 +123,7 @@ void ZnodeMetadata::publish(const core::Publish& command) {
   }
   for (const auto& k : sent.kept) sent.ops.push_back(kept_op(k.tid, k.all));
   if (!leadership_.may_change() || !refused.conflicts.empty() || is_too_long(sent, refused)) {
-    boost::asio::post(io_, lifetime_.guard([this, refused] {
+    loop_.post(lifetime_.guard([this, refused] {
       tell_(refused);
       for (const std::string& znode : refused.conflicts) view_.read_again(znode);
     }));
@@ -277,7 +272,7 @@ void ZnodeMetadata::not_published(const Publishing& sent, const std::vector<OpRe
 void ZnodeMetadata::try_table(const core::TryTable& command) {
   const TableValue* known = view_.table(command.znode);
   if (!leadership_.gained() || !known || known->version != command.version) {
-    boost::asio::post(io_, lifetime_.guard([this, command] {
+    loop_.post(lifetime_.guard([this, command] {
       table_tried(command, 0, {PublishTrial::Outcome::kUnknown, {}, {}});
     }));
     return;
@@ -427,7 +422,7 @@ void ZnodeMetadata::write_journal(const core::WriteJournal& command) {
   std::vector<std::string> names;
   const auto write = [&](const std::string& name, const auto& entry) {
     const std::string path = paths_.ops() + "/" + name;
-    const std::string bytes = to_bytes(entry, leadership_.left_by_newer(path));
+    const std::string bytes = to_bytes(entry, clocks_of(loop_), leadership_.left_by_newer(path));
     ops.push_back(op_znodes_.contains(name) ? Op::set(path, bytes, -1) : Op::create(path, bytes));
     names.push_back(name);
   };

@@ -4,7 +4,6 @@
 // answer is told as unknown (SAFETY 14, 17). Owned by the driver; one thread.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
 #include <functional>
 #include <map>
 #include <set>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "lib/base/lifetime.h"
+#include "lib/base/loop.h"
 #include "lib/core/api/command.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/cluster_view.h"
@@ -19,7 +19,7 @@
 #include "lib/fedb/paths.h"
 #include "lib/fedb/publish_trial.h"
 #include "lib/fedb/record_codec.h"
-#include "lib/zookeeper/session.h"
+#include "lib/zookeeper/client.h"
 
 namespace failoverd::fedb {
 
@@ -27,10 +27,9 @@ class ZnodeMetadata {
  public:
   using Tell = std::function<void(core::Event)>;
 
-  // servers: as the session has them, for connections of their own.
-  ZnodeMetadata(boost::asio::io_context& io, zookeeper::Session& session,
-                const zookeeper::Session::Options& servers, Paths paths, Numbering numbering,
-                ClusterView& view, Leadership& leadership, Tell tell);
+  // open: for trials, which have a connection of their own.
+  ZnodeMetadata(Loop& loop, zookeeper::Client& session, zookeeper::OpenClient open, Paths paths,
+                Numbering numbering, ClusterView& view, Leadership& leadership, Tell tell);
   ~ZnodeMetadata();
   ZnodeMetadata(const ZnodeMetadata&) = delete;
   ZnodeMetadata& operator=(const ZnodeMetadata&) = delete;
@@ -57,7 +56,7 @@ class ZnodeMetadata {
   void keep(const core::TableEdit& edit, Publishing& to);
   zookeeper::Op kept_op(std::uint32_t tid, const KeptTable& kept) const;
   bool is_too_long(const Publishing& sent, core::Published& refused) const;
-  void multi(std::vector<zookeeper::Op> ops, zookeeper::Session::MultiDone done);
+  void multi(std::vector<zookeeper::Op> ops, zookeeper::Client::MultiDone done);
   void published(core::RequestId id, const Publishing& sent, zookeeper::Code code,
                  const std::vector<zookeeper::OpResult>& results);
   void not_published(const Publishing& sent, const std::vector<zookeeper::OpResult>& results,
@@ -81,8 +80,8 @@ class ZnodeMetadata {
                    std::int32_t version);
   void failed_later(std::function<void()> tell);
 
-  boost::asio::io_context& io_;
-  zookeeper::Session& session_;
+  Loop& loop_;
+  zookeeper::Client& session_;
   const Paths paths_;
   const Numbering numbering_;
   ClusterView& view_;

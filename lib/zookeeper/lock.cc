@@ -1,8 +1,6 @@
 #include "lib/zookeeper/lock.h"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <optional>
 #include <random>
@@ -30,13 +28,13 @@ std::string new_guid() {
 // All of it is level-triggered: every watch, reconnect and time-out ends in look(), which reads the
 // queue and does what that calls for.
 struct Lock::State : std::enable_shared_from_this<Lock::State> {
-  State(boost::asio::io_context& io, Session& s, std::string d, std::string v, Lock* lock)
-      : io_context(io),
-        session(s),
+  State(Loop& its_loop, Client& c, std::string d, std::string v, Lock* lock)
+      : loop(its_loop),
+        client(c),
         directory(std::move(d)),
         value(std::move(v)),
         owner(lock),
-        retry_timer(io) {}
+        retry_timer(its_loop) {}
 
   void begin();
   void leave();
@@ -56,12 +54,12 @@ struct Lock::State : std::enable_shared_from_this<Lock::State> {
   template <class F>
   auto in_this_round(F f);
 
-  boost::asio::io_context& io_context;
-  Session& session;
+  Loop& loop;
+  Client& client;
   const std::string directory;
   const std::string value;
   Lock* owner;  // Null when the Lock is gone.
-  boost::asio::steady_timer retry_timer;
+  Timer retry_timer;
 
   // A round is one place in the queue: it ends with the session, with our znode, or by release().
   unsigned round = 0;
@@ -89,7 +87,7 @@ auto Lock::State::in_this_round(F f) {
 }
 
 void Lock::State::tell(std::function<void()> Lock::*what) {
-  boost::asio::post(io_context, [self = shared_from_this(), what] {
+  loop.post([self = shared_from_this(), what] {
     if (self->owner == nullptr || !(self->owner->*what)) return;
     const std::function<void()> call = self->owner->*what;  // A copy: it may destroy the Lock.
     call();
@@ -115,10 +113,7 @@ void Lock::State::begin() {
 }
 
 void Lock::State::retry_later() {
-  retry_timer.expires_after(kRetryPause);
-  retry_timer.async_wait(in_this_round([this](const boost::system::error_code& error) {
-    if (!error) look(true);
-  }));
+  retry_timer.set(kRetryPause, in_this_round([this] { look(true); }));
 }
 
 // thorough: after anything went unanswered. Makes the directory if it is missing, and lets the
@@ -140,15 +135,15 @@ void Lock::State::look(bool thorough) {
     looking = false;
     retry_later();
   });
-  session.ensure_path(directory, in_this_round([this, listed](Code code) {
-                        if (code == Code::kOk) return session.sync(directory, listed);
-                        looking = false;
-                        retry_later();
-                      }));
+  client.ensure_path(directory, in_this_round([this, listed](Code code) {
+                       if (code == Code::kOk) return client.sync(directory, listed);
+                       looking = false;
+                       retry_later();
+                     }));
 }
 
 void Lock::State::list() {
-  session.children(
+  client.children(
       directory, in_this_round([this](Code code, const std::vector<std::string>& names, Stat) {
         looking = false;
         if (code == Code::kOk) {
@@ -196,60 +191,60 @@ void Lock::State::find_own(const std::vector<Contender>& queue) {
     if (own.empty()) {
       own = contender.name;
     } else {
-      session.remove(path(contender.name), -1, nullptr);
+      client.remove(path(contender.name), -1, nullptr);
     }
   }
 }
 
 void Lock::State::create() {
   creating = true;
-  session.create(path(guid + "-lock-"), value, true, true,
-                 [self = shared_from_this(), in = round](Code code, const std::string& created) {
-                   self->creating = false;
-                   const std::string name = created.substr(created.rfind('/') + 1);
-                   if (self->released) {
-                     if (code == Code::kOk) self->own = name;
-                     self->remove_own(std::move(self->after_release));
-                     return;
-                   }
-                   if (in != self->round) {
-                     // That place was given up with its session; the present round goes on.
-                     self->look(true);
-                   } else if (code == Code::kOk) {
-                     self->own = name;
-                     self->look(false);
-                   } else {
-                     self->retry_later();
-                   }
-                 });
+  client.create(path(guid + "-lock-"), value, true, true,
+                [self = shared_from_this(), in = round](Code code, const std::string& created) {
+                  self->creating = false;
+                  const std::string name = created.substr(created.rfind('/') + 1);
+                  if (self->released) {
+                    if (code == Code::kOk) self->own = name;
+                    self->remove_own(std::move(self->after_release));
+                    return;
+                  }
+                  if (in != self->round) {
+                    // That place was given up with its session; the present round goes on.
+                    self->look(true);
+                  } else if (code == Code::kOk) {
+                    self->own = name;
+                    self->look(false);
+                  } else {
+                    self->retry_later();
+                  }
+                });
 }
 
 void Lock::State::watch(const std::string& name) {
   if (!watched.emplace(name, std::nullopt).second) return;
-  session.get(path(name), in_this_round([this, name](Code code, const std::string& read, Stat) {
-                if (code == Code::kOk) {
-                  watched[name] = read;
-                  if (name == lowest) holder = read;
-                  return;
-                }
-                watched.erase(name);
-                if (code == Code::kNoNode) {
-                  look(false);
-                } else {
-                  retry_later();
-                }
-              }),
-              in_this_round([this, name] {
-                watched.erase(name);
-                look(false);
-              }));
+  client.get(path(name), in_this_round([this, name](Code code, const std::string& read, Stat) {
+               if (code == Code::kOk) {
+                 watched[name] = read;
+                 if (name == lowest) holder = read;
+                 return;
+               }
+               watched.erase(name);
+               if (code == Code::kNoNode) {
+                 look(false);
+               } else {
+                 retry_later();
+               }
+             }),
+             in_this_round([this, name] {
+               watched.erase(name);
+               look(false);
+             }));
 }
 
 void Lock::State::own_is_gone() { begin(); }
 
 void Lock::State::release(std::function<void()> done) {
   if (std::exchange(released, true)) {
-    boost::asio::post(io_context, std::move(done));
+    loop.post(std::move(done));
     return;
   }
   held = false;  // Not lost: given up, nobody needs to be told.
@@ -265,14 +260,14 @@ void Lock::State::release(std::function<void()> done) {
 
 void Lock::State::remove_own(std::function<void()> done) {
   if (own.empty()) {
-    boost::asio::post(io_context, std::move(done));
+    loop.post(std::move(done));
     return;
   }
-  session.remove(path(own), -1, [done = std::move(done)](Code) { done(); });
+  client.remove(path(own), -1, [done = std::move(done)](Code) { done(); });
 }
 
-Lock::Lock(boost::asio::io_context& io, Session& session, std::string directory, std::string value)
-    : state_(std::make_shared<State>(io, session, std::move(directory), std::move(value), this)) {}
+Lock::Lock(Loop& loop, Client& client, std::string directory, std::string value)
+    : state_(std::make_shared<State>(loop, client, std::move(directory), std::move(value), this)) {}
 
 Lock::~Lock() {
   state_->owner = nullptr;

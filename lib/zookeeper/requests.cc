@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "lib/zookeeper/ensure_path.h"
 #include "lib/zookeeper/paths.h"
 #include "lib/zookeeper/session_core.h"
 
@@ -327,27 +328,7 @@ void SessionCore::multi(std::vector<Op> ops, Session::MultiDone done) {
 }
 
 void SessionCore::ensure_path(const std::string& path, Session::Done done) {
-  // Look first: where it is there already, we may lack the right to create it.
-  exists(
-      path,
-      [this, path, done = std::move(done)](Code code, Stat) {
-        if (code != Code::kNoNode) {
-          done(code);
-          return;
-        }
-        // One round trip for all: the server takes them in this order, and those that are there
-        // already are no trouble.
-        auto first_trouble = std::make_shared<Code>(Code::kOk);
-        for (const std::string& part : with_parents(path)) {
-          const bool last = part == path;
-          create(part, "", false, false, [=](Code created, const std::string&) {
-            const bool there = created == Code::kOk || created == Code::kNodeExists;
-            if (!there && *first_trouble == Code::kOk) *first_trouble = created;
-            if (last) done(there ? Code::kOk : *first_trouble);
-          });
-        }
-      },
-      nullptr);
+  ensure_path_with(*this, path, std::move(done));
 }
 
 }  // namespace failoverd::zookeeper

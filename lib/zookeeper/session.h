@@ -1,99 +1,19 @@
-// One ZooKeeper session on our loop, through the single-threaded C client. It connects, keeps the
-// session alive, and after an expiry opens a new one by itself. Every callback comes from the
-// io_context, never from inside the call, and every request gets exactly one answer, also when the
-// session ends or is destroyed. Nothing is retried: a write whose connection was lost is kUnknown
-// (SAFETY 17) and the caller reads back. Used from one thread, the io_context's.
-//
-// Requests are sent at once and in order, as many at a time as one likes, and answered in that
-// order. One made while the connection is down is sent when it is back, or answered kUnknown when
-// the next attempt to connect fails; one made while the session is kExpired is answered kExpired.
+// A client of real servers, on our loop, through the single-threaded C client. It connects, keeps
+// the session alive, and after an expiry opens a new one by itself. Every callback comes from the
+// io_context, and every request gets exactly one answer, also when the session ends or is
+// destroyed.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "lib/base/time.h"
+#include "lib/zookeeper/client.h"
 
 namespace failoverd::zookeeper {
 
-enum class Code {
-  kOk,
-  kNoNode,
-  kNodeExists,
-  kBadVersion,
-  kNotEmpty,
-  kNoAuth,
-  kUnknown,     // Connection lost, operation timeout, or closed with the request under way: a write
-                // may have happened or may yet.
-  kExpired,     // The session is gone; this write did not happen and will not.
-  kNotApplied,  // In a multi: rolled back, or not reached, because another op of it failed.
-  kOther,       // Did not happen: invalid path, longer than is sent (Session::on_note says which),
-                // child of an ephemeral znode, a quota, ...
-};
-const char* to_text(Code);
-
-struct Stat {
-  std::int64_t czxid = 0;
-  std::int64_t mzxid = 0;
-  std::int64_t pzxid = 0;
-  std::int64_t ctime_ms = 0;
-  std::int64_t mtime_ms = 0;
-  std::int32_t version = 0;
-  std::int32_t cversion = 0;
-  std::int64_t ephemeral_owner = 0;
-  std::int32_t data_length = 0;
-  std::int32_t num_children = 0;
-};
-
-// What can be in a multi.
-struct Op {
-  enum class Kind { kCreate, kSet, kDelete, kCheck };
-  Kind kind = Kind::kCheck;
-  std::string path;
-  std::string value;          // kCreate, kSet.
-  std::int32_t version = -1;  // kSet, kDelete, kCheck. -1: any.
-  bool ephemeral = false;     // kCreate.
-  bool sequential = false;    // kCreate.
-
-  static Op create(std::string path, std::string value);
-  static Op set(std::string path, std::string value, std::int32_t version);
-  static Op remove(std::string path, std::int32_t version);
-  static Op check(std::string path, std::int32_t version);
-  std::size_t bytes() const;  // About what it takes on the wire.
-};
-
-struct OpResult {
-  Code code = Code::kUnknown;
-  std::string created_path;  // kCreate.
-  Stat stat;                 // kSet.
-  std::string word = {};  // ZooKeeper's own for a code of its answer: "no auth", "bad arguments".
-};
-
-// One entry of a znode's access control list: what `id` of `scheme` may do.
-struct Acl {
-  std::string scheme;  // "world", "ip", "digest", "sasl", ...
-  std::string id;
-  bool write = false;   // May set its value.
-  std::string letters;  // All that it may, as ZooKeeper's tools write it: "cdrwa".
-};
-std::string to_text(const Acl&);  // "world:anyone:r"
-
-enum class SessionState {
-  kConnecting,  // Not connected; the session may still live at the servers.
-  kConnected,
-  kExpired,  // Ephemeral znodes are gone; a new session is being opened. Also after close().
-};
-const char* to_text(SessionState);
-
-// A server closes the connection on a longer request (its jute.maxbuffer; this is what it is where
-// nobody has set another), and with it ends everything else that is under way.
-inline constexpr std::size_t kLongestRequest = 0xfffff;
-
-class Session {
+class Session : public Client {
  public:
   struct Options {
     std::string hosts;                           // "h1:p,h2:p"; no chroot.
@@ -105,69 +25,30 @@ class Session {
   };
 
   Session(boost::asio::io_context& io, Options options);
-  ~Session();  // close(); answers still to come come from the io_context.
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+  ~Session() override;  // close(); answers still to come come from the io_context.
 
-  // Begins to connect and returns. Servers that are down or whose names are not found are tried
-  // until they are there.
-  void start();
-  // Ends the session cleanly, so that its ephemeral znodes go at once. Requests under way end with
-  // kUnknown, later ones with kExpired. Blocks until the server has answered: about 1.5 s if it
-  // hangs, and not at all when we are not connected.
-  void close();
+  void start() override;
+  // Blocks until the server has answered: about 1.5 s if it hangs, and not at all when we are not
+  // connected.
+  void close() override;
 
-  // kConnected comes once per (re)connection, with `new_session` if it is another session than
-  // before: watches of an old session never fire again and must be set anew. The order is
-  // kConnected(new), then any number of kConnecting, kConnected(same), then kConnecting, kExpired,
-  // kConnected(new) and so on. Not called for close().
-  std::function<void(SessionState, bool new_session)> on_state;
-
-  // One line for the log, without a full stop: connected, lost, expired, what was not sent and why.
-  std::function<void(const std::string& line)> on_note;
-
-  bool authenticates() const;  // As Options::digest_auth says.
-  // These servers are known to take longer requests than Options say.
-  void send_up_to(std::size_t bytes);
-  std::size_t longest_request() const;
-
-  SessionState state() const;
-  Duration negotiated_timeout() const;  // Zero before the first connection.
-  std::int64_t session_id() const;      // Zero before the first connection.
-
-  // Fires at most once, when the znode, its data or its children changed; or never (the session
-  // expired: set it anew). After a reconnect within the session it still holds. It is set only if
-  // its request is answered kOk, with exists() also kNoNode. A reconnect names all watched paths to
-  // the server in one packet: keep them below 500 KB, some 10,000 paths.
-  using Watch = std::function<void()>;
-
-  using Get = std::function<void(Code, std::string value, Stat)>;
-  using Children = std::function<void(Code, std::vector<std::string> names, Stat)>;
-  using Exists = std::function<void(Code, Stat)>;
-  using Created = std::function<void(Code, std::string path)>;
-  using Acls = std::function<void(Code, std::vector<Acl>)>;
-  using Done = std::function<void(Code)>;
-  using SetDone = std::function<void(Code, Stat)>;
-  using MultiDone = std::function<void(Code, std::vector<OpResult>)>;
-
-  void get(const std::string& path, Get done, Watch watch = nullptr);
-  void children(const std::string& path, Children done, Watch watch = nullptr);
-  void exists(const std::string& path, Exists done, Watch watch = nullptr);
-  // No watch tells that it changed.
-  void acl(const std::string& path, Acls done);
-  // With sequential the server appends ten digits to the path; `done` is told the whole path.
+  bool authenticates() const override;
+  void send_up_to(std::size_t bytes) override;
+  std::size_t longest_request() const override;
+  SessionState state() const override;
+  Duration negotiated_timeout() const override;
+  std::int64_t session_id() const override;
+  void get(const std::string& path, Get done, Watch watch = nullptr) override;
+  void children(const std::string& path, Children done, Watch watch = nullptr) override;
+  void exists(const std::string& path, Exists done, Watch watch = nullptr) override;
+  void acl(const std::string& path, Acls done) override;
   void create(const std::string& path, std::string value, bool ephemeral, bool sequential,
-              Created done);
-  // version: what the znode must have, -1 any. `done` is told the Stat after the write.
-  void set(const std::string& path, std::string value, std::int32_t version, SetDone done);
-  void remove(const std::string& path, std::int32_t version, Done done);
-  // All or nothing. Code: kOk, or the failing op's, kUnknown, kExpired. There is a result for every
-  // op: with a failing one, its own code there and kNotApplied elsewhere.
-  void multi(std::vector<Op> ops, MultiDone done);
-  // Creates the path and its missing parents as persistent znodes with empty values; kOk if there.
-  void ensure_path(const std::string& path, Done done);
-  // Brings the server that we are connected to up to date with the leader.
-  void sync(const std::string& path, Done done);
+              Created done) override;
+  void set(const std::string& path, std::string value, std::int32_t version, SetDone done) override;
+  void remove(const std::string& path, std::int32_t version, Done done) override;
+  void multi(std::vector<Op> ops, MultiDone done) override;
+  void ensure_path(const std::string& path, Done done) override;
+  void sync(const std::string& path, Done done) override;
 
  private:
   struct State;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "lib/base/asio_loop.h"
 #include "lib/base/boot_clock.h"
 #include "lib/zookeeper/lock.h"
 #include "tests/harness/tcp_proxy.h"
@@ -28,7 +29,8 @@ struct Daemon {
          Duration timeout = 10s)
       : name(std::move(its_name)),
         client({.hosts = hosts, .timeout = timeout, .digest_auth = {}}, io),
-        lock(client.io(), client.session(), kDirectory, name) {
+        loop(client.io()),
+        lock(loop, client.session(), kDirectory, name) {
     client.on_state = [this](SessionState state, bool is_new) {
       lock.session_changed(state, is_new);
     };
@@ -37,6 +39,7 @@ struct Daemon {
   }
   const std::string name;
   ZooKeeperClient client;
+  AsioLoop loop;
   Lock lock;
   std::vector<std::string> log;
 };

@@ -8,6 +8,12 @@
 namespace failoverd::fedb {
 namespace {
 
+// Always the same.
+const Clocks& clocks() {
+  static const Clocks now{boot_now(), wall_now_ms()};
+  return now;
+}
+
 // Through the wall clock, which counts milliseconds.
 void expect_about(Instant a, Instant b) {
   EXPECT_LT(std::chrono::abs(a - b), std::chrono::seconds{1});
@@ -34,13 +40,13 @@ TEST(JournalBytes, BegunOp) {
   op.lost_entries = 3;
   op.started = boot_now();
   op.why = "it has a tail";
-  auto back = begun_op_from(to_bytes(op));
+  auto back = begun_op_from(to_bytes(op, clocks()), clocks());
   ASSERT_TRUE(back);
   expect_about(back->started, op.started);
   back->started = op.started;
   EXPECT_EQ(*back, op);
   op.lost_entries.reset();
-  EXPECT_EQ(begun_op_from(to_bytes(op))->lost_entries, std::nullopt);
+  EXPECT_EQ(begun_op_from(to_bytes(op, clocks()), clocks())->lost_entries, std::nullopt);
 }
 
 TEST(JournalBytes, FinishedOps) {
@@ -57,7 +63,7 @@ TEST(JournalBytes, FinishedOps) {
   op.ended = boot_now();
   op.detail = "why";
   op.replica = "A:1";
-  auto back = finished_ops_from(to_bytes(finished));
+  auto back = finished_ops_from(to_bytes(finished, clocks()), clocks());
   ASSERT_TRUE(back);
   ASSERT_EQ(back->ops.size(), 1u);
   expect_about(back->ops[0].started, op.started);
@@ -82,18 +88,20 @@ TEST(JournalBytes, AnOpThatNamesNobodyIsRefused) {
   core::BegunOp op;
   op.id = core::kFirstOpId;
   op.replica = "A:1";
-  EXPECT_EQ(begun_op_from(to_bytes(op)).error().text,
+  EXPECT_EQ(begun_op_from(to_bytes(op, clocks()), clocks()).error().text,
             "names no leader; an op that is recorded has both");
   op.leader = "B:1";
-  EXPECT_TRUE(begun_op_from(to_bytes(op)));
+  EXPECT_TRUE(begun_op_from(to_bytes(op, clocks()), clocks()));
   op.id = 7;
-  EXPECT_EQ(begun_op_from(to_bytes(op)).error().text, "has op id 7; ours begin at 1000000001");
+  EXPECT_EQ(begun_op_from(to_bytes(op, clocks()), clocks()).error().text,
+            "has op id 7; ours begin at 1000000001");
 }
 
 TEST(JournalBytes, WhatIsNoSuchThingIsNamed) {
-  EXPECT_NE(begun_op_from("\xff\xff").error().text.find("does not parse"), std::string::npos);
+  EXPECT_NE(begun_op_from("\xff\xff", clocks()).error().text.find("does not parse"),
+            std::string::npos);
   EXPECT_NE(kept_table_from("").error().text.find("has version 0"), std::string::npos);
-  EXPECT_NE(finished_ops_from("garbage").error().text.find("is no list of finished ops"),
+  EXPECT_NE(finished_ops_from("garbage", clocks()).error().text.find("is no list of finished ops"),
             std::string::npos);
 }
 
@@ -122,20 +130,22 @@ TEST(NewerFields, OfABegunOpStayWhenItIsOver) {
   op.replica = "A:1";
   op.leader = "B:1";
   bool newer = true;
-  ASSERT_TRUE(begun_op_from(to_bytes(op), &newer));
+  ASSERT_TRUE(begun_op_from(to_bytes(op, clocks()), clocks(), &newer));
   EXPECT_FALSE(newer);
-  auto m = message<journal::BegunOp>(to_bytes(op));
+  auto m = message<journal::BegunOp>(to_bytes(op, clocks()));
   add_newer(m, "news");
   const std::string before = m.SerializeAsString();
-  const auto read = begun_op_from(before, &newer);
+  const auto read = begun_op_from(before, clocks(), &newer);
   ASSERT_TRUE(read);
   EXPECT_TRUE(newer);
   core::BegunOp over = *read;
   over.over = true;
-  const auto after = message<journal::BegunOp>(to_bytes(over, before));
+  const auto after = message<journal::BegunOp>(to_bytes(over, clocks(), before));
   EXPECT_EQ(newer_of(after), "news");
   EXPECT_TRUE(after.over());
-  EXPECT_EQ(to_bytes(over, to_bytes(over, before)), to_bytes(over, before)) << "kept once";
+  EXPECT_EQ(to_bytes(over, clocks(), to_bytes(over, clocks(), before)),
+            to_bytes(over, clocks(), before))
+      << "kept once";
 }
 
 TEST(NewerFields, OfElectionsThatAreNotDone) {
@@ -166,19 +176,20 @@ TEST(NewerFields, OfFinishedOpsOfTheSameGroup) {
   finished.number = 4;
   finished.ops.resize(1);
   finished.ops[0].id = 8;
-  auto m = message<journal::FinishedOps>(to_bytes(finished));
+  auto m = message<journal::FinishedOps>(to_bytes(finished, clocks()));
   add_newer(m, "of all");
   add_newer(*m.mutable_ops(0), "of 8");
   bool newer = false;
-  ASSERT_TRUE(finished_ops_from(m.SerializeAsString(), &newer));
+  ASSERT_TRUE(finished_ops_from(m.SerializeAsString(), clocks(), &newer));
   EXPECT_TRUE(newer);
   finished.ops.resize(2);
-  const auto after = message<journal::FinishedOps>(to_bytes(finished, m.SerializeAsString()));
+  const auto after =
+      message<journal::FinishedOps>(to_bytes(finished, clocks(), m.SerializeAsString()));
   EXPECT_EQ(newer_of(after), "of all");
   EXPECT_EQ(newer_of(after.ops(0)), "of 8");
   EXPECT_EQ(newer_of(after.ops(1)), "");
   finished.number = 104;  // The same znode's next.
-  EXPECT_EQ(to_bytes(finished, m.SerializeAsString()), to_bytes(finished));
+  EXPECT_EQ(to_bytes(finished, clocks(), m.SerializeAsString()), to_bytes(finished, clocks()));
 }
 
 TEST(NewerFields, OfKeptReplicas) {
