@@ -61,6 +61,7 @@ class ZnodeMetadata {
                  const std::vector<zookeeper::OpResult>& results);
   void not_published(const Publishing& sent, const std::vector<zookeeper::OpResult>& results,
                      core::Published& told);
+  void look_for_kept(std::uint32_t tid);
   void table_tried(const core::TryTable& command, std::size_t bytes,
                    const PublishTrial::Result& result);
   void bump(std::vector<zookeeper::Op>& ops);

@@ -203,7 +203,7 @@ void Scenario::learn_znodes() {
   };
   commands_["poison"] = [this](const Words& w) { poison(w); };
   commands_["cure"] = [this](const Words& w) {  // cure flow: its znode can be read again.
-    world_.keeper.poison(table_named(w.at(0)).znode, std::nullopt);
+    world_.keeper.cure(table_named(w.at(0)).znode);
   };
   // refuse flow quota exceeded: in ZooKeeper's own word. Of no auth: whoever reads the table sees
   // an ACL that lets only read. Nobody is told when that begins, or when it ends.
@@ -320,7 +320,7 @@ void Scenario::poison(const Words& w) {
   } else if (how == "history") {
     p.terms = {{9, 0}, {3, 5}};
   } else if (how == "unreadable") {
-    return world_.keeper.poison(table.znode, "does not parse");
+    return world_.keeper.poison(table.znode);
   } else {
     throw std::invalid_argument("how?");
   }
@@ -334,8 +334,7 @@ void Scenario::refuse(const Words& w) {
   const std::string znode = table_named(w.at(0)).znode;
   const bool is_right = why == "no auth";
   const auto reason = is_right ? core::RefusalReason::kNoAuth : core::RefusalReason::kOther;
-  world_.keeper.refuse(znode, core::Refused{znode, reason, why, false},
-                       is_right ? "world:anyone:r" : "");
+  world_.keeper.refuse(znode, core::Refused{znode, reason, why, false}, is_right);
 }
 
 void Scenario::show(const Words& w) {

@@ -56,6 +56,8 @@ void Chaos::choose_faults() {
       {2, [this] { reload(); }},
       {2, [this] { promote_by_hand(); }},
       {5, [this] { stranger(); }},
+      {3, [this] { stop_daemon_cleanly(); }},
+      {5, [this] { cut_off_server(); }},
   };
   for (const Fault& fault : all) {
     if (world_.dice.chance(0.6)) faults_.push_back(fault);
@@ -103,10 +105,9 @@ void Chaos::calm() {
     d.dies_after = nullptr;
     d.dies_before = nullptr;
     if (d.alive()) d.resume();
+    d.cut_off_server(false);
   }
-  for (const auto& [znode, table] : world_.keeper.tables()) {
-    if (world_.keeper.poisoned().contains(znode)) world_.keeper.poison(znode, std::nullopt);
-  }
+  for (const auto& [znode, table] : world_.keeper.tables()) world_.keeper.cure(znode);
   for (const auto& [znode, table] : world_.keeper.tables()) {
     world_.keeper.refuse(znode, std::nullopt);
   }
@@ -185,7 +186,7 @@ Tablet& Chaos::any_tablet() {
 Daemon* Chaos::any_daemon() {
   std::vector<Daemon*> alive;
   for (const auto& d : world_.daemons()) {
-    if (d->alive()) alive.push_back(d.get());
+    if (d->alive() && !d->stopping()) alive.push_back(d.get());
   }
   return alive.empty() ? nullptr : alive[world_.dice.below(alive.size())];
 }

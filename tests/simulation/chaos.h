@@ -78,6 +78,8 @@ class Chaos : public Observer {
   void kill_daemon();
   void kill_daemon_at_a_command();
   void stop_daemon();
+  void stop_daemon_cleanly();
+  void cut_off_server();
   void start_successor();
   void switch_off();
   void nameserver_comes();

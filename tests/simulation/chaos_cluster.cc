@@ -87,6 +87,30 @@ void Chaos::stop_daemon() {
       });
 }
 
+void Chaos::stop_daemon_cleanly() {
+  Daemon* d = any_daemon();
+  if (!d || d->paused() || world_.daemons().size() >= kMostDaemons) return;
+  world_.say("stop " + d->name() + " for good");
+  d->stop();
+  start_successor();
+}
+
+// Longer than its session lives at the leader, or not.
+void Chaos::cut_off_server() {
+  Daemon* d = any_daemon();
+  if (!d) return;
+  for_a_while(
+      kWhile,
+      [&] {
+        world_.say(d->name() + "'s server of ZooKeeper is cut off");
+        d->cut_off_server(true);
+      },
+      [this, d] {
+        world_.say(d->name() + "'s server of ZooKeeper is back");
+        d->cut_off_server(false);
+      });
+}
+
 // --- Metadata ------------------------------------------------------------------------------------
 
 void Chaos::switch_off() {
@@ -117,8 +141,7 @@ void Chaos::somebody_drops() {
 void Chaos::unreadable() {
   const std::string znode = world_.keeper.table(any_partition())->znode;
   for_a_while(
-      kWhile, [&] { world_.keeper.poison(znode, "does not parse"); },
-      [this, znode] { world_.keeper.poison(znode, std::nullopt); });
+      kWhile, [&] { world_.keeper.poison(znode); }, [this, znode] { world_.keeper.cure(znode); });
 }
 
 // A right, or something else; on its znode or on what is kept of its replicas; seen or not.
@@ -135,7 +158,7 @@ void Chaos::refuse_table() {
       kWhile,
       [&] {
         world_.say("refuse " + znode + ": " + how.why);
-        world_.keeper.refuse(znode, how, is_seen ? "world:anyone:r" : "");
+        world_.keeper.refuse(znode, how, is_seen);
       },
       [this, znode] {
         world_.say("take " + znode);

@@ -58,7 +58,7 @@ class OthersArePublished : public Checker {
     const Keeper& keeper = world_.keeper;
     const core::TableShape* table = keeper.table(key);
     return table && daemon.connected() && daemon.may_change() && !daemon.paused() &&
-           world_.reaches(daemon.name(), World::kZookeeper) &&
+           world_.reaches(daemon.name(), World::kZookeeper) && !daemon.server_is_cut_off() &&
            keeper.may_write(daemon.session(), daemon.epoch()) &&
            !keeper.poisoned().contains(table->znode) &&
            !keeper.was_troubled(table->znode, is_left_alone(daemon, key) ? kTroubleLasts : kRead);

@@ -8,30 +8,18 @@
 
 namespace failoverd::simulation {
 
-Daemon::Daemon(World& world, std::string name, const core::Policy& policy)
-    : world_(world), name_(std::move(name)), brain_(std::make_unique<core::Brain>(policy)) {}
-
-Daemon::~Daemon() = default;
-
-// --- Its process
-// -----------------------------------------------------------------------------------
+// --- Its process ---------------------------------------------------------------------------------
 
 void Daemon::kill() {
   if (!alive()) return;
   world_.tell(&Observer::daemon_died, *this);
-  carry_out_some();
+  parts_end();
   brain_.reset();
-  asks_.clear();
+  waiting_.clear();
   pending_.clear();
   inbox_.clear();
   channels_.clear();
-  paused_ = connected_ = held_ = read_ = false;
-}
-
-void Daemon::stop_cleanly() {
-  if (!alive()) return;
-  kill();
-  world_.keeper.expire(session_);
+  paused_ = false;
 }
 
 void Daemon::pause() {
@@ -62,13 +50,24 @@ Work Daemon::guarded(Work work) {
   return [this, work = std::move(work)]() mutable { run(std::move(work)); };
 }
 
-// --- Its brain
-// -------------------------------------------------------------------------------------
+// --- Its brain -----------------------------------------------------------------------------------
 
 void Daemon::tell(core::Event event) {
   if (!alive()) return;
+  waiting_.push_back(std::move(event));
+  if (std::exchange(thinking_, true)) return;
+  while (alive() && !waiting_.empty()) {
+    core::Event next = std::move(waiting_.front());
+    waiting_.pop_front();
+    step(std::move(next));
+  }
+  thinking_ = false;
+}
+
+void Daemon::step(core::Event event) {
   if (dies_before && dies_before(event)) return kill();
   world_.tell(&Observer::before_step, *this, event);
+  before_brain(event);
   if (world_.tamper.event) world_.tamper.event(*this, event);
   std::vector<core::Command> commands = brain_->step(world_.schedule.now(), event);
   for (core::Command& command : commands) {
@@ -78,6 +77,7 @@ void Daemon::tell(core::Event event) {
     if (dies_after && dies_after(command)) return kill();
   }
   world_.tell(&Observer::after_step, *this, event);
+  after_brain(event);
 }
 
 void Daemon::soon(core::Event event) {
@@ -87,56 +87,16 @@ void Daemon::soon(core::Event event) {
 void Daemon::carry_out(const core::Command& command) {
   std::visit(Overload{
                  [&](const core::CallTablet& c) { call(c); },
-                 [&](const core::Publish& c) { publish(c); },
-                 [&](const core::TryTable& c) { try_table(c); },
-                 [&](const core::ReserveTerms& c) {
-                   const auto asked = [this, s = session_, e = epoch_, c]() -> Reply {
-                     return [this, answer = world_.keeper.reserve(s, e, c)] { tell(answer); };
-                   };
-                   ask(asked, [this, c] { tell(core::TermsReserved{c.id, false, 0, 0}); });
-                 },
-                 [&](const core::ReserveOpIds& c) {
-                   const auto asked = [this, s = session_, e = epoch_, c]() -> Reply {
-                     return [this, answer = world_.keeper.reserve(s, e, c)] { tell(answer); };
-                   };
-                   ask(asked, [this, c] { tell(core::OpIdsReserved{c.id, false, 0, 0}); });
-                 },
-                 [&](const core::WriteRecord& c) {
-                   const auto asked = [this, s = session_, e = epoch_, c]() -> Reply {
-                     const bool ok = world_.keeper.write(s, e, c.record);
-                     return [this, id = c.id, ok] { tell(core::RecordWritten{id, ok}); };
-                   };
-                   ask(asked, [this, c] { tell(core::RecordWritten{c.id, false}); });
-                 },
-                 [&](const core::DropRecord& c) {
-                   const auto asked = [this, s = session_, e = epoch_, c]() -> Reply {
-                     const bool ok = world_.keeper.drop(s, e, c.name);
-                     return [this, id = c.id, ok] { tell(core::RecordWritten{id, ok}); };
-                   };
-                   ask(asked, [this, c] { tell(core::RecordWritten{c.id, false}); });
-                 },
-                 [&](const core::WriteJournal& c) {
-                   const auto asked = [this, s = session_, e = epoch_, c]() -> Reply {
-                     const bool ok = world_.keeper.write(s, e, c);
-                     return [this, id = c.id, ok] { tell(core::JournalWritten{id, ok}); };
-                   };
-                   ask(asked, [this, c] { tell(core::JournalWritten{c.id, false}); });
-                 },
                  [&](const core::SetTimer& c) {
                    const Instant at = std::max(c.at, world_.schedule.now());
                    world_.schedule.at(at + world_.dice.in(world_.timing.timer_late),
                                       guarded([this, id = c.id] { tell(core::TimerFired{id}); }));
                  },
-                 [&](const core::ReadTable& c) { read(Keeper::kTable + c.znode); },
-                 [](const core::ShowStatus&) {},
                  [&](const core::Note& note) {
                    if (note.kind == "settle")
                      world_.violate("one event's decisions end", note.text);
                  },
-                 [](const core::CountFailover&) {},
-                 [](const core::CountOp&) {},
-                 [](const core::CountLost&) {},
-                 [](const core::EntriesGivenUp&) {},
+                 [&](const auto&) { carry_out_in_zookeeper(command); },
              },
              command);
 }

@@ -1,15 +1,16 @@
-// One daemon of the made-up world: a real Brain with hands that keep the real ones' rules. Every
-// command that asks is answered exactly once, late answers are dropped; a call that changes a
-// tablet leaves only with the lock held and fresh contact to ZooKeeper (SAFETY 14); answers of
-// ZooKeeper come in the order in which it worked. It can be killed, stopped and continued at any
-// point. Owned by the world.
+// One daemon of the made-up world: a real Brain, and the real code that holds the lock and its
+// epoch, reads the cluster and publishes, over a client of the made-up ZooKeeper. Made up are its
+// loop, and its connections to tablets, which keep the real ones' rules: every call is answered
+// exactly once, late answers are dropped, and what changes a tablet leaves only with the lock held
+// and fresh contact to ZooKeeper (SAFETY 14). It can be killed, stopped and continued at any point.
+// Owned by the world.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -32,28 +33,29 @@ class Daemon {
   const core::Brain& brain() const { return *brain_; }
 
   // --- Its process
-  void kill();          // Its session lives on until it expires.
-  void stop_cleanly();  // Its session ends with it.
+  void start();
+  void kill();  // Its session lives on until it expires.
+  void stop();  // SIGTERM: it gives the lock back first.
   void pause();
   void resume();
   bool alive() const { return brain_ != nullptr; }
   bool paused() const { return paused_; }
+  bool stopping() const { return stopping_; }
   // Dies at the first command for which this is true, after it was carried out.
   std::function<bool(const core::Command&)> dies_after;
   // The same before its brain is told an event.
   std::function<bool(const core::Event&)> dies_before;
 
   // --- ZooKeeper: daemon_zookeeper.cc
-  void begin_session();
   void lose_connection();  // Reset; it connects again by itself.
-  bool connected() const { return connected_; }
-  SessionId session() const { return session_; }
+  // Its server of ZooKeeper hears nothing from the leader any more, or hears again.
+  void cut_off_server(bool);
+  bool connected() const;
+  bool server_is_cut_off() const;
+  SessionId session() const;
   std::int64_t epoch() const { return epoch_; }
-  bool holds_lock() const { return held_; }  // As it believes itself.
+  bool holds_lock() const;  // As it believes itself.
   bool may_change() const;
-  void noticed(const std::string& what);  // A watch fires.
-  void lock_noticed();
-  void session_closed(SessionId);  // ZooKeeper closed it.
 
   // --- Tablets: daemon_calls.cc
   void connection_broke(const std::string& tablet, std::uint64_t process, bool by_itself = true);
@@ -66,39 +68,24 @@ class Daemon {
   void carry_out(const core::Command&);
 
  private:
-  using Reply = Work;  // Runs here, after it was answered.
-  struct Ask {
-    std::function<Reply()> at_server;
-    Work lost;
-    bool carried_out = false;
-  };
   struct Pending {
     core::CallTablet call;
     std::uint64_t process = 0;  // The tablet's process that it was sent to.
     bool sent = false;
   };
+  // What of the real daemon's code it has: daemon_zookeeper.cc.
+  struct Parts;
 
   // Done here, later if it is stopped, never if it is dead.
   void run(Work);
   Work guarded(Work);
+  void step(core::Event);
 
-  void ask(std::function<Reply()> at_server, Work lost);
-  void ask_arrived(std::uint64_t id);
-  void ask_answered(std::uint64_t id);
-  void carry_out_some();  // Requests under way: some reach ZooKeeper after all.
-  void connection_lost();
-  void reconnect();
-  void session_expired();
-  void read(const std::string& what);
-  void read_everything();
-  void read_table(const std::string& znode);
-  void everything_read();
-  void contact();
-  void watch_contact();
-  void join_lock();
-  void try_lock();
-  void publish(const core::Publish&);
-  void try_table(const core::TryTable&);
+  void parts_end();
+  void before_brain(const core::Event&);
+  void after_brain(const core::Event&);
+  void carry_out_in_zookeeper(const core::Command&);
+  void session_changed(zookeeper::SessionState, bool new_session);
 
   void call(const core::CallTablet&);
   void connect(core::RequestId);
@@ -112,25 +99,14 @@ class Daemon {
   World& world_;
   const std::string name_;
   std::unique_ptr<core::Brain> brain_;
+  std::unique_ptr<Parts> parts_;
+  std::deque<core::Event> waiting_;  // Told while the brain was thinking.
+  bool thinking_ = false;
   bool paused_ = false;
+  bool stopping_ = false;
   Instant paused_at_;
   std::vector<Work> inbox_;  // What came while it was stopped.
-
-  SessionId session_ = 0;
-  bool connected_ = false;
-  bool read_ = false;  // Everything, in this session.
-  std::uint64_t connection_ = 0;
   std::int64_t epoch_ = 0;
-  bool held_ = false;
-  bool taking_lock_ = false;
-  Instant fresh_until_;
-  Instant last_contact_;
-  Instant up_free_;    // When the request before has arrived at ZooKeeper.
-  Instant down_free_;  // When the answer before has arrived here.
-  std::uint64_t last_ask_ = 0;
-  std::map<std::uint64_t, Ask> asks_;
-  std::set<std::string> reading_;  // Watches that fired and whose read is still to be made.
-  std::set<std::string> missed_;   // To be read once connected again.
 
   std::map<core::RequestId, Pending> pending_;
   std::map<std::string, std::uint64_t> channels_;  // tablet -> the process connected to.

@@ -1,12 +1,43 @@
 #include "tests/simulation/keeper.h"
 
 #include <algorithm>
+#include <set>
+
+#include "lib/base/check.h"
+#include "tests/simulation/table_bytes.h"
 
 namespace failoverd::simulation {
 
-SessionId Keeper::open(const std::string& owner, Duration timeout) {
-  const SessionId id = sessions_.size() + 1;
-  sessions_[id] = {owner, timeout, schedule_.now(), true};
+using zookeeper::Code;
+using zookeeper::Op;
+using zookeeper::OpResult;
+
+namespace {
+
+constexpr const char* kStranger = "somebody";
+// What a request takes beside the table that it publishes.
+constexpr std::size_t kAround = 2048;
+
+}  // namespace
+
+// As a cluster is that a nameserver has set up and left.
+Keeper::Keeper(Schedule& schedule) : schedule_(schedule) {
+  for (const std::string& path :
+       {std::string{kRoot}, paths_.nodes(), paths_.nameservers(), paths_.at("table"),
+        paths_.at(fedb::Paths::kTables), paths_.at(fedb::Paths::kDbTables), paths_.term(),
+        paths_.notify(), paths_.own()}) {
+    write({Op::create(path, "")}, 0, kStranger);
+  }
+  set_term(0);
+  set_value(paths_.notify(), "0", kStranger);
+  set_auto_failover(true, "file");
+}
+
+// --- Sessions ------------------------------------------------------------------------------------
+
+SessionId Keeper::open(const std::string& owner, Duration timeout, std::function<void()> ended) {
+  const auto id = static_cast<SessionId>(sessions_.size() + 1);
+  sessions_[id] = {owner, timeout, schedule_.now(), std::move(ended), true};
   watch_session(id);
   return id;
 }
@@ -36,36 +67,167 @@ void Keeper::watch_session(SessionId id) {
 
 void Keeper::expire(SessionId id) {
   Session& s = sessions_.at(id);
-  if (!s.alive) return;
-  s.alive = false;
+  if (!std::exchange(s.alive, false)) return;
+  const std::vector<std::string> paths = znodes_.owned_by(id);
   ++zxid_;
-  const std::string owner = s.owner;
-  const bool had_nodes =
-      std::erase_if(nodes_, [&](const auto& node) { return node.second.session == id; }) > 0;
-  const bool had_lock = std::erase(lock_, id) > 0;
-  if (had_nodes) changed(kNodes);
-  expired(owner, id);
-  if (had_lock) lock_changed();
+  std::vector<ZnodeState> before;
+  for (const std::string& path : paths) {
+    (void)znodes_.write(Op::remove(path, -1), {zxid_, id, schedule_.wall_now_ms()}, before);
+  }
+  commit(before, s.owner);
+  if (const auto ended = std::exchange(s.ended, nullptr)) ended();
 }
+
+// --- Writes --------------------------------------------------------------------------------------
+
+Keeper::Written Keeper::write(const std::vector<Op>& ops, SessionId session,
+                              const std::string& by) {
+  ++zxid_;
+  Written written;
+  OpResult not_applied;
+  not_applied.code = Code::kNotApplied;
+  written.results.assign(ops.size(), not_applied);
+  std::vector<ZnodeState> before;
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    const auto no = session == 0 ? std::nullopt : refusal(ops[i]);
+    OpResult result =
+        no ? *no : znodes_.write(ops[i], {zxid_, session, schedule_.wall_now_ms()}, before);
+    if (result.code != Code::kOk) {
+      for (auto b = before.rbegin(); b != before.rend(); ++b) znodes_.set(*b);
+      written.results.assign(ops.size(), not_applied);
+      written.code = result.code;
+      written.results[i] = std::move(result);
+      return written;
+    }
+    written.results[i] = std::move(result);
+  }
+  commit(before, by);
+  return written;
+}
+
+void Keeper::commit(const std::vector<ZnodeState>& before, const std::string& by) {
+  auto transaction = std::make_shared<Transaction>();
+  transaction->zxid = zxid_;
+  std::set<std::string> told;
+  for (const ZnodeState& b : before) {
+    if (!told.insert(b.path).second) continue;
+    const Znode* now = znodes_.find(b.path);
+    transaction->after.push_back({b.path, now ? std::optional{*now} : std::nullopt});
+  }
+  for (KeeperServer* server : servers_) server->committed(transaction);
+  for (const ZnodeState& after : transaction->after) read(after, by);
+}
+
+void Keeper::set_value(const std::string& path, const std::string& value, const std::string& by) {
+  const Op op = znodes_.find(path) ? Op::set(path, value, -1) : Op::create(path, value);
+  CHECK(write({op}, 0, by).code == Code::kOk);
+}
+
+// --- What it refuses -----------------------------------------------------------------------------
+
+std::optional<OpResult> Keeper::refusal(const Op& op) const {
+  if (refuses_.empty() || op.kind == Op::Kind::kCheck) return std::nullopt;
+  for (const auto& [znode, how] : refuses_) {
+    const auto table = tables_.find(znode);
+    if (table == tables_.end()) continue;
+    const std::string kept = paths_.replicas() + "/" + std::to_string(table->second.tid);
+    if (op.path != (how.is_kept ? kept : paths_.at(znode))) continue;
+    const bool is_right = how.reason == core::RefusalReason::kNoAuth;
+    return failed(is_right ? Code::kNoAuth : Code::kOther, how.why);
+  }
+  return std::nullopt;
+}
+
+// Rights that are refused and not seen are such as depend on who comes.
+std::vector<zookeeper::Acl> Keeper::acl_of(const std::string& path) const {
+  for (const auto& [znode, is_seen] : refusal_is_seen_) {
+    if (path != paths_.at(znode)) continue;
+    if (is_seen) return {{"world", "anyone", false, "r"}};
+    return {{"ip", "10.0.0.1", true, "cdrwa"}};
+  }
+  return {{"world", "anyone", true, "cdrwa"}};
+}
+
+void Keeper::refuse(const std::string& znode, std::optional<core::Refused> how, bool is_seen) {
+  note_trouble();
+  refuses_.erase(znode);
+  refusal_is_seen_.erase(znode);
+  if (how) {
+    const bool is_right = how->reason == core::RefusalReason::kNoAuth && !how->is_kept;
+    refuses_.emplace(znode, *how);
+    if (is_right) refusal_is_seen_.emplace(znode, is_seen);
+  }
+  note_trouble();
+}
+
+void Keeper::set_longest(std::size_t bytes) {
+  note_trouble();
+  longest_ = bytes;
+  note_trouble();
+}
+
+// Before and after every change of what is refused: between the two it was as it is now.
+void Keeper::note_trouble() {
+  for (const auto& [znode, table] : tables_) {
+    if (refuses_.contains(znode) || !takes_length(table.bytes + kAround)) {
+      troubled_[znode] = schedule_.now();
+    }
+  }
+}
+
+bool Keeper::was_troubled(const std::string& znode, Duration within) const {
+  const auto table = tables_.find(znode);
+  if (table == tables_.end() || refuses_.contains(znode)) return true;
+  if (!takes_length(table->second.bytes + kAround)) return true;
+  const auto last = troubled_.find(znode);
+  return last != troubled_.end() && schedule_.now() - last->second <= within;
+}
+
+// --- What others than failoverd write ------------------------------------------------------------
 
 bool Keeper::register_tablet(const std::string& endpoint, bool startup, SessionId session) {
-  if (!alive(session) || nodes_.contains(endpoint)) return false;
-  nodes_[endpoint] = {++zxid_, startup, session, schedule_.now()};
-  changed(kNodes);
-  return true;
+  Op op = Op::create(paths_.nodes() + "/" + endpoint, (startup ? "startup_" : "") + endpoint);
+  op.ephemeral = true;
+  return alive(session) && write({op}, session, endpoint).code == Code::kOk;
 }
 
-void Keeper::remove_tablet(const std::string& endpoint) {
-  if (nodes_.erase(endpoint) > 0) changed(kNodes);
+void Keeper::write_table(const core::TableShape& shape, const std::string& by) {
+  set_value(paths_.at(shape.znode), to_bytes(shape), by);
 }
 
-core::TabletsListed Keeper::list_tablets() const {
-  core::TabletsListed list;
-  for (const auto& [endpoint, node] : nodes_) {
-    list.children.push_back({endpoint, node.czxid, node.startup});
+void Keeper::drop_table(const std::string& znode) {
+  write({Op::remove(paths_.at(znode), -1)}, 0, kStranger);
+}
+
+void Keeper::poison(const std::string& znode) {
+  if (tables_.contains(znode)) set_value(paths_.at(znode), "\xff\xff\xff", kStranger);
+}
+
+void Keeper::cure(const std::string& znode) {
+  if (poisoned_.contains(znode)) set_value(paths_.at(znode), *readable_.at(znode), kStranger);
+}
+
+void Keeper::set_term(core::Term term) {
+  set_value(paths_.term(), std::to_string(term), kStranger);
+}
+
+void Keeper::set_nameservers(const std::vector<std::string>& nameservers) {
+  for (const std::string& name : znodes_.children(paths_.nameservers())) {
+    write({Op::remove(paths_.nameservers() + "/" + name, -1)}, 0, kStranger);
   }
-  return list;
+  for (const std::string& nameserver : nameservers) {
+    Op op = Op::create(paths_.nameservers() + "/lock_request", nameserver);
+    op.sequential = true;
+    write({op}, 0, kStranger);
+  }
 }
+
+void Keeper::set_auto_failover(bool on, const std::string& by) {
+  set_value(paths_.auto_failover(), std::string{on ? "true" : "false"} + "\nby " + by + "\n",
+            kStranger);
+}
+
+// --- Looked up -----------------------------------------------------------------------------------
 
 const core::TableShape* Keeper::table(core::PartitionKey at) const {
   for (const auto& [znode, shape] : tables_) {
@@ -83,173 +245,8 @@ const core::PartitionShape* Keeper::partition(core::PartitionKey at) const {
   return nullptr;
 }
 
-void Keeper::write_table(core::TableShape shape, const std::string& by) {
-  ++zxid_;
-  const auto known = tables_.find(shape.znode);
-  const bool is_new = known == tables_.end();
-  const core::TableShape before = is_new ? core::TableShape{} : known->second;
-  shape.version = is_new ? 0 : before.version + 1;
-  tables_[shape.znode] = shape;
-  table_written(before, shape, by);
-  changed(is_new ? std::string{kTables} : kTable + shape.znode);
-}
-
-void Keeper::drop_table(const std::string& znode) {
-  ++zxid_;
-  poisoned_.erase(znode);
-  if (tables_.erase(znode) > 0) changed(kTables);
-}
-
-void Keeper::poison(const std::string& znode, std::optional<std::string> why) {
-  const auto table = tables_.find(znode);
-  if (table == tables_.end()) return;
-  if (why) {
-    poisoned_[znode] = *why;
-  } else {
-    poisoned_.erase(znode);
-  }
-  ++table->second.version;
-  changed(kTable + znode);
-}
-
-// --- What it refuses -----------------------------------------------------------------------------
-
-void Keeper::refuse(const std::string& znode, std::optional<core::Refused> how, std::string acl) {
-  note_trouble();
-  refuses_.erase(znode);
-  acls_.erase(znode);
-  if (how) {
-    refuses_.emplace(znode, *how);
-    if (!acl.empty()) acls_.emplace(znode, std::move(acl));
-  }
-  note_trouble();
-}
-
-std::string Keeper::acl(const std::string& znode) const {
-  const auto found = acls_.find(znode);
-  return found == acls_.end() ? "" : found->second;
-}
-
-void Keeper::set_longest(std::size_t bytes) {
-  note_trouble();
-  longest_ = bytes;
-  note_trouble();
-}
-
-// Before and after every change of what is refused: between the two it was as it is now.
-void Keeper::note_trouble() {
-  constexpr std::size_t kAround = 2048;
-  for (const auto& [znode, table] : tables_) {
-    if (refuses_.contains(znode) || !takes_length(table.bytes + kAround)) {
-      troubled_[znode] = schedule_.now();
-    }
-  }
-}
-
-bool Keeper::was_troubled(const std::string& znode, Duration within) const {
-  constexpr std::size_t kAround = 2048;
-  const auto table = tables_.find(znode);
-  if (table == tables_.end() || refuses_.contains(znode)) return true;
-  if (!takes_length(table->second.bytes + kAround)) return true;
-  const auto last = troubled_.find(znode);
-  return last != troubled_.end() && schedule_.now() - last->second <= within;
-}
-
-bool Keeper::takes_length(const core::Publish& wish) const {
-  std::size_t bytes = 0;
-  for (const core::TableEdit& edit : wish.tables) {
-    const auto table = tables_.find(edit.znode);
-    if (edit.changes_table() && table != tables_.end()) bytes += table->second.bytes;
-  }
-  return takes_length(bytes);
-}
-
-const core::Refused* Keeper::refused(const core::TableEdit& edit) const {
-  const auto found = refuses_.find(edit.znode);
-  if (found == refuses_.end()) return nullptr;
-  const bool keeps = std::any_of(edit.partitions.begin(), edit.partitions.end(),
-                                 [](const auto& p) { return !p.kept.empty(); });
-  return (found->second.is_kept ? keeps : edit.changes_table()) ? &found->second : nullptr;
-}
-
-core::TableTried Keeper::try_table(SessionId session, std::int64_t epoch,
-                                   const core::TryTable& wish) const {
-  using Outcome = core::TableTried::Outcome;
-  core::TableTried answer{wish.id, wish.znode, Outcome::kTaken, wish.bytes, {}};
-  const auto table = tables_.find(wish.znode);
-  if (!may_write(session, epoch) || table == tables_.end()) {
-    answer.outcome = Outcome::kUnknown;
-  } else if (!takes_length(std::max<std::size_t>(wish.bytes, table->second.bytes))) {
-    answer.outcome = Outcome::kConnectionLost;
-  } else if (const auto no = refuses_.find(wish.znode); no != refuses_.end()) {
-    answer.outcome = Outcome::kRefused;
-    answer.refused = no->second;
-  }
-  return answer;
-}
-
 bool Keeper::may_write(SessionId session, std::int64_t epoch) const {
   return alive(session) && epoch == epoch_;
-}
-
-void Keeper::apply(const core::TableEdit& edit, core::TableShape& shape) {
-  constexpr std::uint32_t kTermBytes = 12;
-  ++shape.version;
-  for (const core::PartitionEdit& change : edit.partitions) {
-    for (core::PartitionShape& p : shape.partitions) {
-      if (p.pid != change.pid) continue;
-      for (const core::RowEdit& row : change.rows) {
-        for (core::Row& r : p.rows) {
-          if (r.endpoint == row.endpoint) r = {row.endpoint, row.is_leader, row.is_alive};
-        }
-      }
-      p.terms.insert(p.terms.end(), change.terms.begin(), change.terms.end());
-      shape.bytes += kTermBytes * static_cast<std::uint32_t>(change.terms.size());
-    }
-  }
-}
-
-core::Published Keeper::publish(SessionId session, std::int64_t epoch, const core::Publish& wish,
-                                const std::string& by) {
-  using Outcome = core::Published::Outcome;
-  core::Published answer{wish.id, Outcome::kDone, {}, ""};
-  if (!may_write(session, epoch)) {
-    answer.outcome = Outcome::kNotHeld;
-    answer.why = "the epoch is not ours";
-    return answer;
-  }
-  for (const core::TableEdit& edit : wish.tables) {
-    if (const core::Refused* no = refused(edit)) {
-      answer.outcome = Outcome::kRefused;
-      answer.refused.push_back(*no);
-      return answer;
-    }
-    if (!edit.changes_table()) continue;
-    const auto table = tables_.find(edit.znode);
-    if (table != tables_.end() && table->second.version == edit.version) continue;
-    // A multi names the first of its operations that failed, and only that one.
-    answer.outcome = Outcome::kConflict;
-    answer.why = "another version";
-    answer.conflicts.push_back(edit.znode);
-    return answer;
-  }
-  ++zxid_;
-  for (const core::TableEdit& edit : wish.tables) {
-    keep(edit);
-    if (!edit.changes_table()) continue;
-    core::TableShape& shape = tables_.at(edit.znode);
-    const core::TableShape before = shape;
-    apply(edit, shape);
-    table_written(before, shape, by);
-    changed(kTable + edit.znode);
-  }
-  return answer;
-}
-
-void Keeper::keep(const core::TableEdit& edit) {
-  for (const core::PartitionEdit& p : edit.partitions) {
-    for (const core::Kept& k : p.kept) kept_[{edit.tid, p.pid}][k.endpoint] = k;
-  }
 }
 
 const core::Kept* Keeper::kept(core::PartitionKey at, const core::Endpoint& endpoint) const {
@@ -259,80 +256,9 @@ const core::Kept* Keeper::kept(core::PartitionKey at, const core::Endpoint& endp
   return found == partition->second.end() ? nullptr : &found->second;
 }
 
-core::TermsReserved Keeper::reserve(SessionId session, std::int64_t epoch,
-                                    const core::ReserveTerms& wish) {
-  if (!may_write(session, epoch)) return {wish.id, false, 0, 0};
-  const core::Term first = std::max(term_, wish.above) + 1;
-  term_ = first + wish.count - 1;
-  return {wish.id, true, first, term_};
-}
-
-core::OpIdsReserved Keeper::reserve(SessionId session, std::int64_t epoch,
-                                    const core::ReserveOpIds& wish) {
-  if (!may_write(session, epoch)) return {wish.id, false, 0, 0};
-  const core::OpId first = op_index_ + 1;
-  op_index_ += wish.count;
-  return {wish.id, true, first, op_index_};
-}
-
-bool Keeper::write(SessionId session, std::int64_t epoch, const core::ElectionRecord& record) {
-  if (!may_write(session, epoch)) return false;
-  records_[record.name] = record;
-  return true;
-}
-
-bool Keeper::drop(SessionId session, std::int64_t epoch, const std::string& record) {
-  if (!may_write(session, epoch)) return false;
-  records_.erase(record);
-  return true;
-}
-
-bool Keeper::write(SessionId session, std::int64_t epoch, const core::WriteJournal& journal) {
-  if (!may_write(session, epoch)) return false;
-  for (const core::BegunOp& op : journal.begun) begun_[op.id] = op;
-  for (const core::OpId op : journal.ended) begun_.erase(op);
-  for (const core::FinishedOps& f : journal.finished) {
-    finished_[f.number % core::kFinishedZnodes] = f;
-  }
-  return true;
-}
-
-core::LockGained Keeper::take_over() {
-  core::LockGained gained;
-  gained.epoch = ++epoch_;
-  for (const auto& [name, record] : records_) gained.records.push_back(record);
-  for (const auto& [id, op] : begun_) gained.begun.push_back(op);
-  for (const auto& [at, replicas] : kept_) {
-    core::KeptPartition partition{at, {}};
-    for (const auto& [endpoint, kept] : replicas) partition.replicas.push_back(kept);
-    gained.kept.push_back(std::move(partition));
-  }
-  for (const auto& [znode, f] : finished_) gained.finished.push_back(f);
-  std::sort(gained.finished.begin(), gained.finished.end(),
-            [](const auto& a, const auto& b) { return a.number < b.number; });
-  return gained;
-}
-
-void Keeper::join_lock(SessionId session) {
-  if (!alive(session) || std::find(lock_.begin(), lock_.end(), session) != lock_.end()) return;
-  lock_.push_back(session);
-  lock_changed();
-}
-
 std::optional<SessionId> Keeper::lock_holder() const {
   if (lock_.empty()) return std::nullopt;
-  return lock_.front();
-}
-
-void Keeper::set_nameservers(std::vector<std::string> nameservers) {
-  nameservers_ = std::move(nameservers);
-  changed(kNameservers);
-}
-
-void Keeper::set_auto_failover(bool on, const std::string& by) {
-  switch_ = on;
-  switched_by_ = by;
-  changed(kSwitch);
+  return lock_.begin()->second;
 }
 
 }  // namespace failoverd::simulation

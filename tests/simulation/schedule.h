@@ -19,6 +19,8 @@ class Schedule {
   // Not zero: the core takes a zero Instant for "never".
   Instant now() const { return now_; }
   std::uint64_t steps() const { return steps_; }
+  // The same moment, as clocks on the wall show it.
+  std::int64_t wall_now_ms() const { return now_.time_since_epoch().count() / 1000; }
 
   void at(Instant when, Work work) {
     items_.push_back({std::max(when, now_), ++sequence_, std::move(work)});

@@ -11,14 +11,15 @@ struct Timing {
   Range network{std::chrono::microseconds{100}, std::chrono::milliseconds{2}};
   // One way between a process and ZooKeeper, its disk included.
   Range zookeeper{std::chrono::microseconds{200}, std::chrono::milliseconds{4}};
-  // From a change in ZooKeeper to the read that its watch causes; changes meanwhile are merged.
+  // A server of ZooKeeper has what the leader has committed.
   Range notice{Duration{0}, std::chrono::milliseconds{20}};
   Range timer_late{Duration{0}, std::chrono::milliseconds{2}};
 
   Duration daemon_session = std::chrono::seconds{2};
   Duration tablet_session = std::chrono::seconds{2};
-  // A daemon that lost its connection to ZooKeeper tries again.
+  // A daemon that lost its connection to ZooKeeper tries again; with another server so often.
   Range reconnect{std::chrono::milliseconds{10}, std::chrono::milliseconds{300}};
+  double another_server = 0.5;
   // A tablet that lost its session registers again on its keep-alive interval.
   Range keep_alive{std::chrono::milliseconds{100}, std::chrono::seconds{15}};
   // A tablet: from exec to its port, from its port to its znode; from its exit to the next start.
@@ -60,7 +61,7 @@ inline Timing fixed_timing() {
   const auto always = [](Duration d) { return Range{d, d}; };
   Timing t;
   t.network = always(milliseconds{1});
-  t.zookeeper = always(milliseconds{2});
+  t.zookeeper = always(std::chrono::microseconds{350});
   t.notice = always(milliseconds{1});
   t.timer_late = always(Duration{0});
   t.reconnect = always(milliseconds{50});
@@ -74,6 +75,7 @@ inline Timing fixed_timing() {
   t.drop = always(milliseconds{10});
   t.send_file = always(milliseconds{1000});
   t.make_snapshot = always(milliseconds{100});
+  t.another_server = 0;
   t.late_delivery = 1;
   t.carried_out = 1;
   t.not_sent = 1;

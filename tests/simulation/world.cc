@@ -7,15 +7,6 @@
 namespace failoverd::simulation {
 
 World::World(std::uint64_t seed, Timing how_long) : timing(how_long), dice(seed), keeper(schedule) {
-  keeper.changed = [this](const std::string& what) {
-    for (const auto& d : daemons_) d->noticed(what);
-  };
-  keeper.lock_changed = [this] {
-    for (const auto& d : daemons_) d->lock_noticed();
-  };
-  keeper.expired = [this](const std::string& owner, SessionId session) {
-    if (Daemon* d = find_daemon(owner)) d->session_closed(session);
-  };
   keeper.table_written = [this](const auto& before, const auto& after, const std::string& by) {
     table_written(before, after, by);
   };
@@ -49,7 +40,7 @@ void World::add_table(core::TableShape shape) {
                   row.is_leader ? followers : std::vector<std::string>{});
     }
   }
-  keeper.write_table(std::move(shape), "nameserver");
+  keeper.write_table(shape, "nameserver");
 }
 
 void World::table_written(const core::TableShape& before, const core::TableShape& after,
@@ -190,7 +181,7 @@ Daemon& World::start_daemon() {
   if (tamper.policy) tamper.policy(its_own);
   Daemon& d = *daemons_.emplace_back(std::make_unique<Daemon>(*this, name, its_own));
   tell(&Observer::daemon_started, d);
-  d.begin_session();
+  d.start();
   return d;
 }
 

@@ -54,58 +54,6 @@ TEST_F(MadeUp, ALostSessionComesBackWithThePlainValue) {
   EXPECT_TRUE(world_.tablet("A:1").leads(kAt));
 }
 
-TEST_F(MadeUp, AMultiIsAllOrNothing) {
-  const SessionId session = world_.keeper.open("x", seconds{2});
-  const std::int64_t epoch = world_.keeper.next_epoch();
-  core::TableShape other = *world_.keeper.table(kAt);
-  other.znode = "table/table_data/other";
-  other.tid = 3;
-  world_.keeper.write_table(other, "nameserver");
-  const core::PartitionEdit dead{0, {{"A:1", true, false}}, {}, {}};
-  const core::Publish both{
-      1, {{"table/table_data/flow", 0, {dead}, kAt.tid}, {other.znode, 7, {dead}, other.tid}}};
-  const core::Published answer = world_.keeper.publish(session, epoch, both, "x");
-  EXPECT_EQ(answer.outcome, core::Published::Outcome::kConflict);
-  EXPECT_EQ(answer.conflicts, std::vector<std::string>{other.znode});
-  EXPECT_TRUE(world_.keeper.partition(kAt)->rows.front().is_alive);
-  const core::Publish late{2, {{"table/table_data/flow", 0, {dead}, kAt.tid}}};
-  EXPECT_EQ(world_.keeper.publish(session, epoch - 1, late, "x").outcome,
-            core::Published::Outcome::kNotHeld);
-}
-
-// What is kept of replicas is no table's business: no version rises, nobody is told.
-TEST_F(MadeUp, KeepsWhatIsKeptBesideTheTables) {
-  const SessionId session = world_.keeper.open("x", seconds{2});
-  const std::int64_t epoch = world_.keeper.next_epoch();
-  const core::PartitionEdit kept{0, {}, {}, {{"B:1", 1, 5}}};
-  const core::Publish publish{1, {{"table/table_data/flow", 99, {kept}, kAt.tid}}};
-  EXPECT_EQ(world_.keeper.publish(session, epoch, publish, "x").outcome,
-            core::Published::Outcome::kDone);
-  EXPECT_EQ(world_.keeper.table(kAt)->version, 0);
-  const core::LockGained gained = world_.keeper.take_over();
-  EXPECT_EQ(gained.epoch, epoch + 1);
-  ASSERT_EQ(gained.kept.size(), 1u);
-  EXPECT_EQ(gained.kept[0], (core::KeptPartition{kAt, {{"B:1", 1, 5}}}));
-}
-
-TEST_F(MadeUp, KeepsTheJournalInAFixedNumberOfZnodes) {
-  const SessionId session = world_.keeper.open("x", seconds{2});
-  const std::int64_t epoch = world_.keeper.next_epoch();
-  core::BegunOp op;
-  op.id = 5;
-  EXPECT_TRUE(world_.keeper.write(session, epoch, core::WriteJournal{1, {op}, {}, {{99, {}}}}));
-  EXPECT_TRUE(
-      world_.keeper.write(session, epoch, core::WriteJournal{2, {}, {}, {{100, {}}, {199, {}}}}));
-  EXPECT_FALSE(world_.keeper.write(session, epoch - 1, core::WriteJournal{3, {}, {5}, {}}));
-  const core::LockGained gained = world_.keeper.take_over();
-  ASSERT_EQ(gained.begun.size(), 1u);
-  ASSERT_EQ(gained.finished.size(), 2u);
-  EXPECT_EQ(gained.finished[0].number, 100u);
-  EXPECT_EQ(gained.finished[1].number, 199u);
-  EXPECT_TRUE(world_.keeper.write(session, epoch + 1, core::WriteJournal{4, {}, {5}, {}}));
-  EXPECT_TRUE(world_.keeper.begun().empty());
-}
-
 // The same seed, the same world.
 TEST_F(MadeUp, IsRepeatable) {
   const auto steps = [](std::uint64_t seed) {

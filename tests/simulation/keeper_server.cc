@@ -1,0 +1,83 @@
+#include "tests/simulation/keeper_server.h"
+
+#include <utility>
+
+#include "tests/simulation/world.h"
+
+namespace failoverd::simulation {
+
+KeeperServer::KeeperServer(World& world, std::function<void(Event, const std::string&)> fired)
+    : world_(world),
+      fired_(std::move(fired)),
+      znodes_(world.keeper.znodes()),
+      zxid_(world.keeper.zxid()) {
+  world_.keeper.add(*this);
+}
+
+KeeperServer::~KeeperServer() { world_.keeper.remove(*this); }
+
+void KeeperServer::committed(std::shared_ptr<const Transaction> transaction) {
+  const Instant earliest = waiting_.empty() ? world_.schedule.now() : waiting_.back().due;
+  const Instant due =
+      std::max(earliest, world_.schedule.now() + world_.dice.in(world_.timing.notice));
+  waiting_.push_back({due, std::move(transaction)});
+  if (!is_cut_off_) world_.schedule.at(due, lifetime_.guard([this] { apply_due(); }));
+}
+
+void KeeperServer::apply_due() {
+  while (!is_cut_off_ && !waiting_.empty() && waiting_.front().due <= world_.schedule.now()) {
+    const auto next = std::move(waiting_.front().transaction);
+    waiting_.pop_front();
+    apply(*next);
+  }
+}
+
+void KeeperServer::catch_up() {
+  while (!waiting_.empty()) {
+    const auto next = std::move(waiting_.front().transaction);
+    waiting_.pop_front();
+    apply(*next);
+  }
+}
+
+void KeeperServer::cut_off(bool is) {
+  is_cut_off_ = is;
+  if (!is) {
+    world_.schedule.after(world_.dice.in(world_.timing.notice), lifetime_.guard([this] {
+      if (!is_cut_off_) catch_up();
+    }));
+  }
+}
+
+void KeeperServer::apply(const Transaction& transaction) {
+  zxid_ = transaction.zxid;
+  for (const ZnodeState& after : transaction.after) {
+    const Znode* before = znodes_.find(after.path);
+    const bool was = before != nullptr;
+    const bool data = after.znode && (!was || before->stat.mzxid != after.znode->stat.mzxid);
+    const bool children = after.znode && was && before->stat.pzxid != after.znode->stat.pzxid;
+    znodes_.set(after);
+    if (data) fire(Event::kData, after.path);
+    if (children) fire(Event::kChildren, after.path);
+    if (was && !after.znode) fire(Event::kDeleted, after.path);
+  }
+}
+
+void KeeperServer::watch(Of of, const std::string& path) {
+  (of == Of::kData ? data_ : children_).insert(path);
+}
+
+void KeeperServer::forget_watches() {
+  data_.clear();
+  children_.clear();
+}
+
+// Once: whoever wants to hear of the next change sets another.
+void KeeperServer::fire(Event event, const std::string& path) {
+  bool watched = false;
+  if (event != Event::kChildren) watched |= data_.erase(path) > 0;
+  if (event != Event::kData) watched |= children_.erase(path) > 0;
+  if (watched) fired_(event, path);
+}
+
+}  // namespace failoverd::simulation
