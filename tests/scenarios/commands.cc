@@ -196,7 +196,7 @@ void Scenario::learn_znodes() {
                                                      : std::vector<std::string>{});
   };
   commands_["somebody-writes"] = [this](const Words& w) {
-    world_.keeper.write_table(table_named(w.at(0)), "somebody");
+    world_.keeper.touch_table(table_named(w.at(0)).znode);
   };
   commands_["drop-table"] = [this](const Words& w) {  // Its znode; the tablets keep what they hold.
     world_.keeper.drop_table(table_named(w.at(0)).znode);

@@ -22,6 +22,20 @@ TEST(Broken, ActsWithoutTheLock) {
       500);
 }
 
+// It compares no versions.
+TEST(Broken, OverwritesWhatOthersWrote) {
+  expect_found(
+      "what others wrote stays",
+      [](World& world) {
+        world.tamper.write = [](std::vector<zookeeper::Op>& ops) {
+          for (zookeeper::Op& op : ops) {
+            if (op.kind == zookeeper::Op::Kind::kSet) op.version = -1;
+          }
+        };
+      },
+      1'000);
+}
+
 // SAFETY 21: whoever answers on a tablet's address is taken for that tablet.
 TEST(Broken, TakesAnAddressForAnIdentity) {
   expect_found("SAFETY 21: strangers are told nothing", [](World& world) {

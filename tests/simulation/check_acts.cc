@@ -243,7 +243,8 @@ class TwoLeadersDoNotPersist : public Checker {
 };
 
 // SAFETY 14: whatever changes a tablet is sent by the holder of the lock with the current epoch;
-// its own brain knows that it holds it; a call is never sent on a contact that is not fresh.
+// its own brain knows that it holds it; a call is never sent on a contact that is not fresh. Nor is
+// anything published with an epoch that is over.
 class OnlyTheHolderActs : public Checker {
  public:
   OnlyTheHolderActs(World& w, const Ledger& l)
@@ -254,6 +255,13 @@ class OnlyTheHolderActs : public Checker {
     const std::string what = daemon.name() + " sends " + core::to_text(c.call) + " to " + c.tablet;
     if (world_.keeper.lock_holder() != daemon.session()) broken(what + " without the lock");
     if (world_.keeper.epoch() != daemon.epoch()) broken(what + " with an epoch that is over");
+  }
+
+  void table_written(const core::TableShape&, const core::TableShape& after,
+                     const std::string& by) override {
+    const Daemon* daemon = world_.find_daemon(by);
+    if (!daemon || daemon->epoch() == world_.keeper.epoch()) return;
+    broken(by + " publishes " + after.name + " with an epoch that is over");
   }
 
   void commanded(const Daemon& daemon, const core::Command& command) override {

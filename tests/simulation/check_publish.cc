@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "lib/core/brain.h"
 #include "tests/simulation/checker.h"
@@ -276,6 +277,24 @@ class WaitsForBetter : public Listener {
   std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, Instant> empty_;
 };
 
+// A publish changes rows and terms of the table that it was decided on, and nothing else: what
+// somebody wrote in between is not overwritten, and what failoverd does not look at stays.
+class WhatOthersWroteStays : public Checker {
+ public:
+  WhatOthersWroteStays(World& w, const Ledger& l) : Checker(w, l, "what others wrote stays") {}
+
+  void table_written(const core::TableShape&, const core::TableShape& after,
+                     const std::string& by) override {
+    const std::pair key{after.znode, after.created};
+    const std::uint64_t is = world_.keeper.touched(after.znode);
+    const std::uint64_t was = std::exchange(touched_[key], is);
+    if (by_daemon(world_, by) && is != was) broken(by + " overwrites what somebody wrote");
+  }
+
+ private:
+  std::map<std::pair<std::string, std::int64_t>, std::uint64_t> touched_;
+};
+
 }  // namespace
 
 void add_publish_checkers(World& world, const Ledger& ledger, Checkers& to) {
@@ -285,6 +304,7 @@ void add_publish_checkers(World& world, const Ledger& ledger, Checkers& to) {
   to.push_back(std::make_unique<FollowersAnsweredTheProbe>(world, ledger));
   to.push_back(std::make_unique<HighestOffsetLeads>(world, ledger));
   to.push_back(std::make_unique<WaitsForBetter>(world, ledger));
+  to.push_back(std::make_unique<WhatOthersWroteStays>(world, ledger));
 }
 
 }  // namespace failoverd::simulation

@@ -21,6 +21,7 @@
 namespace failoverd::simulation {
 
 class World;
+struct DaemonParts;
 
 class Daemon {
  public:
@@ -73,8 +74,6 @@ class Daemon {
     std::uint64_t process = 0;  // The tablet's process that it was sent to.
     bool sent = false;
   };
-  // What of the real daemon's code it has: daemon_zookeeper.cc.
-  struct Parts;
 
   // Done here, later if it is stopped, never if it is dead.
   void run(Work);
@@ -85,7 +84,6 @@ class Daemon {
   void before_brain(const core::Event&);
   void after_brain(const core::Event&);
   void carry_out_in_zookeeper(const core::Command&);
-  void session_changed(zookeeper::SessionState, bool new_session);
 
   void call(const core::CallTablet&);
   void connect(core::RequestId);
@@ -99,7 +97,7 @@ class Daemon {
   World& world_;
   const std::string name_;
   std::unique_ptr<core::Brain> brain_;
-  std::unique_ptr<Parts> parts_;
+  std::unique_ptr<DaemonParts> parts_;
   std::deque<core::Event> waiting_;  // Told while the brain was thinking.
   bool thinking_ = false;
   bool paused_ = false;

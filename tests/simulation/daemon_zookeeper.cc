@@ -1,72 +1,12 @@
-// What a daemon has of the real daemon's code, wired as daemon/driver.cc wires it.
+// What a daemon does with ZooKeeper, through the real daemon's code.
 #include <utility>
 
-#include "lib/base/loop.h"
 #include "lib/base/overload.h"
-#include "lib/fedb/cluster_view.h"
-#include "lib/fedb/leadership.h"
-#include "lib/fedb/switch.h"
-#include "lib/fedb/znode_metadata.h"
 #include "tests/simulation/daemon.h"
-#include "tests/simulation/keeper_client.h"
+#include "tests/simulation/daemon_parts.h"
 #include "tests/simulation/world.h"
 
 namespace failoverd::simulation {
-namespace {
-
-// A process's loop, of virtual time.
-class ProcessLoop : public Loop {
- public:
-  ProcessLoop(World& world, RunInProcess run) : world_(world), run_(std::move(run)) {}
-
-  Instant now() const override { return world_.schedule.now(); }
-  std::int64_t wall_now_ms() const override { return world_.schedule.wall_now_ms(); }
-  void post(std::function<void()> what) override { in(Duration{0}, std::move(what)); }
-  void after(Duration duration, std::function<void()> what) override {
-    in(duration + world_.dice.in(world_.timing.timer_late), std::move(what));
-  }
-
- private:
-  void in(Duration duration, Work what) {
-    world_.schedule.after(duration, [run = run_, what = std::move(what)] { run(what); });
-  }
-
-  World& world_;
-  const RunInProcess run_;
-};
-
-}  // namespace
-
-struct Daemon::Parts {
-  Parts(Daemon& daemon, World& world, const RunInProcess& run)
-      : loop(world, run),
-        client(world, daemon.name(), run),
-        view(loop, client, world.keeper.paths(), fedb::Numbering::kFedb, teller(daemon)),
-        leadership(loop, client, world.keeper.paths(), daemon.name(), teller(daemon)),
-        metadata(
-            loop, client,
-            [&world, name = daemon.name(), run](std::size_t longest) {
-              return std::make_unique<KeeperClient>(world, name, run, longest);
-            },
-            world.keeper.paths(), fedb::Numbering::kFedb, view, leadership, teller(daemon)),
-        switched(loop, client, world.keeper.paths(), daemon.name(), teller(daemon)) {
-    const auto warn = [&world, name = daemon.name()](const std::string& line) {
-      world.say(name + " warns: " + line);
-    };
-    view.on_warning = leadership.on_warning = metadata.on_warning = switched.on_warning = warn;
-  }
-
-  static std::function<void(core::Event)> teller(Daemon& daemon) {
-    return [&daemon](core::Event event) { daemon.tell(std::move(event)); };
-  }
-
-  ProcessLoop loop;
-  KeeperClient client;
-  fedb::ClusterView view;
-  fedb::Leadership leadership;
-  fedb::ZnodeMetadata metadata;
-  fedb::Switch switched;
-};
 
 Daemon::Daemon(World& world, std::string name, const core::Policy& policy)
     : world_(world), name_(std::move(name)), brain_(std::make_unique<core::Brain>(policy)) {}
@@ -74,12 +14,10 @@ Daemon::Daemon(World& world, std::string name, const core::Policy& policy)
 Daemon::~Daemon() = default;
 
 void Daemon::start() {
-  parts_ = std::make_unique<Parts>(*this, world_, [this](Work work) { run(std::move(work)); });
-  parts_->client.on_state = [this](zookeeper::SessionState state, bool new_session) {
-    session_changed(state, new_session);
-  };
-  parts_->switched.file_says(std::nullopt);
-  parts_->client.start();
+  parts_ = std::make_unique<DaemonParts>(
+      world_, name_, [this](Work work) { run(std::move(work)); },
+      [this](core::Event event) { tell(std::move(event)); });
+  parts_->start();
 }
 
 // Whoever is at work in its parts just now must find them to the end of that.
@@ -94,17 +32,6 @@ void Daemon::stop() {
     parts_->client.close();
     kill();
   });
-}
-
-void Daemon::session_changed(zookeeper::SessionState state, bool new_session) {
-  if (state == zookeeper::SessionState::kConnected) {
-    tell(core::ZookeeperConnected{});
-    parts_->view.connected(new_session);
-    parts_->switched.connected(new_session);
-  } else {
-    tell(core::ZookeeperLost{});
-  }
-  parts_->leadership.session_changed(state, new_session);
 }
 
 void Daemon::lose_connection() {

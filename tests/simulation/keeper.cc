@@ -195,6 +195,12 @@ void Keeper::write_table(const core::TableShape& shape, const std::string& by) {
   set_value(paths_.at(shape.znode), to_bytes(shape), by);
 }
 
+void Keeper::touch_table(const std::string& znode) {
+  const auto value = readable_.find(znode);
+  if (value == readable_.end()) return;
+  set_value(paths_.at(znode), with_ttl(*value->second, touched_.at(znode) + 1), kStranger);
+}
+
 void Keeper::drop_table(const std::string& znode) {
   write({Op::remove(paths_.at(znode), -1)}, 0, kStranger);
 }

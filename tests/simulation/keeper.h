@@ -67,6 +67,9 @@ class Keeper {
   const core::PartitionShape* partition(core::PartitionKey) const;
   // Somebody else than failoverd writes: the version rises, without compare.
   void write_table(const core::TableShape&, const std::string& by);
+  // Somebody changes what failoverd does not look at: this counts how often.
+  void touch_table(const std::string& znode);
+  std::uint64_t touched(const std::string& znode) const { return touched_.at(znode); }
   void drop_table(const std::string& znode);
   // Somebody writes what does not parse, or what stood there before.
   void poison(const std::string& znode);
@@ -147,6 +150,7 @@ class Keeper {
 
   std::map<std::string, Node> nodes_;
   std::map<std::string, core::TableShape> tables_;
+  std::map<std::string, std::uint64_t> touched_;
   std::map<std::string, core::ElectionRecord> records_;
   std::map<core::OpId, core::BegunOp> begun_;
   std::map<std::string, core::FinishedOps> finished_;

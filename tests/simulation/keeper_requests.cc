@@ -93,6 +93,7 @@ void KeeperClient::sync(const std::string&, Done done) {
 void KeeperClient::write(std::vector<zookeeper::Op> ops,
                          std::function<void(const Keeper::Written&)> done) {
   Request request;
+  if (world_.tamper.write) world_.tamper.write(ops);
   for (const zookeeper::Op& op : ops) request.bytes += op.bytes();
   request.needs_leader = true;
   request.instead = [done, count = ops.size()](Code code) {

@@ -65,13 +65,16 @@ void Keeper::read_table(const std::string& znode, const std::optional<Znode>& no
     poisoned_.erase(znode);
     return;
   }
-  auto shape = fedb::parse_table(znode, *now->value, now->stat.version, fedb::Numbering::kFedb);
+  fedb::TableDetails details;
+  auto shape =
+      fedb::parse_table(znode, *now->value, now->stat.version, fedb::Numbering::kFedb, &details);
   if (!shape) {
     poisoned_[znode] = shape.error().text;
     return;
   }
   poisoned_.erase(znode);
   readable_[znode] = now->value;
+  touched_[znode] = details.ttl;
   shape->created = now->stat.czxid;
   const core::TableShape before = std::exchange(tables_[znode], std::move(*shape));
   if (table_written) table_written(before, tables_.at(znode), by);

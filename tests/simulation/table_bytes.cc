@@ -34,4 +34,11 @@ std::string to_bytes(const core::TableShape& shape) {
   return info.SerializeAsString();
 }
 
+std::string with_ttl(const std::string& bytes, std::uint64_t ttl) {
+  fedb::TableInfo info;
+  info.ParseFromString(bytes);
+  info.set_ttl(ttl);
+  return info.SerializeAsString();
+}
+
 }  // namespace failoverd::simulation

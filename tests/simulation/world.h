@@ -32,6 +32,8 @@ struct Tamper {
   std::function<void(const Daemon&, core::Event&)> event;
   // The brain decides by another policy than the checkers.
   std::function<void(core::Policy&)> policy;
+  // May change what daemons write to ZooKeeper.
+  std::function<void(std::vector<zookeeper::Op>&)> write;
   bool ignore_lease = false;  // The hands send whatever they are told to.
   // An only replica is loaded as leader, as the original nameserver does it (SAFETY 19).
   bool loads_as_leader = false;

@@ -1,0 +1,63 @@
+// What a daemon of the made-up world has of the real daemon's code: it holds the lock and its
+// epoch, reads the cluster and publishes, over a client of the made-up ZooKeeper and on virtual
+// time. Wired as daemon/driver.cc wires it. Owned by a Daemon, or by a test.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "lib/base/loop.h"
+#include "lib/core/api/event.h"
+#include "lib/fedb/cluster_view.h"
+#include "lib/fedb/leadership.h"
+#include "lib/fedb/switch.h"
+#include "lib/fedb/znode_metadata.h"
+#include "tests/simulation/keeper_client.h"
+#include "tests/simulation/world.h"
+
+namespace failoverd::simulation {
+
+// A process's loop, of virtual time.
+class ProcessLoop : public Loop {
+ public:
+  ProcessLoop(World& world, RunInProcess run) : world_(world), run_(std::move(run)) {}
+
+  Instant now() const override { return world_.schedule.now(); }
+  std::int64_t wall_now_ms() const override { return world_.schedule.wall_now_ms(); }
+  void post(std::function<void()> what) override { in(Duration{0}, std::move(what)); }
+  void after(Duration duration, std::function<void()> what) override {
+    in(duration + world_.dice.in(world_.timing.timer_late), std::move(what));
+  }
+
+ private:
+  void in(Duration duration, Work what) {
+    world_.schedule.after(duration, [run = run_, what = std::move(what)] { run(what); });
+  }
+
+  World& world_;
+  const RunInProcess run_;
+};
+
+struct DaemonParts {
+  using Tell = std::function<void(core::Event)>;
+
+  // name: its place in the network, and among the daemons.
+  DaemonParts(World& world, const std::string& name, const RunInProcess& run, const Tell& tell);
+  // Its file does not say whether it fails over by itself.
+  void start();
+
+  ProcessLoop loop;
+  KeeperClient client;
+  fedb::ClusterView view;
+  fedb::Leadership leadership;
+  fedb::ZnodeMetadata metadata;
+  fedb::Switch switched;
+
+ private:
+  void session_changed(zookeeper::SessionState, bool new_session);
+
+  const Tell tell_;
+};
+
+}  // namespace failoverd::simulation

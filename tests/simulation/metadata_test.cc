@@ -1,0 +1,210 @@
+// The real code between the core and ZooKeeper, command by command: the lock and its epoch,
+// reading, publishing. Its ZooKeeper is made up, so that every answer can be lost at its worst
+// moment.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lib/core/api/command.h"
+#include "tests/simulation/daemon_parts.h"
+#include "tests/simulation/made_up.h"
+
+namespace failoverd::simulation {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using zookeeper::Op;
+using Outcome = core::Published::Outcome;
+
+constexpr const char* kFlow = "table/table_data/flow";
+
+// A daemon without a brain: what it is told is kept.
+class Hands {
+ public:
+  Hands(World& world, const std::string& name)
+      : parts(
+            world, name, [](const Work& work) { work(); },
+            [this](core::Event event) {
+              if (const auto* gained = std::get_if<core::LockGained>(&event)) {
+                parts.metadata.begin(*gained);
+              }
+              told_.push_back(std::move(event));
+            }) {
+    parts.start();
+  }
+
+  // Those events that it was told since the last question, the newest last.
+  template <class Event>
+  std::vector<Event> told() {
+    std::vector<Event> found;
+    for (const core::Event& event : told_) {
+      if (const auto* e = std::get_if<Event>(&event)) found.push_back(*e);
+    }
+    std::erase_if(told_, [](const auto& e) { return std::holds_alternative<Event>(e); });
+    return found;
+  }
+
+  DaemonParts parts;
+
+ private:
+  std::vector<core::Event> told_;
+};
+
+class MetadataTest : public MadeUp {
+ protected:
+  MetadataTest() { world_.run_for(seconds{1}); }
+
+  // B's row is dead from now on, and something of it is kept.
+  core::Publish publish(std::int32_t version) const {
+    const core::PartitionEdit edit{0, {{"B:1", false, false}}, {}, {{"B:1", 1, 5}}};
+    return {7, {{kFlow, version, {edit}, kAt.tid}}};
+  }
+  std::int32_t version() const { return world_.keeper.table(kAt)->version; }
+  void delete_lock_of(const Hands& hands) {
+    const fedb::Paths& paths = world_.keeper.paths();
+    for (const std::string& path :
+         world_.keeper.znodes().owned_by(hands.parts.client.session_id())) {
+      if (path.starts_with(paths.lock()))
+        world_.keeper.write({Op::remove(path, -1)}, 0, "somebody");
+    }
+  }
+  // What one is told whose lock somebody has deleted, and whose publish comes behind the epoch of
+  // its successor.
+  core::Published publish_too_late(Hands& late) {
+    late.parts.client.cut_off_server(true);
+    delete_lock_of(late);
+    late.parts.metadata.publish(publish(0));
+    world_.run_for(milliseconds{300});
+    late.parts.client.cut_off_server(false);
+    world_.run_for(milliseconds{300});
+    const auto answers = late.told<core::Published>();
+    return answers.size() == 1 ? answers[0] : core::Published{};
+  }
+
+  Hands a_{world_, "a"};
+};
+
+TEST_F(MetadataTest, TheLockComesWithANewEpoch) {
+  Hands b{world_, "b"};
+  world_.run_for(seconds{1});
+  ASSERT_EQ(a_.told<core::LockGained>().size(), 1u);
+  EXPECT_TRUE(b.told<core::LockGained>().empty());
+  EXPECT_EQ(b.parts.leadership.holder(), "a");
+  EXPECT_TRUE(a_.parts.leadership.may_change());
+  a_.parts.client.die();
+  world_.run_for(seconds{3});
+  const auto gained = b.told<core::LockGained>();
+  ASSERT_EQ(gained.size(), 1u);
+  EXPECT_EQ(gained[0].epoch, 2);
+}
+
+// SAFETY 14: the epoch is what stops a write that was sent in time and comes late.
+TEST_F(MetadataTest, AnEpochThatIsOverPublishesNothing) {
+  Hands b{world_, "b"};
+  world_.run_for(milliseconds{100});
+  EXPECT_EQ(publish_too_late(a_).outcome, Outcome::kNotHeld);
+  EXPECT_EQ(b.told<core::LockGained>().size(), 1u);
+  EXPECT_EQ(a_.told<core::LockLost>().size(), 1u);
+  EXPECT_EQ(version(), 0);
+}
+
+// The same is published where nobody looks at the epoch: the test above can fail.
+TEST_F(MetadataTest, WithoutTheEpochItWouldBePublished) {
+  world_.tamper.write = [](std::vector<Op>& ops) {
+    if (ops[0].kind == Op::Kind::kCheck) ops[0].version = -1;
+  };
+  Hands b{world_, "b"};
+  world_.run_for(milliseconds{100});
+  EXPECT_EQ(publish_too_late(a_).outcome, Outcome::kDone);
+  EXPECT_EQ(version(), 1);
+}
+
+// SAFETY 14: a server that is cut off goes on answering reads; that is no contact.
+TEST_F(MetadataTest, NoContactThroughAServerThatIsCutOff) {
+  a_.parts.client.cut_off_server(true);
+  world_.run_for(milliseconds{500});
+  EXPECT_TRUE(a_.parts.leadership.may_change());
+  world_.run_for(milliseconds{1000});
+  EXPECT_FALSE(a_.parts.leadership.may_change());
+  EXPECT_TRUE(a_.parts.client.connected());
+  a_.parts.metadata.publish(publish(0));
+  world_.run_for(milliseconds{10});
+  const auto answers = a_.told<core::Published>();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].outcome, Outcome::kFailed);
+}
+
+TEST_F(MetadataTest, AConflictIsToldAndReadAgain) {
+  (void)a_.told<core::TableRead>();
+  world_.keeper.touch_table(kFlow);
+  a_.parts.metadata.publish(publish(0));
+  world_.run_for(milliseconds{100});
+  const auto answers = a_.told<core::Published>();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].outcome, Outcome::kConflict);
+  EXPECT_THAT(answers[0].conflicts, ElementsAre(kFlow));
+  ASSERT_FALSE(a_.told<core::TableRead>().empty());
+  EXPECT_EQ(version(), 1);
+  a_.parts.metadata.publish(publish(1));
+  world_.run_for(milliseconds{100});
+  EXPECT_EQ(a_.told<core::Published>().at(0).outcome, Outcome::kDone);
+  EXPECT_EQ(world_.keeper.touched(kFlow), 1u) << "what somebody wrote stays";
+}
+
+// SAFETY 17: what became of it is read back, the znode that it made beside the table's, too.
+TEST_F(MetadataTest, ALostAnswerIsUnknownAndReadBack) {
+  (void)a_.told<core::TableRead>();
+  a_.parts.metadata.publish(publish(0));
+  a_.parts.client.lose_connection();
+  world_.run_for(milliseconds{200});
+  EXPECT_EQ(a_.told<core::Published>().at(0).outcome, Outcome::kUnknown);
+  const auto read = a_.told<core::TableRead>();
+  ASSERT_FALSE(read.empty());
+  EXPECT_EQ(read.back().table.version, 1);
+  a_.parts.metadata.publish(publish(1));
+  world_.run_for(milliseconds{100});
+  EXPECT_EQ(a_.told<core::Published>().at(0).outcome, Outcome::kDone);
+}
+
+// SAFETY 22: it is named with ZooKeeper's word, and nothing of the multi is written.
+TEST_F(MetadataTest, ARefusalNamesItsTable) {
+  world_.keeper.refuse(kFlow,
+                       core::Refused{kFlow, core::RefusalReason::kOther, "quota exceeded", false});
+  a_.parts.metadata.publish(publish(0));
+  world_.run_for(milliseconds{100});
+  const auto answers = a_.told<core::Published>();
+  ASSERT_EQ(answers.size(), 1u);
+  ASSERT_EQ(answers[0].refused.size(), 1u);
+  EXPECT_EQ(answers[0].refused[0].znode, kFlow);
+  EXPECT_EQ(answers[0].refused[0].why, "quota exceeded");
+  EXPECT_EQ(world_.keeper.kept(kAt, "B:1"), nullptr);
+}
+
+// SAFETY 4: of two that take a block at the same time, only one gets it.
+TEST_F(MetadataTest, ABlockOfTermsIsGivenOnce) {
+  a_.parts.metadata.reserve_terms({1, 0, 100});
+  a_.parts.metadata.reserve_terms({2, 0, 100});
+  world_.run_for(seconds{1});
+  const auto answers = a_.told<core::TermsReserved>();
+  ASSERT_EQ(answers.size(), 2u);
+  EXPECT_TRUE(answers[0].ok);
+  EXPECT_FALSE(answers[1].ok);
+  EXPECT_EQ(world_.keeper.term(), answers[0].last);
+}
+
+TEST_F(MetadataTest, ATableThatCannotBeReadIsNamed) {
+  world_.keeper.poison(kFlow);
+  world_.run_for(milliseconds{100});
+  const auto unreadable = a_.told<core::TableUnreadable>();
+  ASSERT_EQ(unreadable.size(), 1u);
+  EXPECT_THAT(unreadable[0].why, HasSubstr("does not parse"));
+}
+
+}  // namespace
+}  // namespace failoverd::simulation
