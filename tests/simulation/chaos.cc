@@ -58,6 +58,7 @@ void Chaos::choose_faults() {
       {5, [this] { stranger(); }},
       {3, [this] { stop_daemon_cleanly(); }},
       {5, [this] { cut_off_server(); }},
+      {1, [this] { remove_switch(); }},
   };
   for (const Fault& fault : all) {
     if (world_.dice.chance(0.6)) faults_.push_back(fault);

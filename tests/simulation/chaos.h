@@ -82,6 +82,7 @@ class Chaos : public Observer {
   void cut_off_server();
   void start_successor();
   void switch_off();
+  void remove_switch();
   void nameserver_comes();
   void somebody_writes();
   void somebody_drops();

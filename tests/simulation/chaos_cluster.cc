@@ -119,6 +119,12 @@ void Chaos::switch_off() {
       [this] { world_.keeper.set_auto_failover(true, "chaos"); });
 }
 
+// Whoever is active writes it anew, as it was.
+void Chaos::remove_switch() {
+  world_.say("the switch's znode is deleted");
+  world_.keeper.remove_auto_failover();
+}
+
 void Chaos::nameserver_comes() {
   for_a_while(
       kWhile, [&] { world_.keeper.set_nameservers({"ns:1"}); },

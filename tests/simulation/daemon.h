@@ -86,6 +86,7 @@ class Daemon {
   void carry_out_in_zookeeper(const core::Command&);
 
   void call(const core::CallTablet&);
+  void drop_connections();
   void connect(core::RequestId);
   void connection_stands(const std::string& tablet, std::uint64_t process);
   void send_request(core::RequestId, std::uint64_t process);

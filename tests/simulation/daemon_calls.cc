@@ -25,6 +25,19 @@ void Daemon::call(const core::CallTablet& c) {
   }
 }
 
+// Without the lock nothing that waits to be sent is sent any more. Nobody is told of it but who
+// waits for an answer.
+void Daemon::drop_connections() {
+  channels_.clear();
+  for (const auto& [id, p] : pending_) {
+    if (p.call.fresh) continue;
+    const auto how = p.sent ? core::Transport::kBroken : core::Transport::kNotSent;
+    world_.schedule.after(Duration{0}, guarded([this, id = id, how] {
+                            finish(id, how, "we closed the connection");
+                          }));
+  }
+}
+
 void Daemon::connect(core::RequestId id) {
   const std::string to = pending_.at(id).call.tablet;
   if (!world_.tablets().contains(to)) return;  // No such host: silence.

@@ -63,6 +63,7 @@ void Daemon::before_brain(const core::Event& event) {
 }
 
 void Daemon::after_brain(const core::Event& event) {
+  if (std::holds_alternative<core::LockLost>(event)) drop_connections();
   if (std::holds_alternative<core::LockGained>(event)) parts_->switched.now_active(true);
 }
 

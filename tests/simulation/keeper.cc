@@ -233,6 +233,10 @@ void Keeper::set_auto_failover(bool on, const std::string& by) {
             kStranger);
 }
 
+void Keeper::remove_auto_failover() {
+  write({Op::remove(paths_.auto_failover(), -1)}, 0, kStranger);
+}
+
 // --- Looked up -----------------------------------------------------------------------------------
 
 const core::TableShape* Keeper::table(core::PartitionKey at) const {

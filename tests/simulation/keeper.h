@@ -105,6 +105,7 @@ class Keeper {
   void set_nameservers(const std::vector<std::string>&);
   core::SwitchRead auto_failover() const { return switch_; }
   void set_auto_failover(bool on, const std::string& by);
+  void remove_auto_failover();  // Somebody deletes its znode.
 
   // --- Told after each change
   std::function<void(const core::TableShape& before, const core::TableShape& after,

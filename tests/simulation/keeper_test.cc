@@ -388,6 +388,18 @@ TEST_F(MadeUp, ADaemonThatIsStoppedCleanlyHandsTheLockOn) {
   EXPECT_EQ(world_.keeper.epoch(), 2);
 }
 
+TEST_F(MadeUp, TheSwitchIsWrittenAnewWhenItIsDeleted) {
+  world_.start_daemon();
+  world_.run_for(seconds{1});
+  world_.keeper.set_auto_failover(false, "somebody");
+  world_.run_for(seconds{1});
+  world_.keeper.remove_auto_failover();
+  EXPECT_EQ(world_.keeper.auto_failover().by, "");
+  world_.run_for(seconds{1});
+  EXPECT_FALSE(world_.keeper.auto_failover().auto_failover);
+  EXPECT_EQ(world_.keeper.auto_failover().by, "somebody");
+}
+
 TEST_F(MadeUp, AnUnreadableTableIsCured) {
   world_.keeper.poison("table/table_data/flow");
   EXPECT_EQ(world_.keeper.poisoned().size(), 1u);
