@@ -65,6 +65,7 @@ Tables tables_in_order(const core::Model& model, const admin::TableFilter& filte
 std::vector<const core::Replica*> replicas_in_order(const core::Model& model,
                                                     const core::Partition& partition) {
   std::vector<const core::Replica*> replicas;
+  replicas.reserve(partition.replicas.size());
   for (const core::Replica& r : partition.replicas) replicas.push_back(&r);
   std::sort(replicas.begin(), replicas.end(), [&](const auto* a, const auto* b) {
     return model.tablet(a->tablet).endpoint < model.tablet(b->tablet).endpoint;
@@ -159,17 +160,17 @@ void StatusSource::list_holds(admin::StatusView& view) const {
 
 void StatusSource::list_left_alone(admin::StatusView& view) const {
   const core::Model& model = driver_.brain().model();
-  const std::string& root = config_.cluster.root;
+  const std::string root = config_.cluster.root + "/";
   view.unreadable_total = model.unreadable().size();
   for (const auto& [znode, why] : model.unreadable()) {
     if (view.unreadable.size() == kMostInStatus) break;
-    view.unreadable.push_back({znode.substr(znode.rfind('/') + 1), root + "/" + znode, why});
+    view.unreadable.push_back({znode.substr(znode.rfind('/') + 1), root + znode, why});
   }
   for (const auto& [tid, table] : model.tables()) {
     if (!table.refusal || !table.refusal->is_known) continue;
     if (++view.left_alone_total > kMostInStatus) continue;
     const core::Refusal& r = *table.refusal;
-    view.left_alone.push_back({table.shape.name, table.shape.db, root + "/" + table.shape.znode,
+    view.left_alone.push_back({table.shape.name, table.shape.db, root + table.shape.znode,
                                core::to_text(r.reason), r.why, wall(r.since)});
   }
 }

@@ -125,13 +125,14 @@ Result<Answer> Servers::post(const std::string& path, const std::string& body) {
 
 void append_page(std::string& list, std::string_view page) {
   constexpr std::string_view kWhite = " \t\r\n";
+  constexpr auto kNowhere = std::string_view::npos;
   const auto begin = page.find('[');
   const auto end = page.rfind(']');
   const auto list_end = list.rfind(']');
-  if (begin == page.npos || end == page.npos || list_end == list.npos || end < begin) return;
+  if (begin == kNowhere || end == kNowhere || list_end == kNowhere || end < begin) return;
   std::string_view rows = page.substr(begin + 1, end - begin - 1);
   const auto first = rows.find_first_not_of(kWhite);
-  if (first == rows.npos) return;
+  if (first == kNowhere) return;
   rows = rows.substr(first, rows.find_last_not_of(kWhite) + 1 - first);
   const auto last = list.find_last_not_of(kWhite, list_end - 1);
   list.resize(last + 1);

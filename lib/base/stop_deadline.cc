@@ -62,7 +62,7 @@ void end_after(std::initializer_list<int> signals, Duration deadline) {
     auto& own = inner[static_cast<std::size_t>(signal)];
     CHECK(::sigaction(signal, nullptr, &own) == 0);
     struct sigaction outer = own;
-    outer.sa_flags = (own.sa_flags | SA_SIGINFO | SA_RESTART) & ~SA_RESETHAND;
+    outer.sa_flags |= SA_SIGINFO | SA_RESTART;
     outer.sa_sigaction = begin_to_stop;
     CHECK(::sigaction(signal, &outer, nullptr) == 0);
   }
