@@ -42,7 +42,8 @@ cluster: {zookeeper: "a-1:2181,10.0.0.2:2182,[fe80::1]:2183", root: /x/y, sessio
           numbering: openmldb, metadata: zookeeper}
 auto_failover: false
 listen: {http: "0.0.0.0:1", rpc: "[::1]:65535", socket: /run/failoverd.sock, token_file: /etc/t}
-detection: {crash: false, silence: 1500ms, zookeeper_lost: never, hung_leader: 1m}
+detection: {crash: false, refuses_again: 5ms, silence: 1500ms, zookeeper_lost: never,
+            hung_leader: 1m}
 election: {wait_for_better: 0s, wait_for_lost: never, unclean_after: 1h}
 recovery: {max_copies_per_tablet: 3, catch_up_delta: 9, full_restart_wait: 7m, replace_after: 24h,
            reuse_binlog: false}
@@ -66,8 +67,8 @@ log: {level: debug, format: json}
   EXPECT_EQ(config.listen.socket, "/run/failoverd.sock");
   EXPECT_EQ(config.listen.token_file, "/etc/t");
   const core::Policy& policy = config.policy;
-  EXPECT_EQ(policy.detection,
-            (core::Detection{false, milliseconds{1500}, std::nullopt, minutes{1}}));
+  EXPECT_EQ(policy.detection, (core::Detection{false, milliseconds{5}, milliseconds{1500},
+                                               std::nullopt, minutes{1}}));
   EXPECT_EQ(policy.election, (core::Election{Duration{0}, std::nullopt, std::chrono::hours{1}}));
   EXPECT_EQ(policy.recovery, (core::Recovery{3, 9, minutes{7}, std::chrono::hours{24}, false}));
   EXPECT_EQ(policy.handover, (core::Handover{milliseconds{10}}));
