@@ -115,6 +115,11 @@ void StatusSource::list_wrong(admin::StatusView& view) const {
   keep_first(all, kMostInStatus, [](const Wrong& a, const Wrong& b) {
     return std::tuple(badness(a.state), a.at) < std::tuple(badness(b.state), b.at);
   });
+  // An op says what it is waiting for, such as a replica that would not lead.
+  std::map<core::PartitionKey, std::string> ops;
+  for (const auto& [id, op] : driver_.brain().ops().running()) {
+    if (!op.detail.empty()) ops[op.at] = op.detail;
+  }
   std::map<core::PartitionKey, std::vector<core::Hold::Lost>> holds;
   for (const core::Hold& h : driver_.brain().holds()) holds[h.at] = h.waits_for;
   for (Wrong& each : all) {
@@ -129,6 +134,8 @@ void StatusSource::list_wrong(admin::StatusView& view) const {
     row.since_ms = wall(each.partition->since);
     if (const auto held = holds.find(each.at); held != holds.end()) {
       row.waits_for = core::to_text(held->second);
+    } else if (const auto op = ops.find(each.at); op != ops.end()) {
+      row.waits_for = op->second;
     }
     view.wrong.push_back(std::move(row));
   }
