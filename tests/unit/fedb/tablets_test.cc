@@ -183,8 +183,8 @@ TEST_F(TabletsTest, ALongTextIsCut) {
   response.set_code(130);
   response.set_msg(std::string(1'200'000, '.'));
   answer_ = response.SerializeAsString();
-  call(1, core::LoadTable{{1, 0}, "flow", ""});
-  transport(1);
+  call(1, core::GetTermPair{{1, 0}});  // Connects.
+  (void)transport(1);
   call(2, core::LoadTable{{1, 0}, "flow", ""});
   const core::Answer answer = answered(2);
   EXPECT_EQ(answer.code, 130);
