@@ -66,11 +66,16 @@ void elect_the_lowest(World& world) {
 }
 
 void believe_that_a_healthy_tablet_refuses(World& world) {
-  world.tamper.event = [](const Daemon&, core::Event& event) {
+  const auto closed = std::make_shared<std::set<std::string>>();
+  world.tamper.event = [&world, closed](const Daemon& daemon, core::Event& event) {
     auto* e = std::get_if<core::TabletAnswered>(&event);
     if (!e || e->tablet != "A:1" || !e->answer.answered() || e->id < 30) return;
     e->answer = {};
     e->answer.transport = core::Transport::kRefused;
+    // A port that refuses is believed where its connection was closed before.
+    if (closed->insert(daemon.name()).second) {
+      world.find_daemon(daemon.name())->soon(core::ConnectionLost{"A:1"});
+    }
   };
 }
 

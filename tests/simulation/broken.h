@@ -65,7 +65,8 @@ bool names_a_leader(const core::PartitionEdit&);
 // Whoever answers a probe with the least is taken for the best.
 void elect_the_lowest(World&);
 
-// What tablet A:1 answers after the first calls is heard as a refusal of its port.
+// What tablet A:1 answers after the first calls is heard as a refusal of its port, and once as the
+// end of its connection.
 void believe_that_a_healthy_tablet_refuses(World&);
 
 }  // namespace failoverd::simulation

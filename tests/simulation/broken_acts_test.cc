@@ -4,6 +4,7 @@
 
 #include "lib/base/overload.h"
 #include "tests/simulation/broken.h"
+#include "tests/simulation/ledger.h"
 
 namespace failoverd::simulation {
 namespace {
@@ -65,21 +66,25 @@ TEST(Broken, ElectsWithoutTrouble) {
   expect_found("no election without trouble", believe_that_a_healthy_tablet_refuses);
 }
 
-// Whoever leads is taken for a follower.
-TEST(Broken, ElectsAgainAndAgain) {
-  expect_found("no storm of elections", [](World& world) {
-    world.tamper.event = [](const Daemon&, core::Event& event) {
-      auto* e = std::get_if<core::TabletAnswered>(&event);
-      if (!e) return;
-      for (core::ReplicaStatus& r : e->answer.replicas) r.mode = core::Mode::kFollower;
-    };
-    world.tamper.command = [&world](Daemon&, core::Command& command) {
-      const Instant now = world.schedule.now();
-      auto* timer = std::get_if<core::SetTimer>(&command);
-      if (timer && timer->at > now) timer->at = now + (timer->at - now) / 20;  // It looks often.
-      return true;
-    };
+// Whoever leads is published again and again, each time with another term.
+void publish_its_leader_again(World& world) {
+  world.schedule.after(std::chrono::milliseconds{100}, [&world] {
+    Daemon* d = world.active();
+    const core::TableShape& table = world.keeper.tables().begin()->second;
+    const core::PartitionShape& p = table.partitions.front();
+    const core::Row* leader = leader_of(p);
+    if (d && !d->paused() && leader) {
+      const core::TermPair next{p.terms.back().term + 1, p.terms.back().offset};
+      const core::PartitionEdit edit{p.pid, {{leader->endpoint, true, true}}, {next}, {}};
+      d->carry_out(core::Publish{core::RequestId{1} << 60,
+                                 {{table.znode, table.version, {edit}, table.tid}}});
+    }
+    publish_its_leader_again(world);
   });
+}
+
+TEST(Broken, ElectsAgainAndAgain) {
+  expect_found("no storm of elections", publish_its_leader_again);
 }
 
 // Acknowledged rows that an electable replica held are thrown away.

@@ -63,7 +63,7 @@ TEST(Broken, DoesNotWaitForBetter) {
         world.policy.election.wait_for_better = std::chrono::seconds{3};
         world.tamper.policy = [](core::Policy& p) { p.election.wait_for_better = {}; };
       },
-      500);
+      2'000);
 }
 
 // SAFETY 2: followers that are ahead of their leader diverge for ever.
@@ -175,7 +175,7 @@ TEST(Broken, ForgetsAKnownLoss) {
         });
         die_while_they_wait(world);
       },
-      500);
+      3'000);
 }
 
 }  // namespace
