@@ -455,6 +455,12 @@ void Elections::term_pair_answered(Election& e, Participant& c, const Answer& an
     new_round(e);
     return;
   }
+  // It was taken for dead while it was asked, and what was known of it forgotten: that it had to be
+  // loaded, above all. Its term may be a predecessor's probe's and shows nothing (SAFETY 6).
+  if ((e.loads || c.lost_since) && !c.continuous && !c.loaded) {
+    ask(e, c);
+    return;
+  }
   if (answer.term == 0 && !c.continuous && !c.loaded) {
     begin_to_load(e);  // SAFETY 6: it was loaded and has not followed since.
     ask(e, c);
