@@ -96,6 +96,8 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   asio::awaitable<void> accept_from(tcp::acceptor& acceptor);
   void take(tcp::socket socket, const tcp::endpoint& from);
   bool has_room(bool local);
+  std::shared_ptr<HttpSession> abandoned(bool remote_only) const;
+  std::shared_ptr<HttpSession> longest_idle(bool remote_only) const;
   bool make_room(bool local);
 
   const std::shared_ptr<HttpShared> shared;
@@ -131,6 +133,7 @@ void HttpServer::State::take(tcp::socket socket, const tcp::endpoint& from) {
     socket.non_blocking(true, ignored);
     const std::string body = error_json("too many connections");
     socket.write_some(asio::buffer("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+                                   "Retry-After: 1\r\n"
                                    "Content-Type: application/json\r\nContent-Length: " +
                                    std::to_string(body.size()) + "\r\n\r\n" + body),
                       ignored);
@@ -152,18 +155,32 @@ bool HttpServer::State::has_room(bool local) {
   return static_cast<std::size_t>(remote) < most - most / 8;
 }
 
-// Those who only hold a connection must not keep an operator out, nor a remote caller one of this
-// machine's.
-bool HttpServer::State::make_room(bool local) {
+std::shared_ptr<HttpSession> HttpServer::State::abandoned(bool remote_only) const {
+  for (const auto& session : sessions) {
+    if (!(remote_only && session->is_local()) && session->is_abandoned()) return session;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<HttpSession> HttpServer::State::longest_idle(bool remote_only) const {
   std::shared_ptr<HttpSession> longest;
   for (const auto& session : sessions) {
     const auto since = session->idle_since();
-    if (!local && session->is_local()) continue;
-    if (since && (!longest || *since < *longest->idle_since())) longest = session;
+    if (!since || (remote_only && session->is_local())) continue;
+    if (!longest || *since < *longest->idle_since()) longest = session;
   }
-  if (!longest) return false;
-  longest->close();
-  sessions.erase(longest);
+  return longest;
+}
+
+// Those who only hold a connection must not keep an operator out, nor a remote caller one of this
+// machine's. First go those who have gone themselves: a newcomer, whose request is on its way, is
+// idle, too.
+bool HttpServer::State::make_room(bool local) {
+  auto leaves = abandoned(!local);
+  if (!leaves) leaves = longest_idle(!local);
+  if (!leaves) return false;
+  leaves->close();
+  sessions.erase(leaves);
   return true;
 }
 

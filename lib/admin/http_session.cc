@@ -1,5 +1,7 @@
 #include "lib/admin/http_session.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -9,6 +11,7 @@
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <cerrno>
 #include <exception>
 #include <tuple>
 #include <utility>
@@ -76,11 +79,18 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
         [self = shared_from_this(), ended = std::move(ended)](std::exception_ptr) { ended(); });
   }
   void close() override {
+    is_closed_ = true;  // What has arrived already may still go on from here.
     stream_.close();
     if (cursor_) cursor_->wake.cancel();
     if (pending_) pending_->cancel();
   }
   std::optional<Instant> idle_since() const override { return idle_since_; }
+  bool is_abandoned() override {
+    char byte = 0;
+    if (!waits_for_turn_) return false;
+    const auto got = ::recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
+  }
   bool is_local() const override { return peer_.local; }
 
  private:
@@ -125,6 +135,8 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   beast::basic_stream<Protocol> stream_;
   beast::flat_buffer buffer_;
   bool first_ = true;
+  bool waits_for_turn_ = false;
+  bool is_closed_ = false;
   std::optional<Instant> idle_since_ = boot_now();
   std::shared_ptr<StreamCursor> cursor_;         // While it is an event stream.
   std::shared_ptr<asio::steady_timer> pending_;  // While the source has not answered.
@@ -184,7 +196,7 @@ asio::awaitable<bool> Session::answer(HttpRequest request, std::optional<HttpRes
   idle_since_.reset();
   const bool quick = !refusal && shared_->api.is_quick(request);
   auto turn = co_await my_turn(quick ? shared_->quick : shared_->turns);
-  if (!shared_->open) co_return false;
+  if (!shared_->open || is_closed_) co_return false;
   if (!turn) {
     if (options().on_refused) options().on_refused();
     co_return co_await send(too_busy(), how);
@@ -214,6 +226,7 @@ asio::awaitable<bool> Session::answer(HttpRequest request, std::optional<HttpRes
 
 // Null: it has not come in time, or the connection is to end.
 asio::awaitable<std::shared_ptr<Turn>> Session::my_turn(std::shared_ptr<Turns> turns) {
+  if (is_closed_) co_return nullptr;
   const auto wake = std::make_shared<asio::steady_timer>(stream_.get_executor());
   std::shared_ptr<Turn> turn;
   wake->expires_after(options().turn_timeout);
@@ -222,7 +235,9 @@ asio::awaitable<std::shared_ptr<Turn>> Session::my_turn(std::shared_ptr<Turns> t
     wake->cancel();
   });
   pending_ = wake;
+  waits_for_turn_ = true;
   co_await wake->async_wait(kTuple);
+  waits_for_turn_ = false;
   pending_.reset();
   co_return turn;
 }

@@ -38,6 +38,8 @@ class HttpSession {
   // Since when it waits for its caller: for the first byte of a request, the rest of one, or until
   // its answer is taken. Nothing: it works, or waits for us, or is a stream.
   virtual std::optional<Instant> idle_since() const = 0;
+  // It waits for its turn, and its caller has closed: he will hardly want to know.
+  virtual bool is_abandoned() = 0;
   // From this machine.
   virtual bool is_local() const = 0;
 };

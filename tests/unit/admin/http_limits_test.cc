@@ -94,6 +94,30 @@ TEST_F(HttpLimitsTest, WhoeverIsWaitedForMakesRoom) {
   EXPECT_TRUE(lazy.read_to_end());
 }
 
+// Who asks and goes keeps no place, and his answer no turn.
+TEST_F(HttpLimitsTest, WhoHasGoneMakesRoom) {
+  HttpOptions options;
+  options.share = 1e-9;  // After one answer nobody's turn comes.
+  options.burst = {};
+  options.turn_timeout = 1h;
+  options.max_connections = 2;
+  served_.start(options);
+  EXPECT_EQ(ask(served_.port, get("/metrics")).status, 200);
+  RawConnection stays(served_.port);
+  stays.send(get("/metrics"));
+  EXPECT_TRUE(harness::wait_until([&] { return served_.connections() == 1; }, 10s, "it waits"));
+  for (int i = 0; i < 5; ++i) {
+    {
+      RawConnection goes(served_.port);
+      goes.send(get("/metrics"));
+      EXPECT_TRUE(harness::wait_until([&] { return served_.connections() == 2; }, 10s, "full"));
+    }
+    RawConnection operators(served_.port);
+    operators.send(get("/healthz"));
+    EXPECT_EQ(operators.answer().status, 200) << i;
+  }
+}
+
 TEST_F(HttpLimitsTest, IdleOnesGiveTheirDescriptorsBack) {
   served_.start();
   RawConnection begun(served_.port);
