@@ -159,8 +159,6 @@ void TabletMonitor::stalled() {
     Evidence& e = model_.tablet(i).evidence;
     if (e.unanswered_since) e.unanswered_since = outbox_.now;
     if (e.last_answer) e.last_answer = outbox_.now;
-    e.refused_first.reset();
-    e.refused_last.reset();
     if (running_) check(i);
   }
 }
