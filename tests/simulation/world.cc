@@ -12,7 +12,8 @@ World::World(std::uint64_t seed, Timing how_long) : timing(how_long), dice(seed)
   };
 }
 
-World::~World() = default;
+// Daemons first: their sessions end, and ask whom they still reach.
+World::~World() { daemons_.clear(); }
 
 // --- The cluster
 // -----------------------------------------------------------------------------------
