@@ -322,8 +322,8 @@ TEST_F(BadZnodes, UnknownEndpoints) {
   expect_replicas_agree({"flow", "odd"});
 }
 
-// A web server on the port of a former tablet: it is asked less and less often, for no row names it,
-// and what it says is told; once nothing names it any more it is left in peace.
+// A web server on the port of a former tablet: it is asked less and less often, for no row names
+// it, and what it says is told; once nothing names it any more it is left in peace.
 TEST_F(BadZnodes, SomethingElseListensOnATabletsPort) {
   cluster.create_table("flow", 2, 3);
   WebServer web(cluster.io());
