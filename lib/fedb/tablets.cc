@@ -23,6 +23,20 @@ constexpr const char* kNoEndpoint = "its name is no endpoint IP:PORT";
 // A shorter call that was not answered in time says nothing about its connection.
 constexpr Duration kLongEnough = std::chrono::seconds{1};
 
+core::ConnectionEnd end_of(rpc::Lost how) {
+  switch (how) {
+    case rpc::Lost::kClosedByPeer:
+    case rpc::Lost::kQuietReset:
+      return core::ConnectionEnd::kClosed;
+    case rpc::Lost::kReset:
+      return core::ConnectionEnd::kReset;
+    case rpc::Lost::kTimeout:
+    case rpc::Lost::kMalformed:
+      break;
+  }
+  return core::ConnectionEnd::kOther;
+}
+
 core::TabletAnswered told(const core::CallTablet& command, const rpc::Answer& answer) {
   return {command.id, command.tablet, from_wire(command.call, answer, command.answer_at_most)};
 }
@@ -39,8 +53,7 @@ Tablets::Line& Tablets::line(const core::Endpoint& endpoint) {
   if (!line.channel) {
     line.channel = std::make_unique<rpc::Channel>(io_, endpoint, rpc::Channel::Options{});
     line.channel->on_lost = [this, endpoint](rpc::Lost how) {
-      const bool by_itself = how == rpc::Lost::kClosedByPeer || how == rpc::Lost::kQuietReset;
-      tell_(core::ConnectionLost{endpoint, by_itself});
+      tell_(core::ConnectionLost{endpoint, end_of(how)});
     };
   }
   return line;
@@ -118,7 +131,7 @@ void Tablets::fresh_answered(const core::CallTablet& command, const rpc::Answer&
     const bool stood = standing.channel->connected();
     standing.channel->drop();
     // The next one may lead to somebody else (SAFETY 21).
-    if (stood) tell_(core::ConnectionLost{command.tablet, /*by_itself=*/false});
+    if (stood) tell_(core::ConnectionLost{command.tablet, core::ConnectionEnd::kOther});
   }
   tell_(told(command, answer));
   // Not from inside its own callback.

@@ -160,10 +160,14 @@ void Scenario::learn_network() {
   commands_["mend"] = [this](const Words& w) {
     world_.mend(anybody_named(w.at(0)), anybody_named(w.at(1)));
   };
-  // reject d1 A: a packet filter refuses in A's name; reject d1 A closing: a proxy between them
-  // does, and has closed the connection as A's side would.
+  // reject d1 A: a packet filter refuses in A's name, and swallows what comes over the connection
+  // that stands; reject d1 A resetting: it resets that; reject d1 A closing: a proxy closes it.
   commands_["reject"] = [this](const Words& w) {
-    world_.reject(daemon_named(w.at(0)), tablet_named(w.at(1)), w.size() > 2);
+    std::optional<core::ConnectionEnd> ends;
+    if (w.size() > 2) {
+      ends = w.at(2) == "closing" ? core::ConnectionEnd::kClosed : core::ConnectionEnd::kReset;
+    }
+    world_.reject(daemon_named(w.at(0)), tablet_named(w.at(1)), ends);
   };
   commands_["accept"] = [this](const Words& w) {
     world_.accept(daemon_named(w.at(0)), tablet_named(w.at(1)));

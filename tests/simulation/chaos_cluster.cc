@@ -35,9 +35,11 @@ void Chaos::reject() {
   Daemon* d = any_daemon();
   if (!d) return;
   const std::string name = any_tablet().endpoint();
+  std::optional<core::ConnectionEnd> ends;
+  if (world_.dice.chance(0.3)) ends = core::ConnectionEnd::kClosed;
+  if (!ends && world_.dice.chance(0.3)) ends = core::ConnectionEnd::kReset;
   for_a_while(
-      kWhile, [&] { world_.reject(*d, name, world_.dice.chance(0.5)); },
-      [this, d, name] { world_.accept(*d, name); });
+      kWhile, [&] { world_.reject(*d, name, ends); }, [this, d, name] { world_.accept(*d, name); });
 }
 
 void Chaos::start_successor() {

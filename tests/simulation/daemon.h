@@ -59,7 +59,8 @@ class Daemon {
   bool may_change() const;
 
   // --- Tablets: daemon_calls.cc
-  void connection_broke(const std::string& tablet, std::uint64_t process, bool by_itself = true);
+  void connection_broke(const std::string& tablet, std::uint64_t process,
+                        core::ConnectionEnd how = core::ConnectionEnd::kClosed);
   // The process at the other end of the connection that stands, as far as this daemon knows.
   std::optional<std::uint64_t> connected_to(const std::string& tablet) const;
 

@@ -67,10 +67,11 @@ void Daemon::send_request(core::RequestId id, std::uint64_t process) {
 
 void Daemon::request_arrived(core::RequestId id, const core::CallTablet& c, std::uint64_t process) {
   Tablet& tablet = world_.tablet(c.tablet);
-  if (!tablet.powered()) return;
+  if (!tablet.powered() || world_.rejects(name_, c.tablet)) return;
   if (!tablet.running() || tablet.process() != process) {
-    world_.send(c.tablet, name_,
-                guarded([this, to = c.tablet, process] { connection_broke(to, process); }));
+    world_.send(c.tablet, name_, guarded([this, to = c.tablet, process] {
+                  connection_broke(to, process, core::ConnectionEnd::kReset);
+                }));
     return;
   }
   tablet.take([this, id, c, &tablet] {
@@ -98,12 +99,13 @@ std::optional<std::uint64_t> Daemon::connected_to(const std::string& tablet) con
   return channel == channels_.end() ? std::nullopt : std::optional{channel->second};
 }
 
-void Daemon::connection_broke(const std::string& tablet, std::uint64_t process, bool by_itself) {
-  run([this, tablet, process, by_itself] {
+void Daemon::connection_broke(const std::string& tablet, std::uint64_t process,
+                              core::ConnectionEnd how) {
+  run([this, tablet, process, how] {
     const auto channel = channels_.find(tablet);
     if (channel != channels_.end() && channel->second == process) {
       channels_.erase(channel);
-      tell(core::ConnectionLost{tablet, by_itself});
+      tell(core::ConnectionLost{tablet, how});
     }
     std::vector<core::RequestId> broken;
     for (const auto& [id, p] : pending_) {

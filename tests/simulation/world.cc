@@ -93,11 +93,11 @@ bool World::reaches(const std::string& a, const std::string& b) const {
   return cuts_.empty() || !cuts_.contains(std::minmax(a, b));
 }
 
-void World::reject(Daemon& daemon, const std::string& name, bool closes) {
+void World::reject(Daemon& daemon, const std::string& name,
+                   std::optional<core::ConnectionEnd> ends) {
   trouble(name, "rejected");
   rejects_.emplace(daemon.name(), name);
-  // A filter answers what we send over the connection that stands with a reset, too.
-  daemon.connection_broke(name, tablet(name).process(), /*by_itself=*/closes);
+  if (ends) daemon.connection_broke(name, tablet(name).process(), *ends);
 }
 
 void World::accept(Daemon& daemon, const std::string& name) {

@@ -78,9 +78,11 @@ class World {
   // Its tablet neither answers nor refuses.
   bool hangs(const std::string& from, const std::string& tablet) const;
   const std::set<std::pair<std::string, std::string>>& cuts() const { return cuts_; }
-  // A packet filter answers for the tablet: its port refuses this daemon, and resets its
-  // connection; or a proxy does, which closes it as the tablet's side would.
-  void reject(Daemon&, const std::string& tablet, bool closes = false);
+  // A packet filter answers for the tablet: its port refuses this daemon, and nothing that is sent
+  // over the connection that stands arrives. Or that ends, too: one filter resets it, and a proxy
+  // closes it.
+  void reject(Daemon&, const std::string& tablet,
+              std::optional<core::ConnectionEnd> ends = std::nullopt);
   void accept(Daemon&, const std::string& tablet);
   bool rejects(const std::string& daemon, const std::string& tablet) const;
 

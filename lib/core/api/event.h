@@ -151,12 +151,17 @@ struct JournalWritten {
 
 // --- Tablets, time, the operator -----------------------------------------------------------------
 
-// An established connection to a tablet ended without our doing.
+// How a connection to a tablet ended.
+enum class ConnectionEnd : std::uint8_t {
+  kClosed,  // From its side, or reset while nothing of ours was unanswered: by its system.
+  kReset,   // As the answer to what we sent: by its system, or by somebody in between.
+  kOther,   // It timed out, or we gave it up: no evidence.
+};
+
+// An established connection to a tablet ended.
 struct ConnectionLost {
   Endpoint tablet;
-  // Closed from its side, or reset while nothing of ours was unanswered: the process has ended, or
-  // has closed it itself. Else it may have been somebody in between.
-  bool by_itself = true;
+  ConnectionEnd how = ConnectionEnd::kClosed;
 };
 
 struct TimerFired {

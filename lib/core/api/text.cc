@@ -264,7 +264,10 @@ std::string to_text(const Event& event) {
             return "journal-written id=" + number(e.id) + (e.ok ? " ok" : " failed");
           },
           [](const ConnectionLost& e) {
-            return "connection-lost " + e.tablet + (e.by_itself ? "" : " not-by-itself");
+            return "connection-lost " + e.tablet +
+                   (e.how == ConnectionEnd::kClosed  ? ""
+                    : e.how == ConnectionEnd::kReset ? " reset"
+                                                     : " given-up");
           },
           [](const TimerFired& e) { return "timer-fired id=" + number(e.id); },
           [](const LoopStalled& e) { return "loop-stalled " + milliseconds_text(e.duration); },

@@ -12,10 +12,11 @@ namespace failoverd::core {
 
 // To the process that was last heard on the tablet's address.
 enum class Connection : std::uint8_t {
-  kNone,    // Not made yet.
-  kStands,  // An answer has come over it, and it has not ended since.
-  kEnded,   // By itself: the process has ended, or has closed it.
-  kBroken,  // Otherwise: somebody in between may have done that.
+  kNone,     // Not made yet.
+  kStands,   // An answer has come over it, and it has not ended since.
+  kClosed,   // By its side: the process has ended, or has closed it.
+  kReset,    // As kClosed, or somebody in between has done it.
+  kGivenUp,  // It timed out, or we closed it: nobody has said that it ended.
 };
 
 struct Evidence {

@@ -7,6 +7,12 @@
 namespace failoverd::core {
 namespace {
 
+// A packet filter that rejects, or a full accept queue, refuses what is new and leaves what stands;
+// a process that ends closes its connections.
+bool connection_ended(const Evidence& e) {
+  return e.connection != Connection::kStands && e.connection != Connection::kGivenUp;
+}
+
 // A question is open, or the port refuses: either way the tablet does not answer.
 bool does_not_answer(const Evidence& e) {
   return e.unanswered_since.has_value() || e.refused_first.has_value();
@@ -46,16 +52,9 @@ Verdict with_znode(const Evidence& e, const Detection& policy) {
             there + ", its port refuses; no early verdict now (SAFETY 15), waiting for the znode",
             {}};
   }
-  // A packet filter that rejects, or a full accept queue, refuses what is new and leaves what
-  // stands; a process that ends closes its connections.
-  if (e.connection == Connection::kStands) {
-    return {TabletState::kSuspect, there + ", its port refuses, but our connection stands", {}};
-  }
-  if (e.connection == Connection::kBroken) {
+  if (!connection_ended(e)) {
     return {TabletState::kSuspect,
-            there +
-                ", its port refuses, and our connection was not closed by it: somebody in "
-                "between may refuse; waiting for the znode",
+            there + ", its port refuses, but it has not closed our connection",
             {}};
   }
   if (!refused_again(e, policy)) {
@@ -71,11 +70,11 @@ Verdict with_znode(const Evidence& e, const Detection& policy) {
 }
 
 Verdict without_znode(const Evidence& e, const Detection& policy, Instant now) {
-  const bool stands = e.connection == Connection::kStands;
-  if (refused_again(e, policy) && !stands) {
+  const bool refuses = e.refused_first && connection_ended(e);
+  if (refuses && refused_again(e, policy)) {
     return {TabletState::kCrashed, "its znode is gone and its port refuses", {}};
   }
-  if (e.refused_first && (!stands || !e.unanswered_since)) {
+  if (refuses || !e.unanswered_since) {
     return {TabletState::kSuspect, "its znode is gone, its port refused once", {}};
   }
   const Instant since =
@@ -94,8 +93,8 @@ Verdict without_znode(const Evidence& e, const Detection& policy, Instant now) {
 }  // namespace
 
 Duration refuses_again_after(const Evidence& e, const Detection& policy) {
-  return e.connection == Connection::kEnded ? std::min(policy.refuses_again, kSecondRefusalAfter)
-                                            : kSecondRefusalAfter;
+  return e.connection == Connection::kClosed ? std::min(policy.refuses_again, kSecondRefusalAfter)
+                                             : kSecondRefusalAfter;
 }
 
 bool refused_again(const Evidence& e, const Detection& policy) {

@@ -10,6 +10,18 @@ namespace {
 
 constexpr std::size_t kReplicasPerPoll = 30'000;  // More than these, and the interval grows.
 
+Connection after(ConnectionEnd how) {
+  switch (how) {
+    case ConnectionEnd::kClosed:
+      return Connection::kClosed;
+    case ConnectionEnd::kReset:
+      return Connection::kReset;
+    case ConnectionEnd::kOther:
+      break;
+  }
+  return Connection::kGivenUp;
+}
+
 }  // namespace
 
 // Ten thousand znodes that nobody answers for, and no row names, cost little: each is asked less
@@ -147,7 +159,7 @@ void TabletMonitor::connection_lost(const ConnectionLost& lost) {
   const auto i = model_.find_tablet(lost.tablet);
   if (!i || !running_) return;
   lost_sight(*i);
-  model_.tablet(*i).evidence.connection = lost.by_itself ? Connection::kEnded : Connection::kBroken;
+  model_.tablet(*i).evidence.connection = after(lost.how);
   to_judge_.insert(*i);
   if (asking(*i).broken >= kQuickLooks) return;
   asking(*i).check_again = asking(*i).check_open;

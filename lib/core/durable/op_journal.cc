@@ -8,8 +8,9 @@
 namespace failoverd::core {
 namespace {
 
-// Entries in one write: keeps it well below ZooKeeper's 1 MiB.
+// Entries in one write, and groups of those that have ended: keeps it well below ZooKeeper's 1 MiB.
 constexpr std::size_t kMostInOne = 1'000;
+constexpr std::size_t kMostGroupsInOne = 10;
 
 }  // namespace
 
@@ -56,7 +57,10 @@ void OpJournal::flush() {
   if (in_flight_ || !pace_.may_write()) return;
   if (next_.begun.empty()) {  // Nobody waits.
     const bool list = next_.has_list() && (!list_refused_ || outbox_.now >= list_not_before_);
-    if (next_.ended.empty() && !list) return;
+    if (next_.ended.empty() && !list) {
+      if (next_.has_list()) pace_.look_at(list_not_before_);
+      return;
+    }
     if (!send_at_) send_at_ = outbox_.now + kJournalTogether;
     if (outbox_.now < *send_at_) return pace_.look_at(*send_at_);
   }
@@ -72,13 +76,14 @@ void OpJournal::send() {
     next_.finished = std::exchange(flying_.finished, false);
     next_.full = std::exchange(flying_.full, {});
   }
-  const auto keep_for_next = [](auto& from, auto& to) {
-    if (from.size() <= kMostInOne) return;
-    to.assign(from.begin() + kMostInOne, from.end());
-    from.resize(kMostInOne);
+  const auto keep_for_next = [](auto& from, auto& to, std::size_t most) {
+    if (from.size() <= most) return;
+    to.assign(from.begin() + static_cast<std::ptrdiff_t>(most), from.end());
+    from.resize(most);
   };
-  keep_for_next(flying_.begun, next_.begun);
-  keep_for_next(flying_.ended, next_.ended);
+  keep_for_next(flying_.begun, next_.begun, kMostInOne);
+  keep_for_next(flying_.ended, next_.ended, kMostInOne);
+  keep_for_next(flying_.full, next_.full, kMostGroupsInOne);
   WriteJournal write;
   write.begun = flying_.begun;
   write.ended = flying_.ended;

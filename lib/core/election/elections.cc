@@ -119,17 +119,6 @@ void Elections::call_off(const std::string& why, bool all) {
   for (const OpId op : not_begun) gone(op, why);
 }
 
-void Elections::stalled(Duration duration) {
-  for (auto& [op, e] : elections_) {
-    e.round_began += duration;
-    e.began += duration;
-    for (auto& [tablet, p] : e.participants) {
-      if (p.lost_since) *p.lost_since += duration;
-      if (p.answered_at) *p.answered_at += duration;
-    }
-  }
-}
-
 void Elections::phase(Election& e, Phase phase, Task task) {
   if (e.phase == Phase::kPromoting) --promoting_;
   if (phase == Phase::kPromoting) ++promoting_;

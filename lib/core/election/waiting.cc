@@ -36,6 +36,17 @@ void Elections::ask_those_not_told(Election& e) {
   }
 }
 
+void Elections::stalled(Duration duration) {
+  for (auto& [op, e] : elections_) {
+    e.round_began += duration;
+    e.began += duration;
+    for (auto& [tablet, p] : e.participants) {
+      if (p.lost_since) *p.lost_since += duration;
+      if (p.answered_at) *p.answered_at += duration;
+    }
+  }
+}
+
 void Elections::again_at(Election& e, Instant at) {
   if (e.timer_at && *e.timer_at <= at) return;
   e.timer_at = std::max(at, outbox_.now);

@@ -59,7 +59,7 @@ TEST(Detector, RefusedAgainTooSoonIsOnlySuspect) {
 TEST(Detector, AClosedConnectionLetsTheSecondRefusalComeSooner) {
   Evidence e = refusing(kPolicy.refuses_again, milliseconds{0});
   EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kSuspect);
-  e.connection = Connection::kEnded;
+  e.connection = Connection::kClosed;
   EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kCrashed);
   e.refused_last = *e.refused_first + kPolicy.refuses_again - Duration{1};
   EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kSuspect);
@@ -77,13 +77,20 @@ TEST(Detector, AConnectionThatStandsDisprovesTheCrash) {
   EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kLost);
 }
 
-// With a reset, which a filter sends, too: the znode decides.
-TEST(Detector, AConnectionThatSomebodyBrokeWaitsForTheZnode) {
-  Evidence e = refusing(seconds{5}, milliseconds{0});
-  e.connection = Connection::kBroken;
+// A process that is killed with our question unread resets its connection, and so do some filters.
+TEST(Detector, AfterAResetTheSecondRefusalComesLater) {
+  Evidence e = refusing(milliseconds{19}, milliseconds{0});
+  e.connection = Connection::kReset;
   EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kSuspect);
-  e.registered = false;
+  e.refused_first = kNow - milliseconds{20};
   EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kCrashed);
+}
+
+// Nobody has said that it ended: the host may have been away.
+TEST(Detector, AConnectionThatTimedOutIsNoEvidence) {
+  Evidence e = refusing(seconds{5}, milliseconds{0});
+  e.connection = Connection::kGivenUp;
+  EXPECT_EQ(judge(e, kPolicy, kNow).state, TabletState::kSuspect);
 }
 
 TEST(Detector, CrashOffWaitsForTheZnode) {

@@ -1,6 +1,8 @@
 // The journal of ops: what a successor finds, whatever was written and whatever answer was lost.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "lib/core/durable/op_journal.h"
 
 namespace failoverd::core {
@@ -88,6 +90,21 @@ TEST_F(JournalTest, TheEndedNeverHoldBackWhatBegins) {
   write = flush();
   ASSERT_TRUE(write) << "at once";
   EXPECT_TRUE(write->finished.empty());
+}
+
+// However many ended while nothing could be written: a longer request would be refused for ever.
+TEST_F(JournalTest, ManyThatEndedGoInSeveralWrites) {
+  for (OpId id = 1; id <= 1'550; ++id) end(id);
+  std::set<std::uint64_t> groups;
+  for (int writes = 0; writes < 10 && groups.size() < 16; ++writes) {
+    wait();
+    const auto write = flush();
+    if (!write) continue;
+    EXPECT_LE(write->finished.size(), 11u);
+    for (const FinishedOps& group : write->finished) groups.insert(group.number);
+    journal_.answered(true);
+  }
+  EXPECT_EQ(groups.size(), 16u);
 }
 
 TEST_F(JournalTest, WhatEndedIsRemovedAlsoWhenItsWriteIsOnTheWay) {

@@ -130,8 +130,8 @@ TEST_F(TabletMonitorTest, ALostConnectionIsLookedAtOnceAndAgain) {
 }
 
 // Somebody in between may have reset it.
-TEST_F(TabletMonitorTest, OneThatWasNotClosedFromItsSideIsLookedAtLater) {
-  monitor.connection_lost({"A", /*by_itself=*/false});
+TEST_F(TabletMonitorTest, OneThatWasResetIsLookedAtLater) {
+  monitor.connection_lost({"A", ConnectionEnd::kReset});
   answer(Transport::kRefused);
   EXPECT_EQ(until_next_timer(), milliseconds{20});
 }
