@@ -99,11 +99,12 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   asio::awaitable<bool> answer(HttpRequest request, std::optional<HttpResponse> refusal,
                                Sending how);
   asio::awaitable<std::shared_ptr<Turn>> my_turn(std::shared_ptr<Turns> turns);
+  bool is_over() const { return !shared_->open || is_closed_; }
   asio::awaitable<bool> wait_for_request();
   asio::awaitable<bool> read_body(Parser& parser);
   asio::awaitable<bool> refuse_unreadable(error_code error);
   asio::awaitable<HttpResponse> run_command(CommandRequest request);
-  asio::awaitable<HttpResponse> show_tables(ShowTables asked);
+  asio::awaitable<HttpResponse> show_tables(ShowTables asked, std::shared_ptr<Turn> turn);
   template <class T, class Begin>
   asio::awaitable<std::shared_ptr<Pending<T>>> answer_of(Begin begin);
   asio::awaitable<bool> send(HttpResponse response, Sending how);
@@ -196,7 +197,7 @@ asio::awaitable<bool> Session::answer(HttpRequest request, std::optional<HttpRes
   idle_since_.reset();
   const bool quick = !refusal && shared_->api.is_quick(request);
   auto turn = co_await my_turn(quick ? shared_->quick : shared_->turns);
-  if (!shared_->open || is_closed_) co_return false;
+  if (is_over()) co_return false;
   if (!turn) {
     if (options().on_refused) options().on_refused();
     co_return co_await send(too_busy(), how);
@@ -217,8 +218,7 @@ asio::awaitable<bool> Session::answer(HttpRequest request, std::optional<HttpRes
     turn.reset();
     action = co_await run_command(std::move(command->request));
   } else if (auto* tables = std::get_if<ShowTables>(&*action)) {
-    turn.reset();
-    action = co_await show_tables(std::move(*tables));
+    action = co_await show_tables(std::move(*tables), std::move(turn));
   }
   if (turn) turn->end(std::get<HttpResponse>(*action).body.size());
   co_return co_await send(std::move(std::get<HttpResponse>(*action)), how);
@@ -311,16 +311,20 @@ asio::awaitable<HttpResponse> Session::run_command(CommandRequest request) {
   co_return shared_->api.to_response(*answer->result);
 }
 
-asio::awaitable<HttpResponse> Session::show_tables(ShowTables asked) {
-  const auto answer = co_await answer_of<Source::ReadTables>(
-      [&](auto done) { shared_->source.tables(asked.asked, std::move(done)); });
+// Choosing what is asked for belongs to the first turn, showing it is one of its own. Between them,
+// while tablets are asked, others have theirs.
+asio::awaitable<HttpResponse> Session::show_tables(ShowTables asked, std::shared_ptr<Turn> turn) {
+  const auto answer = co_await answer_of<Source::ReadTables>([&](auto done) {
+    const auto first = std::move(turn);
+    shared_->source.tables(asked.asked, std::move(done));
+  });
   if (!answer) co_return error_response(500, kFailedInside);
   if (!answer->result || !shared_->open) {
     co_return error_response(504, "the tables have not been shown in time");
   }
-  const auto turn = co_await my_turn(shared_->turns);
-  if (!turn || !shared_->open) {
-    if (options().on_refused) options().on_refused();
+  turn = co_await my_turn(shared_->turns);
+  if (!turn || is_over()) {
+    if (!is_over() && options().on_refused) options().on_refused();
     co_return too_busy();
   }
   auto response = guarded([&] { return shared_->api.to_response(asked, (*answer->result)()); });
@@ -390,7 +394,7 @@ asio::awaitable<bool> Session::send_events(EventStream request) {
   });
   if (!subscription) {
     const Sending last;
-    co_return co_await send(error_response(500, "failed inside"), last);
+    co_return co_await send(error_response(500, kFailedInside), last);
   }
   cursor_ = cursor;
   auto& remote = shared_->remote_streams;
@@ -436,7 +440,7 @@ asio::awaitable<void> Session::follow(std::shared_ptr<StreamCursor> cursor) {
 asio::awaitable<bool> Session::send_news(StreamCursor& cursor) {
   constexpr std::size_t kPage = 256;
   const auto turn = co_await my_turn(shared_->turns);
-  if (!shared_->open) co_return false;
+  if (is_over()) co_return false;
   if (!turn) co_return true;  // What is new stays new.
   const auto events = guarded([&] { return shared_->source.events(*cursor.last, kPage); });
   if (!events) co_return false;
