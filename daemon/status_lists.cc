@@ -27,6 +27,9 @@ std::string diagnosis_word(core::Condition c) {
 
 std::uint64_t age(Instant since) { return in_ms(boot_now() - since); }
 
+// What a znode is called in its parent.
+std::string last_of(const std::string& znode) { return znode.substr(znode.rfind('/') + 1); }
+
 // The first `limit` of these in order, and how many there are.
 template <class T, class Less>
 void keep_first(std::vector<T>& all, std::size_t limit, Less less) {
@@ -171,7 +174,7 @@ void StatusSource::list_left_alone(admin::StatusView& view) const {
   view.unreadable_total = model.unreadable().size();
   for (const auto& [znode, why] : model.unreadable()) {
     if (view.unreadable.size() == kMostInStatus) break;
-    view.unreadable.push_back({znode.substr(znode.rfind('/') + 1), root + znode, why});
+    view.unreadable.push_back({last_of(znode), root + znode, why});
   }
   for (const auto& [tid, table] : model.tables()) {
     if (!table.refusal || !table.refusal->is_known) continue;
@@ -251,6 +254,13 @@ void StatusSource::tables(const admin::TablesAsked& asked, std::function<void(Re
       return replica_rows(asked, driver_.brain().active() ? asked_at : boot_now());
     });
   });
+}
+
+std::string StatusSource::why_unreadable(const std::string& name) {
+  for (const auto& [znode, why] : driver_.brain().model().unreadable()) {
+    if (last_of(znode) == name) return why;
+  }
+  return "";
 }
 
 admin::ListPage<admin::ReplicaRow> StatusSource::replica_rows(const admin::TablesAsked& asked,

@@ -300,12 +300,9 @@ HttpResponse Api::to_response(const ShowTables& shown, const ListPage<ReplicaRow
     }
     return list_response(to_json(page.rows), page.total, link);
   }
-  for (const UnreadableTable& table : source_.status().unreadable) {
-    if (table.name == *name) {
-      return with_role(error_response(404, "table cannot be read: " + table.reason));
-    }
-  }
-  return with_role(error_response(404, "table is not exist"));
+  const std::string why = source_.why_unreadable(*name);
+  return with_role(
+      error_response(404, why.empty() ? "table is not exist" : "table cannot be read: " + why));
 }
 
 Action Api::ops(const Target& target) const {

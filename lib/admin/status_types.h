@@ -323,6 +323,9 @@ class Source {
   // later, on the loop's thread, and is given what reads the rows: for when there is time for it.
   using ReadTables = std::function<ListPage<ReplicaRow>()>;
   virtual void tables(const TablesAsked& asked, std::function<void(ReadTables)> done) = 0;
+  // Why the table of this name cannot be read, and so is in no list of tables; empty: it can be, or
+  // is not there. Of tables in a database the name is not known: there it is the tid.
+  virtual std::string why_unreadable(const std::string& name) = 0;
   // By op_id, running and finished ones.
   virtual ListPage<OpRow> ops(const OpsAsked& asked) = 0;
   virtual std::vector<ConfRow> conf() = 0;

@@ -46,6 +46,10 @@ class FakeSource : public Source {
       });
     });
   }
+  std::string why_unreadable(const std::string& name) override {
+    const auto found = unreadable.find(name);
+    return found == unreadable.end() ? "" : found->second;
+  }
   ListPage<OpRow> ops(const OpsAsked& asked) override {
     auto rows = op_rows;
     std::erase_if(rows, [&](const OpRow& row) {
@@ -100,6 +104,7 @@ class FakeSource : public Source {
   }();
   std::vector<TabletRow> tablet_rows;
   std::vector<ReplicaRow> replica_rows;
+  std::map<std::string, std::string> unreadable;  // Why, by the table's name.
   std::vector<OpRow> op_rows;
   std::vector<ConfRow> conf_rows;
   EventLog log{1000};

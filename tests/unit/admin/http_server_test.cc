@@ -117,7 +117,7 @@ TEST_F(HttpServerTest, Events) {
 }
 
 TEST_F(HttpServerTest, ATableThatIsNotThere) {
-  source_.status_view.unreadable = {{"torn", "/root/table/table_data/torn", "no tid"}};
+  source_.unreadable = {{"torn", "no tid"}};
   served_.start();
   const auto absent = ask_for("/api/v1/tables/nosuch");
   EXPECT_EQ(absent.status, 404);
