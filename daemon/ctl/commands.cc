@@ -14,6 +14,7 @@
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/status_text.h"
 #include "daemon/ctl/table.h"
+#include "lib/base/percent_encoding.h"
 #include "lib/base/utf8.h"
 
 namespace failoverd::ctl {

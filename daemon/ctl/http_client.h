@@ -60,7 +60,4 @@ using Take = std::function<bool(const Answer&, std::string_view)>;
 Result<Answer> http_stream(const Url& url, const Call& call, Duration deadline, Duration silence,
                            const Take& take);
 
-// For a path's segment or a query's value.
-std::string percent_encoded(std::string_view text);
-
 }  // namespace failoverd::ctl

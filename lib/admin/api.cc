@@ -8,6 +8,7 @@
 #include "lib/admin/cursor.h"
 #include "lib/admin/json.h"
 #include "lib/base/boot_clock.h"
+#include "lib/base/percent_encoding.h"
 #include "lib/core/repair/states.h"
 
 namespace failoverd::admin {

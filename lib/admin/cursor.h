@@ -9,13 +9,9 @@
 
 namespace failoverd::admin {
 
-// Everything but letters, digits and "-._~" as %XX: for one segment of a path or value of a query.
-std::string percent_encoded(std::string_view text);
-// Nothing when a % is not followed by two hexadecimal digits.
-std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_blank);
-
 // "db/name/pid/endpoint", each percent-encoded.
 std::string to_cursor(const ReplicaKey& key);
+// Nothing: to_cursor() never made that.
 std::optional<ReplicaKey> replica_key(std::string_view cursor);
 
 }  // namespace failoverd::admin

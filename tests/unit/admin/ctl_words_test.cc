@@ -115,11 +115,6 @@ TEST(CtlUrl, IsHostAndPort) {
   }
 }
 
-TEST(CtlUrl, NamesAreEncoded) {
-  EXPECT_EQ(percent_encoded("flow-1_.~"), "flow-1_.~");
-  EXPECT_EQ(percent_encoded("a b/c?d&e=%\xC3\xA4"), "a%20b%2Fc%3Fd%26e%3D%25%C3%A4");
-}
-
 TEST(CtlShow, WhatIsNotKnownIsADash) {
   admin::ReplicaRow row;
   row.name = "flow";
