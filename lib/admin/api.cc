@@ -9,6 +9,7 @@
 #include "lib/admin/json.h"
 #include "lib/base/boot_clock.h"
 #include "lib/base/percent_encoding.h"
+#include "lib/base/utf8.h"
 #include "lib/core/repair/states.h"
 
 namespace failoverd::admin {

@@ -8,6 +8,8 @@
 #include <optional>
 #include <utility>
 
+#include "lib/base/utf8.h"
+
 namespace failoverd::admin {
 namespace {
 

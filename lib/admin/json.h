@@ -34,7 +34,4 @@ std::string error_json(std::string_view error);
 // A command's arguments: one JSON object of strings, numbers and booleans, or nothing at all.
 Result<std::map<std::string, std::string>> parse_arguments(std::string_view body);
 
-// Every byte that is not part of well-formed UTF-8 replaced.
-std::string valid_utf8(std::string_view text);
-
 }  // namespace failoverd::admin

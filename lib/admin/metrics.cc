@@ -9,8 +9,8 @@
 #include <sstream>
 #include <utility>
 
-#include "lib/admin/json.h"
 #include "lib/admin/process_stats.h"
+#include "lib/base/utf8.h"
 
 namespace failoverd::admin {
 namespace {

@@ -19,9 +19,19 @@ char32_t code_point(std::string_view sequence) {
   return value;
 }
 
+// What a terminal obeys rather than shows.
 bool is_obeyed(char32_t c) {
   return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x061C || c == 0x200E || c == 0x200F ||
          (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
+// The first character of `rest`, which begins behind it then; U+FFFD for a byte that belongs to
+// none.
+std::string_view take_character(std::string_view& rest) {
+  const std::size_t length = utf8_sequence(rest, 0);
+  const std::string_view taken = length == 0 ? "\xEF\xBF\xBD" : rest.substr(0, length);
+  rest.remove_prefix(std::max<std::size_t>(length, 1));
+  return taken;
 }
 
 }  // namespace
@@ -43,43 +53,6 @@ std::size_t utf8_sequence(std::string_view text, std::size_t at) {
   return overlong || too_high || !continues(text, at + 3) ? 0 : 4;
 }
 
-std::string shown_safely(std::string_view text, char instead) {
-  std::string shown;
-  shown.reserve(text.size());
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = utf8_sequence(text, at);
-    const std::string_view sequence = text.substr(at, length);
-    if (length == 0) {
-      shown += "\xEF\xBF\xBD";
-    } else if (is_obeyed(code_point(sequence))) {
-      shown += instead;
-    } else {
-      shown += sequence;
-    }
-    at += length == 0 ? 1 : length;
-  }
-  return shown;
-}
-
-std::string json_shown_safely(std::string_view json) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string shown;
-  shown.reserve(json.size());
-  for (std::size_t at = 0; at < json.size();) {
-    const std::size_t length = utf8_sequence(json, at);
-    const std::string_view sequence = json.substr(at, length);
-    const char32_t c = length == 0 ? 0xFFFD : code_point(sequence);
-    if (length == 0 || (c >= 0x7F && is_obeyed(c))) {
-      shown += "\\u";
-      for (const int shift : {12, 8, 4, 0}) shown += kDigits[(c >> shift) & 15U];
-    } else {
-      shown += sequence;
-    }
-    at += length == 0 ? 1 : length;
-  }
-  return shown;
-}
-
 bool is_utf8(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = utf8_sequence(text, at);
@@ -89,19 +62,50 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string valid_utf8(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (!text.empty()) valid += take_character(text);
+  return valid;
+}
+
 std::string shortened(std::string_view text, std::size_t most_bytes) {
-  constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
   std::string kept;
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const std::size_t length = utf8_sequence(text, at);
-    const std::string_view next = length == 0 ? kReplacement : text.substr(at, length);
-    if (kept.size() + next.size() > most_bytes) break;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view next = take_character(rest);
+    if (kept.size() + next.size() > most_bytes) {
+      return kept + "... (of " + std::to_string(text.size()) + " bytes)";
+    }
     kept += next;
-    at += std::max<std::size_t>(length, 1);
   }
-  if (at < text.size()) kept += "... (of " + std::to_string(text.size()) + " bytes)";
   return kept;
+}
+
+std::string shown_safely(std::string_view text, char instead) {
+  std::string shown;
+  shown.reserve(text.size());
+  while (!text.empty()) {
+    const std::string_view next = take_character(text);
+    shown += is_obeyed(code_point(next)) ? std::string_view(&instead, 1) : next;
+  }
+  return shown;
+}
+
+std::string json_shown_safely(std::string_view json) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string shown;
+  shown.reserve(json.size());
+  while (!json.empty()) {
+    const std::string_view next = take_character(json);
+    const char32_t c = code_point(next);
+    if (!is_obeyed(c) || c == '\t' || c == '\n' || c == '\r') {
+      shown += next;
+      continue;
+    }
+    shown += "\\u";
+    for (const int shift : {12, 8, 4, 0}) shown += kDigits[(c >> shift) & 15U];
+  }
+  return shown;
 }
 
 }  // namespace failoverd

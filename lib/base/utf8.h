@@ -13,17 +13,20 @@ std::size_t utf8_sequence(std::string_view text, std::size_t at);
 
 bool is_utf8(std::string_view text);
 
-// At most so many bytes of it, cut between two characters and said so ("... (of 1200000 bytes)",
-// on top), with U+FFFD for whatever is not well-formed: what others wrote and we keep and show.
+// The text with U+FFFD for every byte that is not part of well-formed UTF-8.
+std::string valid_utf8(std::string_view text);
+
+// valid_utf8() of what others wrote, at most so many bytes of it. What is longer is cut between two
+// characters and says so, on top of these bytes: "... (of 1200000 bytes)".
 std::string shortened(std::string_view text, std::size_t most_bytes);
 
-// The text as one line that neither moves a cursor nor turns its letters round: every character
-// that a terminal would obey (C0, DEL, C1, line and paragraph separators, bidirectional controls)
-// is replaced by `instead`, every byte that is not UTF-8 by U+FFFD.
+// valid_utf8() as one line that neither moves a cursor nor turns its letters round: `instead`
+// stands for every character that a terminal would obey (C0, DEL, C1, line and paragraph
+// separators, bidirectional controls).
 std::string shown_safely(std::string_view text, char instead);
 
-// The same for JSON that is well-formed: such characters become \uXXXX, which says the same. Those
-// below blank are JSON's own white space and stay.
+// JSON as a terminal may be shown it: the characters that a terminal would obey are written
+// \uXXXX, which is the same string to whoever parses it. White space between JSON's tokens stays.
 std::string json_shown_safely(std::string_view json);
 
 }  // namespace failoverd

@@ -5,19 +5,6 @@
 namespace failoverd::admin {
 namespace {
 
-TEST(Json, BytesThatAreNotUtf8AreReplaced) {
-  const std::string bad = "\xEF\xBF\xBD";
-  EXPECT_EQ(valid_utf8("plain \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80"),
-            "plain \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80");
-  EXPECT_EQ(valid_utf8("a\xFFz"), "a" + bad + "z");
-  EXPECT_EQ(valid_utf8("\xC3"), bad);                                // Cut off.
-  EXPECT_EQ(valid_utf8("\xC0\x80"), bad + bad);                      // Overlong.
-  EXPECT_EQ(valid_utf8("\xED\xA0\x80"), bad + bad + bad);            // A surrogate.
-  EXPECT_EQ(valid_utf8("\xF4\x90\x80\x80"), bad + bad + bad + bad);  // Above U+10FFFF.
-  EXPECT_EQ(valid_utf8("\xE0\x80\x80"), bad + bad + bad);
-  EXPECT_EQ(valid_utf8("\xF0\x80\x80\x80"), bad + bad + bad + bad);
-}
-
 TEST(Json, NamesFromZnodesStayText) {
   EXPECT_EQ(to_json(std::vector<ConfRow>{{"a\"\n", "\xFF"}}),
             "[\n  {\"key\":\"a\\\"\\n\",\"value\":\"\xEF\xBF\xBD\"}\n]\n");

@@ -5,6 +5,19 @@
 namespace failoverd {
 namespace {
 
+TEST(Utf8, BytesThatAreNotUtf8AreReplaced) {
+  const std::string bad = "\xEF\xBF\xBD";
+  EXPECT_EQ(valid_utf8("plain \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80"),
+            "plain \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80");
+  EXPECT_EQ(valid_utf8("a\xFFz"), "a" + bad + "z");
+  EXPECT_EQ(valid_utf8("\xC3"), bad);                                // Cut off.
+  EXPECT_EQ(valid_utf8("\xC0\x80"), bad + bad);                      // Overlong.
+  EXPECT_EQ(valid_utf8("\xED\xA0\x80"), bad + bad + bad);            // A surrogate.
+  EXPECT_EQ(valid_utf8("\xF4\x90\x80\x80"), bad + bad + bad + bad);  // Above U+10FFFF.
+  EXPECT_EQ(valid_utf8("\xE0\x80\x80"), bad + bad + bad);
+  EXPECT_EQ(valid_utf8("\xF0\x80\x80\x80"), bad + bad + bad + bad);
+}
+
 TEST(Utf8, NoTerminalObeysWhatIsShown) {
   EXPECT_EQ(shown_safely("plain \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80", '?'),
             "plain \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80");
@@ -27,7 +40,8 @@ TEST(Utf8, JsonSaysTheSameInEscapes) {
   const std::string plain = "{\"a\": [\"\xC3\xA4\", 1]}\n";
   EXPECT_EQ(json_shown_safely(plain), plain);
   EXPECT_EQ(json_shown_safely("\"\xC2\x9B\xE2\x80\xAE\x7F\xFF\""),
-            "\"\\u009b\\u202e\\u007f\\ufffd\"");
+            "\"\\u009b\\u202e\\u007f\xEF\xBF\xBD\"");
+  EXPECT_EQ(json_shown_safely("no JSON\x1B[2J"), "no JSON\\u001b[2J");
 }
 
 }  // namespace
