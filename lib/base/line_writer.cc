@@ -7,15 +7,14 @@
 
 namespace failoverd {
 
-bool LineWriter::write(std::string_view line) {
+void LineWriter::write(std::string_view line) {
   flush();
   if (!kept_.empty() && kept_.size() + line.size() > keeps_) {
     ++dropped_;
-    return false;
+    return;
   }
   kept_ += line;
   flush();
-  return true;
 }
 
 void LineWriter::flush() {

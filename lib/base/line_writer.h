@@ -14,8 +14,8 @@ class LineWriter {
  public:
   LineWriter(int descriptor, std::size_t keeps) : descriptor_(descriptor), keeps_(keeps) {}
 
-  // `line` ends with a line break. False: it was dropped.
-  bool write(std::string_view line);
+  // `line` ends with a line break.
+  void write(std::string_view line);
   // Tries again what is kept; write() does that too.
   void flush();
 
