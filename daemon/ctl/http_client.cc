@@ -218,10 +218,11 @@ std::vector<Result<Answer>> http_call_all(const std::vector<Url>& urls, const Ca
 
 Result<Answer> http_call(const Url& url, const Call& call, Duration deadline) {
   constexpr int kTries = 5;
-  constexpr auto kBetween = std::chrono::seconds(1);
+  constexpr auto kBetween = std::chrono::seconds(1);  // What the daemon's Retry-After says.
   for (int tries = 1;; ++tries) {
     auto answer = http_call_all({url}, call, deadline).front();
     if (!answer || !answer->is_busy || tries == kTries) return answer;
+    // Nothing tells when there is room, and this program has nothing else to do meanwhile.
     std::this_thread::sleep_for(kBetween);
   }
 }

@@ -45,7 +45,8 @@ struct Answer {
   Url from;
 };
 
-// One that is too busy is asked again, a few times.
+// A daemon that is too busy (Answer::is_busy) is asked again each second, five times in all; each
+// time has the whole deadline. The last answer is given.
 Result<Answer> http_call(const Url& url, const Call& call, Duration deadline);
 
 // In the order of the urls. Once an answer `is_enough` the others are not waited for.

@@ -1,6 +1,5 @@
 #include "lib/base/stop_deadline.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include <array>
