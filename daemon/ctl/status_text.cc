@@ -115,8 +115,7 @@ class StatusText {
 
   // "held for 3s, 17s more at most: flow 0: waits for ...; lifted by ...".
   void holds() {
-    const json::array& rows = status_.at("holds").as_array();
-    for (const json::value& each : rows) {
+    for (const json::value& each : status_.at("holds").as_array()) {
       const json::object& hold = each.as_object();
       const std::string since = lasting(hold.at("since"));
       const std::string left = still(hold.at("until"));
@@ -125,8 +124,7 @@ class StatusText {
            (left.empty() ? "" : ", " + left + " more at most") + ": " + partition_of(hold) +
            ctl::text(hold, "text") + (lifted_by.empty() ? "" : "; lifted by " + lifted_by));
     }
-    const std::uint64_t all = number(status_, "holds_total");
-    if (all > rows.size()) line("... and " + std::to_string(all - rows.size()) + " more holds");
+    more("holds", "holds");
   }
 
   // "db.flow 0: "; empty where it is about no single partition.
@@ -138,8 +136,7 @@ class StatusText {
   }
 
   void wrong() {
-    const json::array& rows = status_.at("wrong").as_array();
-    for (const json::value& each : rows) {
+    for (const json::value& each : status_.at("wrong").as_array()) {
       const json::object& row = each.as_object();
       const std::string db = ctl::text(row, "db");
       const std::string since = lasting(row.at("since"));
@@ -149,19 +146,15 @@ class StatusText {
       const std::string waits = ctl::text(row, "waits_for");
       if (!waits.empty()) line("  waits for: " + waits);
     }
-    const std::uint64_t all = number(status_, "wrong_total");
-    if (all > rows.size())
-      line("... and " + std::to_string(all - rows.size()) + " more partitions");
+    more("wrong", "partitions");
   }
 
   // What a list that was cut does not name. Older daemons cut none.
   void more(const std::string& list, const std::string& of_what) {
-    const json::value* all = status_.if_contains(list + "_total");
-    if (!all) return;
-    const auto left = all->to_number<std::uint64_t>() -
-                      std::min<std::uint64_t>(all->to_number<std::uint64_t>(),
-                                              status_.at(list).as_array().size());
-    if (left > 0) line("... and " + std::to_string(left) + " more " + of_what);
+    const json::value* told = status_.if_contains(list + "_total");
+    const std::uint64_t all = told ? told->to_number<std::uint64_t>() : 0;
+    const std::uint64_t shown = status_.at(list).as_array().size();
+    if (all > shown) line("... and " + std::to_string(all - shown) + " more " + of_what);
   }
 
   void unreadable() {
