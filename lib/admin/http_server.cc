@@ -81,6 +81,7 @@ HttpOptions with_host_name(HttpOptions options) {
 
 // What costs next to nothing is answered in a share of its own, beside HttpOptions::share.
 constexpr double kQuickShare = 0.05;
+constexpr Duration kQuickBurst = std::chrono::milliseconds(10);
 
 }  // namespace
 
@@ -89,7 +90,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
       : shared(std::make_shared<HttpShared>(HttpShared{
             options, Api(source, options.access),
             std::make_shared<Turns>(context.get_executor(), options.share, options.burst),
-            std::make_shared<Turns>(context.get_executor(), kQuickShare, options.burst), true, 0, 0,
+            std::make_shared<Turns>(context.get_executor(), kQuickShare, kQuickBurst), true, 0, 0,
             source})),
         io(context) {}
 
