@@ -65,11 +65,8 @@ TEST(Access, WithoutATokenNobodyElseActsThroughThisMachine) {
         {token, {}}, kHere,
         {"127.0.0.1:9650", "", *token != '\0' ? "Bearer secret" : "", fetch_site, forwarded});
   };
-  EXPECT_EQ(with("", ""), 0U);
-  EXPECT_EQ(with("same-origin", ""), 0U);
-  EXPECT_EQ(with("none", ""), 0U);
-  EXPECT_EQ(with("cross-site", ""), 403U);
-  EXPECT_EQ(with("Same-Site", ""), 403U);
+  for (const char* site : {"", "same-origin", "none"}) EXPECT_EQ(with(site, ""), 0U) << site;
+  for (const char* site : {"cross-site", "Same-Site"}) EXPECT_EQ(with(site, ""), 403U) << site;
   EXPECT_EQ(with("", "Via"), 403U);
   EXPECT_EQ(with("", "Via", "secret"), 0U) << "the token vouches for the caller";
   for (const char* name :
