@@ -51,7 +51,8 @@ class HttpServer {
   // several addresses. Gives the port, or one line that names the address and the reason.
   Result<std::uint16_t> listen(const std::string& address);
 
-  // Changes need this token from now on, those included that are on their way; empty: none.
+  // A change whose header comes from now on needs this token, on open connections too; empty: none
+  // is needed.
   void set_token(std::string token);
 
   // Open connections, streams included.

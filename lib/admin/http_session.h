@@ -34,6 +34,7 @@ class HttpSession {
   virtual ~HttpSession() = default;
   // Until the connection ends; then `ended` is called once.
   virtual void start(std::function<void()> ended) = 0;
+  // At once, whatever it is at. It still ends as start() says, a little later.
   virtual void close() = 0;
   // Since when it waits for its caller: for the first byte of a request, the rest of one, or until
   // its answer is taken. Nothing: it works, or waits for us, or is a stream.
