@@ -179,22 +179,17 @@ class Follower {
 // Everything that is kept, page by page.
 Result<void> read_kept(const Url& url, std::uint64_t since,
                        const std::function<void(const json::value&)>& take) {
-  constexpr std::size_t kPage = 1000;
-  for (;;) {
-    const std::string path =
-        "/api/v1/events?since=" + std::to_string(since) + "&limit=" + std::to_string(kPage);
+  for (std::string path = "/api/v1/events?since=" + std::to_string(since); !path.empty();) {
     const auto answer = http_call(url, {"GET", path, "", {}}, kDeadline);
     if (!answer) return answer.error();
     if (answer->status != 200) {
       return Failure{"cannot get the events of " + url.address() + ": " + reason(*answer)};
     }
     const json::value page = json::parse(answer->body);
-    for (const json::value& event : page.as_array()) {
-      since = event.at("id").to_number<std::uint64_t>();
-      take(event);
-    }
-    if (page.as_array().size() < kPage) return {};
+    for (const json::value& event : page.as_array()) take(event);
+    path = answer->next;
   }
+  return {};
 }
 
 Result<void> print_list(const Url& url, std::uint64_t since) {

@@ -23,6 +23,8 @@ namespace failoverd::admin {
 
 class FakeSource : public Source {
  public:
+  explicit FakeSource(std::size_t keeps_events = 1000) : log(keeps_events) {}
+
   using Done = std::function<void(CommandResult)>;
   // A test is asked with the rows that match, and answers with those that are to be shown.
   using ShowRows = std::function<void(std::vector<ReplicaRow>)>;
@@ -107,7 +109,7 @@ class FakeSource : public Source {
   std::map<std::string, std::string> unreadable;  // Why, by the table's name.
   std::vector<OpRow> op_rows;
   std::vector<ConfRow> conf_rows;
-  EventLog log{1000};
+  EventLog log;
   Metrics metrics_page{"1.2.3", {"kChangeLeaderOP"}};
   std::vector<CommandRequest> commands;
   std::function<void(CommandRequest, Done)> on_command = [](CommandRequest request, Done done) {
@@ -123,7 +125,7 @@ class FakeSource : public Source {
 
 class ServedSource {
  public:
-  ServedSource() = default;
+  explicit ServedSource(std::size_t keeps_events = 1000) : source(keeps_events) {}
   ~ServedSource() { stop(); }
   ServedSource(const ServedSource&) = delete;
   ServedSource& operator=(const ServedSource&) = delete;
