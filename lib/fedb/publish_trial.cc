@@ -31,7 +31,7 @@ void append_varint(std::string& to, std::size_t n) {
 
 }  // namespace
 
-// One trial, with its session->
+// One trial, with its session.
 struct PublishTrial::Run : std::enable_shared_from_this<Run> {
   Run(Loop& loop, std::unique_ptr<Client> opened, std::vector<Op> all, Done done)
       : session(std::move(opened)), deadline(loop), ops(std::move(all)), tell(std::move(done)) {}

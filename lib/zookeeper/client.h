@@ -29,7 +29,7 @@ enum class Code {
                 // may have happened or may yet.
   kExpired,     // The session is gone; this write did not happen and will not.
   kNotApplied,  // In a multi: rolled back, or not reached, because another op of it failed.
-  kOther,       // Did not happen: invalid path, longer than is sent (Session::on_note says which),
+  kOther,       // Did not happen: invalid path, longer than is sent (Client::on_note says which),
                 // child of an ephemeral znode, a quota, ...
 };
 const char* to_text(Code);
