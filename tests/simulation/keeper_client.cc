@@ -216,6 +216,7 @@ void KeeperClient::session_ended() {
 void KeeperClient::lose_connection() {
   if (!connected()) return;
   carry_out_some();
+  is_closing_ = true;
   run_(lifetime_.guard([this, connection = connection_] {
     if (connection == connection_ && connected()) connection_lost();
   }));
@@ -257,7 +258,7 @@ void KeeperClient::tick() {
   };
   const Instant there = world_.schedule.now() + world_.dice.in(world_.timing.zookeeper);
   at_server(there, [this, same] {
-    if (!same() || !world_.reaches(owner_, World::kZookeeper)) return;
+    if (!same() || is_closing_ || !world_.reaches(owner_, World::kZookeeper)) return;
     if (!server_->is_cut_off()) {
       if (!world_.keeper.alive(session_)) return close_from_server();
       world_.keeper.heard(session_);

@@ -127,7 +127,7 @@ class KeeperClient : public zookeeper::Client {
   bool closed_ = false;
   SessionId session_ = 0;
   std::uint64_t connection_ = 0;  // What belongs to an earlier one is void.
-  bool is_closing_ = false;       // The server has closed it; that is not heard of here yet.
+  bool is_closing_ = false;       // It is closed, or reset; that is not heard of here yet.
   std::unique_ptr<KeeperServer> server_;
   Instant last_heard_;
   Instant up_free_;                  // When the request before has arrived at the server.

@@ -260,6 +260,20 @@ TEST_F(KeeperTest, NobodyKnowsWhatWasUnderWayWhenTheConnectionBroke) {
               ElementsAre("connected new", "connecting", "connected", "connecting", "connected"));
 }
 
+// Its process hears of the reset only later; its server takes nothing more over that connection.
+TEST_F(KeeperTest, NothingIsCarriedOutTwice) {
+  a_.client.create(kPath, "one", false, false, created());
+  run();
+  said_.clear();
+  a_.client.set(kPath, "two", -1, set());
+  a_.stop();
+  a_.client.lose_connection();
+  run();
+  EXPECT_EQ(world_.keeper.znodes().find(kPath)->stat.version, 1);
+  a_.go_on();
+  EXPECT_THAT(said(), ElementsAre("unknown 0"));
+}
+
 // What is asked while the connection is down goes out when it is back, or fails with the attempt.
 TEST_F(KeeperTest, RequestsWaitForTheConnection) {
   a_.client.lose_connection();
