@@ -104,7 +104,7 @@ TEST(Broken, OneRefusedTableStopsAll) {
           e->refused.clear();
         };
       },
-      1'000);
+      3'000);
 }
 
 // SAFETY 22: it believes that what was refused is taken now.

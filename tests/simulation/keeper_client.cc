@@ -164,8 +164,13 @@ void KeeperClient::connected_as(bool new_session) {
   const bool another =
       !server_ || server_->is_cut_off() || world_.dice.chance(world_.timing.another_server);
   if (another) {
-    server_ = std::make_unique<KeeperServer>(
-        world_, [this](KeeperServer::Event event, const std::string& path) { fired(event, path); });
+    const auto fire = [this](KeeperServer::Event event, const std::string& path) {
+      fired(event, path);
+    };
+    // A session begins with a write, which its server has; to go on with it needs none.
+    server_ = new_session ? std::make_unique<KeeperServer>(world_, fire)
+                          : std::make_unique<KeeperServer>(world_, world_.follower, seen_zxid_,
+                                                           fire);
   }
   if (!new_session) set_watches_again();
   for (const RequestPtr& request : requests_) send(request);

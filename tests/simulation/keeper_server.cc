@@ -6,11 +6,23 @@
 
 namespace failoverd::simulation {
 
-KeeperServer::KeeperServer(World& world, std::function<void(Event, const std::string&)> fired)
+KeeperServer::KeeperServer(World& world, Fired fired)
     : world_(world),
       fired_(std::move(fired)),
       znodes_(world.keeper.znodes()),
       zxid_(world.keeper.zxid()) {
+  world_.keeper.add(*this);
+}
+
+KeeperServer::KeeperServer(World& world, const KeeperServer& as, std::int64_t seen_zxid,
+                           Fired fired)
+    : world_(world),
+      fired_(std::move(fired)),
+      znodes_(as.znodes_),
+      zxid_(as.zxid_),
+      waiting_(as.waiting_) {
+  while (zxid_ < seen_zxid && !waiting_.empty()) apply_next();
+  for (const Waiting& waiting : waiting_) apply_later(waiting.due);
   world_.keeper.add(*this);
 }
 
@@ -21,23 +33,27 @@ void KeeperServer::committed(std::shared_ptr<const Transaction> transaction) {
   const Instant due =
       std::max(earliest, world_.schedule.now() + world_.dice.in(world_.timing.notice));
   waiting_.push_back({due, std::move(transaction)});
-  if (!is_cut_off_) world_.schedule.at(due, lifetime_.guard([this] { apply_due(); }));
+  if (!is_cut_off_) apply_later(due);
+}
+
+void KeeperServer::apply_later(Instant due) {
+  world_.schedule.at(due, lifetime_.guard([this] { apply_due(); }));
 }
 
 void KeeperServer::apply_due() {
   while (!is_cut_off_ && !waiting_.empty() && waiting_.front().due <= world_.schedule.now()) {
-    const auto next = std::move(waiting_.front().transaction);
-    waiting_.pop_front();
-    apply(*next);
+    apply_next();
   }
 }
 
 void KeeperServer::catch_up() {
-  while (!waiting_.empty()) {
-    const auto next = std::move(waiting_.front().transaction);
-    waiting_.pop_front();
-    apply(*next);
-  }
+  while (!waiting_.empty()) apply_next();
+}
+
+void KeeperServer::apply_next() {
+  const auto next = std::move(waiting_.front().transaction);
+  waiting_.pop_front();
+  apply(*next);
 }
 
 void KeeperServer::cut_off(bool is) {

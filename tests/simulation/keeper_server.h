@@ -29,8 +29,11 @@ class KeeperServer {
   enum class Of { kData, kChildren };
   enum class Event { kData, kChildren, kDeleted };
 
+  using Fired = std::function<void(Event, const std::string& path)>;
   // Up to date.
-  KeeperServer(World&, std::function<void(Event, const std::string& path)> fired);
+  KeeperServer(World&, Fired fired);
+  // As far as that one, but not behind what its client has seen.
+  KeeperServer(World&, const KeeperServer& as, std::int64_t seen_zxid, Fired fired);
   ~KeeperServer();
   KeeperServer(const KeeperServer&) = delete;
   KeeperServer& operator=(const KeeperServer&) = delete;
@@ -55,11 +58,13 @@ class KeeperServer {
     std::shared_ptr<const Transaction> transaction;
   };
   void apply(const Transaction&);
+  void apply_next();
   void apply_due();
+  void apply_later(Instant due);
   void fire(Event, const std::string& path);
 
   World& world_;
-  const std::function<void(Event, const std::string&)> fired_;
+  const Fired fired_;
   Znodes znodes_;
   std::int64_t zxid_ = 0;
   bool is_cut_off_ = false;

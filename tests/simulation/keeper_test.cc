@@ -226,6 +226,22 @@ TEST_F(KeeperTest, AServerIsBehindUntilItIsBroughtUpToDate) {
   EXPECT_THAT(said(), ElementsAre("ok", "b new"));
 }
 
+// What a client has seen it goes on seeing; what it was not told of may not be there yet.
+TEST_F(KeeperTest, AnotherServerIsBehind) {
+  world_.timing.another_server = 1;
+  world_.timing.notice = {seconds{10}, seconds{10}};
+  a_.client.create(kPath, "one", false, false, created());
+  EXPECT_THAT(said(), ElementsAre(kPath));
+  a_.client.set(kPath, "two", -1, set());
+  a_.client.lose_connection();
+  a_.client.get(kPath, read(), nullptr);
+  EXPECT_THAT(said(), ElementsAre("unknown 0", "one"));
+  EXPECT_EQ(value(), "two");
+  a_.client.sync(kPath, done());
+  a_.client.get(kPath, read(), nullptr);
+  EXPECT_THAT(said(), ElementsAre("ok", "two"));
+}
+
 // A server that is cut off goes on answering, longer than the session lives at the leader.
 TEST_F(KeeperTest, ASessionEndsBehindAServerThatIsCutOff) {
   a_.client.create(kPath, "", true, false, created());

@@ -58,6 +58,7 @@ class World {
   Schedule schedule;
   Dice dice;
   Keeper keeper;
+  KeeperServer follower{*this, nullptr};  // Of ZooKeeper's servers one that nobody is connected to.
   core::Policy policy;          // Of daemons that start from now on.
   bool keeper_refuses = false;  // ZooKeeper does not take every table all the time.
   Tamper tamper;
