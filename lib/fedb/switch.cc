@@ -193,7 +193,9 @@ void Switch::set(bool value, const std::string& by,
                }));
 }
 
+// Behind a sync: another server than the one that took it may not have it yet (SAFETY 17).
 void Switch::read_back(std::shared_ptr<Setting> setting) {
+  session_.sync(paths_.auto_failover(), [](Code) {});
   session_.get(paths_.auto_failover(),
                lifetime_.guard([this, setting](Code code, const std::string& value, const Stat&) {
                  if (code == Code::kOk) {

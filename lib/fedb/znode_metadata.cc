@@ -232,15 +232,16 @@ void ZnodeMetadata::published(core::RequestId id, const Publishing& sent, Code c
   }
 }
 
-// Behind a sync of the view's: whether a publish that was not answered has made that znode. Else
-// the next one of the table fails.
+// Behind a sync: whether a publish that was not answered has made that znode. Else the next one of
+// the table fails.
 void ZnodeMetadata::look_for_kept(std::uint32_t tid) {
-  session_.exists(paths_.replicas() + "/" + std::to_string(tid),
-                  lifetime_.guard([this, tid](Code code, const Stat&) {
-                    if (code == Code::kOk) kept_znodes_.insert(tid);
-                    if (code == Code::kNoNode) kept_znodes_.erase(tid);
-                    if (code == Code::kUnknown) failed_later([this, tid] { look_for_kept(tid); });
-                  }));
+  const std::string path = paths_.replicas() + "/" + std::to_string(tid);
+  session_.sync(path, [](Code) {});
+  session_.exists(path, lifetime_.guard([this, tid](Code code, const Stat&) {
+    if (code == Code::kOk) kept_znodes_.insert(tid);
+    if (code == Code::kNoNode) kept_znodes_.erase(tid);
+    if (code == Code::kUnknown) failed_later([this, tid] { look_for_kept(tid); });
+  }));
 }
 
 // ZooKeeper names the first of the operations that failed, and only that one. Result 0 is the epoch

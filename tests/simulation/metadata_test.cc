@@ -172,6 +172,19 @@ TEST_F(MetadataTest, ALostAnswerIsUnknownAndReadBack) {
   EXPECT_EQ(a_.told<core::Published>().at(0).outcome, Outcome::kDone);
 }
 
+// SAFETY 17: the server that it is connected to now may not have it yet.
+TEST_F(MetadataTest, ALostAnswerOfTheSwitchIsReadBackUpToDate) {
+  world_.timing.another_server = 1;
+  world_.timing.notice = {seconds{1}, seconds{1}};
+  std::vector<std::string> said;
+  a_.parts.switched.set(false, "ann",
+                        [&](bool ok, const std::string& why) { said.push_back(ok ? "ok" : why); });
+  a_.parts.client.lose_connection();
+  world_.run_for(milliseconds{200});
+  EXPECT_THAT(said, ElementsAre("ok"));
+  EXPECT_FALSE(world_.keeper.auto_failover().auto_failover);
+}
+
 // SAFETY 22: it is named with ZooKeeper's word, and nothing of the multi is written.
 TEST_F(MetadataTest, ARefusalNamesItsTable) {
   world_.keeper.refuse(kFlow,
