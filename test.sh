@@ -117,7 +117,7 @@ test_names() {
       file=${file##*/} file=${file%.txt}
       case $label in
         scenarios) echo "$label.File/Scenarios.ComeOutAsWritten/${file//-/_}" ;;
-        contract) echo "$label.File/Contract.IsKept/${file//-/_}_by_minitablet_rtidb" ;;
+        contract) printf '%s\n' "$label.File/Contract.IsKept/${file//-/_}_by_"{minitablet,simulation}_{rtidb,openmldb} ;;
       esac
     done
   done

@@ -60,16 +60,13 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
       brain_(config.policy),
       loop_(io),
       session_(io, servers(config)),
-      view_(loop_, session_, {config.cluster.root}, numbering(config.cluster.numbering),
+      side_(loop_, session_, open_client(io, config),
+            {{config.cluster.root},
+             numbering(config.cluster.numbering),
+             name_,
+             admin::lock_value(name_, config.listen.http),
+             config::kDefaultAutoFailover},
             [this](core::Event e) { tell(std::move(e)); }),
-      leadership_(loop_, session_, {config.cluster.root},
-                  admin::lock_value(name_, config.listen.http),
-                  [this](core::Event e) { tell(std::move(e)); }),
-      metadata_(loop_, session_, open_client(io, config), {config.cluster.root},
-                numbering(config.cluster.numbering), view_, leadership_,
-                [this](core::Event e) { tell(std::move(e)); }),
-      switch_(loop_, session_, {config.cluster.root}, name_,
-              [this](core::Event e) { tell(std::move(e)); }),
       tablets_(io, numbering(config.cluster.numbering),
                [this](core::Event e) { tell(std::move(e)); }),
       timers_(io, [this](core::RequestId id) { tell(core::TimerFired{id}); }),
@@ -85,13 +82,13 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
   const auto on_warning = [this](const std::string& line) {
     note(core::Severity::kError, "znode", line);
   };
-  view_.on_warning = [this](const std::string& line) {
+  side_.view.on_warning = [this](const std::string& line) {
     note(core::Severity::kWarning, "znode", line);
   };
-  leadership_.on_warning = on_warning;
-  metadata_.on_warning = on_warning;
-  switch_.on_warning = on_warning;
-  tablets_.may_change = [this] { return leadership_.may_change(); };
+  side_.leadership.on_warning = on_warning;
+  side_.metadata.on_warning = on_warning;
+  side_.switched.on_warning = on_warning;
+  tablets_.may_change = [this] { return side_.leadership.may_change(); };
 }
 
 Driver::~Driver() = default;
@@ -103,7 +100,7 @@ void Driver::start() {
 
 void Driver::stop(std::function<void()> done) {
   heart_.cancel();
-  leadership_.release([this, done = std::move(done)] {
+  side_.leadership.release([this, done = std::move(done)] {
     session_.close();
     done();
   });
@@ -130,19 +127,17 @@ std::optional<Duration> Driver::look_at_the_clock() {
 void Driver::session_changed(zookeeper::SessionState state, bool new_session) {
   if (state == zookeeper::SessionState::kConnected) {
     away_since_.reset();
-    tell(core::ZookeeperConnected{});
-    view_.connected(new_session);
-    switch_.connected(new_session);
-  } else {
-    if (!away_since_) away_since_ = boot_now();
-    tell(core::ZookeeperLost{});
+  } else if (!away_since_) {
+    away_since_ = boot_now();
   }
-  leadership_.session_changed(state, new_session);
+  side_.session_changed(state, new_session);
 }
 
 void Driver::policy_changed(const core::Policy& policy) { tell(core::PolicyChanged{policy}); }
 
-void Driver::file_says(std::optional<bool> auto_failover) { switch_.file_says(auto_failover); }
+void Driver::file_says(std::optional<bool> auto_failover) {
+  side_.switched.file_says(auto_failover);
+}
 
 void Driver::ask_status(std::vector<std::uint32_t> tids, std::function<void()> done) {
   const core::RequestId id = ++last_status_question_;
@@ -169,12 +164,10 @@ void Driver::tell(core::Event event) {
     if (log_.wants(config::LogLevel::kDebug)) {
       log_.write(config::LogLevel::kDebug, "event", core::to_text(next));
     }
-    if (const auto* gained = std::get_if<core::LockGained>(&next)) metadata_.begin(*gained);
+    side_.before_brain(next);
     for (core::Command& command : brain_.step(boot_now(), next)) carry_out(std::move(command));
+    side_.after_brain(next);
     if (std::holds_alternative<core::LockLost>(next)) tablets_.drop_all();
-    if (std::holds_alternative<core::LockGained>(next)) {
-      switch_.now_active(config::kDefaultAutoFailover);
-    }
   }
   thinking_ = false;
 }
@@ -185,15 +178,7 @@ void Driver::carry_out(core::Command command) {
   }
   std::visit(Overload{
                  [&](const core::CallTablet& c) { tablets_.call(c); },
-                 [&](const core::Publish& c) { metadata_.publish(c); },
-                 [&](const core::TryTable& c) { metadata_.try_table(c); },
-                 [&](const core::ReserveTerms& c) { metadata_.reserve_terms(c); },
-                 [&](const core::ReserveOpIds& c) { metadata_.reserve_op_ids(c); },
-                 [&](const core::WriteRecord& c) { metadata_.write_record(c); },
-                 [&](const core::DropRecord& c) { metadata_.drop_record(c); },
-                 [&](const core::WriteJournal& c) { metadata_.write_journal(c); },
                  [&](const core::SetTimer& c) { timers_.set(c.id, c.at); },
-                 [&](const core::ReadTable& c) { view_.read_again(c.znode); },
                  [&](const core::ShowStatus& c) { show_status(c.id); },
                  [&](core::Note& c) {
                    note(c.severity, std::move(c.kind), std::move(c.text), std::move(c.fields));
@@ -210,6 +195,7 @@ void Driver::carry_out(core::Command command) {
                  },
                  [&](const core::CountLost& c) { metrics_.entries_lost(c.count); },
                  [&](const core::EntriesGivenUp& c) { metrics_.entries_given_up(c.count); },
+                 [&](const auto& c) { side_.carry_out(c); },
              },
              command);
 }

@@ -19,11 +19,8 @@
 #include "lib/base/asio_loop.h"
 #include "lib/config/config.h"
 #include "lib/core/brain.h"
-#include "lib/fedb/cluster_view.h"
-#include "lib/fedb/leadership.h"
-#include "lib/fedb/switch.h"
 #include "lib/fedb/tablets.h"
-#include "lib/fedb/znode_metadata.h"
+#include "lib/fedb/zookeeper_side.h"
 #include "lib/zookeeper/session.h"
 
 namespace failoverd {
@@ -53,10 +50,10 @@ class Driver {
             std::vector<std::pair<std::string, std::string>> fields = {});
 
   const core::Brain& brain() const { return brain_; }
-  const fedb::ClusterView& view() const { return view_; }
-  const fedb::Leadership& leadership() const { return leadership_; }
+  const fedb::ClusterView& view() const { return side_.view; }
+  const fedb::Leadership& leadership() const { return side_.leadership; }
   const zookeeper::Session& session() const { return session_; }
-  fedb::Switch& switched() { return switch_; }
+  fedb::Switch& switched() { return side_.switched; }
   const std::string& name() const { return name_; }
   // Since when ZooKeeper is away; none: connected.
   std::optional<Instant> zookeeper_away_since() const { return away_since_; }
@@ -77,10 +74,7 @@ class Driver {
   core::Brain brain_;
   AsioLoop loop_;
   zookeeper::Session session_;
-  fedb::ClusterView view_;
-  fedb::Leadership leadership_;
-  fedb::ZnodeMetadata metadata_;
-  fedb::Switch switch_;
+  fedb::ZookeeperSide side_;
   fedb::Tablets tablets_;
   Timers timers_;
   boost::asio::steady_timer heart_;

@@ -71,7 +71,8 @@ WireCall load_table(const core::LoadTable& c) {
 
 // As long as a message for people gets.
 constexpr std::size_t kTextBytes = 300;
-// A table's name; ZooKeeper's own limits allow no longer one that anybody would use.
+// A table's name, or an endpoint; ZooKeeper's own limits allow no longer one that anybody would
+// use.
 constexpr std::size_t kNameBytes = 1'000;
 // No entry of a list that says anything is shorter.
 constexpr std::size_t kShortestEntry = 16;
@@ -145,11 +146,14 @@ void take_probe(const std::string& payload, core::Answer& to) {
   to.term = m.term();
 }
 
-void take_followers(const std::string& payload, core::Answer& to) {
+void take_followers(const std::string& payload, std::size_t at_most, core::Answer& to) {
   wire::GetTableFollowerResponse m;
-  if (!parse(payload, m, to)) return;
+  const int field = wire::GetTableFollowerResponse::kFollowerInfoFieldNumber;
+  if (!may_be_taken(payload, field, at_most, to) || !parse(payload, m, to)) return;
   to.offset = m.offset();
-  for (const auto& f : m.follower_info()) to.followers.push_back({f.endpoint(), f.offset()});
+  for (const auto& f : m.follower_info()) {
+    to.followers.push_back({shortened(f.endpoint(), kNameBytes), f.offset()});
+  }
 }
 
 void take_manifest(const std::string& payload, core::Answer& to) {
@@ -274,7 +278,7 @@ core::Answer from_wire(const core::Call& call, const rpc::Answer& answer, std::s
                  [&](const core::GetTableStatus&) { take_status(payload, at_most, to); },
                  [&](const core::GetTermPair&) { take_term_pair(payload, to); },
                  [&](const core::Probe&) { take_probe(payload, to); },
-                 [&](const core::GetTableFollower&) { take_followers(payload, to); },
+                 [&](const core::GetTableFollower&) { take_followers(payload, at_most, to); },
                  [&](const core::GetManifest&) { take_manifest(payload, to); },
                  [&](const core::GetTaskStatus&) { take_tasks(payload, at_most, to); },
                  [&](const auto&) { take_general(payload, to); },

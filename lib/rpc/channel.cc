@@ -29,6 +29,9 @@ constexpr std::int64_t kConnecting = 0;
 // So many answers in a row that nobody waits for, and the peer is no server of ours.
 constexpr std::size_t kMostStrays = 1'000;
 
+// A whole frame comes within this, however long it is: whoever waited less can tell nothing.
+constexpr Duration kFrameTakes = std::chrono::seconds{1};
+
 // SAFETY 15: only ECONNREFUSED and RST are evidence. Whatever is not known for sure is silence.
 Outcome outcome_of_connecting(const error_code& error) {
   if (error == asio::error::connection_refused) return Outcome::kRefused;
@@ -325,7 +328,8 @@ void Channel::State::on_due(std::int64_t key) {
   late.sent = was_sent(key);
   if (late.sent) ++overdue;
   // Not one whole frame has come since: one that trickles in would hold up all others for ever.
-  const bool trickles = link && link->inside_a_frame() && frames == found.mapped().frames_before;
+  const bool trickles = found.mapped().deadline >= kFrameTakes && link && link->inside_a_frame() &&
+                        frames == found.mapped().frames_before;
   const auto self = shared_from_this();  // done() may destroy the channel.
   found.mapped().done(std::move(late));
   if (trickles && link) hang_up("a frame that did not end in time");

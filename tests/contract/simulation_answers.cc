@@ -18,11 +18,6 @@ const Request* as(const Question& question) {
 }
 
 template <class Request>
-core::PartitionKey key_of(const Request& r) {
-  return {static_cast<std::uint32_t>(r.tid()), static_cast<std::uint32_t>(r.pid())};
-}
-
-template <class Request>
 core::OpId op_of(const Request& r) {
   static core::OpId last = kNobodysOps;
   return r.has_task_info() ? r.task_info().op_id() : ++last;

@@ -2,6 +2,7 @@
 // them. Pure.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,12 @@
 #include "tests/simulation/tablet.h"
 
 namespace failoverd::contract {
+
+// The partition of a request, or of a table's meta.
+template <class Request>
+core::PartitionKey key_of(const Request& r) {
+  return {static_cast<std::uint32_t>(r.tid()), static_cast<std::uint32_t>(r.pid())};
+}
 
 // The calls that the brain would make for it, one after the other. Throws std::invalid_argument for
 // what is neither among them nor in the table of simulation_subject.cc.

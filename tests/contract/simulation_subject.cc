@@ -79,11 +79,6 @@ bool speaks(const NoNotion& row, What what, const minitablet::Generation& genera
   return true;
 }
 
-template <class Request>
-core::PartitionKey key_of(const Request& r) {
-  return {static_cast<std::uint32_t>(r.tid()), static_cast<std::uint32_t>(r.pid())};
-}
-
 }  // namespace
 
 std::vector<std::string> SimulationSubject::unneeded_rows() {

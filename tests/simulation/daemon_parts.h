@@ -1,6 +1,6 @@
-// What a daemon of the made-up world has of the real daemon's code: it holds the lock and its
-// epoch, reads the cluster and publishes, over a client of the made-up ZooKeeper and on virtual
-// time. Wired as daemon/driver.cc wires it. Owned by a Daemon, or by a test.
+// What a daemon of the made-up world has of the real daemon's code: all that stands between its
+// brain and ZooKeeper, over a client of the made-up one and on virtual time. Owned by a Daemon, or
+// by a test.
 #pragma once
 
 #include <functional>
@@ -9,10 +9,7 @@
 
 #include "lib/base/loop.h"
 #include "lib/core/api/event.h"
-#include "lib/fedb/cluster_view.h"
-#include "lib/fedb/leadership.h"
-#include "lib/fedb/switch.h"
-#include "lib/fedb/znode_metadata.h"
+#include "lib/fedb/zookeeper_side.h"
 #include "tests/simulation/keeper_client.h"
 #include "tests/simulation/world.h"
 
@@ -49,15 +46,7 @@ struct DaemonParts {
 
   ProcessLoop loop;
   KeeperClient client;
-  fedb::ClusterView view;
-  fedb::Leadership leadership;
-  fedb::ZnodeMetadata metadata;
-  fedb::Switch switched;
-
- private:
-  void session_changed(zookeeper::SessionState, bool new_session);
-
-  const Tell tell_;
+  fedb::ZookeeperSide side;
 };
 
 }  // namespace failoverd::simulation

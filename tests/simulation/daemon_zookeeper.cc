@@ -1,7 +1,6 @@
 // What a daemon does with ZooKeeper, through the real daemon's code.
 #include <utility>
 
-#include "lib/base/overload.h"
 #include "tests/simulation/daemon.h"
 #include "tests/simulation/daemon_parts.h"
 #include "tests/simulation/world.h"
@@ -28,7 +27,7 @@ void Daemon::parts_end() {
 
 void Daemon::stop() {
   if (!alive() || std::exchange(stopping_, true)) return;
-  parts_->leadership.release([this] {
+  parts_->side.leadership.release([this] {
     parts_->client.close();
     kill();
   });
@@ -48,39 +47,29 @@ bool Daemon::server_is_cut_off() const { return alive() && parts_->client.server
 
 SessionId Daemon::session() const { return parts_ ? parts_->client.session_id() : 0; }
 
-bool Daemon::holds_lock() const { return alive() && parts_->leadership.gained(); }
+bool Daemon::holds_lock() const { return alive() && parts_->side.leadership.gained(); }
 
 bool Daemon::may_change() const {
   if (world_.tamper.ignore_lease) return true;
-  return alive() && parts_->leadership.may_change();
+  return alive() && parts_->side.leadership.may_change();
 }
 
 void Daemon::before_brain(const core::Event& event) {
-  const auto* gained = std::get_if<core::LockGained>(&event);
-  if (!gained) return;
-  epoch_ = gained->epoch;
-  parts_->metadata.begin(*gained);
+  if (const auto* gained = std::get_if<core::LockGained>(&event)) epoch_ = gained->epoch;
+  parts_->side.before_brain(event);
 }
 
 void Daemon::after_brain(const core::Event& event) {
+  parts_->side.after_brain(event);
   if (std::holds_alternative<core::LockLost>(event)) drop_connections();
-  if (std::holds_alternative<core::LockGained>(event)) parts_->switched.now_active(true);
 }
 
 void Daemon::carry_out_in_zookeeper(const core::Command& command) {
-  fedb::ZnodeMetadata& metadata = parts_->metadata;
-  std::visit(Overload{
-                 [&](const core::Publish& c) { metadata.publish(c); },
-                 [&](const core::TryTable& c) { metadata.try_table(c); },
-                 [&](const core::ReserveTerms& c) { metadata.reserve_terms(c); },
-                 [&](const core::ReserveOpIds& c) { metadata.reserve_op_ids(c); },
-                 [&](const core::WriteRecord& c) { metadata.write_record(c); },
-                 [&](const core::DropRecord& c) { metadata.drop_record(c); },
-                 [&](const core::WriteJournal& c) { metadata.write_journal(c); },
-                 [&](const core::ReadTable& c) { parts_->view.read_again(c.znode); },
-                 [](const auto&) {},
-             },
-             command);
+  std::visit(
+      [&](const auto& c) {
+        if constexpr (requires { parts_->side.carry_out(c); }) parts_->side.carry_out(c);
+      },
+      command);
 }
 
 }  // namespace failoverd::simulation

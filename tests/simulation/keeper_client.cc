@@ -168,9 +168,9 @@ void KeeperClient::connected_as(bool new_session) {
       fired(event, path);
     };
     // A session begins with a write, which its server has; to go on with it needs none.
-    server_ = new_session ? std::make_unique<KeeperServer>(world_, fire)
-                          : std::make_unique<KeeperServer>(world_, world_.follower, seen_zxid_,
-                                                           fire);
+    server_ = new_session
+                  ? std::make_unique<KeeperServer>(world_, fire)
+                  : std::make_unique<KeeperServer>(world_, world_.follower, seen_zxid_, fire);
   }
   if (!new_session) set_watches_again();
   for (const RequestPtr& request : requests_) send(request);

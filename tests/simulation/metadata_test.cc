@@ -31,9 +31,7 @@ class Hands {
       : parts(
             world, name, [](const Work& work) { work(); },
             [this](core::Event event) {
-              if (const auto* gained = std::get_if<core::LockGained>(&event)) {
-                parts.metadata.begin(*gained);
-              }
+              parts.side.before_brain(event);
               told_.push_back(std::move(event));
             }) {
     parts.start();
@@ -79,7 +77,7 @@ class MetadataTest : public MadeUp {
   core::Published publish_too_late(Hands& late) {
     late.parts.client.cut_off_server(true);
     delete_lock_of(late);
-    late.parts.metadata.publish(publish(0));
+    late.parts.side.metadata.publish(publish(0));
     world_.run_for(milliseconds{300});
     late.parts.client.cut_off_server(false);
     world_.run_for(milliseconds{300});
@@ -95,8 +93,8 @@ TEST_F(MetadataTest, TheLockComesWithANewEpoch) {
   world_.run_for(seconds{1});
   ASSERT_EQ(a_.told<core::LockGained>().size(), 1u);
   EXPECT_TRUE(b.told<core::LockGained>().empty());
-  EXPECT_EQ(b.parts.leadership.holder(), "a");
-  EXPECT_TRUE(a_.parts.leadership.may_change());
+  EXPECT_EQ(b.parts.side.leadership.holder(), "a");
+  EXPECT_TRUE(a_.parts.side.leadership.may_change());
   a_.parts.client.die();
   world_.run_for(seconds{3});
   const auto gained = b.told<core::LockGained>();
@@ -129,11 +127,11 @@ TEST_F(MetadataTest, WithoutTheEpochItWouldBePublished) {
 TEST_F(MetadataTest, NoContactThroughAServerThatIsCutOff) {
   a_.parts.client.cut_off_server(true);
   world_.run_for(milliseconds{500});
-  EXPECT_TRUE(a_.parts.leadership.may_change());
+  EXPECT_TRUE(a_.parts.side.leadership.may_change());
   world_.run_for(milliseconds{1000});
-  EXPECT_FALSE(a_.parts.leadership.may_change());
+  EXPECT_FALSE(a_.parts.side.leadership.may_change());
   EXPECT_TRUE(a_.parts.client.connected());
-  a_.parts.metadata.publish(publish(0));
+  a_.parts.side.metadata.publish(publish(0));
   world_.run_for(milliseconds{10});
   const auto answers = a_.told<core::Published>();
   ASSERT_EQ(answers.size(), 1u);
@@ -143,7 +141,7 @@ TEST_F(MetadataTest, NoContactThroughAServerThatIsCutOff) {
 TEST_F(MetadataTest, AConflictIsToldAndReadAgain) {
   (void)a_.told<core::TableRead>();
   world_.keeper.touch_table(kFlow);
-  a_.parts.metadata.publish(publish(0));
+  a_.parts.side.metadata.publish(publish(0));
   world_.run_for(milliseconds{100});
   const auto answers = a_.told<core::Published>();
   ASSERT_EQ(answers.size(), 1u);
@@ -151,7 +149,7 @@ TEST_F(MetadataTest, AConflictIsToldAndReadAgain) {
   EXPECT_THAT(answers[0].conflicts, ElementsAre(kFlow));
   ASSERT_FALSE(a_.told<core::TableRead>().empty());
   EXPECT_EQ(version(), 1);
-  a_.parts.metadata.publish(publish(1));
+  a_.parts.side.metadata.publish(publish(1));
   world_.run_for(milliseconds{100});
   EXPECT_EQ(a_.told<core::Published>().at(0).outcome, Outcome::kDone);
   EXPECT_EQ(world_.keeper.touched(kFlow), 1u) << "what somebody wrote stays";
@@ -160,14 +158,14 @@ TEST_F(MetadataTest, AConflictIsToldAndReadAgain) {
 // SAFETY 17: what became of it is read back, the znode that it made beside the table's, too.
 TEST_F(MetadataTest, ALostAnswerIsUnknownAndReadBack) {
   (void)a_.told<core::TableRead>();
-  a_.parts.metadata.publish(publish(0));
+  a_.parts.side.metadata.publish(publish(0));
   a_.parts.client.lose_connection();
   world_.run_for(milliseconds{200});
   EXPECT_EQ(a_.told<core::Published>().at(0).outcome, Outcome::kUnknown);
   const auto read = a_.told<core::TableRead>();
   ASSERT_FALSE(read.empty());
   EXPECT_EQ(read.back().table.version, 1);
-  a_.parts.metadata.publish(publish(1));
+  a_.parts.side.metadata.publish(publish(1));
   world_.run_for(milliseconds{100});
   EXPECT_EQ(a_.told<core::Published>().at(0).outcome, Outcome::kDone);
 }
@@ -177,8 +175,8 @@ TEST_F(MetadataTest, ALostAnswerOfTheSwitchIsReadBackUpToDate) {
   world_.timing.another_server = 1;
   world_.timing.notice = {seconds{1}, seconds{1}};
   std::vector<std::string> said;
-  a_.parts.switched.set(false, "ann",
-                        [&](bool ok, const std::string& why) { said.push_back(ok ? "ok" : why); });
+  a_.parts.side.switched.set(
+      false, "ann", [&](bool ok, const std::string& why) { said.push_back(ok ? "ok" : why); });
   a_.parts.client.lose_connection();
   world_.run_for(milliseconds{200});
   EXPECT_THAT(said, ElementsAre("ok"));
@@ -189,7 +187,7 @@ TEST_F(MetadataTest, ALostAnswerOfTheSwitchIsReadBackUpToDate) {
 TEST_F(MetadataTest, ARefusalNamesItsTable) {
   world_.keeper.refuse(kFlow,
                        core::Refused{kFlow, core::RefusalReason::kOther, "quota exceeded", false});
-  a_.parts.metadata.publish(publish(0));
+  a_.parts.side.metadata.publish(publish(0));
   world_.run_for(milliseconds{100});
   const auto answers = a_.told<core::Published>();
   ASSERT_EQ(answers.size(), 1u);
@@ -201,8 +199,8 @@ TEST_F(MetadataTest, ARefusalNamesItsTable) {
 
 // SAFETY 4: of two that take a block at the same time, only one gets it.
 TEST_F(MetadataTest, ABlockOfTermsIsGivenOnce) {
-  a_.parts.metadata.reserve_terms({1, 0, 100});
-  a_.parts.metadata.reserve_terms({2, 0, 100});
+  a_.parts.side.metadata.reserve_terms({1, 0, 100});
+  a_.parts.side.metadata.reserve_terms({2, 0, 100});
   world_.run_for(seconds{1});
   const auto answers = a_.told<core::TermsReserved>();
   ASSERT_EQ(answers.size(), 2u);

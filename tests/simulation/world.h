@@ -59,8 +59,8 @@ class World {
   Dice dice;
   Keeper keeper;
   KeeperServer follower{*this, nullptr};  // Of ZooKeeper's servers one that nobody is connected to.
-  core::Policy policy;          // Of daemons that start from now on.
-  bool keeper_refuses = false;  // ZooKeeper does not take every table all the time.
+  core::Policy policy;                    // Of daemons that start from now on.
+  bool keeper_refuses = false;            // ZooKeeper does not take every table all the time.
   Tamper tamper;
 
   // --- The cluster

@@ -199,6 +199,12 @@ TEST_F(TabletsTest, AListOfNothingIsNotTaken) {
   answer_ = response.SerializeAsString();
   call(1, core::GetTableStatus{});
   EXPECT_EQ(transport(1), Transport::kGarbled);
+  GetTableFollowerResponse followers;
+  followers.set_code(0);
+  for (int i = 0; i < 400'000; ++i) followers.add_follower_info();
+  answer_ = followers.SerializeAsString();
+  call(2, core::GetTableFollower{{1, 0}});
+  EXPECT_EQ(transport(2), Transport::kGarbled);
 }
 
 }  // namespace

@@ -107,18 +107,23 @@ TEST_F(ChannelLoss, AResetThatAnswersNothingIsToldApart) {
   EXPECT_EQ(lost_, Lost::kQuietReset);
 }
 
-// It would hold up everything behind it for ever, a byte at a time.
+// It would hold up everything behind it for ever, a byte at a time. Whoever waits for a moment only
+// cannot tell it from a long answer.
 TEST_F(ChannelLoss, AnAnswerThatTricklesInEndsTheConnection) {
   RawPeer peer(loop_.io);
   open(peer.endpoint());
-  call(1, 300ms);
+  call(1, 1s);
   ASSERT_TRUE(
       loop_.until([&] { return !peer.sockets.empty() && !peer.sockets[0]->frames.empty(); }));
   Frame answer;
   answer.correlation_id = peer.sockets[0]->frames[0].correlation_id;
   answer.payload = std::string(1000, '.');
   peer.sockets[0]->send(encode(answer).substr(0, 500));
+  call(2, 20ms);
   ASSERT_TRUE(loop_.until(answers_.count_is(1)));
+  EXPECT_EQ(answers_.of(2).outcome, Outcome::kTimeout);
+  EXPECT_FALSE(lost_.has_value());
+  ASSERT_TRUE(loop_.until(answers_.count_is(2)));
   EXPECT_EQ(answers_.of(1).outcome, Outcome::kTimeout);
   ASSERT_TRUE(loop_.until([&] { return lost_.has_value(); }));
   EXPECT_EQ(lost_, Lost::kMalformed);

@@ -1,0 +1,64 @@
+// All that stands between a daemon's brain and ZooKeeper, put together: the lock with its epoch,
+// what is read of the cluster, what is written, the switch. Decides nothing, and never asks a
+// tablet. Owned by the driver; one thread.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "lib/base/loop.h"
+#include "lib/core/api/command.h"
+#include "lib/core/api/event.h"
+#include "lib/fedb/cluster_view.h"
+#include "lib/fedb/leadership.h"
+#include "lib/fedb/paths.h"
+#include "lib/fedb/switch.h"
+#include "lib/fedb/table_info.h"
+#include "lib/fedb/znode_metadata.h"
+#include "lib/zookeeper/client.h"
+
+namespace failoverd::fedb {
+
+struct ZookeeperSide {
+  using Tell = std::function<void(core::Event)>;
+  struct Options {
+    Paths paths;
+    Numbering numbering = Numbering::kFedb;
+    std::string daemon;         // Its name, unique among those of the cluster.
+    std::string lock_value;     // What others read in its znode of the lock.
+    bool auto_failover = true;  // Where neither a znode nor its file says so.
+  };
+
+  // open: for connections beside the client's.
+  ZookeeperSide(Loop& loop, zookeeper::Client& client, const zookeeper::OpenClient& open,
+                const Options& options, const Tell& tell);
+
+  // Call from Client::on_state. Tells ZookeeperConnected and ZookeeperLost.
+  void session_changed(zookeeper::SessionState state, bool new_session);
+
+  // Call with every event: before the brain is told it, and when all that it commanded then has
+  // been carried out.
+  void before_brain(const core::Event& event);
+  void after_brain(const core::Event& event);
+
+  // The commands that are ZooKeeper's to answer.
+  void carry_out(const core::Publish& command) { metadata.publish(command); }
+  void carry_out(const core::TryTable& command) { metadata.try_table(command); }
+  void carry_out(const core::ReserveTerms& command) { metadata.reserve_terms(command); }
+  void carry_out(const core::ReserveOpIds& command) { metadata.reserve_op_ids(command); }
+  void carry_out(const core::WriteRecord& command) { metadata.write_record(command); }
+  void carry_out(const core::DropRecord& command) { metadata.drop_record(command); }
+  void carry_out(const core::WriteJournal& command) { metadata.write_journal(command); }
+  void carry_out(const core::ReadTable& command) { view.read_again(command.znode); }
+
+  ClusterView view;
+  Leadership leadership;
+  ZnodeMetadata metadata;
+  Switch switched;
+
+ private:
+  const Tell tell_;
+  const bool auto_failover_;
+};
+
+}  // namespace failoverd::fedb
