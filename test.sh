@@ -5,7 +5,7 @@
 #   ./test.sh            all that belongs to every change
 #   ./test.sh --full     that, three minutes of chaos, clang-tidy, and a sanitizer build with its
 #                        tests
-#   ./test.sh NAME...    parts: checks (format, layering, lengths, words, pages, shell, bite,
+#   ./test.sh NAME...    parts: checks (format, layering, lengths, words, pages, shell, selftest,
 #                        units, prometheus), unit, scenarios, simulation, tablet, contract,
 #                        e2e, bench, chaos, tidy, sanitizers; a scenario or a file of the contract
 #                        by its name; any other name is a regular expression of test names. Only
@@ -23,7 +23,7 @@ exec </dev/null
 export JOBS=${JOBS:-$(nproc)}
 # What was compiled in one clone is not compiled again in another.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
-readonly CHECKS=(format layering lengths words pages shell bite units prometheus)
+readonly CHECKS=(format layering lengths words pages shell selftest units prometheus)
 readonly STOREYS=(unit scenarios simulation tablet contract e2e bench chaos)
 # What runs in the sanitizers' build: everything but benchmarks and what only drives processes.
 readonly SANITIZED=(unit scenarios simulation contract e2e)

@@ -68,9 +68,9 @@ void Brain::Parts::settle() {
     collect();
     states.look();
     copies.look();
-    publisher.flush(elections.promoting() ? Publisher::Elections::kAboutToEnd
-                    : elections.any()     ? Publisher::Elections::kUnderWay
-                                          : Publisher::Elections::kNone);
+    publisher.flush(elections.promoting() ? Publisher::ElectionProgress::kAboutToEnd
+                    : elections.any()     ? Publisher::ElectionProgress::kUnderWay
+                                          : Publisher::ElectionProgress::kNone);
   } while (!is_settled());
   // A trial changes nothing, and a nameserver that has come up must not keep a finished election
   // from being published (SAFETY 3).

@@ -110,8 +110,8 @@ void Brain::Parts::lock_gained(const LockGained& e) {
   journal.start(e.begun, e.finished);
   ops.replace_ended(e.finished);
   model.forget_kept();
-  for (const KeptPartition& partition : e.kept) {
-    for (const Kept& kept : partition.replicas) model.keep(partition.at, kept);
+  for (const PartitionLineages& partition : e.kept) {
+    for (const Lineage& kept : partition.replicas) model.keep(partition.at, kept);
   }
   takeover.start(e);
   monitor.start();

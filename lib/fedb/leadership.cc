@@ -171,7 +171,7 @@ std::string Leadership::kept_read(const std::string& name, const std::string& va
   const auto tid = static_cast<std::uint32_t>(number_in(name));
   if (std::to_string(tid) != name) return "is no tid";
   for (auto& [pid, replicas] : *kept) {
-    core::KeptPartition& partition = left_.kept.emplace_back();
+    core::PartitionLineages& partition = left_.kept.emplace_back();
     partition.at = {tid, pid};
     for (auto& [endpoint, k] : replicas) partition.replicas.push_back(std::move(k));
   }

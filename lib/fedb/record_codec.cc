@@ -224,7 +224,7 @@ Result<core::FinishedOps> finished_ops_from(const std::string& bytes, const Cloc
   return finished;
 }
 
-std::string to_bytes(const KeptTable& kept, const std::string& before) {
+std::string to_bytes(const TableLineages& kept, const std::string& before) {
   journal::KeptTable m;
   m.set_version(kVersion);
   for (const auto& [pid, replicas] : kept) {
@@ -241,14 +241,14 @@ std::string to_bytes(const KeptTable& kept, const std::string& before) {
   return bytes_of(std::move(m), before);
 }
 
-Result<KeptTable> kept_table_from(const std::string& bytes, bool* newer) {
+Result<TableLineages> kept_table_from(const std::string& bytes, bool* newer) {
   const auto m = parse<journal::KeptTable>(bytes, "record of replicas", newer);
   if (!m) return m.error();
-  KeptTable kept;
+  TableLineages kept;
   for (const auto& partition : m->partitions()) {
     auto& replicas = kept[partition.pid()];
     for (const auto& r : partition.replicas()) {
-      core::Kept& to = replicas[r.endpoint()];
+      core::Lineage& to = replicas[r.endpoint()];
       to.endpoint = r.endpoint();
       to.followed = r.followed();
       if (r.has_last_offset()) to.last_offset = r.last_offset();

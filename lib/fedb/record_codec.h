@@ -39,8 +39,8 @@ Result<core::FinishedOps> finished_ops_from(const std::string& bytes, const Cloc
                                             bool* newer = nullptr);
 
 // Of one table: by pid, then by endpoint.
-using KeptTable = std::map<std::uint32_t, std::map<core::Endpoint, core::Kept>>;
-std::string to_bytes(const KeptTable& kept, const std::string& before = {});
-Result<KeptTable> kept_table_from(const std::string& bytes, bool* newer = nullptr);
+using TableLineages = std::map<std::uint32_t, std::map<core::Endpoint, core::Lineage>>;
+std::string to_bytes(const TableLineages& kept, const std::string& before = {});
+Result<TableLineages> kept_table_from(const std::string& bytes, bool* newer = nullptr);
 
 }  // namespace failoverd::fedb

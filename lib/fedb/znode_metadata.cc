@@ -53,7 +53,7 @@ struct ZnodeMetadata::Written {
 struct ZnodeMetadata::Publishing {
   struct Keeping {
     std::uint32_t tid = 0;
-    KeptTable all;
+    TableLineages all;
     std::string znode;  // The table's.
   };
   std::vector<Op> ops;
@@ -99,10 +99,10 @@ void ZnodeMetadata::begin(const core::LockGained& left) {
   kept_.clear();
   kept_znodes_.clear();
   op_znodes_.clear();
-  for (const core::KeptPartition& partition : left.kept) {
+  for (const core::PartitionLineages& partition : left.kept) {
     kept_znodes_.insert(partition.at.tid);
     auto& to = kept_[partition.at.tid][partition.at.pid];
-    for (const core::Kept& k : partition.replicas) to[k.endpoint] = k;
+    for (const core::Lineage& k : partition.replicas) to[k.endpoint] = k;
   }
   for (const core::BegunOp& op : left.begun) op_znodes_.insert(std::to_string(op.id));
   for (const core::FinishedOps& f : left.finished) op_znodes_.insert(finished_name(f.number));
@@ -137,7 +137,7 @@ void ZnodeMetadata::publish(const core::Publish& command) {
   });
 }
 
-Op ZnodeMetadata::kept_op(std::uint32_t tid, const KeptTable& kept) const {
+Op ZnodeMetadata::kept_op(std::uint32_t tid, const TableLineages& kept) const {
   const std::string path = paths_.replicas() + "/" + std::to_string(tid);
   std::string bytes = to_bytes(kept, leadership_.left_by_newer(path));
   return kept_znodes_.contains(tid) ? Op::set(path, std::move(bytes), -1)
@@ -188,9 +188,9 @@ void ZnodeMetadata::keep(const core::TableEdit& edit, Publishing& to) {
   const bool any = std::any_of(edit.partitions.begin(), edit.partitions.end(),
                                [](const core::PartitionEdit& p) { return !p.kept.empty(); });
   if (!any) return;
-  KeptTable kept = kept_[edit.tid];
+  TableLineages kept = kept_[edit.tid];
   for (const core::PartitionEdit& p : edit.partitions) {
-    for (const core::Kept& k : p.kept) kept[p.pid][k.endpoint] = k;
+    for (const core::Lineage& k : p.kept) kept[p.pid][k.endpoint] = k;
   }
   to.kept.push_back({edit.tid, std::move(kept), edit.znode});
 }
@@ -293,9 +293,9 @@ void ZnodeMetadata::try_table(const core::TryTable& command) {
     return;
   }
   const auto kept = kept_.find(command.tid);
-  std::vector<Op> ops = {leadership_.epoch_check(),
-                         Op::set(paths_.at(command.znode), known->value, command.version),
-                         kept_op(command.tid, kept == kept_.end() ? KeptTable{} : kept->second)};
+  std::vector<Op> ops = {
+      leadership_.epoch_check(), Op::set(paths_.at(command.znode), known->value, command.version),
+      kept_op(command.tid, kept == kept_.end() ? TableLineages{} : kept->second)};
   const std::size_t bytes = PublishTrial::fill_up(ops, 1, command.bytes);
   trial_.run(std::move(ops),
              lifetime_.guard([this, command, bytes](const PublishTrial::Result& result) {

@@ -54,7 +54,7 @@ class ZnodeMetadata {
   struct Publishing;
   bool add(const core::TableEdit& edit, Publishing& to, core::Published& refused);
   void keep(const core::TableEdit& edit, Publishing& to);
-  zookeeper::Op kept_op(std::uint32_t tid, const KeptTable& kept) const;
+  zookeeper::Op kept_op(std::uint32_t tid, const TableLineages& kept) const;
   bool is_too_long(const Publishing& sent, core::Published& refused) const;
   void multi(std::vector<zookeeper::Op> ops, zookeeper::Client::MultiDone done);
   void published(core::RequestId id, const Publishing& sent, zookeeper::Code code,
@@ -93,7 +93,7 @@ class ZnodeMetadata {
   std::uint64_t notify_ = 0;  // The highest that was read or written there.
   bool notify_watched_ = false;
   // What is kept of replicas, by tid, as we last wrote it; and of which tids there is a znode.
-  std::map<std::uint32_t, KeptTable> kept_;
+  std::map<std::uint32_t, TableLineages> kept_;
   std::set<std::uint32_t> kept_znodes_;
   // Entries of ops that have a znode.
   std::set<std::string> op_znodes_;

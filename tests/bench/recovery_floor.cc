@@ -7,7 +7,7 @@
 #include "proto/tablet.pb.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/returning.h"
-#include "tests/tablet/await.h"
+#include "tests/minitablet/await.h"
 
 namespace failoverd::bench {
 namespace {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "tests/bench/figures.h"
-#include "tests/tablet/testkit/znodes.h"
+#include "tests/minitablet/testkit/znodes.h"
 
 namespace failoverd::bench {
 

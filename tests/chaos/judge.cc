@@ -8,7 +8,7 @@
 #include "tests/chaos/held_rows.h"
 #include "tests/chaos/log_excerpt.h"
 #include "tests/chaos/tables.h"
-#include "tests/tablet/testkit/compare.h"
+#include "tests/minitablet/testkit/compare.h"
 
 namespace failoverd::chaos {
 namespace {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "lib/base/time.h"
-#include "tests/tablet/testkit/writer.h"
+#include "tests/minitablet/testkit/writer.h"
 
 namespace failoverd::chaos {
 

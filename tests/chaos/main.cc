@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "tests/chaos/run.h"
-#include "tests/tablet/generation.h"
+#include "tests/minitablet/generation.h"
 
 namespace {
 

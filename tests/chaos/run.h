@@ -6,7 +6,7 @@
 #include <string>
 
 #include "lib/base/time.h"
-#include "tests/tablet/generation.h"
+#include "tests/minitablet/generation.h"
 
 namespace failoverd::chaos {
 

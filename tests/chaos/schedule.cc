@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "lib/base/check.h"
-#include "tests/simulation/dice.h"
+#include "tests/simulation/random.h"
 
 namespace failoverd::chaos {
 namespace {
 
-using simulation::Dice;
+using simulation::Random;
 using simulation::Range;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -30,7 +30,7 @@ std::string in_seconds(Duration d) {
 
 class Drawing {
  public:
-  explicit Drawing(const ScheduleWish& wish) : wish_{wish}, dice_{wish.seed} {}
+  explicit Drawing(const ScheduleWish& wish) : wish_{wish}, random_{wish.seed} {}
 
   std::vector<Fault> run() {
     std::vector<Fault> faults;
@@ -40,7 +40,7 @@ class Drawing {
       now = fault.steps.back().at;
       if (now > wish_.length) return faults;
       faults.push_back(std::move(fault));
-      now += dice_.in(kPauseBetweenFaults);
+      now += random_.in(kPauseBetweenFaults);
     }
   }
 
@@ -49,21 +49,22 @@ class Drawing {
   FaultKind next_kind() {
     if (deck_.empty()) {
       deck_.assign(kAllFaults.begin(), kAllFaults.end());
-      for (std::size_t i = deck_.size(); i > 1; --i) std::swap(deck_[i - 1], deck_[dice_.below(i)]);
+      for (std::size_t i = deck_.size(); i > 1; --i)
+        std::swap(deck_[i - 1], deck_[random_.below(i)]);
     }
     const FaultKind kind = deck_.back();
     deck_.pop_back();
     return kind;
   }
 
-  int any_of(int n) { return static_cast<int>(dice_.below(static_cast<std::uint64_t>(n))); }
+  int any_of(int n) { return static_cast<int>(random_.below(static_cast<std::uint64_t>(n))); }
 
   // Half of what dies is started at once, the rest up to a second or some seconds later: within its
   // old session or beyond it.
   Duration any_down() {
-    if (dice_.chance(0.5)) return kAtOnce;
-    return dice_.chance(0.5) ? dice_.in({kAtOnce, seconds{1}})
-                             : dice_.in({seconds{1}, kLongestDown});
+    if (random_.chance(0.5)) return kAtOnce;
+    return random_.chance(0.5) ? random_.in({kAtOnce, seconds{1}})
+                               : random_.in({seconds{1}, kLongestDown});
   }
 
   Step kill_tablet(Duration at, int who) { return {at, Act::kKillTablet, who, any_down()}; }
@@ -85,22 +86,22 @@ class Drawing {
     std::vector<Step> steps;
     for (int i = 0; i < 3; ++i) {
       steps.push_back({at, Act::kKillTablet, who, kAtOnce});
-      at += kAtOnce + dice_.in({milliseconds{100}, seconds{3}});
+      at += kAtOnce + random_.in({milliseconds{100}, seconds{3}});
     }
     return steps;
   }
 
   std::vector<Step> pause(Duration at, Act begin, Act end, int who, Range range) {
-    return {{at, begin, who, {}}, {at + dice_.in(range), end, who, {}}};
+    return {{at, begin, who, {}}, {at + random_.in(range), end, who, {}}};
   }
 
   std::vector<Step> switch_off(Duration at) {
     std::vector<Step> steps = {{at, Act::kSwitchOff, 0, {}}};
-    if (dice_.chance(0.5)) {
-      at += dice_.in({milliseconds{100}, seconds{1}});
+    if (random_.chance(0.5)) {
+      at += random_.in({milliseconds{100}, seconds{1}});
       steps.push_back(kill_tablet(at, any_of(wish_.tablets)));
     }
-    steps.push_back({at + dice_.in({milliseconds{200}, seconds{4}}), Act::kSwitchOn, 0, {}});
+    steps.push_back({at + random_.in({milliseconds{200}, seconds{4}}), Act::kSwitchOn, 0, {}});
     return steps;
   }
 
@@ -142,7 +143,7 @@ class Drawing {
   }
 
   const ScheduleWish wish_;
-  Dice dice_;
+  Random random_;
   std::vector<FaultKind> deck_;
 };
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "tests/chaos/ledger.h"
-#include "tests/tablet/testkit/writer.h"
+#include "tests/minitablet/testkit/writer.h"
 
 namespace failoverd::chaos {
 

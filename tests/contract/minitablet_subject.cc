@@ -5,8 +5,8 @@
 #include <set>
 #include <stdexcept>
 
-#include "tests/tablet/binlog.h"
-#include "tests/tablet/snapshot.h"
+#include "tests/minitablet/binlog.h"
+#include "tests/minitablet/snapshot.h"
 
 namespace failoverd::contract {
 

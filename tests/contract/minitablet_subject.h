@@ -4,7 +4,7 @@
 #include <map>
 
 #include "tests/contract/subject.h"
-#include "tests/tablet/rig.h"
+#include "tests/minitablet/rig.h"
 
 namespace failoverd::contract {
 

@@ -7,7 +7,7 @@
 #include <stdexcept>
 
 #include "proto/tablet.pb.h"
-#include "tests/tablet/table_meta.pb.h"
+#include "tests/minitablet/table_meta.pb.h"
 
 namespace failoverd::contract {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/tablet/generation.h"
+#include "tests/minitablet/generation.h"
 
 namespace failoverd::contract {
 

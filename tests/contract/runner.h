@@ -12,7 +12,7 @@
 #include "tests/contract/seen.h"
 #include "tests/contract/subject.h"
 #include "tests/contract/transcript.h"
-#include "tests/tablet/generation.h"
+#include "tests/minitablet/generation.h"
 
 namespace failoverd::contract {
 

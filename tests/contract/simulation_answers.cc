@@ -3,8 +3,8 @@
 #include <stdexcept>
 
 #include "proto/tablet.pb.h"
-#include "tests/tablet/partition.h"
-#include "tests/tablet/table_meta.pb.h"
+#include "tests/minitablet/partition.h"
+#include "tests/minitablet/table_meta.pb.h"
 
 namespace failoverd::contract {
 namespace {

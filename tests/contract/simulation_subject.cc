@@ -9,7 +9,7 @@
 
 #include "proto/tablet.pb.h"
 #include "tests/contract/simulation_answers.h"
-#include "tests/tablet/table_meta.pb.h"
+#include "tests/minitablet/table_meta.pb.h"
 
 namespace failoverd::contract {
 

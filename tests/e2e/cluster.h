@@ -16,13 +16,13 @@
 #include "tests/harness/process.h"
 #include "tests/harness/temporary_directory.h"
 #include "tests/harness/zookeeper_server.h"
-#include "tests/tablet/control.pb.h"
-#include "tests/tablet/generation.h"
-#include "tests/tablet/testkit/client.h"
-#include "tests/tablet/testkit/compare.h"
-#include "tests/tablet/testkit/create_table.h"
-#include "tests/tablet/testkit/writer.h"
-#include "tests/tablet/testkit/znodes.h"
+#include "tests/minitablet/control.pb.h"
+#include "tests/minitablet/generation.h"
+#include "tests/minitablet/testkit/client.h"
+#include "tests/minitablet/testkit/compare.h"
+#include "tests/minitablet/testkit/create_table.h"
+#include "tests/minitablet/testkit/writer.h"
+#include "tests/minitablet/testkit/znodes.h"
 
 namespace failoverd::e2e {
 

@@ -115,7 +115,7 @@ void Scenario::learn_tablets() {
       std::erase_if(p.rows,
                     [&](const core::Row& r) { return r.endpoint == tablet_named(w.at(0)); });
     }
-    world_.keeper.write_table(table, "somebody");
+    world_.fake_zookeeper.write_table(table, "somebody");
   };
   commands_["power-cut"] = [this](const Words& w) { world_.power_cut(tablet_named(w.at(0))); };
   commands_["fail-load"] = [this](const Words& w) {
@@ -178,7 +178,7 @@ void Scenario::learn_network() {
   // d1 dies, or loses its connection to ZooKeeper, just after it commanded that.
   commands_["when"] = [this](const Words& w) { die_after(w); };  // when d1 Publish dies|disconnects
   commands_["switch"] = [this](const Words& w) {
-    world_.keeper.set_auto_failover(w.at(0) == "on", "operator");
+    world_.fake_zookeeper.set_auto_failover(w.at(0) == "on", "operator");
   };
   // accept-loss flow/0: an operator does.
   commands_["accept-loss"] = [this](const Words& w) {
@@ -196,34 +196,34 @@ void Scenario::learn_network() {
 // What is in ZooKeeper, and what it takes.
 void Scenario::learn_znodes() {
   commands_["nameserver"] = [this](const Words& w) {
-    world_.keeper.set_nameservers(w.at(0) == "comes" ? std::vector<std::string>{"ns:1"}
-                                                     : std::vector<std::string>{});
+    world_.fake_zookeeper.set_nameservers(w.at(0) == "comes" ? std::vector<std::string>{"ns:1"}
+                                                             : std::vector<std::string>{});
   };
   commands_["somebody-writes"] = [this](const Words& w) {
-    world_.keeper.touch_table(table_named(w.at(0)).znode);
+    world_.fake_zookeeper.touch_table(table_named(w.at(0)).znode);
   };
   commands_["drop-table"] = [this](const Words& w) {  // Its znode; the tablets keep what they hold.
-    world_.keeper.drop_table(table_named(w.at(0)).znode);
+    world_.fake_zookeeper.drop_table(table_named(w.at(0)).znode);
   };
   commands_["poison"] = [this](const Words& w) { poison(w); };
   commands_["cure"] = [this](const Words& w) {  // cure flow: its znode can be read again.
-    world_.keeper.cure(table_named(w.at(0)).znode);
+    world_.fake_zookeeper.cure(table_named(w.at(0)).znode);
   };
   // refuse flow quota exceeded: in ZooKeeper's own word. Of no auth: whoever reads the table sees
   // an ACL that lets only read. Nobody is told when that begins, or when it ends.
   commands_["refuse"] = [this](const Words& w) { refuse(w); };
   commands_["take"] = [this](const Words& w) {  // take flow: it does again.
-    world_.keeper.refuse(table_named(w.at(0)).znode, std::nullopt);
+    world_.fake_zookeeper.refuse(table_named(w.at(0)).znode, std::nullopt);
   };
   // grow flow 900000: somebody writes its znode, which is so long from now on.
   commands_["grow"] = [this](const Words& w) {
     core::TableShape table = table_named(w.at(0));
     table.bytes = static_cast<std::uint32_t>(std::stoul(w.at(1)));
-    world_.keeper.write_table(table, "somebody");
+    world_.fake_zookeeper.write_table(table, "somebody");
   };
   // requests-pass 200000: of at most so many bytes.
   commands_["requests-pass"] = [this](const Words& w) {
-    world_.keeper.set_longest(std::stoul(w.at(0)));
+    world_.fake_zookeeper.set_longest(std::stoul(w.at(0)));
   };
 }
 
@@ -236,7 +236,7 @@ void Scenario::make_table(const Words& w) {
   core::TableShape table;
   table.name = w.at(0);
   table.znode = "table/table_data/" + table.name;
-  table.tid = 2 + static_cast<std::uint32_t>(world_.keeper.tables().size());
+  table.tid = 2 + static_cast<std::uint32_t>(world_.fake_zookeeper.tables().size());
   for (std::uint32_t pid = 0; pid < std::stoul(w.at(1).substr(0, x)); ++pid) {
     const std::string leader = tablet_named(w.at(3 + pid % (w.size() - 3)));
     const auto first = std::find(endpoints.begin(), endpoints.end(), leader) - endpoints.begin();
@@ -324,11 +324,11 @@ void Scenario::poison(const Words& w) {
   } else if (how == "history") {
     p.terms = {{9, 0}, {3, 5}};
   } else if (how == "unreadable") {
-    return world_.keeper.poison(table.znode);
+    return world_.fake_zookeeper.poison(table.znode);
   } else {
     throw std::invalid_argument("how?");
   }
-  world_.keeper.write_table(table, "somebody");
+  world_.fake_zookeeper.write_table(table, "somebody");
 }
 
 void Scenario::refuse(const Words& w) {
@@ -338,7 +338,7 @@ void Scenario::refuse(const Words& w) {
   const std::string znode = table_named(w.at(0)).znode;
   const bool is_right = why == "no auth";
   const auto reason = is_right ? core::RefusalReason::kNoAuth : core::RefusalReason::kOther;
-  world_.keeper.refuse(znode, core::Refused{znode, reason, why, false}, is_right);
+  world_.fake_zookeeper.refuse(znode, core::Refused{znode, reason, why, false}, is_right);
 }
 
 void Scenario::show(const Words& w) {
@@ -346,8 +346,9 @@ void Scenario::show(const Words& w) {
   if (w.at(0) == "holds") return show_holds();
   if (w.at(0) == "kept") return show_kept(partition_named(w.at(1)));
   if (w.at(0) == "records") {
-    for (const auto& [name, record] : world_.keeper.records()) printer_.line(to_text(record));
-    if (world_.keeper.records().empty()) printer_.line("no records are left");
+    for (const auto& [name, record] : world_.fake_zookeeper.records())
+      printer_.line(to_text(record));
+    if (world_.fake_zookeeper.records().empty()) printer_.line("no records are left");
     return;
   }
   show_table(table_named(w.at(0)));
@@ -385,7 +386,7 @@ void Scenario::show_holds() {
 void Scenario::show_kept(core::PartitionKey at) {
   std::string line;
   for (const auto& [endpoint, tablet] : world_.tablets()) {
-    const core::Kept* kept = world_.keeper.kept(at, endpoint);
+    const core::Lineage* kept = world_.fake_zookeeper.kept(at, endpoint);
     if (!kept || !kept->last_offset) continue;
     line += (line.empty() ? "" : ", ") + endpoint + " had " + std::to_string(*kept->last_offset);
   }

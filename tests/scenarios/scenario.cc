@@ -66,7 +66,7 @@ std::string Scenario::anybody_named(const std::string& word) const {
 }
 
 core::TableShape Scenario::table_named(const std::string& word) const {
-  for (const auto& [znode, table] : world_.keeper.tables()) {
+  for (const auto& [znode, table] : world_.fake_zookeeper.tables()) {
     if (table.name == word) return table;
   }
   throw std::invalid_argument("no table " + word);

@@ -22,7 +22,7 @@ class Asker : public Observer {
   void start() {
     world_.schedule.after(every_, [this] {
       std::vector<std::uint32_t> tids;
-      for (const auto& [znode, table] : world_.keeper.tables()) tids.push_back(table.tid);
+      for (const auto& [znode, table] : world_.fake_zookeeper.tables()) tids.push_back(table.tid);
       for (const auto& daemon : world_.daemons()) {
         if (daemon->alive() && !daemon->paused()) daemon->tell(core::StatusAsked{++last_id_, tids});
       }

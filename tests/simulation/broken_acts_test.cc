@@ -44,7 +44,7 @@ TEST(Broken, TakesAnAddressForAnIdentity) {
       auto* e = std::get_if<core::TabletAnswered>(&event);
       if (!e) return;
       for (core::ReplicaStatus& r : e->answer.replicas) {
-        if (const core::TableShape* ours = world.keeper.table(r.at)) r.name = ours->name;
+        if (const core::TableShape* ours = world.fake_zookeeper.table(r.at)) r.name = ours->name;
       }
     };
   });
@@ -70,7 +70,7 @@ TEST(Broken, ElectsWithoutTrouble) {
 void publish_its_leader_again(World& world) {
   world.schedule.after(std::chrono::milliseconds{100}, [&world] {
     Daemon* d = world.active();
-    const core::TableShape& table = world.keeper.tables().begin()->second;
+    const core::TableShape& table = world.fake_zookeeper.tables().begin()->second;
     const core::PartitionShape& p = table.partitions.front();
     const core::Row* leader = leader_of(p);
     if (d && !d->paused() && leader) {

@@ -11,7 +11,7 @@ void drop_instead_of_loading(World& world, bool the_only_replica) {
   world.tamper.command = [&world, the_only_replica](Daemon&, core::Command& command) {
     auto* c = std::get_if<core::CallTablet>(&command);
     const auto* load = c ? std::get_if<core::LoadTable>(&c->call) : nullptr;
-    const auto* p = load ? world.keeper.partition(load->at) : nullptr;
+    const auto* p = load ? world.fake_zookeeper.partition(load->at) : nullptr;
     if (p && (p->rows.size() == 1) == the_only_replica) c->call = core::DropTable{load->at, 7, {}};
     return true;
   };

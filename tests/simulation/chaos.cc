@@ -10,8 +10,8 @@ Chaos::Chaos(World& world) : world_(world) {}
 
 void Chaos::start() {
   choose_faults();
-  aimed_ = world_.dice.chance(0.6) ? 0.01 * static_cast<double>(world_.dice.below(30)) : 0;
-  pause_ = {milliseconds{5}, world_.dice.chance(0.5) ? milliseconds{1500} : milliseconds{5000}};
+  aimed_ = world_.random.chance(0.6) ? 0.01 * static_cast<double>(world_.random.below(30)) : 0;
+  pause_ = {milliseconds{5}, world_.random.chance(0.5) ? milliseconds{1500} : milliseconds{5000}};
   next();
 }
 
@@ -61,20 +61,20 @@ void Chaos::choose_faults() {
       {1, [this] { remove_switch(); }},
   };
   for (const Fault& fault : all) {
-    if (world_.dice.chance(0.6)) faults_.push_back(fault);
+    if (world_.random.chance(0.6)) faults_.push_back(fault);
   }
-  if (world_.keeper_refuses) {
+  if (world_.fake_zookeeper_refuses) {
     faults_.push_back({15, [this] { refuse_table(); }});
     faults_.push_back({8, [this] { take_shorter_requests(); }});
   }
   // Something must bring partitions into trouble.
-  if (world_.dice.chance(0.9) || faults_.empty()) faults_.push_back(all[0]);
+  if (world_.random.chance(0.9) || faults_.empty()) faults_.push_back(all[0]);
   for (const Fault& fault : faults_) total_weight_ += fault.weight;
 }
 
 void Chaos::next() {
   later(pause_, [this] {
-    auto left = static_cast<int>(world_.dice.below(static_cast<std::uint64_t>(total_weight_)));
+    auto left = static_cast<int>(world_.random.below(static_cast<std::uint64_t>(total_weight_)));
     for (const Fault& fault : faults_) {
       left -= fault.weight;
       if (left >= 0) continue;
@@ -89,15 +89,15 @@ void Chaos::calm() {
   calm_ = true;
   world_.say("calm");
   world_.mend_all();
-  const bool leave_dead = world_.dice.chance(0.2);
+  const bool leave_dead = world_.random.chance(0.2);
   for (const auto& [name, tablet] : world_.tablets()) {
     if (tablet->paused()) world_.resume(name);
     tablet->slow = {};
     tablet->stop_failing();
     tablet->unhang();
     world_.trouble(name, "calm");
-    const bool stays_dead = leave_dead && world_.dice.chance(0.5);
-    if (tablet->is_stranger() && world_.dice.chance(0.5)) world_.kill(name);
+    const bool stays_dead = leave_dead && world_.random.chance(0.5);
+    if (tablet->is_stranger() && world_.random.chance(0.5)) world_.kill(name);
     if (!tablet->running() && stays_dead) world_.kill(name);
     if (!tablet->running() && !stays_dead) world_.restart(name);
   }
@@ -108,28 +108,29 @@ void Chaos::calm() {
     if (d.alive()) d.resume();
     d.cut_off_server(false);
   }
-  for (const auto& [znode, table] : world_.keeper.tables()) world_.keeper.cure(znode);
-  for (const auto& [znode, table] : world_.keeper.tables()) {
-    world_.keeper.refuse(znode, std::nullopt);
+  for (const auto& [znode, table] : world_.fake_zookeeper.tables())
+    world_.fake_zookeeper.cure(znode);
+  for (const auto& [znode, table] : world_.fake_zookeeper.tables()) {
+    world_.fake_zookeeper.refuse(znode, std::nullopt);
   }
-  world_.keeper.set_longest(kUsualRequest);
-  world_.keeper.set_nameservers({});
-  world_.keeper.set_auto_failover(true, "test");
+  world_.fake_zookeeper.set_longest(kUsualRequest);
+  world_.fake_zookeeper.set_nameservers({});
+  world_.fake_zookeeper.set_auto_failover(true, "test");
   if (!any_daemon()) world_.start_daemon();
 }
 
 // --- Aimed ---------------------------------------------------------------------------------------
 
 void Chaos::sent(const Daemon& d, const core::CallTablet& c) {
-  if (calm_ || !core::changes(c.call) || !world_.dice.chance(aimed_)) return;
-  if (std::holds_alternative<core::Promote>(c.call) && world_.dice.chance(0.3)) {
+  if (calm_ || !core::changes(c.call) || !world_.random.chance(aimed_)) return;
+  if (std::holds_alternative<core::Promote>(c.call) && world_.random.chance(0.3)) {
     return hang(world_.tablet(c.tablet), method_of(c.call));
   }
-  if (std::holds_alternative<core::LoadTable>(c.call) && world_.dice.chance(0.1)) {
+  if (std::holds_alternative<core::LoadTable>(c.call) && world_.random.chance(0.1)) {
     return world_.tablet(c.tablet).fail_next_load();
   }
   // At once, or while what was told to go on behind the answer goes on.
-  const Range when{Duration{0}, world_.dice.chance(0.6) ? milliseconds{4} : milliseconds{4000}};
+  const Range when{Duration{0}, world_.random.chance(0.6) ? milliseconds{4} : milliseconds{4000}};
   later(when, [this, tablet = victim(c), daemon = d.name()] { strike(tablet, daemon); });
 }
 
@@ -139,18 +140,18 @@ std::string Chaos::victim(const core::CallTablet& c) {
   if (const auto* del = std::get_if<core::DelReplica>(&c.call)) all.push_back(del->replica);
   if (const auto* send = std::get_if<core::SendSnapshot>(&c.call)) all.push_back(send->to);
   const auto at = partition_of(c.call);
-  const auto* p = at ? world_.keeper.partition(*at) : nullptr;
+  const auto* p = at ? world_.fake_zookeeper.partition(*at) : nullptr;
   for (std::size_t i = 0; p && i < p->rows.size(); ++i) {
     if (p->rows[i].is_leader && p->rows[i].is_alive) all.push_back(p->rows[i].endpoint);
   }
-  return all[world_.dice.below(all.size())];
+  return all[world_.random.below(all.size())];
 }
 
 void Chaos::commanded(const Daemon& d, const core::Command& command) {
   const bool matters = std::holds_alternative<core::Publish>(command) ||
                        std::holds_alternative<core::WriteRecord>(command) ||
                        std::holds_alternative<core::WriteJournal>(command);
-  if (calm_ || !matters || !world_.dice.chance(aimed_)) return;
+  if (calm_ || !matters || !world_.random.chance(aimed_)) return;
   later({Duration{0}, milliseconds{8}}, [this, name = d.name()] {
     Daemon* daemon = world_.find_daemon(name);
     if (daemon->alive()) daemon->lose_connection();
@@ -158,10 +159,10 @@ void Chaos::commanded(const Daemon& d, const core::Command& command) {
 }
 
 void Chaos::strike(const std::string& tablet, const std::string& daemon) {
-  switch (world_.dice.below(4)) {
+  switch (world_.random.below(4)) {
     case 0:
       world_.kill(tablet);
-      if (world_.dice.chance(0.7)) later(kWhile, [this, tablet] { world_.restart(tablet); });
+      if (world_.random.chance(0.7)) later(kWhile, [this, tablet] { world_.restart(tablet); });
       return;
     case 1:
       return stop(tablet);
@@ -180,7 +181,7 @@ void Chaos::strike(const std::string& tablet, const std::string& daemon) {
 
 Tablet& Chaos::any_tablet() {
   auto it = world_.tablets().begin();
-  std::advance(it, static_cast<std::ptrdiff_t>(world_.dice.below(world_.tablets().size())));
+  std::advance(it, static_cast<std::ptrdiff_t>(world_.random.below(world_.tablets().size())));
   return *it->second;
 }
 
@@ -189,18 +190,19 @@ Daemon* Chaos::any_daemon() {
   for (const auto& d : world_.daemons()) {
     if (d->alive() && !d->stopping()) alive.push_back(d.get());
   }
-  return alive.empty() ? nullptr : alive[world_.dice.below(alive.size())];
+  return alive.empty() ? nullptr : alive[world_.random.below(alive.size())];
 }
 
 core::PartitionKey Chaos::any_partition() {
-  auto it = world_.keeper.tables().begin();
-  std::advance(it, static_cast<std::ptrdiff_t>(world_.dice.below(world_.keeper.tables().size())));
+  auto it = world_.fake_zookeeper.tables().begin();
+  std::advance(
+      it, static_cast<std::ptrdiff_t>(world_.random.below(world_.fake_zookeeper.tables().size())));
   const auto& partitions = it->second.partitions;
-  return {it->second.tid, partitions[world_.dice.below(partitions.size())].pid};
+  return {it->second.tid, partitions[world_.random.below(partitions.size())].pid};
 }
 
 void Chaos::later(Range when, Work work) {
-  world_.schedule.after(world_.dice.in(when), [this, work = std::move(work)] {
+  world_.schedule.after(world_.random.in(when), [this, work = std::move(work)] {
     if (!calm_) work();
   });
 }

@@ -1,6 +1,6 @@
-// What makes the made-up world suffer: faults drawn from its dice, one after the other, until it is
-// told to calm down. Each seed draws which kinds it uses, so that rare combinations are not drowned
-// by the rest. Owned by the run.
+// What makes the made-up world suffer: faults drawn from its random, one after the other, until it
+// is told to calm down. Each seed draws which kinds it uses, so that rare combinations are not
+// drowned by the rest. Owned by the run.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@ class Chaos : public Observer {
 
   void start();
   // Everything is mended, whoever is stopped goes on, the switch is on, a daemon runs. Tablets that
-  // are dead are started again or stay dead, as the dice say.
+  // are dead are started again or stay dead, as the random say.
   void calm();
 
  private:

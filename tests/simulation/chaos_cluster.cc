@@ -36,8 +36,8 @@ void Chaos::reject() {
   if (!d) return;
   const std::string name = any_tablet().endpoint();
   std::optional<core::ConnectionEnd> ends;
-  if (world_.dice.chance(0.3)) ends = core::ConnectionEnd::kClosed;
-  if (!ends && world_.dice.chance(0.3)) ends = core::ConnectionEnd::kReset;
+  if (world_.random.chance(0.3)) ends = core::ConnectionEnd::kClosed;
+  if (!ends && world_.random.chance(0.3)) ends = core::ConnectionEnd::kReset;
   for_a_while(
       kWhile, [&] { world_.reject(*d, name, ends); }, [this, d, name] { world_.accept(*d, name); });
 }
@@ -60,7 +60,7 @@ void Chaos::kill_daemon_at_a_command() {
   Daemon* d = world_.active();
   if (!d || d->dies_after || world_.daemons().size() >= kMostDaemons) return;
   // The next so many commands that change something.
-  d->dies_after = [this, left = 1 + world_.dice.below(12)](const core::Command& c) mutable {
+  d->dies_after = [this, left = 1 + world_.random.below(12)](const core::Command& c) mutable {
     const auto* call = std::get_if<core::CallTablet>(&c);
     const bool counts = call ? core::changes(call->call)
                              : std::holds_alternative<core::Publish>(c) ||
@@ -117,82 +117,84 @@ void Chaos::cut_off_server() {
 
 void Chaos::switch_off() {
   for_a_while(
-      kWhile, [&] { world_.keeper.set_auto_failover(false, "chaos"); },
-      [this] { world_.keeper.set_auto_failover(true, "chaos"); });
+      kWhile, [&] { world_.fake_zookeeper.set_auto_failover(false, "chaos"); },
+      [this] { world_.fake_zookeeper.set_auto_failover(true, "chaos"); });
 }
 
 // Whoever is active writes it anew, as it was.
 void Chaos::remove_switch() {
   world_.say("the switch's znode is deleted");
-  world_.keeper.remove_auto_failover();
+  world_.fake_zookeeper.remove_auto_failover();
 }
 
 void Chaos::nameserver_comes() {
   for_a_while(
-      kWhile, [&] { world_.keeper.set_nameservers({"ns:1"}); },
-      [this] { world_.keeper.set_nameservers({}); });
+      kWhile, [&] { world_.fake_zookeeper.set_nameservers({"ns:1"}); },
+      [this] { world_.fake_zookeeper.set_nameservers({}); });
 }
 
 void Chaos::somebody_writes() {
-  world_.keeper.touch_table(std::string{world_.keeper.table(any_partition())->znode});
+  world_.fake_zookeeper.touch_table(
+      std::string{world_.fake_zookeeper.table(any_partition())->znode});
 }
 
 // Not the first table: something must be left to fail over.
 void Chaos::somebody_drops() {
-  const auto* table = world_.keeper.table(any_partition());
+  const auto* table = world_.fake_zookeeper.table(any_partition());
   if (table->name == "flow") return;
   world_.say("drop " + table->name);
-  world_.keeper.drop_table(std::string{table->znode});
+  world_.fake_zookeeper.drop_table(std::string{table->znode});
 }
 
 void Chaos::unreadable() {
-  const std::string znode = world_.keeper.table(any_partition())->znode;
+  const std::string znode = world_.fake_zookeeper.table(any_partition())->znode;
   for_a_while(
-      kWhile, [&] { world_.keeper.poison(znode); }, [this, znode] { world_.keeper.cure(znode); });
+      kWhile, [&] { world_.fake_zookeeper.poison(znode); },
+      [this, znode] { world_.fake_zookeeper.cure(znode); });
 }
 
 // A right, or something else; on its znode or on what is kept of its replicas; seen or not.
 void Chaos::refuse_table() {
-  const std::string znode = world_.keeper.table(any_partition())->znode;
-  const bool is_right = world_.dice.chance(0.6);
-  core::Refused how{znode, core::RefusalReason::kNoAuth, "no auth", world_.dice.chance(0.3)};
+  const std::string znode = world_.fake_zookeeper.table(any_partition())->znode;
+  const bool is_right = world_.random.chance(0.6);
+  core::Refused how{znode, core::RefusalReason::kNoAuth, "no auth", world_.random.chance(0.3)};
   if (!is_right) {
     how.reason = core::RefusalReason::kOther;
     how.why = "quota exceeded";
   }
-  const bool is_seen = is_right && !how.is_kept && world_.dice.chance(0.5);
+  const bool is_seen = is_right && !how.is_kept && world_.random.chance(0.5);
   for_a_while(
       kWhile,
       [&] {
         world_.say("refuse " + znode + ": " + how.why);
-        world_.keeper.refuse(znode, how, is_seen);
+        world_.fake_zookeeper.refuse(znode, how, is_seen);
       },
       [this, znode] {
         world_.say("take " + znode);
-        world_.keeper.refuse(znode, std::nullopt);
+        world_.fake_zookeeper.refuse(znode, std::nullopt);
       });
 }
 
 // As if the servers were started with another jute.maxbuffer, about as long as one of the tables.
 void Chaos::take_shorter_requests() {
   constexpr std::size_t kLeast = 70'000;
-  const std::size_t bytes = world_.keeper.table(any_partition())->bytes;
+  const std::size_t bytes = world_.fake_zookeeper.table(any_partition())->bytes;
   for_a_while(
       kWhile,
       [&] {
-        const std::size_t longest = std::max(kLeast, bytes - 1'000 + world_.dice.below(2'000));
+        const std::size_t longest = std::max(kLeast, bytes - 1'000 + world_.random.below(2'000));
         world_.say("requests of at most " + std::to_string(longest) + " bytes");
-        world_.keeper.set_longest(longest);
+        world_.fake_zookeeper.set_longest(longest);
       },
       [this] {
         world_.say("requests as long as usual");
-        world_.keeper.set_longest(kUsualRequest);
+        world_.fake_zookeeper.set_longest(kUsualRequest);
       });
 }
 
 void Chaos::reload() {
-  world_.policy.detection.crash = world_.dice.chance(0.7);
-  world_.policy.detection.silence = world_.dice.in({milliseconds{500}, seconds{4}});
+  world_.policy.detection.crash = world_.random.chance(0.7);
+  world_.policy.detection.silence = world_.random.in({milliseconds{500}, seconds{4}});
   core::Policy policy = world_.policy;
   if (world_.tamper.policy) world_.tamper.policy(policy);
   for (const auto& d : world_.daemons()) {

@@ -10,7 +10,7 @@ using std::chrono::seconds;
 void Chaos::crash() {
   const std::string name = any_tablet().endpoint();
   world_.kill(name);
-  if (world_.dice.chance(0.9)) {
+  if (world_.random.chance(0.9)) {
     later({milliseconds{100}, seconds{10}}, [this, name] { world_.restart(name); });
   }
 }
@@ -36,9 +36,9 @@ void Chaos::power_cut() {
 }
 
 void Chaos::blackout() {
-  const bool power = world_.dice.chance(0.4);
-  const Range apart{Duration{0}, world_.dice.chance(0.5) ? milliseconds{3} : milliseconds{3000}};
-  const Range back{milliseconds{200}, world_.dice.chance(0.5) ? seconds{3} : seconds{20}};
+  const bool power = world_.random.chance(0.4);
+  const Range apart{Duration{0}, world_.random.chance(0.5) ? milliseconds{3} : milliseconds{3000}};
+  const Range back{milliseconds{200}, world_.random.chance(0.5) ? seconds{3} : seconds{20}};
   world_.say(power ? "the power fails" : "everything is killed");
   for (const auto& [name, tablet] : world_.tablets()) {
     later(apart, [this, power, back, name = name] {
@@ -46,7 +46,7 @@ void Chaos::blackout() {
       later(back, [this, name] { world_.restart(name); });
     });
   }
-  if (world_.dice.chance(0.6)) return;
+  if (world_.random.chance(0.6)) return;
   for (const auto& d : world_.daemons()) {
     if (!d->alive()) continue;
     later(apart, [this, d = d.get()] {
@@ -60,14 +60,14 @@ void Chaos::blackout() {
 void Chaos::stop_tablet() { stop(any_tablet().endpoint()); }
 
 void Chaos::stop(const std::string& name) {
-  const Range how_long = world_.dice.chance(0.4) ? kBlink : Range{seconds{1}, seconds{14}};
+  const Range how_long = world_.random.chance(0.4) ? kBlink : Range{seconds{1}, seconds{14}};
   for_a_while(
       how_long, [&] { world_.pause(name); }, [this, name] { world_.resume(name); });
 }
 
 void Chaos::slow_tablet() {
   Tablet& t = any_tablet();
-  const Duration by = world_.dice.in({milliseconds{20}, milliseconds{2500}});
+  const Duration by = world_.random.in({milliseconds{20}, milliseconds{2500}});
   for_a_while(
       kWhile,
       [&] {
@@ -81,7 +81,7 @@ void Chaos::slow_tablet() {
 }
 
 void Chaos::hang_method() {
-  hang(any_tablet(), world_.dice.below(std::variant_size_v<core::Call>));
+  hang(any_tablet(), world_.random.below(std::variant_size_v<core::Call>));
 }
 
 void Chaos::hang(Tablet& t, Method method) {
@@ -101,10 +101,10 @@ void Chaos::fail_method() {
   constexpr int kCodes[] = {core::kTableStatusIsNotNormal, core::kTableIsLoading, -1,
                             core::kTableStatusIsNotNormal};
   Tablet& t = any_tablet();
-  const Method method = world_.dice.below(std::variant_size_v<core::Call>);
+  const Method method = world_.random.below(std::variant_size_v<core::Call>);
   world_.trouble(t.endpoint(), "fails " + name_of(method));
-  t.fail(method, kCodes[world_.dice.below(std::size(kCodes))],
-         static_cast<int>(1 + world_.dice.below(3)));
+  t.fail(method, kCodes[world_.random.below(std::size(kCodes))],
+         static_cast<int>(1 + world_.random.below(3)));
 }
 
 // By somebody who never ends it.
@@ -133,16 +133,16 @@ void Chaos::lose_session() {
 
 void Chaos::promote_by_hand() {
   const core::PartitionKey at = any_partition();
-  const auto* p = world_.keeper.partition(at);
-  const std::string name = p->rows[world_.dice.below(p->rows.size())].endpoint;
+  const auto* p = world_.fake_zookeeper.partition(at);
+  const std::string name = p->rows[world_.random.below(p->rows.size())].endpoint;
   Tablet& t = world_.tablet(name);
   const auto* held = t.held(at);
   if (!t.serves() || !held || held->mode == core::Mode::kLeader) return;
   // The next term may be the one that an election is about to give: nobody would choose it.
   const core::Term known = std::max(held->term, p->terms.empty() ? 0 : p->terms.back().term);
-  const core::Term term = known + (world_.dice.chance(0.3) ? 100'000 : 0);
+  const core::Term term = known + (world_.random.chance(0.3) ? 100'000 : 0);
   t.promote_by_hand(at, term);
-  if (world_.dice.chance(0.5)) hang(t, method_of(core::GetTermPair{at}));
+  if (world_.random.chance(0.5)) hang(t, method_of(core::GetTermPair{at}));
 }
 
 // At once or a little later, beside the znode that is still there or long after it; it may hold
@@ -150,13 +150,13 @@ void Chaos::promote_by_hand() {
 void Chaos::stranger() {
   const std::string name = any_tablet().endpoint();
   world_.kill(name);
-  const Range after{Duration{0}, world_.dice.chance(0.5) ? milliseconds{30} : milliseconds{5000}};
+  const Range after{Duration{0}, world_.random.chance(0.5) ? milliseconds{30} : milliseconds{5000}};
   later(after, [this, name, holds = what_a_stranger_holds()] {
     if (world_.tablet(name).running()) return;
-    const bool empty_at_first = world_.dice.chance(0.3);
+    const bool empty_at_first = world_.random.chance(0.3);
     world_.replace(name, empty_at_first ? std::vector<core::ReplicaStatus>{} : holds);
     later(kWhile, [this, name, holds] { world_.tablet(name).stranger_holds(holds); });
-    if (world_.dice.chance(0.8)) {
+    if (world_.random.chance(0.8)) {
       later({seconds{1}, seconds{15}}, [this, name] { world_.restart(name); });
     }
   });
@@ -166,16 +166,16 @@ void Chaos::stranger() {
 std::vector<core::ReplicaStatus> Chaos::what_a_stranger_holds() {
   std::vector<core::ReplicaStatus> all;
   const auto holds = [&](core::PartitionKey at) {
-    const core::Mode mode = world_.dice.chance(0.5) ? core::Mode::kLeader : core::Mode::kFollower;
-    const core::Offset offset = world_.dice.below(1'000);
+    const core::Mode mode = world_.random.chance(0.5) ? core::Mode::kLeader : core::Mode::kFollower;
+    const core::Offset offset = world_.random.below(1'000);
     all.push_back({at, offset, mode, core::TableState::kNormal, offset, offset, "theirs"});
   };
-  for (const auto& [znode, table] : world_.keeper.tables()) {
+  for (const auto& [znode, table] : world_.fake_zookeeper.tables()) {
     for (const core::PartitionShape& p : table.partitions) {
-      if (world_.dice.chance(0.5)) holds({table.tid, p.pid});
+      if (world_.random.chance(0.5)) holds({table.tid, p.pid});
     }
   }
-  if (world_.dice.chance(0.3)) holds({900, 0});
+  if (world_.random.chance(0.3)) holds({900, 0});
   return all;
 }
 

@@ -65,7 +65,7 @@ class TermsAreGivenOnce : public Checker {
     }
     if (!fresh) return;  // The same round goes on.
     // One that lost the lock and does not know yet sends nothing (SAFETY 14).
-    if (world_.keeper.lock_holder() != daemon.session()) return;
+    if (world_.fake_zookeeper.lock_holder() != daemon.session()) return;
     core::Term& highest = highest_[use.at];
     // The history as it has been told; what others write now is told in a moment.
     const auto* p = daemon.brain().model().partition(use.at);
@@ -163,12 +163,12 @@ class UnansweredPromotions : public Listener {
  private:
   // A later leader is published than it could be: if that is somebody else, its row is dead.
   bool published(core::PartitionKey key, const core::MayLead& m) const {
-    const auto* p = world_.keeper.partition(key);
+    const auto* p = world_.fake_zookeeper.partition(key);
     return p && !p->terms.empty() && p->terms.back().term >= m.term;
   }
 
   void remember(core::PartitionKey key, const core::Endpoint& tablet, core::Term term) {
-    const auto* p = world_.keeper.partition(key);
+    const auto* p = world_.fake_zookeeper.partition(key);
     if (p && p->rows.size() == 1) return;  // Nobody leads beside it.
     may_lead_[{key, tablet}] = term;
   }
@@ -202,7 +202,7 @@ class TwoLeadersDoNotPersist : public Checker {
       since_.clear();
       return;
     }
-    for (const auto& [znode, table] : world_.keeper.tables()) {
+    for (const auto& [znode, table] : world_.fake_zookeeper.tables()) {
       for (const core::PartitionShape& p : table.partitions) look({table.tid, p.pid}, p);
     }
   }
@@ -215,12 +215,13 @@ class TwoLeadersDoNotPersist : public Checker {
       return false;
     }
     return daemon && daemon->may_change() && !daemon->paused() &&
-           world_.keeper.auto_failover().auto_failover && world_.keeper.nameservers().empty();
+           world_.fake_zookeeper.auto_failover().auto_failover &&
+           world_.fake_zookeeper.nameservers().empty();
   }
 
   void look(core::PartitionKey key, const core::PartitionShape& p) {
     int leaders = 0;
-    bool odd = world_.keeper.poisoned().size() > 0;
+    bool odd = world_.fake_zookeeper.poisoned().size() > 0;
     for (const core::Row& row : p.rows) {
       const Tablet& t = world_.tablet(row.endpoint);
       if (!t.leads(key)) continue;
@@ -253,14 +254,15 @@ class OnlyTheHolderActs : public Checker {
   void sent(const Daemon& daemon, const core::CallTablet& c) override {
     if (!core::changes(c.call)) return;
     const std::string what = daemon.name() + " sends " + core::to_text(c.call) + " to " + c.tablet;
-    if (world_.keeper.lock_holder() != daemon.session()) broken(what + " without the lock");
-    if (world_.keeper.epoch() != daemon.epoch()) broken(what + " with an epoch that is over");
+    if (world_.fake_zookeeper.lock_holder() != daemon.session()) broken(what + " without the lock");
+    if (world_.fake_zookeeper.epoch() != daemon.epoch())
+      broken(what + " with an epoch that is over");
   }
 
   void table_written(const core::TableShape&, const core::TableShape& after,
                      const std::string& by) override {
     const Daemon* daemon = world_.find_daemon(by);
-    if (!daemon || daemon->epoch() == world_.keeper.epoch()) return;
+    if (!daemon || daemon->epoch() == world_.fake_zookeeper.epoch()) return;
     broken(by + " publishes " + after.name + " with an epoch that is over");
   }
 
@@ -311,8 +313,8 @@ class StandsBack : public Checker {
       if (probe && key) probed_.insert(*key);
     } else if (const auto* publish = std::get_if<core::Publish>(&command)) {
       for (const core::TableEdit& t : publish->tables) {
-        const auto table = world_.keeper.tables().find(t.znode);
-        if (table == world_.keeper.tables().end()) continue;
+        const auto table = world_.fake_zookeeper.tables().find(t.znode);
+        if (table == world_.fake_zookeeper.tables().end()) continue;
         for (const core::PartitionEdit& p : t.partitions) {
           if (!p.changes_table()) continue;  // What is known of replicas is kept all the same.
           check(daemon, {table->second.tid, p.pid}, command, kTakesEffectWithin);
@@ -338,7 +340,7 @@ class StandsBack : public Checker {
   bool ends_an_op(core::PartitionKey key, const core::Call& call) const {
     if (std::holds_alternative<core::RecoverSnapshot>(call)) return true;
     const auto* del = std::get_if<core::DelReplica>(&call);
-    const auto* p = del ? world_.keeper.partition(key) : nullptr;
+    const auto* p = del ? world_.fake_zookeeper.partition(key) : nullptr;
     const core::Row* row = p ? row_of(*p, del->replica) : nullptr;
     return row && !row->is_alive;
   }
@@ -377,7 +379,7 @@ class NoNeedlessElection : public Checker {
 
   void sent(const Daemon& daemon, const core::CallTablet& c) override {
     const auto* probe = std::get_if<core::Probe>(&c.call);
-    const auto* p = probe ? world_.keeper.partition(probe->at) : nullptr;
+    const auto* p = probe ? world_.fake_zookeeper.partition(probe->at) : nullptr;
     if (!p) return;
     const bool cause = std::any_of(p->rows.begin(), p->rows.end(), [&](const core::Row& row) {
       return ledger_.troubled_ever(row.endpoint) || !world_.reaches(daemon.name(), row.endpoint);

@@ -55,13 +55,14 @@ class OthersArePublished : public Checker {
   }
 
   bool could_publish(const Daemon& daemon, core::PartitionKey key) const {
-    const Keeper& keeper = world_.keeper;
-    const core::TableShape* table = keeper.table(key);
+    const FakeZooKeeper& fake_zookeeper = world_.fake_zookeeper;
+    const core::TableShape* table = fake_zookeeper.table(key);
     return table && daemon.connected() && daemon.may_change() && !daemon.paused() &&
            world_.reaches(daemon.name(), World::kZookeeper) && !daemon.server_is_cut_off() &&
-           keeper.may_write(daemon.session(), daemon.epoch()) &&
-           !keeper.poisoned().contains(table->znode) &&
-           !keeper.was_troubled(table->znode, is_left_alone(daemon, key) ? kTroubleLasts : kRead);
+           fake_zookeeper.may_write(daemon.session(), daemon.epoch()) &&
+           !fake_zookeeper.poisoned().contains(table->znode) &&
+           !fake_zookeeper.was_troubled(table->znode,
+                                        is_left_alone(daemon, key) ? kTroubleLasts : kRead);
   }
 
   std::map<std::string, std::map<core::OpId, Instant>> since_;  // By daemon.
@@ -91,7 +92,7 @@ class NoProbeOfARefusedTable : public Listener {
 
   void sent(const Daemon& daemon, const core::CallTablet& c) override {
     const auto* probe = std::get_if<core::Probe>(&c.call);
-    const auto* table = probe ? world_.keeper.table(probe->at) : nullptr;
+    const auto* table = probe ? world_.fake_zookeeper.table(probe->at) : nullptr;
     if (!table || !told_[daemon.name()].contains(table->znode)) return;
     if (ledger_.is_recovery(probe->at, probe->term)) return;
     const auto first = ledger_.first_probe_since_publish(probe->at);

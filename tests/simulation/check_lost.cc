@@ -52,7 +52,7 @@ class KnownLossWaits : public Listener {
 
   void sent(const Daemon& daemon, const core::CallTablet& c) override {
     const auto* promote = std::get_if<core::Promote>(&c.call);
-    const auto* p = promote ? world_.keeper.partition(promote->at) : nullptr;
+    const auto* p = promote ? world_.fake_zookeeper.partition(promote->at) : nullptr;
     const core::OpRecord* op = promote ? op_of(daemon, promote->at) : nullptr;
     const auto most = world_.policy.guards.max_lost_entries;
     if (!p || !op || !most || p->rows.size() == 1) return;
@@ -89,7 +89,7 @@ class KnownLossWaits : public Listener {
 
   // Its time is over, or somebody has said that it may be lost.
   bool is_over(const core::OpRecord& op) const {
-    const core::Election& policy = world_.policy.election;
+    const core::ElectionPolicy& policy = world_.policy.election;
     const Duration lasts = now() - op.started;
     const auto accepted = accepted_.find(op.at);
     return (policy.wait_for_lost && lasts >= *policy.wait_for_lost) ||
@@ -115,7 +115,8 @@ class KnownLossWaits : public Listener {
   std::optional<core::Offset> known_offset(const Daemon& daemon, const core::Endpoint& tablet,
                                            core::PartitionKey key) const {
     std::optional<core::Offset> known;
-    if (const core::Kept* kept = world_.keeper.kept(key, tablet)) known = kept->last_offset;
+    if (const core::Lineage* kept = world_.fake_zookeeper.kept(key, tablet))
+      known = kept->last_offset;
     const auto said = said_.find({daemon.name(), tablet, key});
     if (said != said_.end()) known = std::max(known.value_or(0), said->second);
     const auto of = waited_.find(key);

@@ -65,8 +65,8 @@ class LeaderRowDiesWithItsSuccessor : public Checker {
   void single(const std::string& where, const core::Endpoint& endpoint) {
     const Tablet& t = world_.tablet(endpoint);
     // The daemon's view may be a little old, and its publish a little late; no more than a session.
-    const auto node = world_.keeper.nodes().find(endpoint);
-    const bool there = node != world_.keeper.nodes().end();
+    const auto node = world_.fake_zookeeper.nodes().find(endpoint);
+    const bool there = node != world_.fake_zookeeper.nodes().end();
     if (there && now() - node->second.since > std::chrono::seconds{3}) {
       broken("the single row of " + endpoint + " in " + where + " died, its znode is there");
     } else if (!ledger_.troubled_since(endpoint, now() - std::chrono::seconds{20}) && t.serves()) {
@@ -210,7 +210,7 @@ class WaitsForBetter : public Listener {
 
   void sent(const Daemon& daemon, const core::CallTablet& c) override {
     const auto* promote = std::get_if<core::Promote>(&c.call);
-    const auto* rows = promote ? world_.keeper.partition(promote->at) : nullptr;
+    const auto* rows = promote ? world_.fake_zookeeper.partition(promote->at) : nullptr;
     if (!rows || !ledger_.begun(promote->at)) return;
     const core::Offset best = world_.tablet(c.tablet).log(promote->at).offset();
     for (const core::Row& row : rows->rows) {
@@ -286,7 +286,7 @@ class WhatOthersWroteStays : public Checker {
   void table_written(const core::TableShape&, const core::TableShape& after,
                      const std::string& by) override {
     const std::pair key{after.znode, after.created};
-    const std::uint64_t is = world_.keeper.touched(after.znode);
+    const std::uint64_t is = world_.fake_zookeeper.touched(after.znode);
     const std::uint64_t was = std::exchange(touched_[key], is);
     if (by_daemon(world_, by) && is != was) broken(by + " overwrites what somebody wrote");
   }

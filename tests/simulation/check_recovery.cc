@@ -59,7 +59,7 @@ class DestroysNoLastCopy : public Checker {
     const core::Endpoint* target = c ? destroys(*c) : nullptr;
     const auto* known = target ? daemon.brain().model().partition(*partition_of(c->call)) : nullptr;
     // One that lost the lock and does not know yet sends nothing (SAFETY 14).
-    if (!known || world_.keeper.lock_holder() != daemon.session()) return;
+    if (!known || world_.fake_zookeeper.lock_holder() != daemon.session()) return;
     const core::PartitionKey key = *partition_of(c->call);
     const std::string what = core::to_text(c->call) + " to " + c->tablet;
     if (known->replicas.size() < 2) return broken(what + " destroys the only replica");
@@ -89,7 +89,7 @@ class DestroysNoLastCopy : public Checker {
     const core::Endpoint* target = destroys(c);
     if (!target) return;
     const core::PartitionKey key = *partition_of(c.call);
-    const auto* p = world_.keeper.partition(key);
+    const auto* p = world_.fake_zookeeper.partition(key);
     if (!p || p->terms.empty() || elsewhere(key, *p, *target)) return;
     broken(core::to_text(c.call) + " for " + name + " destroys the last copy of " + at(key) +
            " on " + *target);
@@ -129,7 +129,7 @@ class LeaderLetsGoFirst : public Checker {
                    const core::Answer& answer) override {
     const auto* load = std::get_if<core::LoadTable>(&c.call);
     if (!load || answer.code != core::kOk) return;
-    const auto* p = world_.keeper.partition(load->at);
+    const auto* p = world_.fake_zookeeper.partition(load->at);
     const Daemon* daemon = world_.find_daemon(name);
     if (!p || !daemon->alive() || !leads_as_published(world_, load->at, *p)) return;
     // One that is dead for the daemon lets go of nothing; it is replaced (SAFETY 6).
@@ -200,7 +200,7 @@ class AddedLogsContinue : public Checker {
     const auto* follower = world_.tablet(add->replica).held(add->at);
     if (leader && follower && follower->term > leader->term) return;
     // Nor by one that holds nothing yet: it is fenced before it counts, and its log is read then.
-    const auto* p = world_.keeper.partition(add->at);
+    const auto* p = world_.fake_zookeeper.partition(add->at);
     const core::Row* leads = p ? leader_of(*p) : nullptr;
     if (!follower && (!leads || leads->endpoint != c.tablet)) return;
     const Log& leaders = world_.tablet(c.tablet).log(add->at);
@@ -307,10 +307,10 @@ class NothingIsLeftBehind : public Checker {
       for (const auto& [key, held] : tablet->memory) {
         const bool paused = held.state == core::TableState::kSnapshotPaused;
         // Of a table that was dropped nobody wants snapshots any more.
-        if (paused && paused_.contains({name, key}) && world_.keeper.partition(key)) {
+        if (paused && paused_.contains({name, key}) && world_.fake_zookeeper.partition(key)) {
           broken("snapshots of " + at(key) + " stay paused on " + name);
         }
-        const auto* p = world_.keeper.partition(key);
+        const auto* p = world_.fake_zookeeper.partition(key);
         if (p && tablet->leads(key)) look_at_followers(name, key, *p, held);
       }
       for (const auto& [task, status] : tablet->tasks) {
@@ -318,7 +318,7 @@ class NothingIsLeftBehind : public Checker {
                " stays registered on " + name);
       }
     }
-    for (const auto& [id, op] : world_.keeper.begun()) {
+    for (const auto& [id, op] : world_.fake_zookeeper.begun()) {
       // Whether a tablet that is gone still holds something of it is asked when it is back.
       const bool gone = !runs(op.leader) || !runs(op.replica);
       if (op.over && gone) continue;
@@ -362,7 +362,7 @@ class LostEntriesAreCounted : public Checker {
                    const core::Answer& answer) override {
     const auto* order = std::get_if<core::DropTable>(&c.call);
     if (!order || answer.code != core::kOk) return;
-    const auto* p = world_.keeper.partition(order->at);
+    const auto* p = world_.fake_zookeeper.partition(order->at);
     const core::Row* leader = p ? leader_of(*p) : nullptr;
     Drop drop{c.tablet, order->at, std::nullopt};
     if (leader) {

@@ -63,7 +63,7 @@ class WaitsAfterARestart : public Listener {
 
   void sent(const Daemon& daemon, const core::CallTablet& c) override {
     const auto* promote = std::get_if<core::Promote>(&c.call);
-    const auto* p = promote ? world_.keeper.partition(promote->at) : nullptr;
+    const auto* p = promote ? world_.fake_zookeeper.partition(promote->at) : nullptr;
     const auto* held = promote ? world_.tablet(c.tablet).held(promote->at) : nullptr;
     if (!p || !held || !held->from_disk) return;  // It has followed without a restart.
     const auto chosen = chosen_.find({c.tablet, promote->at});
@@ -101,8 +101,8 @@ class WaitsAfterARestart : public Listener {
     const Tablet& t = world_.tablet(other);
     const core::Offset best = world_.tablet(winner).log(key).offset();
     const auto* held = t.held(key);
-    const auto node = world_.keeper.nodes().find(other);
-    const bool registered = node != world_.keeper.nodes().end();
+    const auto node = world_.fake_zookeeper.nodes().find(other);
+    const bool registered = node != world_.fake_zookeeper.nodes().end();
     const bool long_there = registered && now() - node->second.since > seconds{3} &&
                             !ledger_.troubled_since(other, now() - seconds{3}) &&
                             world_.reaches(daemon.name(), other);
@@ -126,7 +126,8 @@ class WaitsAfterARestart : public Listener {
   std::optional<core::Offset> last_known(const Daemon& daemon, const core::Endpoint& tablet,
                                          core::PartitionKey key) const {
     std::optional<core::Offset> known;
-    if (const core::Kept* kept = world_.keeper.kept(key, tablet)) known = kept->last_offset;
+    if (const core::Lineage* kept = world_.fake_zookeeper.kept(key, tablet))
+      known = kept->last_offset;
     const auto said = said_.find({daemon.name(), tablet, key});
     if (said != said_.end()) known = std::max(known.value_or(0), said->second);
     return known;

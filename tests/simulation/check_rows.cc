@@ -26,7 +26,7 @@ class ReplicatedRowsAreKept : public Checker {
 
   void acknowledged(core::PartitionKey key, const core::Endpoint& by, const Entry& entry) override {
     // One that leads no more acknowledges what reaches nobody.
-    const auto* p = world_.keeper.partition(key);
+    const auto* p = world_.fake_zookeeper.partition(key);
     const bool late = !p || p->terms.empty() || entry.term < p->terms.back().term;
     const bool gone = !world_.tablet(by).log(key).holds(entry);  // Its power failed since.
     rows_[key].push_back({entry, late || gone});
@@ -39,7 +39,7 @@ class ReplicatedRowsAreKept : public Checker {
     const bool somewhere_by_hand = what.starts_with("promoted by hand in ");
     if (what != "power cut" && !somewhere_by_hand) return;
     for (auto& [key, rows] : rows_) {
-      const auto* p = world_.keeper.partition(key);
+      const auto* p = world_.fake_zookeeper.partition(key);
       const bool by_hand = what == "promoted by hand in " + at(key);
       const bool only =
           !somewhere_by_hand && p && p->rows.size() == 1 && p->rows.front().endpoint == tablet;
@@ -51,7 +51,7 @@ class ReplicatedRowsAreKept : public Checker {
 
   void at_rest() override {
     for (const auto& [key, rows] : rows_) {
-      const auto* p = world_.keeper.partition(key);
+      const auto* p = world_.fake_zookeeper.partition(key);
       const core::Row* leader = p ? leader_of(*p) : nullptr;
       if (!leader || !world_.tablet(leader->endpoint).leads(key)) continue;
       const Log& log = world_.tablet(leader->endpoint).log(key);
@@ -68,7 +68,7 @@ class ReplicatedRowsAreKept : public Checker {
   void carried_out(const std::string&, const core::CallTablet& c,
                    const core::Answer& answer) override {
     const auto* promote = std::get_if<core::Promote>(&c.call);
-    const auto* p = promote ? world_.keeper.partition(promote->at) : nullptr;
+    const auto* p = promote ? world_.fake_zookeeper.partition(promote->at) : nullptr;
     if (!p || p->rows.size() == 1 || answer.code != core::kOk) return;
     const Log& log = world_.tablet(c.tablet).log(promote->at);
     promoted_[{promote->at, promote->term}] = log;
@@ -170,7 +170,7 @@ class NoFollowerDiverges : public Checker {
   void stepped() override {
     if (now() < next_look_) return;
     next_look_ = now() + std::chrono::milliseconds{100};
-    for (const auto& [znode, table] : world_.keeper.tables()) look(table);
+    for (const auto& [znode, table] : world_.fake_zookeeper.tables()) look(table);
   }
 
  private:
@@ -228,11 +228,12 @@ class LostFollowersDie : public Checker {
     const Daemon* daemon = world_.active();
     const bool same = std::exchange(daemon_, daemon) == daemon;
     const bool acts = same && daemon && daemon->may_change() && !daemon->paused() &&
-                      world_.keeper.auto_failover().auto_failover &&
-                      world_.keeper.nameservers().empty() && world_.keeper.poisoned().empty();
+                      world_.fake_zookeeper.auto_failover().auto_failover &&
+                      world_.fake_zookeeper.nameservers().empty() &&
+                      world_.fake_zookeeper.poisoned().empty();
     if (!acts) return since_.clear();
-    for (const auto& [znode, table] : world_.keeper.tables()) {
-      const bool is_taken = !world_.keeper.was_troubled(znode, kTroubleLasts);
+    for (const auto& [znode, table] : world_.fake_zookeeper.tables()) {
+      const bool is_taken = !world_.fake_zookeeper.was_troubled(znode, kTroubleLasts);
       for (const core::PartitionShape& p : table.partitions) look({table.tid, p.pid}, p, is_taken);
     }
   }

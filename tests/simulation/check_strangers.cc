@@ -39,7 +39,7 @@ class StrangersAreToldNothing : public Checker {
     const Tablet& t = world_.tablet(c.tablet);
     if (!t.is_stranger()) return;
     for (const core::ReplicaStatus& s : answer.replicas) {
-      const core::TableShape* ours = world_.keeper.table(s.at);
+      const core::TableShape* ours = world_.fake_zookeeper.table(s.at);
       // Whoever cannot read that table does not know its name.
       if (ours && daemon.brain().model().table(s.at.tid) && ours->name != s.name)
         gave_away_[{daemon.name(), c.tablet}] = t.process();

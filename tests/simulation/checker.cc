@@ -31,7 +31,7 @@ bool Listener::hears_status(const Daemon& daemon, const core::CallTablet& c,
   // Also one that has gone since: a daemon that was stopped reads it late.
   const bool names_others =
       std::any_of(answer.replicas.begin(), answer.replicas.end(), [&](const auto& said) {
-        const core::TableShape* ours = world_.keeper.table(said.at);
+        const core::TableShape* ours = world_.fake_zookeeper.table(said.at);
         return ours && ours->name != said.name;
       });
   return !world_.tablet(c.tablet).is_stranger() && !names_others && !is_void(daemon, c.id);

@@ -89,7 +89,7 @@ void Daemon::carry_out(const core::Command& command) {
                  [&](const core::CallTablet& c) { call(c); },
                  [&](const core::SetTimer& c) {
                    const Instant at = std::max(c.at, world_.schedule.now());
-                   world_.schedule.at(at + world_.dice.in(world_.timing.timer_late),
+                   world_.schedule.at(at + world_.random.in(world_.timing.timer_late),
                                       guarded([this, id = c.id] { tell(core::TimerFired{id}); }));
                  },
                  [&](const core::Note& note) {

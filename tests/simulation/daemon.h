@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "lib/core/brain.h"
-#include "tests/simulation/keeper.h"
+#include "tests/simulation/fake_zookeeper.h"
 #include "tests/simulation/schedule.h"
 
 namespace failoverd::simulation {

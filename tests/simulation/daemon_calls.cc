@@ -120,7 +120,7 @@ void Daemon::connection_broke(const std::string& tablet, std::uint64_t process,
 void Daemon::timed_out(core::RequestId id) {
   const auto found = pending_.find(id);
   if (found == pending_.end()) return;
-  const bool not_sent = !found->second.sent && world_.dice.chance(world_.timing.not_sent);
+  const bool not_sent = !found->second.sent && world_.random.chance(world_.timing.not_sent);
   finish(id, not_sent ? core::Transport::kNotSent : core::Transport::kSilent, "no answer");
 }
 

@@ -12,9 +12,9 @@ DaemonParts::DaemonParts(World& world, const std::string& name, const RunInProce
       side(
           loop, client,
           [&world, name, run](std::size_t longest) {
-            return std::make_unique<KeeperClient>(world, name, run, longest);
+            return std::make_unique<FakeClient>(world, name, run, longest);
           },
-          {world.keeper.paths(), fedb::Numbering::kFedb, name, name, true}, tell) {
+          {world.fake_zookeeper.paths(), fedb::Numbering::kFedb, name, name, true}, tell) {
   const auto warn = [&world, name](const std::string& line) {
     world.say(name + " warns: " + line);
   };

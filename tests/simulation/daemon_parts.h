@@ -10,7 +10,7 @@
 #include "lib/base/loop.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/zookeeper_side.h"
-#include "tests/simulation/keeper_client.h"
+#include "tests/simulation/fake_zookeeper_client.h"
 #include "tests/simulation/world.h"
 
 namespace failoverd::simulation {
@@ -24,7 +24,7 @@ class ProcessLoop : public Loop {
   std::int64_t wall_now_ms() const override { return world_.schedule.wall_now_ms(); }
   void post(std::function<void()> what) override { in(Duration{0}, std::move(what)); }
   void after(Duration duration, std::function<void()> what) override {
-    in(duration + world_.dice.in(world_.timing.timer_late), std::move(what));
+    in(duration + world_.random.in(world_.timing.timer_late), std::move(what));
   }
 
  private:
@@ -45,7 +45,7 @@ struct DaemonParts {
   void start();
 
   ProcessLoop loop;
-  KeeperClient client;
+  FakeClient client;
   fedb::ZookeeperSide side;
 };
 

@@ -80,7 +80,7 @@ bool Ledger::troubled_ever(const core::Endpoint& tablet) const {
 }
 
 bool Ledger::is_recovery(core::PartitionKey at, core::Term term) const {
-  const auto* p = world_.keeper.partition(at);
+  const auto* p = world_.fake_zookeeper.partition(at);
   return p && std::any_of(p->terms.begin(), p->terms.end(),
                           [term](const core::TermPair& t) { return t.term == term; });
 }

@@ -10,7 +10,7 @@
 
 #include "lib/core/api/command.h"
 #include "tests/simulation/daemon_parts.h"
-#include "tests/simulation/made_up.h"
+#include "tests/simulation/fake_cluster.h"
 
 namespace failoverd::simulation {
 namespace {
@@ -63,13 +63,13 @@ class MetadataTest : public MadeUp {
     const core::PartitionEdit edit{0, {{"B:1", false, false}}, {}, {{"B:1", 1, 5}}};
     return {7, {{kFlow, version, {edit}, kAt.tid}}};
   }
-  std::int32_t version() const { return world_.keeper.table(kAt)->version; }
+  std::int32_t version() const { return world_.fake_zookeeper.table(kAt)->version; }
   void delete_lock_of(const Hands& hands) {
-    const fedb::Paths& paths = world_.keeper.paths();
+    const fedb::Paths& paths = world_.fake_zookeeper.paths();
     for (const std::string& path :
-         world_.keeper.znodes().owned_by(hands.parts.client.session_id())) {
+         world_.fake_zookeeper.znodes().owned_by(hands.parts.client.session_id())) {
       if (path.starts_with(paths.lock()))
-        world_.keeper.write({Op::remove(path, -1)}, 0, "somebody");
+        world_.fake_zookeeper.write({Op::remove(path, -1)}, 0, "somebody");
     }
   }
   // What one is told whose lock somebody has deleted, and whose publish comes behind the epoch of
@@ -140,7 +140,7 @@ TEST_F(MetadataTest, NoContactThroughAServerThatIsCutOff) {
 
 TEST_F(MetadataTest, AConflictIsToldAndReadAgain) {
   (void)a_.told<core::TableRead>();
-  world_.keeper.touch_table(kFlow);
+  world_.fake_zookeeper.touch_table(kFlow);
   a_.parts.side.metadata.publish(publish(0));
   world_.run_for(milliseconds{100});
   const auto answers = a_.told<core::Published>();
@@ -152,7 +152,7 @@ TEST_F(MetadataTest, AConflictIsToldAndReadAgain) {
   a_.parts.side.metadata.publish(publish(1));
   world_.run_for(milliseconds{100});
   EXPECT_EQ(a_.told<core::Published>().at(0).outcome, Outcome::kDone);
-  EXPECT_EQ(world_.keeper.touched(kFlow), 1u) << "what somebody wrote stays";
+  EXPECT_EQ(world_.fake_zookeeper.touched(kFlow), 1u) << "what somebody wrote stays";
 }
 
 // SAFETY 17: what became of it is read back, the znode that it made beside the table's, too.
@@ -180,13 +180,13 @@ TEST_F(MetadataTest, ALostAnswerOfTheSwitchIsReadBackUpToDate) {
   a_.parts.client.lose_connection();
   world_.run_for(milliseconds{200});
   EXPECT_THAT(said, ElementsAre("ok"));
-  EXPECT_FALSE(world_.keeper.auto_failover().auto_failover);
+  EXPECT_FALSE(world_.fake_zookeeper.auto_failover().auto_failover);
 }
 
 // SAFETY 22: it is named with ZooKeeper's word, and nothing of the multi is written.
 TEST_F(MetadataTest, ARefusalNamesItsTable) {
-  world_.keeper.refuse(kFlow,
-                       core::Refused{kFlow, core::RefusalReason::kOther, "quota exceeded", false});
+  world_.fake_zookeeper.refuse(
+      kFlow, core::Refused{kFlow, core::RefusalReason::kOther, "quota exceeded", false});
   a_.parts.side.metadata.publish(publish(0));
   world_.run_for(milliseconds{100});
   const auto answers = a_.told<core::Published>();
@@ -194,7 +194,7 @@ TEST_F(MetadataTest, ARefusalNamesItsTable) {
   ASSERT_EQ(answers[0].refused.size(), 1u);
   EXPECT_EQ(answers[0].refused[0].znode, kFlow);
   EXPECT_EQ(answers[0].refused[0].why, "quota exceeded");
-  EXPECT_EQ(world_.keeper.kept(kAt, "B:1"), nullptr);
+  EXPECT_EQ(world_.fake_zookeeper.kept(kAt, "B:1"), nullptr);
 }
 
 // SAFETY 4: of two that take a block at the same time, only one gets it.
@@ -206,11 +206,11 @@ TEST_F(MetadataTest, ABlockOfTermsIsGivenOnce) {
   ASSERT_EQ(answers.size(), 2u);
   EXPECT_TRUE(answers[0].ok);
   EXPECT_FALSE(answers[1].ok);
-  EXPECT_EQ(world_.keeper.term(), answers[0].last);
+  EXPECT_EQ(world_.fake_zookeeper.term(), answers[0].last);
 }
 
 TEST_F(MetadataTest, ATableThatCannotBeReadIsNamed) {
-  world_.keeper.poison(kFlow);
+  world_.fake_zookeeper.poison(kFlow);
   world_.run_for(milliseconds{100});
   const auto unreadable = a_.told<core::TableUnreadable>();
   ASSERT_EQ(unreadable.size(), 1u);

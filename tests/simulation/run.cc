@@ -17,7 +17,7 @@ using std::chrono::seconds;
 constexpr std::uint64_t kLeastSteps = 2'500;
 
 // Every fifth seed has a ZooKeeper that refuses; the others go on as they were without it.
-bool keeper_refuses(std::uint64_t seed) { return seed % 5 == 3; }
+bool fake_zookeeper_refuses(std::uint64_t seed) { return seed % 5 == 3; }
 
 // SAFETY 19: whatever is appended to a table that waits to be loaded costs its older rows.
 constexpr double kRunsWithQueues = 0.5;  // Their tablets let what is to be loaded wait ...
@@ -30,15 +30,15 @@ core::TableShape draw_table(World& world, std::uint32_t tid, const std::string& 
   core::TableShape table;
   table.znode = "table/table_data/" + name;
   table.bytes = 200;
-  if (world.keeper_refuses && world.dice.chance(0.5)) {
-    table.bytes = static_cast<std::uint32_t>(100'000 + world.dice.below(900'000));
+  if (world.fake_zookeeper_refuses && world.random.chance(0.5)) {
+    table.bytes = static_cast<std::uint32_t>(100'000 + world.random.below(900'000));
   }
   table.name = name;
   table.tid = tid;
   for (std::uint32_t pid = 0; pid < partitions; ++pid) {
     core::PartitionShape p;
     p.pid = pid;
-    const std::size_t first = world.dice.below(endpoints.size());
+    const std::size_t first = world.random.below(endpoints.size());
     for (std::size_t i = 0; i < replicas; ++i) {
       p.rows.push_back({endpoints[(first + i) % endpoints.size()], i == 0, true});
     }
@@ -49,37 +49,37 @@ core::TableShape draw_table(World& world, std::uint32_t tid, const std::string& 
 }
 
 void draw_policy(World& world) {
-  Dice& dice = world.dice;
+  Random& random = world.random;
   core::Policy& p = world.policy;
-  p.detection.crash = dice.chance(0.85);
-  p.detection.silence = dice.in({milliseconds{500}, seconds{4}});
-  if (dice.chance(0.3)) p.election.wait_for_better = dice.in({milliseconds{200}, seconds{5}});
-  p.recovery.max_copies_per_tablet = 1 + static_cast<int>(dice.below(3));
-  if (dice.chance(0.3)) p.recovery.catch_up_delta = dice.below(10);
-  if (dice.chance(0.9)) p.recovery.full_restart_wait = dice.in({seconds{1}, seconds{40}});
-  if (dice.chance(0.5)) p.detection.refuses_again = milliseconds{20};
+  p.detection.crash = random.chance(0.85);
+  p.detection.silence = random.in({milliseconds{500}, seconds{4}});
+  if (random.chance(0.3)) p.election.wait_for_better = random.in({milliseconds{200}, seconds{5}});
+  p.recovery.max_copies_per_tablet = 1 + static_cast<int>(random.below(3));
+  if (random.chance(0.3)) p.recovery.catch_up_delta = random.below(10);
+  if (random.chance(0.9)) p.recovery.full_restart_wait = random.in({seconds{1}, seconds{40}});
+  if (random.chance(0.5)) p.detection.refuses_again = milliseconds{20};
 }
 
-// What may be lost, with dice of its own: what a seed draws beside it stays what it was.
+// What may be lost, with random of its own: what a seed draws beside it stays what it was.
 void draw_losses(World& world, std::uint64_t seed) {
-  Dice dice{~seed};
+  Random random{~seed};
   core::Policy& p = world.policy;
-  if (!dice.chance(0.4)) return;
-  p.guards.max_lost_entries = dice.below(6);
-  p.election.wait_for_lost = dice.in({milliseconds{200}, seconds{25}});
+  if (!random.chance(0.4)) return;
+  p.guards.max_lost_entries = random.below(6);
+  p.election.wait_for_lost = random.in({milliseconds{200}, seconds{25}});
 }
 
 void draw_cluster(World& world) {
-  const std::size_t tablets = 3 + world.dice.below(4);
+  const std::size_t tablets = 3 + world.random.below(4);
   for (std::size_t i = 0; i < tablets; ++i) {
     world.add_tablet(std::string(1, static_cast<char>('A' + i)) + ":1");
   }
-  const auto up_to = [&](std::uint64_t n) { return 1 + world.dice.below(n); };
+  const auto up_to = [&](std::uint64_t n) { return 1 + world.random.below(n); };
   world.add_table(draw_table(world, 2, "flow", up_to(3), 3));
-  if (world.dice.chance(0.5)) world.add_table(draw_table(world, 3, "pair", up_to(2), 2));
-  if (world.dice.chance(0.5)) world.add_table(draw_table(world, 4, "single", up_to(2), 1));
+  if (world.random.chance(0.5)) world.add_table(draw_table(world, 3, "pair", up_to(2), 2));
+  if (world.random.chance(0.5)) world.add_table(draw_table(world, 4, "single", up_to(2), 1));
   const Range every{milliseconds{20}, milliseconds{20} + milliseconds{up_to(600)}};
-  for (const auto& [znode, table] : world.keeper.tables()) {
+  for (const auto& [znode, table] : world.fake_zookeeper.tables()) {
     for (const core::PartitionShape& p : table.partitions) {
       world.add_writer({table.tid, p.pid}, every).start();
     }
@@ -147,7 +147,7 @@ void look(World& world, core::PartitionKey at, const core::PartitionShape& p, Un
     if (op.at != at) continue;
     unmet.push_back({kLedAgain, name + ": " + core::to_text(op.type) + " runs: " + op.detail});
   }
-  for (const auto& [record_name, record] : world.keeper.records()) {
+  for (const auto& [record_name, record] : world.fake_zookeeper.records()) {
     for (const core::BegunElection& begun : record.elections) {
       if (begun.at != at) continue;
       unmet.push_back({kLedAgain, name + ": record " + record_name + " is left"});
@@ -200,7 +200,7 @@ void must_get_well(World& world, Duration within) {
   // A last row for everybody who is led: it must reach every follower that is called alive.
   world.stop_writers();
   world.run_for(seconds{2});
-  for (const auto& [znode, table] : world.keeper.tables()) {
+  for (const auto& [znode, table] : world.fake_zookeeper.tables()) {
     for (const core::PartitionShape& p : table.partitions) {
       world.add_writer({table.tid, p.pid}, {}).write(1);
     }
@@ -225,7 +225,7 @@ void must_get_well(World& world, Duration within) {
 
 std::vector<Violation> not_well(World& world) {
   Unmet unmet;
-  for (const auto& [znode, table] : world.keeper.tables()) {
+  for (const auto& [znode, table] : world.fake_zookeeper.tables()) {
     for (const core::PartitionShape& p : table.partitions) {
       const core::PartitionKey at{table.tid, p.pid};
       if (electable(world, at, p)) look(world, at, p, unmet);
@@ -236,7 +236,7 @@ std::vector<Violation> not_well(World& world) {
 
 std::vector<Violation> not_equal(World& world) {
   Unmet unmet;
-  for (const auto& [znode, table] : world.keeper.tables()) {
+  for (const auto& [znode, table] : world.fake_zookeeper.tables()) {
     for (const core::PartitionShape& p : table.partitions) {
       const core::PartitionKey at{table.tid, p.pid};
       const core::Row* leader = leader_of(p);
@@ -257,7 +257,7 @@ std::vector<Violation> not_equal(World& world) {
 RunResult run(const RunOptions& options) {
   World world{options.seed, Timing{}};
   draw_policy(world);
-  if (world.dice.chance(kRunsWithQueues)) world.timing.queued = kQueued;
+  if (world.random.chance(kRunsWithQueues)) world.timing.queued = kQueued;
   draw_losses(world, options.seed);
   Ledger ledger{world};
   world.watch(ledger);
@@ -279,17 +279,17 @@ RunResult run(const RunOptions& options) {
     if (options.only.empty() || options.only == checker->rule()) world.watch(*checker);
   }
 
-  world.keeper_refuses = keeper_refuses(options.seed);
+  world.fake_zookeeper_refuses = fake_zookeeper_refuses(options.seed);
   draw_cluster(world);
   if (options.tamper) options.tamper(world);
   world.run_for(seconds{1});
   world.start_daemon();
-  if (world.dice.chance(0.3)) world.start_daemon();
-  world.run_for(world.dice.in({milliseconds{100}, seconds{4}}));
+  if (world.random.chance(0.3)) world.start_daemon();
+  world.run_for(world.random.in({milliseconds{100}, seconds{4}}));
   Chaos chaos{world};
   world.watch(chaos);
   chaos.start();
-  world.run_for(world.dice.in({seconds{10}, seconds{40}}));
+  world.run_for(world.random.in({seconds{10}, seconds{40}}));
   // A small cluster that writes little suffers longer.
   while (world.schedule.steps() < kLeastSteps && !world.violation()) world.run_for(seconds{1});
   if (!world.violation()) chaos.calm();

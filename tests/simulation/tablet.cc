@@ -54,7 +54,7 @@ void Tablet::start() {
   paused_ = false;
   ++process_;
   mutex_free_ = {};
-  after(world_.dice.in(world_.timing.registration), [this] { register_first(); });
+  after(world_.random.in(world_.timing.registration), [this] { register_first(); });
 }
 
 void Tablet::kill() {
@@ -78,7 +78,7 @@ void Tablet::resume() {
   paused_ = false;
   // The process's threads take what is in its sockets in any order.
   for (Work& work : std::exchange(backlog_, {})) {
-    after(world_.dice.in({Duration{0}, world_.timing.network.to}), std::move(work));
+    after(world_.random.in({Duration{0}, world_.timing.network.to}), std::move(work));
   }
 }
 

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "lib/core/api/calls.h"
-#include "tests/simulation/keeper.h"
+#include "tests/simulation/fake_zookeeper.h"
 #include "tests/simulation/log.h"
 #include "tests/simulation/schedule.h"
 

@@ -71,8 +71,8 @@ void Tablet::queue_task(core::Task task, Work work) {
         [this, task, work = std::move(work)]() mutable { queue_task(task, std::move(work)); });
     return;
   }
-  if (!world_.dice.chance(world_.timing.queued)) return run_task(std::move(work));
-  after(world_.dice.in(world_.timing.queue),
+  if (!world_.random.chance(world_.timing.queued)) return run_task(std::move(work));
+  after(world_.random.in(world_.timing.queue),
         [this, work = std::move(work)]() mutable { run_task(std::move(work)); });
 }
 
@@ -82,7 +82,7 @@ void Tablet::run_task(Work work) {
     return;
   }
   ++busy_task_threads_;
-  after(world_.dice.in(world_.timing.task_begins), std::move(work));
+  after(world_.random.in(world_.timing.task_begins), std::move(work));
 }
 
 void Tablet::task_thread_free() {
@@ -102,7 +102,7 @@ bool Tablet::is(core::PartitionKey at, std::uint64_t instance) const {
 }
 
 core::Answer Tablet::load_table(const core::LoadTable& c) {
-  const auto* p = world_.tamper.loads_as_leader ? world_.keeper.partition(c.at) : nullptr;
+  const auto* p = world_.tamper.loads_as_leader ? world_.fake_zookeeper.partition(c.at) : nullptr;
   const bool only = p && p->rows.size() == 1 && !p->terms.empty();
   return load_table(c, only ? std::optional{p->terms.back().term} : std::nullopt);
 }
@@ -124,7 +124,7 @@ core::Answer Tablet::load_table(const core::LoadTable& c, std::optional<core::Te
   queue_task(core::Task::kLoadTable, [this, at = c.at, instance = h.instance, replicas] {
     if (!is(at, instance)) return task_thread_free();
     memory.at(at).state = core::TableState::kLoading;
-    after(world_.dice.in(world_.timing.load), [this, at, instance, replicas] {
+    after(world_.random.in(world_.timing.load), [this, at, instance, replicas] {
       pass(core::Task::kLoadTable, Stage::kInside,
            [this, at, instance, replicas] { loading_ends(at, instance, replicas); });
     });
@@ -155,7 +155,7 @@ core::Answer Tablet::drop_table(const core::DropTable& c) {
     return h ? answer(core::kTableIsMakingSnapshot, "table status is kMakingSnapshot") : no_table();
   }
   queue_task(core::Task::kDropTable, [this, c, registration, instance = h->instance] {
-    after(world_.dice.in(world_.timing.drop), [this, c, registration, instance] {
+    after(world_.random.in(world_.timing.drop), [this, c, registration, instance] {
       pass(core::Task::kDropTable, Stage::kInside,
            [this, c, registration, instance] { dropping_ends(c, registration, instance); });
     });
@@ -233,7 +233,7 @@ void Tablet::make_snapshot(core::PartitionKey at) {
   if (found == memory.end() || found->second.state != core::TableState::kNormal) return;
   found->second.state = core::TableState::kMakingSnapshot;
   const core::Offset up_to = log(at).offset();
-  after(world_.dice.in(world_.timing.make_snapshot),
+  after(world_.random.in(world_.timing.make_snapshot),
         [this, at, up_to, instance = found->second.instance] {
           pass(core::Task::kMakeSnapshot, Stage::kInside,
                [this, at, up_to, instance] { snapshot_made(at, up_to, instance); });
@@ -321,7 +321,7 @@ void Tablet::power_cut() {
     const core::Offset last = d.log.offset();
     const core::Offset safe = std::max({d.synced, d.snapshot, d.binlog_from});
     if (world_.schedule.now() >= d.next_sync || last <= safe) continue;
-    d.log.cut(safe + world_.dice.below(last - safe + 1));
+    d.log.cut(safe + world_.random.below(last - safe + 1));
     d.synced = d.log.offset();
   }
 }

@@ -33,7 +33,7 @@ std::optional<Entry> Tablet::put(core::PartitionKey at, Payload payload, int& co
   about_to_write(d);
   const Entry entry = d.log.append(h.term, payload);
   for (Follower& f : h.followers) {
-    if (f.attempt == 0 && !f.woken) wake(at, h, f, world_.dice.in(world_.timing.replication));
+    if (f.attempt == 0 && !f.woken) wake(at, h, f, world_.random.in(world_.timing.replication));
   }
   return entry;  // Acknowledged, whether it ever reaches anybody or not.
 }

@@ -95,7 +95,7 @@ void Tablet::file_sent(const std::shared_ptr<Copy>& copy, std::uint64_t attempt,
     return after(world_.timing.send_file_again * copy->tries, [this, copy] { send_file(copy); });
   }
   copy->tries = 0;
-  after(world_.dice.in(world_.timing.send_file), [this, copy] {
+  after(world_.random.in(world_.timing.send_file), [this, copy] {
     if (!is(copy->at, copy->instance)) return copied(*copy, false);
     const bool any_snapshot = disk.at(copy->at).snapshot > 0;
     switch (copy->file) {

@@ -2,7 +2,7 @@
 // cut. What it does as every tablet does is in tests/contract/.
 #include "tests/simulation/tablet.h"
 
-#include "tests/simulation/made_up.h"
+#include "tests/simulation/fake_cluster.h"
 
 namespace failoverd::simulation {
 namespace {

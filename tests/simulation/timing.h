@@ -2,7 +2,7 @@
 // ends equal.
 #pragma once
 
-#include "tests/simulation/dice.h"
+#include "tests/simulation/random.h"
 
 namespace failoverd::simulation {
 

@@ -6,8 +6,10 @@
 
 namespace failoverd::simulation {
 
-World::World(std::uint64_t seed, Timing how_long) : timing(how_long), dice(seed), keeper(schedule) {
-  keeper.table_written = [this](const auto& before, const auto& after, const std::string& by) {
+World::World(std::uint64_t seed, Timing how_long)
+    : timing(how_long), random(seed), fake_zookeeper(schedule) {
+  fake_zookeeper.table_written = [this](const auto& before, const auto& after,
+                                        const std::string& by) {
     table_written(before, after, by);
   };
 }
@@ -29,7 +31,7 @@ void World::add_table(core::TableShape shape) {
   for (const core::PartitionShape& p : shape.partitions) {
     const core::PartitionKey at{shape.tid, p.pid};
     const core::Term term = p.terms.empty() ? 0 : p.terms.back().term;
-    keeper.set_term(std::max(keeper.term(), term));
+    fake_zookeeper.set_term(std::max(fake_zookeeper.term(), term));
     std::vector<std::string> followers;
     for (const core::Row& row : p.rows) {
       if (!row.is_leader) followers.push_back(row.endpoint);
@@ -41,7 +43,7 @@ void World::add_table(core::TableShape shape) {
                   row.is_leader ? followers : std::vector<std::string>{});
     }
   }
-  keeper.write_table(shape, "nameserver");
+  fake_zookeeper.write_table(shape, "nameserver");
 }
 
 void World::table_written(const core::TableShape& before, const core::TableShape& after,
@@ -50,7 +52,7 @@ void World::table_written(const core::TableShape& before, const core::TableShape
 }
 
 std::string World::name_of(core::PartitionKey at) const {
-  const core::TableShape* shape = keeper.table(at);
+  const core::TableShape* shape = fake_zookeeper.table(at);
   return (shape ? shape->name : std::to_string(at.tid)) + "/" + std::to_string(at.pid);
 }
 
@@ -58,7 +60,7 @@ std::string World::name_of(core::PartitionKey at) const {
 // -----------------------------------------------------------------------------------
 
 void World::send(const std::string& from, const std::string& to, Work arrive) {
-  schedule.after(dice.in(timing.network), [this, from, to, arrive = std::move(arrive)]() mutable {
+  schedule.after(random.in(timing.network), [this, from, to, arrive = std::move(arrive)]() mutable {
     if (reaches(from, to)) {
       arrive();
     } else {
@@ -75,7 +77,7 @@ void World::mend(const std::string& a, const std::string& b) {
   for (Stuck& stuck : std::exchange(stuck_, {})) {
     if (!reaches(stuck.from, stuck.to)) {
       stuck_.push_back(std::move(stuck));
-    } else if (dice.chance(timing.late_delivery)) {
+    } else if (random.chance(timing.late_delivery)) {
       send(stuck.from, stuck.to, std::move(stuck.arrive));
     }
   }
@@ -136,7 +138,7 @@ void World::restart(const std::string& name) {
   trouble(name, "restart");
   tablet(name).kill();
   wanted_.insert(name);
-  schedule.after(dice.in(timing.start), [this, name] {
+  schedule.after(random.in(timing.start), [this, name] {
     if (wanted_.contains(name)) tablet(name).start();
   });
 }
@@ -149,7 +151,7 @@ void World::replace(const std::string& name, std::vector<core::ReplicaStatus> ho
 
 void World::supervise(const std::string& name) {
   trouble(name, "exit");
-  schedule.after(dice.in(timing.supervisor), [this, name] {
+  schedule.after(random.in(timing.supervisor), [this, name] {
     if (wanted_.contains(name)) tablet(name).start();
   });
 }

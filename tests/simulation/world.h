@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "tests/simulation/dice.h"
-#include "tests/simulation/keeper.h"
+#include "tests/simulation/fake_zookeeper.h"
 #include "tests/simulation/observer.h"
+#include "tests/simulation/random.h"
 #include "tests/simulation/schedule.h"
 #include "tests/simulation/tablet.h"
 #include "tests/simulation/timing.h"
@@ -56,11 +56,11 @@ class World {
 
   Timing timing;
   Schedule schedule;
-  Dice dice;
-  Keeper keeper;
-  KeeperServer follower{*this, nullptr};  // Of ZooKeeper's servers one that nobody is connected to.
-  core::Policy policy;                    // Of daemons that start from now on.
-  bool keeper_refuses = false;            // ZooKeeper does not take every table all the time.
+  Random random;
+  FakeZooKeeper fake_zookeeper;
+  FakeServer follower{*this, nullptr};  // Of ZooKeeper's servers one that nobody is connected to.
+  core::Policy policy;                  // Of daemons that start from now on.
+  bool fake_zookeeper_refuses = false;  // ZooKeeper does not take every table all the time.
   Tamper tamper;
 
   // --- The cluster

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "tests/simulation/daemon.h"
-#include "tests/simulation/made_up.h"
+#include "tests/simulation/fake_cluster.h"
 
 namespace failoverd::simulation {
 namespace {
@@ -36,21 +36,21 @@ TEST_F(MadeUp, DemotionWaitsForAHungFollower) {
 }
 
 TEST_F(MadeUp, AQuickRestartFindsItsOldZnodeAndExits) {
-  const auto first = world_.keeper.nodes().at("A:1").czxid;
+  const auto first = world_.fake_zookeeper.nodes().at("A:1").czxid;
   world_.restart("A:1");
   world_.run_for(milliseconds{100});
   EXPECT_FALSE(world_.tablet("A:1").running());
   world_.run_for(seconds{5});
   EXPECT_TRUE(world_.tablet("A:1").running());
-  EXPECT_GT(world_.keeper.nodes().at("A:1").czxid, first);
-  EXPECT_TRUE(world_.keeper.nodes().at("A:1").startup);
+  EXPECT_GT(world_.fake_zookeeper.nodes().at("A:1").czxid, first);
+  EXPECT_TRUE(world_.fake_zookeeper.nodes().at("A:1").startup);
 }
 
 TEST_F(MadeUp, ALostSessionComesBackWithThePlainValue) {
   world_.tablet("A:1").lose_session();
-  EXPECT_FALSE(world_.keeper.nodes().contains("A:1"));
+  EXPECT_FALSE(world_.fake_zookeeper.nodes().contains("A:1"));
   world_.run_for(seconds{3});
-  EXPECT_FALSE(world_.keeper.nodes().at("A:1").startup);
+  EXPECT_FALSE(world_.fake_zookeeper.nodes().at("A:1").startup);
   EXPECT_TRUE(world_.tablet("A:1").leads(kAt));
 }
 

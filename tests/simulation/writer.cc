@@ -19,13 +19,13 @@ void Writer::write(int rows) {
 }
 
 void Writer::next() {
-  world_.schedule.after(world_.dice.in(every_), [this] {
+  world_.schedule.after(world_.random.in(every_), [this] {
     if (!stopped_) put(true);
   });
 }
 
 void Writer::put(bool then_next) {
-  const core::PartitionShape* p = world_.keeper.partition(at_);
+  const core::PartitionShape* p = world_.fake_zookeeper.partition(at_);
   const core::Row* leader = nullptr;
   for (std::size_t i = 0; p && i < p->rows.size(); ++i) {
     if (p->rows[i].is_leader && p->rows[i].is_alive) leader = &p->rows[i];

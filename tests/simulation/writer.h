@@ -3,7 +3,7 @@
 #pragma once
 
 #include "lib/core/api/types.h"
-#include "tests/simulation/dice.h"
+#include "tests/simulation/random.h"
 
 namespace failoverd::simulation {
 

@@ -39,7 +39,7 @@ struct PartitionEdit {
   std::vector<TermPair> terms;  // To append to the history.
   // What to keep of replicas, in a znode of ours, in the same multi. A table of which nothing else
   // is changed is not written.
-  std::vector<Kept> kept;
+  std::vector<Lineage> kept;
   bool changes_table() const { return !rows.empty() || !terms.empty(); }
   bool operator==(const PartitionEdit&) const = default;
 };

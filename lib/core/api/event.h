@@ -63,7 +63,7 @@ struct LockGained {
   std::int64_t epoch = 0;
   std::vector<ElectionRecord> records;
   std::vector<BegunOp> begun;
-  std::vector<KeptPartition> kept;
+  std::vector<PartitionLineages> kept;
   std::vector<FinishedOps> finished;
 };
 

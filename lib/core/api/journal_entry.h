@@ -14,7 +14,7 @@ namespace failoverd::core {
 
 // Of one replica, in <root>/failoverd/replicas/<tid>. Written with the publish that sets its row
 // dead, when its partition loses its last tablet, and before it is sent anything new.
-struct Kept {
+struct Lineage {
   Endpoint endpoint;
   // The published term whose leader it followed last: up to that term's end its log is a prefix of
   // the partition's. 0: not known, or it may have led another.
@@ -23,13 +23,13 @@ struct Kept {
   // It may have followed a later leader, too, whose term was published only after that: of what it
   // holds beyond the end of `followed` nobody knows whether the partition has it.
   bool or_later = false;
-  bool operator==(const Kept&) const = default;
+  bool operator==(const Lineage&) const = default;
 };
 
-struct KeptPartition {
+struct PartitionLineages {
   PartitionKey at;
-  std::vector<Kept> replicas;
-  bool operator==(const KeptPartition&) const = default;
+  std::vector<Lineage> replicas;
+  bool operator==(const PartitionLineages&) const = default;
 };
 
 // An op that pauses, registers or copies: <root>/failoverd/ops/<id>, written before its first task.

@@ -81,6 +81,8 @@ class Outbox {
 
   RequestId call(ReplyTo reply_to, const Endpoint& tablet, Call call, Duration deadline,
                  bool fresh = false) {
+    CHECK(!tablet.empty());
+    CHECK(deadline > Duration{0});
     reply_to.changes = changes(call);
     reply_to.at = partition_of(call);
     const RequestId id = open(reply_to);

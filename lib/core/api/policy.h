@@ -20,14 +20,14 @@ struct Detection {
   bool operator==(const Detection&) const = default;
 };
 
-struct Election {
+struct ElectionPolicy {
   // How long to wait for a replica whose last known offset is above the best that answered.
   Duration wait_for_better = std::chrono::seconds{3};
   // How long to wait for a tablet whose replica is known to hold more than guards.max_lost_entries
   // beyond the best that is there.
   std::optional<Duration> wait_for_lost = std::chrono::seconds{20};
   std::optional<Duration> unclean_after = std::nullopt;
-  bool operator==(const Election&) const = default;
+  bool operator==(const ElectionPolicy&) const = default;
 };
 
 struct Recovery {
@@ -57,7 +57,7 @@ enum class Metadata { kAuto, kZookeeper };
 
 struct Policy {
   Detection detection;
-  Election election;
+  ElectionPolicy election;
   Recovery recovery;
   Handover handover;
   Guards guards;

@@ -32,7 +32,7 @@ std::string partition_text(const PartitionShape& p) {
   return text;
 }
 
-std::string kept_text(const Kept& k) {
+std::string kept_text(const Lineage& k) {
   return "kept " + k.endpoint + " followed=" + number(k.followed) + (k.or_later ? "+" : "") +
          (k.last_offset ? " offset=" + number(*k.last_offset) : "");
 }
@@ -53,7 +53,7 @@ std::string edit_text(const TableEdit& table) {
               (row.is_alive ? "+" : "-");
     }
     for (const TermPair& t : p.terms) text += " term " + number(t.term) + "@" + number(t.offset);
-    for (const Kept& k : p.kept) text += " " + kept_text(k);
+    for (const Lineage& k : p.kept) text += " " + kept_text(k);
   }
   return text + "}";
 }
@@ -62,8 +62,8 @@ std::string gained_text(const LockGained& e) {
   std::string text = "lock-gained epoch=" + std::to_string(e.epoch);
   for (const ElectionRecord& r : e.records) text += " " + to_text(r);
   for (const BegunOp& op : e.begun) text += " begun " + begun_text(op);
-  for (const KeptPartition& p : e.kept) {
-    for (const Kept& k : p.replicas) text += " " + to_text(p.at) + " " + kept_text(k);
+  for (const PartitionLineages& p : e.kept) {
+    for (const Lineage& k : p.replicas) text += " " + to_text(p.at) + " " + kept_text(k);
   }
   for (const FinishedOps& f : e.finished) {
     text += " finished-" + number(f.number) + "*" + number(f.ops.size());

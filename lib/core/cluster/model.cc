@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lib/base/check.h"
+
 namespace failoverd::core {
 
 const Replica* Partition::leader() const {
@@ -170,7 +172,8 @@ void Model::place(const TableShape& shape, Table& table, Instant now) {
 }
 
 void Model::written(std::uint32_t tid, const std::vector<PartitionEdit>& edits, Instant now) {
-  Table& table = *this->table(tid);
+  CHECK(tables_.contains(tid));
+  Table& table = tables_.at(tid);
   ++table.shape.version;
   table.stale = false;
   auto& shapes = table.shape.partitions;
@@ -255,14 +258,14 @@ const Partition* Model::partition(PartitionKey key) const {
   return const_cast<Model*>(this)->partition(key);
 }
 
-const Kept* Model::kept(PartitionKey at, const Endpoint& endpoint) const {
+const Lineage* Model::kept(PartitionKey at, const Endpoint& endpoint) const {
   const auto partition = kept_.find(at);
   if (partition == kept_.end()) return nullptr;
   const auto found = partition->second.find(endpoint);
   return found == partition->second.end() ? nullptr : &found->second;
 }
 
-void Model::keep(PartitionKey at, const Kept& kept) {
+void Model::keep(PartitionKey at, const Lineage& kept) {
   if (kept_[at].insert_or_assign(kept.endpoint, kept).second) {
     kept_bytes_[at.tid] += kKeptBytes + kept.endpoint.size();
   }
@@ -279,7 +282,7 @@ std::size_t Model::kept_bytes(std::uint32_t tid) const {
 }
 
 std::optional<Offset> Model::known_offset(PartitionKey at, const Replica& r) const {
-  const Kept* of = kept(at, tablet(r.tablet).endpoint);
+  const Lineage* of = kept(at, tablet(r.tablet).endpoint);
   std::optional<Offset> known = of ? of->last_offset : std::nullopt;
   if (r.report.heard_at) known = std::max(known.value_or(0), r.report.offset);
   return known;
@@ -287,8 +290,8 @@ std::optional<Offset> Model::known_offset(PartitionKey at, const Replica& r) con
 
 // An alive row has followed the published leader, or been it; one that may have led otherwise has a
 // history of its own.
-Kept Model::what_to_keep(const Partition& p, const Replica& r) const {
-  Kept kept;
+Lineage Model::lineage_of(const Partition& p, const Replica& r) const {
+  Lineage kept;
   kept.endpoint = tablet(r.tablet).endpoint;
   kept.followed = r.in_doubt_term || r.diverged ? 0 : p.published_term();
   if (r.report.heard_at) kept.last_offset = r.report.offset;

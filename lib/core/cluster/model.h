@@ -198,15 +198,15 @@ class Model {
   bool knows_every_table() const { return all_was_read_ && unreadable_.empty(); }
 
   // What is kept of a replica in ZooKeeper; none: nothing.
-  const Kept* kept(PartitionKey, const Endpoint&) const;
-  void keep(PartitionKey, const Kept&);
+  const Lineage* kept(PartitionKey, const Endpoint&) const;
+  void keep(PartitionKey, const Lineage&);
   void forget_kept();
   std::size_t kept_bytes(std::uint32_t tid) const;  // At most, of what is kept of a table.
   // What a replica with an alive row was last known to hold: as its tablet said, or as it is kept
   // since its tablet was lost. It may hold more (SAFETY 6, 20).
   std::optional<Offset> known_offset(PartitionKey, const Replica&) const;
   // Its row dies: what a successor must know when it comes back.
-  Kept what_to_keep(const Partition&, const Replica&) const;
+  Lineage lineage_of(const Partition&, const Replica&) const;
 
   // Whatever it was asked for: so much it had, should that tablet be the next to go (SAFETY 2, 6).
   void remember_offset(PartitionKey, TabletIndex, const ReplicaStatus&, Instant asked_at);
@@ -235,7 +235,7 @@ class Model {
   std::map<std::string, Table> aside_;             // By znode.
   std::map<std::string, std::string> unreadable_;  // znode -> why.
   bool all_was_read_ = false;
-  std::map<PartitionKey, std::map<Endpoint, Kept>> kept_;
+  std::map<PartitionKey, std::map<Endpoint, Lineage>> kept_;
   std::map<std::uint32_t, std::size_t> kept_bytes_;  // By tid.
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "lib/base/check.h"
 #include "lib/core/api/event.h"
 #include "lib/core/api/outbox.h"
 
@@ -22,6 +23,7 @@ class NumberBlock {
 
   // `count` numbers in a row above `above`; none: not reserved yet, ask again after an answer.
   std::optional<std::uint64_t> take(std::uint64_t count, std::uint64_t above = 0) {
+    CHECK(count > 0);
     if (above >= kHighest) return std::nullopt;
     const std::uint64_t first = std::max(next_, above + 1);
     if (end_ < first + count) {
@@ -42,6 +44,7 @@ class NumberBlock {
   // [first, last] is ours. A block that follows the old one is joined to it; else the rest of the
   // old one is given up: numbers may be left out, never used twice.
   void reserved(std::uint64_t first, std::uint64_t last) {
+    CHECK(first <= last);
     asked_ = false;
     short_ = false;
     if (first != end_ || next_ == 0) next_ = first;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/base/check.h"
 #include "lib/core/api/timing.h"
 
 namespace failoverd::core {
@@ -94,6 +95,7 @@ void OpJournal::send() {
 }
 
 void OpJournal::answered(bool ok) {
+  CHECK(in_flight_);
   in_flight_ = false;
   const Batch flown = std::exchange(flying_, {});
   if (flown.has_list()) list_refused_ = !ok;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/base/check.h"
 #include "lib/core/api/timing.h"
 
 namespace failoverd::core {
@@ -91,30 +92,31 @@ void Publisher::add(Load& load, const Table& table, PartitionEdit edit) {
     // Both were decided by what was known before: what goes with a change of rows is the truth.
     PartitionEdit& gives_way = edit.changes_table() ? other : edit;
     const PartitionEdit& stays = edit.changes_table() ? edit : other;
-    std::erase_if(gives_way.kept, [&](const Kept& k) {
+    std::erase_if(gives_way.kept, [&](const Lineage& k) {
       return std::any_of(stays.kept.begin(), stays.kept.end(),
-                         [&](const Kept& s) { return s.endpoint == k.endpoint; });
+                         [&](const Lineage& s) { return s.endpoint == k.endpoint; });
     });
   }
   to.partitions.push_back(std::move(edit));
 }
 
 // None: nothing is ready.
-std::optional<Instant> Publisher::when_to_send(Elections elections) const {
+std::optional<Instant> Publisher::when_to_send(ElectionProgress elections) const {
   // What clients wait for in a table that is left alone is waited for by nobody else.
   const auto urgent = std::find_if(clients_wait_.begin(), clients_wait_.end(), [&](const auto& w) {
     const Table* table = model_.table(wishes_.at(w.second).at.tid);
     return !table || !table->refusal;
   });
   if (urgent != clients_wait_.end()) {
-    return elections == Elections::kAboutToEnd ? urgent->first + kWaitForMore : urgent->first;
+    return elections == ElectionProgress::kAboutToEnd ? urgent->first + kWaitForMore
+                                                      : urgent->first;
   }
   if (nobody_waits_.empty()) return std::nullopt;
   const Instant oldest = nobody_waits_.begin()->first;
-  return elections == Elections::kNone ? oldest : oldest + kGiveWay;
+  return elections == ElectionProgress::kNone ? oldest : oldest + kGiveWay;
 }
 
-void Publisher::flush(Elections elections) {
+void Publisher::flush(ElectionProgress elections) {
   if (!pace_.may_write()) return;
   const auto when = when_to_send(elections);
   if (!when) return;
@@ -191,8 +193,10 @@ bool Publisher::send() {
   }
   land(load.there_already);
   if (load.tables.empty()) return false;
+  CHECK(!load.flight.wishes.empty());
   for (auto& [znode, edit] : load.tables) {
-    tables_in_flight_.insert(znode);
+    const bool alone_there = tables_in_flight_.insert(znode).second;
+    CHECK(alone_there);  // Two of one version: one of them would be lost.
     load.flight.tables.push_back(std::move(edit));
   }
   const RequestId id = outbox_.open({ReplyTo::Owner::kPublisher, ++last_flight_, 0, 0, {}});
@@ -297,7 +301,7 @@ void Publisher::keep(const Flight& flight, bool all) {
   for (const TableEdit& edit : flight.tables) {
     for (const PartitionEdit& p : edit.partitions) {
       if (!all && !p.changes_table()) continue;
-      for (const Kept& k : p.kept) model_.keep({edit.tid, p.pid}, k);
+      for (const Lineage& k : p.kept) model_.keep({edit.tid, p.pid}, k);
     }
   }
 }

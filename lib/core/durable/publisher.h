@@ -43,10 +43,10 @@ class Publisher {
   void forget(OpId op);
   bool wants(OpId op) const { return wishes_.contains(op); }  // It is not published yet.
   // How far elections are that will add to what is ready.
-  enum class Elections : std::uint8_t { kNone, kUnderWay, kAboutToEnd };
+  enum class ElectionProgress : std::uint8_t { kNone, kUnderWay, kAboutToEnd };
   // Sends what is ready, or waits for elections, a little: for those that are about to end so that
   // theirs goes along, and with what nobody waits for so that it does not go in front of theirs.
-  void flush(Elections elections);
+  void flush(ElectionProgress elections);
   void published(const ReplyTo&, const Published&);
   // Whoever wants to publish something of a table that is left alone is told.
   void tell_refused(const std::string& znode);
@@ -77,7 +77,7 @@ class Publisher {
   // Ready: it is not in flight.
   void becomes_ready(OpId, const Wish&);
   void no_longer_ready(OpId, const Wish&);
-  std::optional<Instant> when_to_send(Elections) const;
+  std::optional<Instant> when_to_send(ElectionProgress) const;
   bool is_left_alone(const Table&, const PartitionEdit&) const;
   enum class Room : std::uint8_t { kLeft, kNone };  // For more of this table.
   Room collect(OpId, Wish&, Load&);

@@ -219,7 +219,7 @@ class Elections : public Publishing, public Asker {
   bool leads_since_probed(const Election&, const Participant&) const;
   bool holds_more_since_probed(const Election&, const Participant&) const;
   std::vector<TermPair> terms_to_publish(const Election&, const Partition&) const;
-  Kept what_to_keep(const Election&, const Partition&, const Replica&, bool term_is_there) const;
+  Lineage lineage_of(const Election&, const Partition&, const Replica&, bool term_is_there) const;
   bool may_have_followed_unpublished(const Election&, TabletIndex) const;
   bool winner_has(const Election&, Term) const;
   static std::optional<std::uint64_t> possible_loss(const Election&);

@@ -1,6 +1,7 @@
 // Elections: the winner is promoted, the result published.
 #include <algorithm>
 
+#include "lib/base/check.h"
 #include "lib/core/api/timing.h"
 #include "lib/core/cluster/standing.h"
 #include "lib/core/election/elections.h"
@@ -23,6 +24,9 @@ auto most_of(const std::vector<Hold::Lost>& lost) {
 }  // namespace
 
 void Elections::promote(Election& e, TabletIndex winner) {
+  CHECK(e.candidate(winner));
+  CHECK(e.lead_term > e.probe_term);
+  CHECK(!model_.tablet(winner).verdict.dead());
   phase(e, Phase::kPromoting, Task::kChangeLeader);
   e.winner = winner;
   e.winner_offset = e.candidate(winner)->offset;
@@ -236,9 +240,9 @@ std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Parti
 }
 
 // Whom it followed last; not known where it led, or may have, with a term that is not published.
-Kept Elections::what_to_keep(const Election& e, const Partition& p, const Replica& r,
-                             bool term_is_there) const {
-  Kept kept = model_.what_to_keep(p, r);
+Lineage Elections::lineage_of(const Election& e, const Partition& p, const Replica& r,
+                              bool term_is_there) const {
+  Lineage kept = model_.lineage_of(p, r);
   const Participant& its = e.of(r.tablet);
   const bool alone = !its.led.empty();
   const Participant* c = e.candidate(r.tablet);
@@ -313,9 +317,9 @@ std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
       row.is_leader = false;
     } else {
       row.is_alive = false;  // SAFETY 2: it did not answer this election's probe.
-      if (r.is_alive) edit.kept.push_back(what_to_keep(e, p, r, there));
+      if (r.is_alive) edit.kept.push_back(lineage_of(e, p, r, there));
     }
-    const Kept* kept = row.is_alive ? model_.kept(e.at, row.endpoint) : nullptr;
+    const Lineage* kept = row.is_alive ? model_.kept(e.at, row.endpoint) : nullptr;
     if (kept)
       edit.kept.push_back({row.endpoint, e.lead_term, {}, false});  // From here on it follows that.
     if (row.is_leader != r.is_leader || row.is_alive != r.is_alive) edit.rows.push_back(row);

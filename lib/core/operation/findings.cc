@@ -121,7 +121,7 @@ void Operations::decide(Operation& o) {
   const Partition* p = model_.partition(o.at);
   if (!p) return gone(o.op, "the partition is gone");
   Findings& f = o.findings;
-  if (const Kept* kept = model_.kept(o.at, replica(o))) {
+  if (const Lineage* kept = model_.kept(o.at, replica(o))) {
     f.followed = kept->followed;
     f.or_later = kept->or_later;
   }

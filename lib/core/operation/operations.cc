@@ -237,7 +237,7 @@ bool Operations::sets_dead(PartitionKey at, TabletIndex replica) const {
 // What is kept is true from here on: the replica's log is a prefix of its leader's, or there is
 // none any more.
 void Operations::keep_first(Operation& o) {
-  const Kept* kept = model_.kept(o.at, replica(o));
+  const Lineage* kept = model_.kept(o.at, replica(o));
   if (kept && kept->followed == o.leader_term && !kept->or_later) {
     after_keeping(o);
     return;
@@ -265,7 +265,7 @@ std::optional<PartitionEdit> Operations::edit(OpId op, const Partition& p) {
   if (o.what.alive) {
     if (!single && !leader_leads(o)) return std::nullopt;
     edit.rows.push_back({replica(o), single, true});
-    const Kept* kept = model_.kept(o.at, replica(o));
+    const Lineage* kept = model_.kept(o.at, replica(o));
     if (kept && kept->last_offset)
       edit.kept.push_back({replica(o), kept->followed, {}, kept->or_later});
     return edit;
@@ -275,7 +275,7 @@ std::optional<PartitionEdit> Operations::edit(OpId op, const Partition& p) {
   const Tablet& t = model_.tablet(o.what.replica);
   if (single && (!t.verdict.dead() || t.evidence.registered)) return std::nullopt;
   edit.rows.push_back({replica(o), r->is_leader, false});
-  edit.kept.push_back(model_.what_to_keep(p, *r));
+  edit.kept.push_back(model_.lineage_of(p, *r));
   return edit;
 }
 

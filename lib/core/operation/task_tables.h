@@ -29,19 +29,19 @@ struct TaskRow {
 // a daemon that dies in between leaves a dead row that is still sent to, which recovery takes for
 // granted; the other way round it would leave an alive one that nobody sends to, which looks
 // healthy for ever.
-inline constexpr TaskRow kOfflineReplica[] = {
+inline constexpr TaskRow kOfflineReplicaTasks[] = {
     {Task::kUpdatePartitionStatus, Seat::kMetadata, kNoLimit, Undo::kNone},
     {Task::kDelReplica, Seat::kLeader, kJoinsAReplica, Undo::kNone},
 };
 
 // Only the row of a partition's only replica changes: dead with its tablet, alive again with it.
-inline constexpr TaskRow kUpdateRow[] = {
+inline constexpr TaskRow kUpdateRowTasks[] = {
     {Task::kUpdatePartitionStatus, Seat::kMetadata, kNoLimit, Undo::kNone},
 };
 
 // The only replica is back, with nothing in memory, or as a follower that nobody has told to lead
 // yet. Its row comes alive when it leads (SAFETY 19).
-inline constexpr TaskRow kReLoadTable[] = {
+inline constexpr TaskRow kReLoadTableTasks[] = {
     {Task::kLoadTable, Seat::kReplica, kNoLimit, Undo::kNone},
     {Task::kChangeLeader, Seat::kReplica, kNoLimit, Undo::kNone},
     {Task::kUpdatePartitionStatus, Seat::kMetadata, kNoLimit, Undo::kNone},
@@ -49,18 +49,18 @@ inline constexpr TaskRow kReLoadTable[] = {
 
 // Finds out what a returned replica needs; the op that gives it follows (choose_recovery.h). The
 // leader lets go of it first: a position left behind is never found again (SAFETY 10).
-inline constexpr TaskRow kRecoverTable[] = {
+inline constexpr TaskRow kRecoverTableTasks[] = {
     {Task::kDelReplica, Seat::kLeader, kJoinsAReplica, Undo::kNone},
     {Task::kRecoverTable, Seat::kReplica, kNoLimit, Undo::kNone},
 };
 
-inline constexpr TaskRow kReAddReplicaSimplify[] = {
+inline constexpr TaskRow kReAddReplicaSimplifyTasks[] = {
     {Task::kAddReplica, Seat::kLeader, kQuick, Undo::kDelReplica},
     {Task::kCheckBinlogSyncProgress, Seat::kReplica, kNoLimit, Undo::kNone},
     {Task::kUpdatePartitionStatus, Seat::kMetadata, kNoLimit, Undo::kNone},
 };
 
-inline constexpr TaskRow kReAddReplicaNoSend[] = {
+inline constexpr TaskRow kReAddReplicaNoSendTasks[] = {
     {Task::kPauseSnapshot, Seat::kLeader, kNoLimit, Undo::kRecoverSnapshot},
     {Task::kLoadTable, Seat::kReplica, kNoLimit, Undo::kNone},
     {Task::kAddReplica, Seat::kLeader, kQuick, Undo::kDelReplica},
@@ -69,7 +69,7 @@ inline constexpr TaskRow kReAddReplicaNoSend[] = {
     {Task::kUpdatePartitionStatus, Seat::kMetadata, kNoLimit, Undo::kNone},
 };
 
-inline constexpr TaskRow kReAddReplicaWithDrop[] = {
+inline constexpr TaskRow kReAddReplicaWithDropTasks[] = {
     {Task::kPauseSnapshot, Seat::kLeader, kNoLimit, Undo::kRecoverSnapshot},
     {Task::kDropTable, Seat::kReplica, kNoLimit, Undo::kNone},
     {Task::kSendSnapshot, Seat::kLeader, kNoLimit, Undo::kNone},
@@ -80,7 +80,7 @@ inline constexpr TaskRow kReAddReplicaWithDrop[] = {
     {Task::kUpdatePartitionStatus, Seat::kMetadata, kNoLimit, Undo::kNone},
 };
 
-inline constexpr TaskRow kReAddReplica[] = {
+inline constexpr TaskRow kReAddReplicaTasks[] = {
     {Task::kPauseSnapshot, Seat::kLeader, kNoLimit, Undo::kRecoverSnapshot},
     {Task::kSendSnapshot, Seat::kLeader, kNoLimit, Undo::kNone},
     {Task::kLoadTable, Seat::kReplica, kNoLimit, Undo::kNone},
@@ -117,13 +117,13 @@ constexpr bool all_is_undone(std::span<const TaskRow> table) {
 constexpr std::span<const TaskRow> table_of(OpType type) {
   switch (type) {
     case OpType::kReAddReplicaOP:
-      return kReAddReplica;
+      return kReAddReplicaTasks;
     case OpType::kReAddReplicaNoSendOP:
-      return kReAddReplicaNoSend;
+      return kReAddReplicaNoSendTasks;
     case OpType::kReAddReplicaWithDropOP:
-      return kReAddReplicaWithDrop;
+      return kReAddReplicaWithDropTasks;
     case OpType::kReAddReplicaSimplifyOP:
-      return kReAddReplicaSimplify;
+      return kReAddReplicaSimplifyTasks;
     default:
       return {};
   }

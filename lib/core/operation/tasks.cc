@@ -138,7 +138,7 @@ void Operations::load_to_find_out(Operation& o) {
     case MayBeSentTo::kYes:
       break;
   }
-  const Kept* kept = model_.kept(o.at, replica(o));
+  const Lineage* kept = model_.kept(o.at, replica(o));
   if (kept && kept->followed == 0) return act(o);
   o.keeping = o.publishing = true;
   publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);

@@ -18,7 +18,7 @@ std::optional<PartitionEdit> LastOffsets::edit(OpId op, const Partition& p) {
     const bool lost =
         t.verdict.dead() || (elections_.holds(at) && standing(model_, r) == Standing::kGone);
     if (!r.is_alive || (!old && !lost)) continue;
-    const Kept* kept = model_.kept(at, t.endpoint);
+    const Lineage* kept = model_.kept(at, t.endpoint);
     const auto last = old ? std::nullopt : model_.known_offset(at, r);
     if (last == (kept ? kept->last_offset : std::nullopt)) continue;
     edit.kept.push_back({t.endpoint, kept ? kept->followed : 0, last, kept && kept->or_later});
@@ -42,7 +42,7 @@ bool LastOffsets::are_old(PartitionKey at, const Partition& p) const {
     return false;
   }
   return std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
-    const Kept* kept = r.is_alive ? model_.kept(at, model_.tablet(r.tablet).endpoint) : nullptr;
+    const Lineage* kept = r.is_alive ? model_.kept(at, model_.tablet(r.tablet).endpoint) : nullptr;
     return kept && kept->last_offset;
   });
 }
@@ -68,7 +68,7 @@ std::optional<PartitionEdit> LostRows::edit(OpId, const Partition& p) {
   for (const Replica& r : p.replicas) {
     if (&r == leader || !is_to_be_set_dead(follower_state(model_, p, *leader, r))) continue;
     edit.rows.push_back({model_.tablet(r.tablet).endpoint, r.is_leader, false});
-    edit.kept.push_back(model_.what_to_keep(p, r));
+    edit.kept.push_back(model_.lineage_of(p, r));
   }
   if (edit.rows.empty()) return std::nullopt;
   return edit;

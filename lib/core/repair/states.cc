@@ -85,16 +85,17 @@ constexpr TaskRow kElection[] = {
 constexpr OpRow kOps[] = {
     {OpType::kChangeLeaderOP, "elects among those that serve", kElection},
     {OpType::kFullRestartOP, "loads every alive row's replica and elects among them", kElection},
-    {OpType::kOfflineReplicaOP, "sets a lost follower's row dead", kOfflineReplica},
-    {OpType::kUpdatePartitionStatusOP, "sets the only replica's row", kUpdateRow},
-    {OpType::kReLoadTableOP, "brings back the only replica", kReLoadTable},
-    {OpType::kRecoverTableOP, "finds out what a returned replica needs", kRecoverTable},
+    {OpType::kOfflineReplicaOP, "sets a lost follower's row dead", kOfflineReplicaTasks},
+    {OpType::kUpdatePartitionStatusOP, "sets the only replica's row", kUpdateRowTasks},
+    {OpType::kReLoadTableOP, "brings back the only replica", kReLoadTableTasks},
+    {OpType::kRecoverTableOP, "finds out what a returned replica needs", kRecoverTableTasks},
     {OpType::kReAddReplicaSimplifyOP, "in memory, and its leader has what it lacks",
-     kReAddReplicaSimplify},
+     kReAddReplicaSimplifyTasks},
     {OpType::kReAddReplicaNoSendOP, "loaded, and its leader has what it lacks",
-     kReAddReplicaNoSend},
-    {OpType::kReAddReplicaWithDropOP, "its log cannot go on: copied anew", kReAddReplicaWithDrop},
-    {OpType::kReAddReplicaOP, "nothing to load: copied", kReAddReplica},
+     kReAddReplicaNoSendTasks},
+    {OpType::kReAddReplicaWithDropOP, "its log cannot go on: copied anew",
+     kReAddReplicaWithDropTasks},
+    {OpType::kReAddReplicaOP, "nothing to load: copied", kReAddReplicaTasks},
 };
 
 constexpr bool nothing_stays_paused() {

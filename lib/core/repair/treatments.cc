@@ -63,7 +63,7 @@ std::optional<Treatment> Treatments::treatment_of_lost(const Partition& p) const
   if (p.diagnosis.condition == Condition::kSingleLost) {
     const Replica& only = p.replicas.front();
     if (in_back_off(model_, only, outbox_.now)) return std::nullopt;
-    return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, only.tablet, false, 0, ""};
+    return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRowTasks, only.tablet, false, 0, ""};
   }
   const Replica* leader = p.leader();
   const Replica* worst = nullptr;
@@ -76,7 +76,7 @@ std::optional<Treatment> Treatments::treatment_of_lost(const Partition& p) const
     worst = &r;
   }
   if (!worst) return std::nullopt;
-  return Treatment{OpType::kOfflineReplicaOP, kOfflineReplica, worst->tablet, false, 0, ""};
+  return Treatment{OpType::kOfflineReplicaOP, kOfflineReplicaTasks, worst->tablet, false, 0, ""};
 }
 
 std::optional<Treatment> Treatments::treatment_of_returned(PartitionKey at,
@@ -85,13 +85,13 @@ std::optional<Treatment> Treatments::treatment_of_returned(PartitionKey at,
     if (!has_returned(model_, p, r) || in_back_off(model_, r, outbox_.now)) continue;
     const bool leads = r.report.held && r.report.mode == Mode::kLeader && is_loaded(r.report.state);
     if (p.replicas.size() == 1 && leads) {
-      return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRow, r.tablet, true, 0, ""};
+      return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRowTasks, r.tablet, true, 0, ""};
     }
     if (p.replicas.size() == 1) {
-      return Treatment{OpType::kReLoadTableOP, kReLoadTable, r.tablet, true, 0, ""};
+      return Treatment{OpType::kReLoadTableOP, kReLoadTableTasks, r.tablet, true, 0, ""};
     }
     if (copies_.waits(at, r.tablet) || cleanup_.may_still_drop(at, r.tablet)) continue;
-    return Treatment{OpType::kRecoverTableOP, kRecoverTable, r.tablet, true, 0, ""};
+    return Treatment{OpType::kRecoverTableOP, kRecoverTableTasks, r.tablet, true, 0, ""};
   }
   return std::nullopt;
 }

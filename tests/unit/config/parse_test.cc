@@ -69,7 +69,8 @@ log: {level: debug, format: json}
   const core::Policy& policy = config.policy;
   EXPECT_EQ(policy.detection, (core::Detection{false, milliseconds{5}, milliseconds{1500},
                                                std::nullopt, minutes{1}}));
-  EXPECT_EQ(policy.election, (core::Election{Duration{0}, std::nullopt, std::chrono::hours{1}}));
+  EXPECT_EQ(policy.election,
+            (core::ElectionPolicy{Duration{0}, std::nullopt, std::chrono::hours{1}}));
   EXPECT_EQ(policy.recovery, (core::Recovery{3, 9, minutes{7}, std::chrono::hours{24}, false}));
   EXPECT_EQ(policy.handover, (core::Handover{milliseconds{10}}));
   EXPECT_EQ(policy.guards, (core::Guards{4, seconds{20}, 5, 100}));

@@ -7,7 +7,7 @@ namespace failoverd::core {
 namespace {
 
 using std::chrono::milliseconds;
-using Elections = Publisher::Elections;
+using Elections = Publisher::ElectionProgress;
 using Urgency = Publisher::Urgency;
 
 constexpr std::uint32_t kTid = 2;
@@ -83,7 +83,7 @@ class PublisherTest : public ::testing::Test {
     for (const Command& command : outbox.out) {
       const auto* publish = std::get_if<Publish>(&command);
       for (std::size_t i = 0; publish && i < publish->tables.at(0).partitions.size(); ++i) {
-        for (const Kept& k : publish->tables.at(0).partitions[i].kept)
+        for (const Lineage& k : publish->tables.at(0).partitions[i].kept)
           followed.push_back(k.followed);
       }
     }

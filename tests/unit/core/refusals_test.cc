@@ -52,7 +52,7 @@ class RefusalsTest : public ::testing::Test {
   // The tids of the tables in the next multi; "" for none.
   std::string flush() {
     outbox.out.clear();
-    publisher.flush(Publisher::Elections::kNone);
+    publisher.flush(Publisher::ElectionProgress::kNone);
     std::string tids;
     for (const Command& command : outbox.out) {
       const auto* publish = std::get_if<Publish>(&command);

@@ -73,8 +73,8 @@ TEST(JournalBytes, FinishedOps) {
   EXPECT_EQ(*back, finished);
 }
 
-TEST(JournalBytes, KeptTable) {
-  KeptTable kept;
+TEST(JournalBytes, TableLineages) {
+  TableLineages kept;
   kept[0]["A:1"] = {"A:1", 7, 120};
   kept[0]["B:1"] = {"B:1", 0, std::nullopt};
   kept[3]["A:1"] = {"A:1", 9, 0};
@@ -193,7 +193,7 @@ TEST(NewerFields, OfFinishedOpsOfTheSameGroup) {
 }
 
 TEST(NewerFields, OfKeptReplicas) {
-  KeptTable kept;
+  TableLineages kept;
   kept[0]["A:1"] = {"A:1", 7, 120};
   kept[3]["A:1"] = {"A:1", 9, 0};
   kept[3]["B:1"] = {"B:1", 9, 120, true};
