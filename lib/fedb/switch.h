@@ -14,7 +14,7 @@
 #include "lib/base/lifetime.h"
 #include "lib/base/loop.h"
 #include "lib/core/api/event.h"
-#include "lib/fedb/paths.h"
+#include "lib/fedb/wire/paths.h"
 #include "lib/zookeeper/client.h"
 
 namespace failoverd::fedb {

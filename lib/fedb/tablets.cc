@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "lib/base/boot_clock.h"
-#include "lib/fedb/tablet_calls.h"
+#include "lib/fedb/wire/tablet_calls.h"
 #include "lib/rpc/endpoint.h"
 
 namespace failoverd::fedb {

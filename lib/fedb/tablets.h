@@ -16,7 +16,7 @@
 #include "lib/base/lifetime.h"
 #include "lib/core/api/command.h"
 #include "lib/core/api/event.h"
-#include "lib/fedb/table_info.h"
+#include "lib/fedb/wire/table_info.h"
 #include "lib/rpc/channel.h"
 
 namespace failoverd::fedb {

@@ -9,12 +9,12 @@
 #include "lib/base/loop.h"
 #include "lib/core/api/command.h"
 #include "lib/core/api/event.h"
-#include "lib/fedb/cluster_view.h"
-#include "lib/fedb/leadership.h"
-#include "lib/fedb/paths.h"
+#include "lib/fedb/leadership/leadership.h"
+#include "lib/fedb/metadata/cluster_view.h"
+#include "lib/fedb/metadata/znode_store.h"
 #include "lib/fedb/switch.h"
-#include "lib/fedb/table_info.h"
-#include "lib/fedb/znode_metadata.h"
+#include "lib/fedb/wire/paths.h"
+#include "lib/fedb/wire/table_info.h"
 #include "lib/zookeeper/client.h"
 
 namespace failoverd::fedb {
@@ -53,7 +53,7 @@ struct ZookeeperSide {
 
   ClusterView view;
   Leadership leadership;
-  ZnodeMetadata metadata;
+  ZnodeStore metadata;
   Switch switched;
 
  private:

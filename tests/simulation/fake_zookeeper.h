@@ -14,7 +14,7 @@
 #include "lib/core/api/election_record.h"
 #include "lib/core/api/event.h"
 #include "lib/core/api/journal_entry.h"
-#include "lib/fedb/paths.h"
+#include "lib/fedb/wire/paths.h"
 #include "tests/simulation/fake_zookeeper_server.h"
 #include "tests/simulation/schedule.h"
 #include "tests/simulation/znodes.h"

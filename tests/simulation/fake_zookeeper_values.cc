@@ -2,8 +2,8 @@
 #include <charconv>
 #include <utility>
 
-#include "lib/fedb/record_codec.h"
-#include "lib/fedb/table_info.h"
+#include "lib/fedb/wire/record_codec.h"
+#include "lib/fedb/wire/table_info.h"
 #include "lib/zookeeper/lock_queue.h"
 #include "tests/simulation/fake_zookeeper.h"
 

@@ -1,5 +1,5 @@
 // The epoch only rises, whatever stands in its znode, and what does not belong there is named.
-#include "lib/fedb/epoch.h"
+#include "lib/fedb/leadership/epoch.h"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "lib/base/boot_clock.h"
-#include "lib/fedb/record_codec.h"
+#include "lib/fedb/wire/record_codec.h"
 #include "proto/journal.pb.h"
 
 namespace failoverd::fedb {

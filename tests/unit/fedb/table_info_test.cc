@@ -1,5 +1,5 @@
 // TableInfo to the core's shape and back, on bytes that real clusters wrote.
-#include "lib/fedb/table_info.h"
+#include "lib/fedb/wire/table_info.h"
 
 #include <gtest/gtest.h>
 

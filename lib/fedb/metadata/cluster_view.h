@@ -14,8 +14,8 @@
 #include "lib/base/lifetime.h"
 #include "lib/base/loop.h"
 #include "lib/core/api/event.h"
-#include "lib/fedb/paths.h"
-#include "lib/fedb/table_info.h"
+#include "lib/fedb/wire/paths.h"
+#include "lib/fedb/wire/table_info.h"
 #include "lib/zookeeper/client.h"
 
 namespace failoverd::fedb {

@@ -1,4 +1,4 @@
-#include "lib/fedb/epoch.h"
+#include "lib/fedb/leadership/epoch.h"
 
 #include <algorithm>
 #include <charconv>

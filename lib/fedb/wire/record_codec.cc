@@ -1,4 +1,4 @@
-#include "lib/fedb/record_codec.h"
+#include "lib/fedb/wire/record_codec.h"
 
 #include <utility>
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "lib/core/api/calls.h"
-#include "lib/fedb/table_info.h"
+#include "lib/fedb/wire/table_info.h"
 #include "lib/rpc/channel.h"
 
 namespace failoverd::fedb {

@@ -1,7 +1,7 @@
 // Tries whether ZooKeeper would take a multi, without changing anything: the multi contradicts
 // itself at its end, so that all of it is looked at (rights, quotas, versions, its length) and
 // nothing of it is ever applied. Over a connection of its own, because a server closes the
-// connection on a request that is too long. Owned by ZnodeMetadata; one thread.
+// connection on a request that is too long. Owned by ZnodeStore; one thread.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-#include "lib/fedb/cluster_view.h"
+#include "lib/fedb/metadata/cluster_view.h"
 
 #include <algorithm>
 #include <utility>

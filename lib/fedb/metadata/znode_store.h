@@ -14,25 +14,26 @@
 #include "lib/base/loop.h"
 #include "lib/core/api/command.h"
 #include "lib/core/api/event.h"
-#include "lib/fedb/cluster_view.h"
-#include "lib/fedb/leadership.h"
-#include "lib/fedb/paths.h"
-#include "lib/fedb/publish_trial.h"
-#include "lib/fedb/record_codec.h"
+#include "lib/fedb/leadership/leadership.h"
+#include "lib/fedb/metadata/cluster_view.h"
+#include "lib/fedb/metadata/metadata_store.h"
+#include "lib/fedb/metadata/publish_trial.h"
+#include "lib/fedb/wire/paths.h"
+#include "lib/fedb/wire/record_codec.h"
 #include "lib/zookeeper/client.h"
 
 namespace failoverd::fedb {
 
-class ZnodeMetadata {
+class ZnodeStore : public MetadataStore {
  public:
   using Tell = std::function<void(core::Event)>;
 
   // open: for trials, which have a connection of their own.
-  ZnodeMetadata(Loop& loop, zookeeper::Client& session, zookeeper::OpenClient open, Paths paths,
-                Numbering numbering, ClusterView& view, Leadership& leadership, Tell tell);
-  ~ZnodeMetadata();
-  ZnodeMetadata(const ZnodeMetadata&) = delete;
-  ZnodeMetadata& operator=(const ZnodeMetadata&) = delete;
+  ZnodeStore(Loop& loop, zookeeper::Client& session, zookeeper::OpenClient open, Paths paths,
+             Numbering numbering, ClusterView& view, Leadership& leadership, Tell tell);
+  ~ZnodeStore() override;
+  ZnodeStore(const ZnodeStore&) = delete;
+  ZnodeStore& operator=(const ZnodeStore&) = delete;
 
   // One line about a counter's znode that is no number. Must be set.
   std::function<void(std::string)> on_warning;
@@ -40,8 +41,8 @@ class ZnodeMetadata {
   // We act now: what is kept of replicas is what was read.
   void begin(const core::LockGained& left);
 
-  void publish(const core::Publish& command);
-  void try_table(const core::TryTable& command);
+  void publish(const core::Publish& command) override;
+  void try_table(const core::TryTable& command) override;
   void reserve_terms(const core::ReserveTerms& command);
   void reserve_op_ids(const core::ReserveOpIds& command);
   void write_record(const core::WriteRecord& command);

@@ -1,12 +1,12 @@
-#include "lib/fedb/leadership.h"
+#include "lib/fedb/leadership/leadership.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
 
-#include "lib/fedb/epoch.h"
-#include "lib/fedb/record_codec.h"
+#include "lib/fedb/leadership/epoch.h"
+#include "lib/fedb/wire/record_codec.h"
 
 namespace failoverd::fedb {
 namespace {

@@ -1,4 +1,4 @@
-#include "lib/fedb/znode_metadata.h"
+#include "lib/fedb/metadata/znode_store.h"
 
 #include <algorithm>
 #include <charconv>
@@ -43,14 +43,14 @@ core::Refused refused_for(const std::string& znode, const OpResult& failed, std:
 
 }  // namespace
 
-struct ZnodeMetadata::Written {
+struct ZnodeStore::Written {
   std::string znode;
   std::string value;
   std::int32_t version = 0;  // Compared with.
 };
 
 // Its ops: the tables, then what is kept, then notify.
-struct ZnodeMetadata::Publishing {
+struct ZnodeStore::Publishing {
   struct Keeping {
     std::uint32_t tid = 0;
     TableLineages all;
@@ -62,9 +62,9 @@ struct ZnodeMetadata::Publishing {
   std::vector<Keeping> kept;
 };
 
-ZnodeMetadata::ZnodeMetadata(Loop& loop, zookeeper::Client& session, zookeeper::OpenClient open,
-                             Paths paths, Numbering numbering, ClusterView& view,
-                             Leadership& leadership, Tell tell)
+ZnodeStore::ZnodeStore(Loop& loop, zookeeper::Client& session, zookeeper::OpenClient open,
+                       Paths paths, Numbering numbering, ClusterView& view, Leadership& leadership,
+                       Tell tell)
     : loop_(loop),
       session_(session),
       paths_(std::move(paths)),
@@ -74,14 +74,14 @@ ZnodeMetadata::ZnodeMetadata(Loop& loop, zookeeper::Client& session, zookeeper::
       tell_(std::move(tell)),
       trial_(loop, std::move(open)) {}
 
-ZnodeMetadata::~ZnodeMetadata() = default;
+ZnodeStore::~ZnodeStore() = default;
 
-void ZnodeMetadata::failed_later(std::function<void()> tell) {
+void ZnodeStore::failed_later(std::function<void()> tell) {
   loop_.after(kTellFailureAfter, lifetime_.guard(std::move(tell)));
 }
 
 // Every multi begins with the epoch check: result 0 is the check's.
-void ZnodeMetadata::multi(std::vector<Op> ops, zookeeper::Client::MultiDone done) {
+void ZnodeStore::multi(std::vector<Op> ops, zookeeper::Client::MultiDone done) {
   ops.insert(ops.begin(), leadership_.epoch_check());
   session_.multi(std::move(ops),
                  lifetime_.guard([this, done = std::move(done)](
@@ -95,7 +95,7 @@ void ZnodeMetadata::multi(std::vector<Op> ops, zookeeper::Client::MultiDone done
 
 // --- Tables --------------------------------------------------------------------------------------
 
-void ZnodeMetadata::begin(const core::LockGained& left) {
+void ZnodeStore::begin(const core::LockGained& left) {
   kept_.clear();
   kept_znodes_.clear();
   op_znodes_.clear();
@@ -108,7 +108,7 @@ void ZnodeMetadata::begin(const core::LockGained& left) {
   for (const core::FinishedOps& f : left.finished) op_znodes_.insert(finished_name(f.number));
 }
 
-void ZnodeMetadata::publish(const core::Publish& command) {
+void ZnodeStore::publish(const core::Publish& command) {
   using Outcome = core::Published::Outcome;
   core::Published refused{command.id, Outcome::kFailed, {}, ""};
   if (!leadership_.may_change()) {
@@ -137,7 +137,7 @@ void ZnodeMetadata::publish(const core::Publish& command) {
   });
 }
 
-Op ZnodeMetadata::kept_op(std::uint32_t tid, const TableLineages& kept) const {
+Op ZnodeStore::kept_op(std::uint32_t tid, const TableLineages& kept) const {
   const std::string path = paths_.replicas() + "/" + std::to_string(tid);
   std::string bytes = to_bytes(kept, leadership_.left_by_newer(path));
   return kept_znodes_.contains(tid) ? Op::set(path, std::move(bytes), -1)
@@ -146,7 +146,7 @@ Op ZnodeMetadata::kept_op(std::uint32_t tid, const TableLineages& kept) const {
 
 // The brain knows lengths only about. What is longer than the session sends would be refused there
 // as a whole: the longest of the tables is why.
-bool ZnodeMetadata::is_too_long(const Publishing& sent, core::Published& refused) const {
+bool ZnodeStore::is_too_long(const Publishing& sent, core::Published& refused) const {
   constexpr std::size_t kNotify = 256;
   std::size_t bytes = leadership_.epoch_check().bytes() + kNotify;
   for (const Op& op : sent.ops) bytes += op.bytes();
@@ -164,7 +164,7 @@ bool ZnodeMetadata::is_too_long(const Publishing& sent, core::Published& refused
 }
 
 // False: it met another version.
-bool ZnodeMetadata::add(const core::TableEdit& edit, Publishing& to, core::Published& refused) {
+bool ZnodeStore::add(const core::TableEdit& edit, Publishing& to, core::Published& refused) {
   using Outcome = core::Published::Outcome;
   const TableValue* known = view_.table(edit.znode);
   if (!known || known->version != edit.version) {
@@ -184,7 +184,7 @@ bool ZnodeMetadata::add(const core::TableEdit& edit, Publishing& to, core::Publi
   return true;
 }
 
-void ZnodeMetadata::keep(const core::TableEdit& edit, Publishing& to) {
+void ZnodeStore::keep(const core::TableEdit& edit, Publishing& to) {
   const bool any = std::any_of(edit.partitions.begin(), edit.partitions.end(),
                                [](const core::PartitionEdit& p) { return !p.kept.empty(); });
   if (!any) return;
@@ -196,12 +196,12 @@ void ZnodeMetadata::keep(const core::TableEdit& edit, Publishing& to) {
 }
 
 // Clients watch that it changes, and compare nothing; but a counter goes up, whoever else counts.
-void ZnodeMetadata::bump(std::vector<Op>& ops) {
+void ZnodeStore::bump(std::vector<Op>& ops) {
   ops.push_back(Op::set(paths_.notify(), std::to_string(++notify_), -1));
 }
 
-void ZnodeMetadata::published(core::RequestId id, const Publishing& sent, Code code,
-                              const std::vector<OpResult>& results) {
+void ZnodeStore::published(core::RequestId id, const Publishing& sent, Code code,
+                           const std::vector<OpResult>& results) {
   using Outcome = core::Published::Outcome;
   core::Published told{id, Outcome::kFailed, {}, zookeeper::to_text(code)};
   const bool unknown = code == Code::kUnknown || code == Code::kExpired;
@@ -234,7 +234,7 @@ void ZnodeMetadata::published(core::RequestId id, const Publishing& sent, Code c
 
 // Behind a sync: whether a publish that was not answered has made that znode. Else the next one of
 // the table fails.
-void ZnodeMetadata::look_for_kept(std::uint32_t tid) {
+void ZnodeStore::look_for_kept(std::uint32_t tid) {
   const std::string path = paths_.replicas() + "/" + std::to_string(tid);
   session_.sync(path, [](Code) {});
   session_.exists(path, lifetime_.guard([this, tid](Code code, const Stat&) {
@@ -246,8 +246,8 @@ void ZnodeMetadata::look_for_kept(std::uint32_t tid) {
 
 // ZooKeeper names the first of the operations that failed, and only that one. Result 0 is the epoch
 // check's.
-void ZnodeMetadata::not_published(const Publishing& sent, const std::vector<OpResult>& results,
-                                  core::Published& told) {
+void ZnodeStore::not_published(const Publishing& sent, const std::vector<OpResult>& results,
+                               core::Published& told) {
   const auto failed = std::find_if(results.begin(), results.end(), [](const OpResult& r) {
     return r.code != Code::kOk && r.code != Code::kNotApplied;
   });
@@ -284,7 +284,7 @@ void ZnodeMetadata::not_published(const Publishing& sent, const std::vector<OpRe
 
 // --- Trials --------------------------------------------------------------------------------------
 
-void ZnodeMetadata::try_table(const core::TryTable& command) {
+void ZnodeStore::try_table(const core::TryTable& command) {
   const TableValue* known = view_.table(command.znode);
   if (!leadership_.gained() || !known || known->version != command.version) {
     loop_.post(lifetime_.guard([this, command] {
@@ -303,8 +303,8 @@ void ZnodeMetadata::try_table(const core::TryTable& command) {
              }));
 }
 
-void ZnodeMetadata::table_tried(const core::TryTable& command, std::size_t bytes,
-                                const PublishTrial::Result& result) {
+void ZnodeStore::table_tried(const core::TryTable& command, std::size_t bytes,
+                             const PublishTrial::Result& result) {
   using Outcome = core::TableTried::Outcome;
   core::TableTried told{command.id, command.znode, Outcome::kUnknown, bytes, {}};
   switch (result.outcome) {
@@ -330,7 +330,7 @@ void ZnodeMetadata::table_tried(const core::TryTable& command, std::size_t bytes
 // --- Numbers that are given out once
 // --------------------------------------------------------------
 
-void ZnodeMetadata::reserve_terms(const core::ReserveTerms& command) {
+void ZnodeStore::reserve_terms(const core::ReserveTerms& command) {
   if (!notify_watched_) watch_notify();
   raise({paths_.term(), 0, command.above, command.count,
          [this, id = command.id](bool ok, std::uint64_t first, std::uint64_t last) {
@@ -339,7 +339,7 @@ void ZnodeMetadata::reserve_terms(const core::ReserveTerms& command) {
 }
 
 // Reads it, makes it where it is not there, and follows what others write.
-void ZnodeMetadata::watch_notify() {
+void ZnodeStore::watch_notify() {
   notify_watched_ = true;
   session_.get(paths_.notify(),
                lifetime_.guard([this](Code code, const std::string& value, const Stat&) {
@@ -353,7 +353,7 @@ void ZnodeMetadata::watch_notify() {
                lifetime_.guard([this] { watch_notify(); }));
 }
 
-void ZnodeMetadata::make_notify() {
+void ZnodeStore::make_notify() {
   session_.ensure_path(paths_.at("table"), lifetime_.guard([this](Code code) {
     if (code != Code::kOk) return;
     session_.create(paths_.notify(), std::to_string(notify_), false, false,
@@ -363,14 +363,14 @@ void ZnodeMetadata::make_notify() {
   }));
 }
 
-void ZnodeMetadata::reserve_op_ids(const core::ReserveOpIds& command) {
+void ZnodeStore::reserve_op_ids(const core::ReserveOpIds& command) {
   raise({paths_.op_index(), core::kFirstOpId - 1, 0, command.count,
          [this, id = command.id](bool ok, std::uint64_t first, std::uint64_t last) {
            tell_(core::OpIdsReserved{id, ok, first, last});
          }});
 }
 
-void ZnodeMetadata::raise(Counter counter) {
+void ZnodeStore::raise(Counter counter) {
   session_.get(counter.path, lifetime_.guard([this, counter](Code code, const std::string& value,
                                                              const Stat& stat) {
     if (code != Code::kOk && code != Code::kNoNode) {
@@ -381,8 +381,8 @@ void ZnodeMetadata::raise(Counter counter) {
   }));
 }
 
-void ZnodeMetadata::raised_from(const Counter& counter, bool exists, const std::string& value,
-                                std::int32_t version) {
+void ZnodeStore::raised_from(const Counter& counter, bool exists, const std::string& value,
+                             std::int32_t version) {
   const auto now = exists && !value.empty() ? number_in(value) : 0;
   if (!now || *now > core::NumberBlock::kHighest) {
     const std::string line =
@@ -404,7 +404,7 @@ void ZnodeMetadata::raised_from(const Counter& counter, bool exists, const std::
 
 // --- Records -------------------------------------------------------------------------------------
 
-void ZnodeMetadata::write_record(const core::WriteRecord& command) {
+void ZnodeStore::write_record(const core::WriteRecord& command) {
   const std::string path = paths_.elections() + "/" + command.record.name;
   const std::string bytes = to_bytes(command.record, leadership_.left_by_newer(path));
   const auto told = [this, id = command.id](bool ok) {
@@ -421,7 +421,7 @@ void ZnodeMetadata::write_record(const core::WriteRecord& command) {
   });
 }
 
-void ZnodeMetadata::drop_record(const core::DropRecord& command) {
+void ZnodeStore::drop_record(const core::DropRecord& command) {
   multi({Op::remove(paths_.elections() + "/" + command.name, -1)},
         [this, id = command.id](Code code, const auto& results) {
           const bool gone = results.size() > 1 && results[1].code == Code::kNoNode;
@@ -432,7 +432,7 @@ void ZnodeMetadata::drop_record(const core::DropRecord& command) {
 
 // --- Ops -----------------------------------------------------------------------------------------
 
-void ZnodeMetadata::write_journal(const core::WriteJournal& command) {
+void ZnodeStore::write_journal(const core::WriteJournal& command) {
   std::vector<Op> ops;
   std::vector<std::string> names;
   const auto write = [&](const std::string& name, const auto& entry) {

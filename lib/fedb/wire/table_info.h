@@ -8,12 +8,9 @@
 #include "lib/base/result.h"
 #include "lib/core/api/command.h"
 #include "lib/core/api/types.h"
+#include "lib/fedb/wire/generation.h"
 
 namespace failoverd::fedb {
-
-// Which field numbers TableInfo has (FEDB.md 3.1, 8): a property of the bytes, not of a package
-// name.
-enum class Numbering { kFedb, kOpenmldb };
 
 // What operators also want to see of a table, and no decision needs.
 struct TableDetails {

@@ -1,4 +1,4 @@
-#include "lib/fedb/publish_trial.h"
+#include "lib/fedb/metadata/publish_trial.h"
 
 #include <limits>
 #include <utility>

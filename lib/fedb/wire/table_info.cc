@@ -1,4 +1,4 @@
-#include "lib/fedb/table_info.h"
+#include "lib/fedb/wire/table_info.h"
 
 #include "proto/openmldb.pb.h"
 #include "proto/table_info.pb.h"

@@ -1,4 +1,4 @@
-#include "lib/fedb/tablet_calls.h"
+#include "lib/fedb/wire/tablet_calls.h"
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>
