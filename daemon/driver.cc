@@ -145,6 +145,19 @@ void Driver::ask_status(std::vector<std::uint32_t> tids, std::function<void()> d
   tell(core::StatusAsked{id, std::move(tids)});
 }
 
+void Driver::ask_operator(core::OperatorCommand command, std::string by, bool only_plan,
+                          bool as_nameserver,
+                          std::function<void(const core::OperatorAnswer&)> done) {
+  const core::RequestId id = ++last_operator_question_;
+  operators_.emplace(id, std::move(done));
+  tell(core::OperatorAsked{id, std::move(command), std::move(by), only_plan, as_nameserver});
+}
+
+void Driver::answer_operator(const core::AnswerOperator& c) {
+  const auto asked = operators_.extract(c.id);
+  if (!asked.empty()) asked.mapped()(c.answer);
+}
+
 void Driver::show_status(core::RequestId id) {
   const auto found = status_questions_.find(id);
   if (found == status_questions_.end()) return;
@@ -180,6 +193,7 @@ void Driver::carry_out(core::Command command) {
                  [&](const core::CallTablet& c) { tablets_.call(c); },
                  [&](const core::SetTimer& c) { timers_.set(c.id, c.at); },
                  [&](const core::ShowStatus& c) { show_status(c.id); },
+                 [&](const core::AnswerOperator& c) { answer_operator(c); },
                  [&](core::Note& c) {
                    note(c.severity, std::move(c.kind), std::move(c.text), std::move(c.fields));
                  },

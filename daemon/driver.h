@@ -45,6 +45,11 @@ class Driver {
   // after at most core::kShowAtMost: then the brain's model shows it. A standby asks nobody.
   void ask_status(std::vector<std::uint32_t> tids, std::function<void()> done);
 
+  // An operator's command. `done` is called once, before this returns: with its refusal, or with
+  // the ops that were opened for it.
+  void ask_operator(core::OperatorCommand command, std::string by, bool only_plan,
+                    bool as_nameserver, std::function<void(const core::OperatorAnswer&)> done);
+
   // An entry of the event log that is not the brain's.
   void note(core::Severity severity, std::string kind, std::string text,
             std::vector<std::pair<std::string, std::string>> fields = {});
@@ -65,6 +70,7 @@ class Driver {
   void session_changed(zookeeper::SessionState state, bool new_session);
   void beat();
   void show_status(core::RequestId id);
+  void answer_operator(const core::AnswerOperator& c);
 
   const std::string name_;
   Log& log_;
@@ -85,6 +91,8 @@ class Driver {
   std::optional<Instant> away_since_;
   core::RequestId last_status_question_ = 0;
   std::map<core::RequestId, std::function<void()>> status_questions_;
+  core::RequestId last_operator_question_ = 0;
+  std::map<core::RequestId, std::function<void(const core::OperatorAnswer&)>> operators_;
 };
 
 }  // namespace failoverd

@@ -54,6 +54,10 @@ void Brain::Parts::take(const Event& event) {
                    states.mark_troubled();
                  },
                  [&](const LossAccepted& e) { loss_accepted(e); },
+                 [&](const OperatorAsked& e) {
+                   outbox.out.emplace_back(
+                       AnswerOperator{e.id, {kCreateOpFailed, "create op failed", "", {}, {}}});
+                 },
              },
              event);
 }

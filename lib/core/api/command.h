@@ -11,6 +11,7 @@
 #include "lib/core/api/calls.h"
 #include "lib/core/api/election_record.h"
 #include "lib/core/api/journal_entry.h"
+#include "lib/core/api/operator_command.h"
 
 namespace failoverd::core {
 
@@ -127,6 +128,12 @@ struct ShowStatus {
   RequestId id = 0;
 };
 
+// Answers OperatorAsked.
+struct AnswerOperator {
+  RequestId id = 0;
+  OperatorAnswer answer;
+};
+
 enum class Severity : std::uint8_t { kInfo, kWarning, kError };
 
 // An entry of the event log: a decision, and why.
@@ -171,9 +178,10 @@ struct EntriesGivenUp {
   std::uint64_t count = 0;
 };
 
-using Command = std::variant<CallTablet, Publish, TryTable, ReserveTerms, ReserveOpIds, WriteRecord,
-                             DropRecord, WriteJournal, SetTimer, ReadTable, ShowStatus, Note,
-                             CountFailover, CountOp, CountLost, EntriesGivenUp>;
+using Command =
+    std::variant<CallTablet, Publish, TryTable, ReserveTerms, ReserveOpIds, WriteRecord, DropRecord,
+                 WriteJournal, SetTimer, ReadTable, ShowStatus, AnswerOperator, Note, CountFailover,
+                 CountOp, CountLost, EntriesGivenUp>;
 
 const char* to_text(Severity);
 // One stable line.

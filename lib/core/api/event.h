@@ -10,6 +10,7 @@
 #include "lib/core/api/calls.h"
 #include "lib/core/api/election_record.h"
 #include "lib/core/api/journal_entry.h"
+#include "lib/core/api/operator_command.h"
 #include "lib/core/api/policy.h"
 #include "lib/core/api/refusal.h"
 
@@ -192,12 +193,22 @@ struct LossAccepted {
   std::string by;  // Who said so.
 };
 
+// An operator asks for something. Answered by AnswerOperator, in the same step.
+struct OperatorAsked {
+  RequestId id = 0;  // The asker's own.
+  OperatorCommand what;
+  std::string by;          // Who asks, from where.
+  bool only_plan = false;  // Nothing is to be begun: what would be done is all he wants to know.
+  // He asked as one asks a nameserver, whose scripts know code 301 while auto_failover is on.
+  bool as_nameserver = false;
+};
+
 using Event =
     std::variant<TabletsListed, TablesListed, TableRead, TableUnreadable, NameserversListed,
                  SwitchRead, ClusterRead, LockGained, LockLost, ContactMade, ZookeeperLost,
                  ZookeeperConnected, TabletAnswered, Published, TableTried, TermsReserved,
                  OpIdsReserved, RecordWritten, JournalWritten, ConnectionLost, TimerFired,
-                 LoopStalled, StatusAsked, PolicyChanged, LossAccepted>;
+                 LoopStalled, StatusAsked, PolicyChanged, LossAccepted, OperatorAsked>;
 
 // One stable line, without a time.
 std::string to_text(const Event&);

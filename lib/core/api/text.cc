@@ -77,6 +77,63 @@ std::string asked_text(const StatusAsked& e) {
   return text;
 }
 
+std::string pids_text(const std::vector<std::uint32_t>& pids) {
+  std::string text;
+  for (const std::uint32_t pid : pids) text += (text.empty() ? "" : ",") + number(pid);
+  return text;
+}
+
+std::string table_text(const TableName& table) {
+  return " " + (table.db.empty() ? "" : table.db + ".") + table.name;
+}
+
+std::string operator_text(const OperatorCommand& command) {
+  namespace o = operators;
+  return std::visit(
+      Overload{
+          [](const o::ChangeLeader& c) {
+            return "changeleader" + table_text(c.table) + "/" + number(c.pid) +
+                   (c.candidate.empty() ? "" : " " + c.candidate) +
+                   (c.accept_loss ? " accept-loss" : "") + (c.force ? " force" : "");
+          },
+          [](const o::OfflineEndpoint& c) { return "offlineendpoint " + c.endpoint; },
+          [](const o::RecoverEndpoint& c) {
+            return "recoverendpoint " + c.endpoint + (c.need_restore ? " need-restore" : "");
+          },
+          [](const o::RecoverTable& c) {
+            return "recovertable" + table_text(c.table) + "/" + number(c.pid) + " " + c.endpoint;
+          },
+          [](const o::Migrate& c) {
+            return "migrate " + c.from + table_text(c.table) + "/" + pids_text(c.pids) + " " + c.to;
+          },
+          [](const o::AddReplicas& c) {
+            return "addreplica" + table_text(c.table) + "/" + pids_text(c.pids) + " " + c.endpoint;
+          },
+          [](const o::DelReplicas& c) {
+            return "delreplica" + table_text(c.table) + "/" + pids_text(c.pids) + " " + c.endpoint;
+          },
+          [](const o::MakeSnapshot& c) {
+            return "makesnapshot" + table_text(c.table) + "/" + number(c.pid);
+          },
+          [](const o::CancelOp& c) { return "cancelop " + number(c.op); },
+          [](const o::UpdateTableAlive& c) {
+            return "updatetablealive" + table_text(c.table) + "/" +
+                   (c.pid ? number(*c.pid) : std::string{"*"}) + " " + c.endpoint +
+                   (c.alive ? " yes" : " no");
+          },
+      },
+      command);
+}
+
+std::string answer_text(const AnswerOperator& c) {
+  std::string text =
+      "answer-operator id=" + number(c.id) + " code=" + std::to_string(c.answer.code);
+  if (!c.answer.error.empty()) text += " " + c.answer.error;
+  if (!c.answer.hint.empty()) text += " (" + c.answer.hint + ")";
+  for (const OpId op : c.answer.ops) text += " op=" + number(op);
+  return text;
+}
+
 // Of terms or op ids.
 template <class Reserved>
 std::string reserved_text(const Reserved& e) {
@@ -274,6 +331,11 @@ std::string to_text(const Event& event) {
           [](const StatusAsked& e) { return asked_text(e); },
           [](const PolicyChanged&) { return std::string{"policy-changed"}; },
           [](const LossAccepted& e) { return "loss-accepted" + at_text(e.at) + " by=" + e.by; },
+          [](const OperatorAsked& e) {
+            return "operator-asked id=" + number(e.id) + " by=" + e.by + " " +
+                   operator_text(e.what) + (e.only_plan ? " only-plan" : "") +
+                   (e.as_nameserver ? " as-nameserver" : "");
+          },
       },
       event);
 }
@@ -320,6 +382,7 @@ std::string to_text(const Command& command) {
           },
           [](const ReadTable& c) { return "read-table " + c.znode; },
           [](const ShowStatus& c) { return "show-status id=" + number(c.id); },
+          [](const AnswerOperator& c) { return answer_text(c); },
           [](const Note& c) {
             return std::string{"note "} + to_text(c.severity) + " " + c.kind + ": " + c.text;
           },

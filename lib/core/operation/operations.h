@@ -33,6 +33,9 @@ struct Treatment {
   bool alive = true;  // What its row is to become.
   std::optional<std::uint64_t> lost_entries = 0;
   std::string why;
+  // An operator ordered it: it goes on with auto_failover off, too, and so does what follows it.
+  bool ordered = false;
+  TabletIndex from = 0;  // kMigrateOP: whose replica goes.
 };
 
 class Operations : public Publishing, public Asker {

@@ -1,0 +1,89 @@
+// Ops that operators ordered: opened and listed at once, begun when nothing else works on their
+// partition and their command has room for one more. What has become needless or impossible until
+// then ends and says why. Owned by the brain.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "lib/core/api/outbox.h"
+#include "lib/core/cluster/model.h"
+#include "lib/core/cluster/op_history.h"
+#include "lib/core/durable/number_block.h"
+#include "lib/core/durable/op_journal.h"
+#include "lib/core/election/elections.h"
+#include "lib/core/guards/stand_back.h"
+#include "lib/core/operation/operations.h"
+
+namespace failoverd::core {
+
+struct Order {
+  OpId op = 0;
+  PartitionKey at;
+  // A task list, or an election: kChangeLeaderOP, kHandoverOP.
+  Treatment what;
+  // Orders of one command: so many of them run at once; 0: all.
+  std::uint64_t command = 0;
+  std::uint32_t at_once = 0;
+  std::string by;
+  // kChangeLeaderOP: who answers for what is lost there; empty: nobody.
+  bool accept_loss = false;
+  // What the same partition is ordered when this op has ended well.
+  std::optional<Treatment> then = {};
+};
+
+class Orders {
+ public:
+  Orders(Model& model, Outbox& outbox, OpHistory& ops, NumberBlock& op_ids, OpJournal& journal,
+         Elections& elections, Operations& operations, const StandBack& stand_back)
+      : model_(model),
+        outbox_(outbox),
+        ops_(ops),
+        op_ids_(op_ids),
+        journal_(journal),
+        elections_(elections),
+        operations_(operations),
+        stand_back_(stand_back) {}
+
+  // A number that no other command has.
+  std::uint64_t new_command() { return ++last_command_; }
+  // Whether so many ops can be opened now.
+  bool has_ids(std::size_t count) const { return op_ids_.left() >= count; }
+  // Opens its op, and gives its id.
+  OpId add(Order order);
+  // Begins those whose turn has come. Call in every step.
+  void look();
+  // Ends one that has not begun; false: it is none that waits.
+  bool cancel(OpId, const std::string& why);
+  bool waits(OpId op) const;
+  void stop();  // The lock is lost.
+
+  // Partitions to diagnose again; the brain takes them.
+  std::set<PartitionKey> changed;
+
+ private:
+  std::optional<std::string> why_impossible(const Order&) const;
+  std::optional<std::string> waits_for(const Order&) const;
+  void begin(Order&);
+  void end(const Order&, OpStatus, const std::string& how);
+  void look_at_running();
+
+  Model& model_;
+  Outbox& outbox_;
+  OpHistory& ops_;
+  NumberBlock& op_ids_;
+  OpJournal& journal_;
+  Elections& elections_;
+  Operations& operations_;
+  const StandBack& stand_back_;
+  std::deque<Order> waiting_;
+  std::map<OpId, Order> running_;
+  std::uint64_t last_command_ = 0;
+};
+
+}  // namespace failoverd::core
