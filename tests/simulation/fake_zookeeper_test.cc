@@ -227,7 +227,7 @@ TEST_F(FakeZooKeeperTest, AServerIsBehindUntilItIsBroughtUpToDate) {
 }
 
 // What a client has seen it goes on seeing; what it was not told of may not be there yet.
-TEST_F(KeeperTest, AnotherServerIsBehind) {
+TEST_F(FakeZooKeeperTest, AnotherServerIsBehind) {
   world_.timing.another_server = 1;
   world_.timing.notice = {seconds{10}, seconds{10}};
   a_.client.create(kPath, "one", false, false, created());
@@ -277,7 +277,7 @@ TEST_F(FakeZooKeeperTest, NobodyKnowsWhatWasUnderWayWhenTheConnectionBroke) {
 }
 
 // Its process hears of the reset only later; its server takes nothing more over that connection.
-TEST_F(KeeperTest, NothingIsCarriedOutTwice) {
+TEST_F(FakeZooKeeperTest, NothingIsCarriedOutTwice) {
   a_.client.create(kPath, "one", false, false, created());
   run();
   said_.clear();
@@ -285,7 +285,7 @@ TEST_F(KeeperTest, NothingIsCarriedOutTwice) {
   a_.stop();
   a_.client.lose_connection();
   run();
-  EXPECT_EQ(world_.keeper.znodes().find(kPath)->stat.version, 1);
+  EXPECT_EQ(world_.fake_zookeeper.znodes().find(kPath)->stat.version, 1);
   a_.go_on();
   EXPECT_THAT(said(), ElementsAre("unknown 0"));
 }
