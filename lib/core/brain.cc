@@ -66,6 +66,7 @@ void Brain::Parts::settle() {
     monitor.judge_all();
     for (TabletAnswered& e : std::exchange(outbox.withheld, {})) tablet_answered(std::move(e));
     collect();
+    orders.look();
     states.look();
     copies.look();
     publisher.flush(elections.promoting() ? Publisher::ElectionProgress::kAboutToEnd
@@ -91,9 +92,10 @@ void Brain::Parts::give_up_settling() {
 }
 
 // Where the parts say which partitions are worth another look.
-std::array<std::set<PartitionKey>*, 8> Brain::Parts::news() {
+std::array<std::set<PartitionKey>*, 10> Brain::Parts::news() {
   return {&tables.changed,   &takeover.changed, &monitor.changed, &publisher.changed,
-          &refusals.changed, &cleanup.changed,  &copies.changed,  &reconciliation.changed};
+          &refusals.changed, &cleanup.changed,  &copies.changed,  &reconciliation.changed,
+          &orders.changed,   &handovers.changed};
 }
 
 void Brain::Parts::collect() {

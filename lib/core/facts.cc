@@ -54,10 +54,7 @@ void Brain::Parts::take(const Event& event) {
                    states.mark_troubled();
                  },
                  [&](const LossAccepted& e) { loss_accepted(e); },
-                 [&](const OperatorAsked& e) {
-                   outbox.out.emplace_back(
-                       AnswerOperator{e.id, {kCreateOpFailed, "create op failed", "", {}, {}}});
-                 },
+                 [&](const OperatorAsked& e) { operators.asked(e); },
              },
              event);
 }
@@ -92,6 +89,7 @@ void Brain::Parts::call_off(const std::string& why, bool all) {
   elections.call_off(why, all);
   operations.call_off(why, all);
   copies.cancel_all(why);
+  if (all) handovers.call_off(why);  // An operator ordered them.
 }
 
 void Brain::Parts::nameservers_listed(const NameserversListed& e) {
@@ -133,6 +131,7 @@ void Brain::Parts::lock_lost(const LockLost& e) {
   outbox.forget_all();
   elections.stop();
   operations.stop();
+  handovers.stop();
   cleanup.stop();
   publisher.stop();
   refusals.stop();
@@ -140,6 +139,7 @@ void Brain::Parts::lock_lost(const LockLost& e) {
   journal.stop();
   takeover.stop();
   copies.stop();
+  orders.stop();
   monitor.stop();
   status_questions.stop();
   terms.void_all();
@@ -186,6 +186,8 @@ Asker* Brain::Parts::asker(ReplyTo::Owner owner) {
       return &elections;
     case ReplyTo::Owner::kOperations:
       return &operations;
+    case ReplyTo::Owner::kHandovers:
+      return &handovers;
     case ReplyTo::Owner::kCleanup:
       return &cleanup;
     case ReplyTo::Owner::kReconciliation:

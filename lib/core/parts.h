@@ -16,7 +16,10 @@
 #include "lib/core/durable/publisher.h"
 #include "lib/core/durable/refusals.h"
 #include "lib/core/election/elections.h"
+#include "lib/core/handover/handovers.h"
 #include "lib/core/operation/operations.h"
+#include "lib/core/operators/operators.h"
+#include "lib/core/operators/orders.h"
 #include "lib/core/repair/copy_queue.h"
 #include "lib/core/repair/partition_states.h"
 #include "lib/core/repair/reconciliation.h"
@@ -59,17 +62,23 @@ struct Brain::Parts {
   Elections elections{model, outbox, ops, publisher, records, terms, journal};
   Cleanup cleanup{model, outbox, journal};
   Operations operations{model, outbox, ops, publisher, journal, cleanup};
+  Handovers handovers{model, outbox, ops, publisher, journal, elections};
   Reserving reserving{model, outbox, stand_back, elections, terms, op_ids};
   TableFacts tables{model, outbox, records, refusals, elections, stand_back};
-  Takeover takeover{model, outbox, ops, records, journal, operations, cleanup, stand_back};
+  Takeover takeover{model,      outbox,    ops,     records,   journal,
+                    operations, handovers, cleanup, stand_back};
   CopyQueue copies{model, outbox, ops, operations, journal, stand_back};
   Treatments treatments{model,     outbox,     ops,     op_ids, refusals,
                         elections, operations, cleanup, copies, stand_back};
+  Orders orders{model,      outbox,    ops,     op_ids, journal,   elections,
+                operations, handovers, cleanup, copies, stand_back};
+  Operators operators{model,      outbox,    ops,    orders,    elections,
+                      operations, handovers, copies, stand_back};
   LastOffsets last_offsets{model, publisher, elections, stand_back};
   LostRows lost_rows{model, outbox, ops, publisher, stand_back};
   Reconciliation reconciliation{model, outbox, ops, operations, copies, stand_back};
-  PartitionStates states{model,        outbox,    elections,      operations, treatments,
-                         last_offsets, lost_rows, reconciliation, stand_back};
+  PartitionStates states{model,      outbox,       elections, operations,     handovers,
+                         treatments, last_offsets, lost_rows, reconciliation, stand_back};
 
  private:
   void take_table(const TableRead&);
@@ -85,7 +94,7 @@ struct Brain::Parts {
   void call_off(const std::string& why, bool all);
 
   void collect();
-  std::array<std::set<PartitionKey>*, 8> news();
+  std::array<std::set<PartitionKey>*, 10> news();
   bool is_settled();
   void give_up_settling();
 

@@ -184,6 +184,11 @@ void Scenario::learn_network() {
   commands_["accept-loss"] = [this](const Words& w) {
     if (Daemon* d = world_.active()) d->tell(core::LossAccepted{partition_named(w.at(0)), "ann"});
   };
+  // operator changeleader flow/0 [auto|B] [accept-loss] [force], offlineendpoint A, recoverendpoint
+  // A [need-restore], recovertable flow/0 A, cancelop 1000000001, updatetablealive flow/0 A yes|no,
+  // makesnapshot flow/0, migrate A flow/0 B, addreplica flow/0 A, delreplica flow/0 A: somebody
+  // asks the active daemon; its answer is printed. `as-nameserver` or `plan` last.
+  commands_["operator"] = [this](const Words& w) { ask_operator(w); };
   // reload d1: what `policy` said since it started.
   commands_["reload"] = [this](const Words& w) {
     daemon_named(w.at(0)).tell(core::PolicyChanged{world_.policy});
@@ -283,6 +288,8 @@ void Scenario::change_policy(const Words& w) {
     if (w.at(1) != "unlimited") p.guards.max_lost_entries = std::stoull(w.at(1));
   } else if (key == "guards.max_lost_tablets") {
     p.guards.max_lost_tablets = std::stoi(w.at(1));
+  } else if (key == "handover.pause") {
+    p.handover.pause = duration(w.at(1));
   } else if (key == "recovery.full_restart_wait") {
     p.recovery.full_restart_wait = duration(w.at(1));
   } else if (key == "recovery.max_copies_per_tablet") {
@@ -292,6 +299,51 @@ void Scenario::change_policy(const Words& w) {
   } else {
     throw std::invalid_argument("no such key");
   }
+}
+
+void Scenario::ask_operator(const Words& w) {
+  namespace o = core::operators;
+  Daemon* d = world_.active();
+  if (!d) return printer_.line("nobody is active");
+  const auto has = [&](const char* word) { return std::find(w.begin(), w.end(), word) != w.end(); };
+  const auto table = [&](std::size_t i) {
+    return core::TableName{w.at(i).substr(0, w.at(i).find('/')), ""};
+  };
+  const auto pid = [&](std::size_t i) {
+    return static_cast<std::uint32_t>(std::stoul(w.at(i).substr(w.at(i).find('/') + 1)));
+  };
+  core::OperatorAsked asked;
+  asked.id = ++last_question_;
+  asked.by = "ann";
+  asked.only_plan = has("plan");
+  asked.as_nameserver = has("as-nameserver");
+  const std::string& what = w.at(0);
+  if (what == "changeleader") {
+    const bool named = w.size() > 2 && (w[2] == "auto" || w[2].size() == 1);
+    const std::string candidate = !named ? "" : w[2] == "auto" ? w[2] : tablet_named(w[2]);
+    asked.what = o::ChangeLeader{table(1), pid(1), candidate, has("accept-loss"), has("force")};
+  } else if (what == "offlineendpoint") {
+    asked.what = o::OfflineEndpoint{tablet_named(w.at(1))};
+  } else if (what == "recoverendpoint") {
+    asked.what = o::RecoverEndpoint{tablet_named(w.at(1)), has("need-restore")};
+  } else if (what == "recovertable") {
+    asked.what = o::RecoverTable{table(1), pid(1), tablet_named(w.at(2))};
+  } else if (what == "cancelop") {
+    asked.what = o::CancelOp{std::stoull(w.at(1))};
+  } else if (what == "updatetablealive") {
+    asked.what = o::UpdateTableAlive{table(1), pid(1), tablet_named(w.at(2)), w.at(3) == "yes"};
+  } else if (what == "makesnapshot") {
+    asked.what = o::MakeSnapshot{table(1), pid(1)};
+  } else if (what == "migrate") {
+    asked.what = o::Migrate{tablet_named(w.at(1)), table(2), {pid(2)}, tablet_named(w.at(3))};
+  } else if (what == "addreplica") {
+    asked.what = o::AddReplicas{table(1), {pid(1)}, tablet_named(w.at(2))};
+  } else if (what == "delreplica") {
+    asked.what = o::DelReplicas{table(1), {pid(1)}, tablet_named(w.at(2))};
+  } else {
+    throw std::invalid_argument("no such command");
+  }
+  d->tell(asked);
 }
 
 void Scenario::die_after(const Words& w) {

@@ -61,6 +61,9 @@ void Printer::commanded(const Daemon& d, const core::Command& command) {
           to_text(op->status));
   } else if (const auto* show = std::get_if<core::ShowStatus>(&command)) {
     show_tables(d, show->id);
+  } else if (const auto* answer = std::get_if<core::AnswerOperator>(&command)) {
+    timed(d.name() + " > " + to_text(command));
+    for (const std::string& line : answer->answer.plan) timed("  plan: " + line);
   }
 }
 

@@ -39,6 +39,7 @@ class Scenario {
   void make_table(const Words&);
   void make_stranger(const Words&);
   void change_policy(const Words&);
+  void ask_operator(const Words&);
   void die_after(const Words&);
   void poison(const Words&);
   void refuse(const Words&);

@@ -356,6 +356,7 @@ class StandsBack : public Checker {
   void check(const Daemon& daemon, core::PartitionKey key, const core::Command& command,
              Duration grace) {
     if (probed_.contains(key) || recorded_.contains(key)) return;
+    if (ledger_.operators_asked()) return;  // What they order is done with the switch off, too.
     for (const auto& [since, why] :
          {std::pair{&off_, "auto_failover is off"}, {&nameserver_, "a nameserver lives"}}) {
       const auto from = since->find(daemon.name());
@@ -380,7 +381,7 @@ class NoNeedlessElection : public Checker {
   void sent(const Daemon& daemon, const core::CallTablet& c) override {
     const auto* probe = std::get_if<core::Probe>(&c.call);
     const auto* p = probe ? world_.fake_zookeeper.partition(probe->at) : nullptr;
-    if (!p) return;
+    if (!p || ledger_.operators_asked()) return;
     const bool cause = std::any_of(p->rows.begin(), p->rows.end(), [&](const core::Row& row) {
       return ledger_.troubled_ever(row.endpoint) || !world_.reaches(daemon.name(), row.endpoint);
     });

@@ -26,6 +26,7 @@ class OnlyAliveRowsLead : public Checker {
       for (const core::Row& row : p.rows) {
         const core::Row* was = old ? row_of(*old, row.endpoint) : nullptr;
         if (!leads(row) || (was && was->is_alive) || p.rows.size() == 1) continue;
+        if (world_.fake_zookeeper.steps_down({after.tid, p.pid}, *old, row.endpoint)) continue;
         broken("the dead row of " + row.endpoint + " in " + at({after.tid, p.pid}) +
                " became an alive leader");
       }
@@ -37,8 +38,9 @@ class OnlyAliveRowsLead : public Checker {
   }
 };
 
-// SAFETY 1: a leader's row becomes dead only in the publish that names its successor; a single
-// replica's only when its znode is gone and its port does not answer.
+// SAFETY 1: a leader's row becomes dead only in the publish that names its successor, or with the
+// entry of a handover in the same multi (SAFETY 12); a single replica's only when its znode is gone
+// and its port does not answer.
 class LeaderRowDiesWithItsSuccessor : public Checker {
  public:
   LeaderRowDiesWithItsSuccessor(World& w, const Ledger& l)
@@ -55,7 +57,8 @@ class LeaderRowDiesWithItsSuccessor : public Checker {
       const std::string where = at({after.tid, p.pid});
       if (p.rows.size() == 1) {
         single(where, is->endpoint);
-      } else if (!leader_of(p)) {
+      } else if (!leader_of(p) &&
+                 !world_.fake_zookeeper.steps_down({after.tid, p.pid}, p, is->endpoint)) {
         broken("the leader row of " + is->endpoint + " in " + where + " died without successor");
       }
     }

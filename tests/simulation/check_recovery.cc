@@ -224,7 +224,8 @@ class CaughtUpBeforeAlive : public Checker {
                    const core::Answer& answer) override {
     const auto* add = std::get_if<core::AddReplica>(&c.call);
     if (!add || answer.code != core::kOk) return;
-    added_[{add->replica, add->at}] = {c.tablet, world_.tablet(c.tablet).log(add->at).offset()};
+    // One that is carried out late, by another leader, takes nothing from this one's.
+    added_[{add->replica, add->at}][c.tablet] = world_.tablet(c.tablet).log(add->at).offset();
   }
 
   void table_written(const core::TableShape& before, const core::TableShape& after,
@@ -234,7 +235,10 @@ class CaughtUpBeforeAlive : public Checker {
       const auto* old = partition_of(before, p.pid);
       for (const core::Row& row : p.rows) {
         const core::Row* was = old ? row_of(*old, row.endpoint) : nullptr;
-        if (was && !was->is_alive && row.is_alive) look({after.tid, p.pid}, p, row);
+        if (!was || was->is_alive || !row.is_alive) continue;
+        // What hands over never ceased to be in step (SAFETY 12).
+        const core::PartitionKey key{after.tid, p.pid};
+        if (!world_.fake_zookeeper.steps_down(key, *old, row.endpoint)) look(key, p, row);
       }
     }
   }
@@ -256,11 +260,12 @@ class CaughtUpBeforeAlive : public Checker {
     if (!loaded && !ledger_.troubled_since(row.endpoint, now() - seconds{3})) {
       return broken(what + ", and its tablet does not hold it");
     }
-    const auto added = added_.find({row.endpoint, key});
-    if (added == added_.end() || added->second.leader != leader->endpoint) {
+    const auto& added = added_[{row.endpoint, key}];
+    const auto by_leader = added.find(leader->endpoint);
+    if (by_leader == added.end()) {
       return broken(what + ", and " + leader->endpoint + " was not told to send to it");
     }
-    const core::Offset goal = added->second.had;
+    const core::Offset goal = by_leader->second;
     const std::uint64_t delta = world_.policy.recovery.catch_up_delta;
     if (loaded && t.log(key).offset() + delta < goal) {
       broken(what + " at offset " + std::to_string(t.log(key).offset()) + "; its leader had " +
@@ -268,11 +273,9 @@ class CaughtUpBeforeAlive : public Checker {
     }
   }
 
-  struct Added {
-    core::Endpoint leader;
-    core::Offset had = 0;  // Its leader's.
-  };
-  std::map<std::pair<core::Endpoint, core::PartitionKey>, Added> added_;  // The replica's.
+  // The replica's; by who was told to send to it, what that one had then.
+  std::map<std::pair<core::Endpoint, core::PartitionKey>, std::map<core::Endpoint, core::Offset>>
+      added_;
 };
 
 // SAFETY 11: at rest nothing is left of any op: no pause, no task, no entry in the journal, and no

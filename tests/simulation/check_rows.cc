@@ -91,7 +91,9 @@ class ReplicatedRowsAreKept : public Checker {
   const core::Row* held_elsewhere(core::PartitionKey key, const core::PartitionShape& p,
                                   const Attempt& promotion, const Entry& entry) const {
     for (const core::Row& r : p.rows) {
-      if (!r.is_alive || r.endpoint == promotion.tablet) continue;
+      // SAFETY 12: no election leaves out whose row is dead only because it is handed over.
+      const bool may_lead = r.is_alive || world_.fake_zookeeper.steps_down(key, p, r.endpoint);
+      if (!may_lead || r.endpoint == promotion.tablet) continue;
       const Attempt* fence = ledger_.known_fence(key, promotion, r.endpoint);
       if (!fence || fence->offset < entry.index) continue;
       if (!world_.tablet(r.endpoint).log(key).holds(entry)) continue;

@@ -116,7 +116,14 @@ void FakeZooKeeper::commit(const std::vector<ZnodeState>& before, const std::str
     transaction->after.push_back({b.path, now ? std::optional{*now} : std::nullopt});
   }
   for (FakeServer* server : servers_) server->committed(transaction);
-  for (const ZnodeState& after : transaction->after) read(after, by);
+  // All of it is there at once: what tables mean may stand in an op's entry.
+  const auto is_op = [&](const ZnodeState& s) { return parent_of(s.path) == paths_.ops(); };
+  for (const ZnodeState& after : transaction->after) {
+    if (is_op(after)) read(after, by);
+  }
+  for (const ZnodeState& after : transaction->after) {
+    if (!is_op(after)) read(after, by);
+  }
 }
 
 void FakeZooKeeper::set_value(const std::string& path, const std::string& value,

@@ -90,6 +90,8 @@ class FakeZooKeeper {
   bool may_write(SessionId, std::int64_t epoch) const;
   const std::map<std::string, core::ElectionRecord>& records() const { return records_; }
   const std::map<core::OpId, core::BegunOp>& begun() const { return begun_; }
+  // An op's entry says that it hands the partition over from there (SAFETY 12).
+  bool steps_down(core::PartitionKey, const core::PartitionShape&, const core::Endpoint&) const;
   // By their znode: number modulo kFinishedZnodes.
   const std::map<std::string, core::FinishedOps>& finished() const { return finished_; }
   const core::Lineage* kept(core::PartitionKey, const core::Endpoint&) const;

@@ -1,4 +1,5 @@
 // What stands in the made-up ZooKeeper's znodes, read with the daemon's own code.
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -98,6 +99,15 @@ void FakeZooKeeper::read_op(const std::string& name, const std::optional<Znode>&
   begun_.erase(id);
   if (!now) return;
   if (auto op = fedb::begun_op_from(*now->value, clocks)) begun_[id] = std::move(*op);
+}
+
+bool FakeZooKeeper::steps_down(core::PartitionKey at, const core::PartitionShape& p,
+                               const core::Endpoint& endpoint) const {
+  return std::any_of(begun_.begin(), begun_.end(), [&](const auto& entry) {
+    const core::BegunOp& op = entry.second;
+    return op.type == core::OpType::kHandoverOP && op.at == at && op.leader == endpoint &&
+           !p.terms.empty() && p.terms.back().term == op.leader_term;
+  });
 }
 
 void FakeZooKeeper::read_kept(const std::string& name, const std::optional<Znode>& now) {

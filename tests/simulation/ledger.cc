@@ -102,7 +102,11 @@ std::vector<Ledger::Naming> Ledger::namings(const core::TableShape& before,
     if (!old || !leader || p.terms.empty()) continue;
     const core::Row* old_leader = leader_of(*old);
     const bool other = !old_leader || old_leader->endpoint != leader->endpoint;
-    if (!other && p.terms.size() == old->terms.size()) continue;
+    const bool new_term = p.terms.size() != old->terms.size();
+    if (!other && !new_term) continue;
+    // A handover was taken back (SAFETY 12): it never ceased to lead.
+    const core::Row* was = row_of(*old, leader->endpoint);
+    if (!new_term && !old_leader && was && was->is_leader) continue;
     found.push_back({{after.tid, p.pid}, old, &p, leader->endpoint, p.terms.back().term});
   }
   return found;
@@ -110,6 +114,10 @@ std::vector<Ledger::Naming> Ledger::namings(const core::TableShape& before,
 
 // --- What happens
 // ----------------------------------------------------------------------------------
+
+void Ledger::before_step(const Daemon&, const core::Event& event) {
+  operators_asked_ = operators_asked_ || std::holds_alternative<core::OperatorAsked>(event);
+}
 
 void Ledger::sent(const Daemon& daemon, const core::CallTablet& c) {
   const auto at = simulation::partition_of(c.call);

@@ -63,6 +63,8 @@ class Ledger : public Observer {
   // A probe left for the partition, and no publish has named its leader since.
   bool begun(core::PartitionKey) const;
   std::optional<Instant> first_probe_since_publish(core::PartitionKey) const;
+  // An operator has asked for something: what follows from it needs no other cause.
+  bool operators_asked() const { return operators_asked_; }
 
   // What a term in the history says about the leader that a publish names; none: it names none.
   struct Naming {
@@ -74,6 +76,7 @@ class Ledger : public Observer {
   };
   static std::vector<Naming> namings(const core::TableShape& before, const core::TableShape& after);
 
+  void before_step(const Daemon&, const core::Event&) override;
   void sent(const Daemon&, const core::CallTablet&) override;
   void answered(const Daemon&, const core::CallTablet&, const core::Answer&) override;
   void carried_out(const std::string&, const core::CallTablet&, const core::Answer&) override;
@@ -87,6 +90,7 @@ class Ledger : public Observer {
   std::map<core::PartitionKey, std::vector<Attempt>> attempts_;
   std::map<core::Endpoint, Instant> last_trouble_;
   std::map<core::PartitionKey, Instant> first_probe_;  // Since the last publish.
+  bool operators_asked_ = false;
 };
 
 // --- Rows

@@ -279,6 +279,7 @@ RunResult run(const RunOptions& options) {
     if (options.only.empty() || options.only == checker->rule()) world.watch(*checker);
   }
 
+  world.operators = options.operators;
   world.fake_zookeeper_refuses = fake_zookeeper_refuses(options.seed);
   draw_cluster(world);
   if (options.tamper) options.tamper(world);

@@ -15,6 +15,7 @@ namespace failoverd::simulation {
 
 struct RunOptions {
   std::uint64_t seed = 1;
+  bool operators = false;         // Their commands come at any moment.
   std::ostream* trace = nullptr;  // Everything that happens, a line each.
   // Breaks the daemon on purpose, before it starts.
   std::function<void(World&)> tamper;

@@ -1,5 +1,6 @@
 // Many seeds, in chunks so that they run beside each other. SIM_SEEDS: how many in all (2,000);
-// SIM_FIRST: the first of them (1).
+// SIM_OPERATOR_SEEDS: those in which operators ask for things, too (400); SIM_FIRST: the first of
+// them (1).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::uint64_t kChunks = 8;
 constexpr std::uint64_t kSeeds = 2'000;
+constexpr std::uint64_t kOperatorSeeds = 400;
 constexpr std::uint64_t kLeastEvents = 2'000;  // Fewer would prove little.
 
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
@@ -40,6 +42,22 @@ TEST_P(Seeds, HoldAllRules) {
     } else {
       EXPECT_GE(result.steps, kLeastEvents) << "seed " << first + i << '\n' << repeat;
     }
+  }
+}
+
+TEST_P(Seeds, HoldAllRulesUnderOperators) {
+  const std::uint64_t seeds = from_environment("SIM_OPERATOR_SEEDS", kOperatorSeeds);
+  const std::uint64_t first = from_environment("SIM_FIRST", 1);
+  for (std::uint64_t i = GetParam(); i < seeds; i += kChunks) {
+    RunOptions options;
+    options.seed = first + i;
+    options.operators = true;
+    const RunResult result = run(options);
+    if (!result.violation) continue;
+    ADD_FAILURE() << "seed " << first + i << " breaks " << result.violation->rule << "\n  "
+                  << result.violation->what
+                  << "\n  to see it: build/bin/simulation --seed=" << first + i
+                  << " --operators --trace";
   }
 }
 

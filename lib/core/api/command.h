@@ -41,6 +41,8 @@ struct PartitionEdit {
   // What to keep of replicas, in a znode of ours, in the same multi. A table of which nothing else
   // is changed is not written.
   std::vector<Lineage> kept;
+  // An op that begins with this: its entry is made in the same multi (SAFETY 12).
+  std::optional<BegunOp> begins = std::nullopt;
   bool changes_table() const { return !rows.empty() || !terms.empty(); }
   bool operator==(const PartitionEdit&) const = default;
 };

@@ -22,6 +22,7 @@ struct ReplyTo {
     kTabletMonitor,  // key: tablet.
     kElections,      // key: op.
     kOperations,     // key: op.
+    kHandovers,      // key: op.
     kPublisher,
     kRefusals,
     kTerms,

@@ -54,6 +54,7 @@ std::string edit_text(const TableEdit& table) {
     }
     for (const TermPair& t : p.terms) text += " term " + number(t.term) + "@" + number(t.offset);
     for (const Lineage& k : p.kept) text += " " + kept_text(k);
+    if (p.begins) text += " begins " + begun_text(*p.begins);
   }
   return text + "}";
 }

@@ -57,6 +57,13 @@ inline constexpr Duration kGrace = std::chrono::milliseconds{100};
 inline constexpr Duration kLongestGrace = std::chrono::seconds{1};
 // Those that serve say what they hold within moments: nobody is called lost before.
 inline constexpr Duration kReadingGrace = std::chrono::milliseconds{100};
+// A handover: whether leader and follower can do what is asked of them is looked at again after so
+// long, and for so long at most; nothing has been changed by then.
+inline constexpr Duration kHandoverLookAgain = std::chrono::milliseconds{50};
+inline constexpr Duration kHandoverReadyWithin = std::chrono::seconds{3};
+// Clients have been told: how far both are is read so often, and each answer waited for so long.
+inline constexpr Duration kHandoverReadAgain = std::chrono::milliseconds{5};
+inline constexpr Duration kHandoverLookAtMost = std::chrono::milliseconds{200};
 // Nobody has answered who may lead: looked at again at least so often.
 inline constexpr Duration kNobodyYetLookAgain = std::chrono::seconds{1};
 // A hold looks again at least so often.

@@ -108,8 +108,10 @@ enum class OpType : std::uint8_t {
   kFullRestartOP,
 };
 
+// A handover ends in one.
 constexpr bool is_election(OpType type) {
-  return type == OpType::kChangeLeaderOP || type == OpType::kFullRestartOP;
+  return type == OpType::kChangeLeaderOP || type == OpType::kFullRestartOP ||
+         type == OpType::kHandoverOP;
 }
 
 enum class Task : std::uint8_t {

@@ -91,6 +91,8 @@ std::optional<std::string> what_is_wrong_with(const TableShape& shape) {
 }  // namespace
 
 void Replica::row_says(bool leader, bool alive, Instant now) {
+  if (alive) stepping_down = false;
+  if (stepping_down) leader = alive = true;
   const bool same = is_leader == leader && is_alive == alive;
   if (!same) row_since = now;
   if (!same && alive) report.offset_changed_at = now;  // It begins to follow.
@@ -154,6 +156,7 @@ void Model::place(const TableShape& shape, Table& table, Instant now) {
     std::vector<Replica> before;
     before.swap(to.replicas);
     to.pid = p.pid;
+    const Term published_before = to.published_term();
     to.terms = p.terms;
     for (const Row& row : p.rows) {
       const TabletIndex tablet = tablet_index(row.endpoint);
@@ -163,6 +166,8 @@ void Model::place(const TableShape& shape, Table& table, Instant now) {
       if (known != before.end()) replica = *known;
       replica.tablet = tablet;
       if (known == before.end()) replica.row_since = now;
+      // It has a later leader.
+      if (to.published_term() > published_before) replica.stepping_down = false;
       replica.row_says(row.is_leader, row.is_alive, now);
       to.replicas.push_back(std::move(replica));
       tablets_[tablet].hosts.insert({shape.tid, p.pid});
@@ -185,6 +190,9 @@ void Model::written(std::uint32_t tid, const std::vector<PartitionEdit>& edits, 
                                     [&](const PartitionShape& s) { return s.pid == edit.pid; });
     if (shape == shapes.end()) continue;
     Partition& p = table.partitions.at(edit.pid);
+    for (Replica& r : p.replicas) {
+      if (!edit.terms.empty()) r.stepping_down = false;  // It has a later leader.
+    }
     for (const RowEdit& row : edit.rows) {
       for (Row& r : shape->rows) {
         if (r.endpoint != row.endpoint) continue;
@@ -196,6 +204,27 @@ void Model::written(std::uint32_t tid, const std::vector<PartitionEdit>& edits, 
     shape->terms.insert(shape->terms.end(), edit.terms.begin(), edit.terms.end());
     p.terms = shape->terms;
   }
+}
+
+void Model::steps_down(PartitionKey at, TabletIndex tablet, bool down, Instant now) {
+  Partition* p = partition(at);
+  Replica* r = p ? p->on(tablet) : nullptr;
+  const Row* written = row(at, tablets_[tablet].endpoint);
+  if (!r || !written) return;
+  r->stepping_down = down;
+  r->row_says(written->is_leader, !down && written->is_alive, now);
+}
+
+const Row* Model::row(PartitionKey at, const Endpoint& endpoint) const {
+  const Table* known = table(at.tid);
+  if (!known) return nullptr;
+  for (const PartitionShape& shape : known->shape.partitions) {
+    if (shape.pid != at.pid) continue;
+    const auto found = std::find_if(shape.rows.begin(), shape.rows.end(),
+                                    [&](const Row& r) { return r.endpoint == endpoint; });
+    return found == shape.rows.end() ? nullptr : &*found;
+  }
+  return nullptr;
 }
 
 void Model::unplace(const Table& table) {
@@ -333,6 +362,9 @@ void Model::forget_what_was_begun() {
       p.unfinished_restart = false;
       for (Replica& r : p.replicas) {
         r.question_open = r.detached = r.diverged = r.not_replicated = false;
+        const Row* written = r.stepping_down ? row({tid, pid}, tablet(r.tablet).endpoint) : nullptr;
+        r.stepping_down = false;
+        if (written) r.is_alive = written->is_alive;
         r.in_doubt_term.reset();
         r.failures = 0;
         r.not_before = {};

@@ -46,6 +46,9 @@ struct Replica {
   bool is_leader = false;  // The row.
   bool is_alive = false;   // The row.
   Instant row_since;       // Since when the row says so: an older word does not contradict it.
+  // Its leadership is being handed over: its row is dead so that clients stop writing to it, and
+  // is shown here as the alive leader's that it is (SAFETY 12).
+  bool stepping_down = false;
   ReplicaReport report;
   // It was sent ChangeRole(leader) without an answer, or so says a predecessor's record (SAFETY 5):
   // ChangeRole(follower) comes before anything else. Cleared when that was answered.
@@ -184,6 +187,9 @@ class Model {
   // It cannot be read for now: it is no table any more, but what is known of its replicas comes
   // back with it (SAFETY 2, 5: last offsets, who may lead).
   void put_aside(const std::string& znode);
+  // A handover of this leader begins, or was taken back.
+  void steps_down(PartitionKey, TabletIndex, bool down, Instant now);
+  const Row* row(PartitionKey, const Endpoint&) const;  // As it is written; null: there is none.
   Table* table(std::uint32_t tid);
   const Table* table(std::uint32_t tid) const;
   Table* table_of(const std::string& znode);

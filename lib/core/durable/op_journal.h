@@ -22,6 +22,8 @@ class OpJournal {
 
   // Its entry is to be written, or replaced; `written` tells of it.
   void begin(const BegunOp& op);
+  // Its entry was made by a publish (PartitionEdit::begins).
+  void written_with_publish(OpId op) { entries_.insert(op); }
   // Its entry is to go, if it has one.
   void drop(OpId op);
   // Whether it has one, or is about to.

@@ -50,7 +50,8 @@ void Elections::call(Election& e, What what, TabletIndex tablet, Call to_send) {
   outbox_.call(reply_to, name(tablet), std::move(to_send), kElectionCallDeadline);
 }
 
-void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect) {
+void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect,
+                      std::optional<Handed> handed) {
   Election& e = elections_[op];
   e.op = op;
   e.type = type;
@@ -68,6 +69,7 @@ void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect) {
   }
   e.began = outbox_.now;
   e.detect = detect;
+  e.handed = handed;
   of_partition_[at] = op;
   loss_is_possible(e) ? read_first(e) : new_round(e);
 }
@@ -117,6 +119,13 @@ void Elections::call_off(const std::string& why, bool all) {
     if (!e.begun && (all || !p || !p->unfinished_term)) not_begun.push_back(op);
   }
   for (const OpId op : not_begun) gone(op, why);
+}
+
+bool Elections::call_off(OpId op, const std::string& why) {
+  const Election* e = find(op);
+  if (!e || e->begun) return false;
+  gone(op, why);
+  return true;
 }
 
 void Elections::phase(Election& e, Phase phase, Task task) {
@@ -204,6 +213,7 @@ bool Elections::add_candidate(Election& e, const Replica& r) {
   Participant& c = e.of(r.tablet);
   c.begin_round();
   c.stands = true;
+  c.demoted = e.handed && e.handed->from == r.tablet;  // A put may still be on its way in.
   const Replica* leader = model_.partition(e.at)->leader();
   // SAFETY 6: it held the table when its leader was last heard of, and has held it ever since. One
   // that had to load it has followed nobody, even if its leader has been heard of again.

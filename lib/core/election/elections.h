@@ -39,11 +39,19 @@ class Elections : public Publishing, public Asker {
   // The op has been opened in the OpHistory and is the partition's. `detect`: from the first sign
   // of trouble to the verdict, for the measure. kFullRestartOP: nobody serves, the candidates have
   // to be loaded first.
-  void begin(OpId op, OpType type, PartitionKey at, Duration detect);
+  // `handed`: the end of a handover, whose old leader has been told to follow.
+  struct Handed {
+    TabletIndex from = 0;
+    std::optional<TabletIndex> to;  // Who is to lead among equals; none: any other.
+  };
+  void begin(OpId op, OpType type, PartitionKey at, Duration detect,
+             std::optional<Handed> handed = {});
   void stop();  // The lock is lost: forget all; records tell the successor.
   // Ends those that have changed nothing yet. `all`: also where they finish what a predecessor
   // began; that stays unfinished, and its record stays (SAFETY 3).
   void call_off(const std::string& why, bool all);
+  // The same of one; false: it goes on, or is none.
+  bool call_off(OpId op, const std::string& why);
   // Before the model puts the table aside: ends its elections, and leaves with the partitions what
   // has to be finished when it can be read again (SAFETY 3, 5).
   void put_aside(std::uint32_t tid);
@@ -107,6 +115,7 @@ class Elections : public Publishing, public Asker {
     // A predecessor began it, and who it told to lead is not known: any that has restarted since
     // may have led, and its log may hold that term.
     bool unrecorded = false;
+    std::optional<Handed> handed;
     bool restart_goes_on = false;  // A predecessor may have told any of them to load.
     std::optional<Instant> first_loaded;
     // What the old leader was last heard to hold.

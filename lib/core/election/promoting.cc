@@ -322,7 +322,8 @@ std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
     const Lineage* kept = row.is_alive ? model_.kept(e.at, row.endpoint) : nullptr;
     if (kept)
       edit.kept.push_back({row.endpoint, e.lead_term, {}, false});  // From here on it follows that.
-    if (row.is_leader != r.is_leader || row.is_alive != r.is_alive) edit.rows.push_back(row);
+    const bool differs = row.is_leader != r.is_leader || row.is_alive != r.is_alive;
+    if (differs || r.stepping_down) edit.rows.push_back(row);
   }
   if (!there) edit.terms = terms_to_publish(e, p);
   if (edit.rows.empty() && edit.terms.empty()) return std::nullopt;
@@ -340,7 +341,7 @@ void Elections::published(OpId op) {
   const Duration publish = outbox_.now - e->promoted;
   const Duration total = e->detect + elect + publish;
   const CountFailover took{e->at, e->detect, elect, publish, total, possible_loss(*e)};
-  outbox_.out.emplace_back(took);
+  if (!e->handed) outbox_.out.emplace_back(took);
   if (!e->given_up.empty()) {
     outbox_.out.emplace_back(EntriesGivenUp{e->at, most_of(e->given_up)->entries});
   }
@@ -355,8 +356,10 @@ void Elections::published(OpId op) {
     }
   }
   records_.done(e->at);
-  end(op, OpStatus::kDone,
-      name(e->winner) + " leads with term " + std::to_string(e->lead_term) + " from offset " +
+  const bool leads_again = e->handed && e->handed->from == e->winner;
+  end(op, leads_again ? OpStatus::kFailed : OpStatus::kDone,
+      std::string{leads_again ? "nobody else held as much: " : ""} + name(e->winner) +
+          " leads with term " + std::to_string(e->lead_term) + " from offset " +
           std::to_string(e->winner_offset + 1) + loss_text(*e));
 }
 

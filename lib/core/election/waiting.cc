@@ -223,6 +223,11 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
       limit = std::max(limit, better);
       says(e, "waits for " + t.endpoint + ", which led until now");
     }
+    // SAFETY 12: no election leaves out whose row is dead only because it is handed over.
+    if (r->stepping_down && !overruled(e)) {
+      limit = outbox_.now + kProbeAgain;
+      says(e, "waits for " + t.endpoint + ", which hands over what it leads");
+    }
     if (c.reading) limit = std::max(limit, c.read_at + kGrace);  // Once more, and it counts.
     const Offset known = std::max(r->report.offset, c.reading.value_or(0));
     if (known > best) {
@@ -253,15 +258,17 @@ const Participant* Elections::goes_on_leading(const Election& e) const {
 }
 
 // Highest offset. Among equals: who has not refused to lead, whom the rows name where they cannot
-// be written, whose tablet leads fewest, by name.
+// be written, to whom it was to be handed over, whose tablet leads fewest, by name.
 TabletIndex Elections::choose_winner(const Election& e, Offset best) const {
   if (const Participant* leads = goes_on_leading(e)) return leads->tablet;
   const Replica* named =
       model_.table(e.at.tid)->refusal ? model_.partition(e.at)->leader() : nullptr;
   const auto rank = [&](const Participant& c) {
     const Tablet& t = model_.tablet(c.tablet);
-    return std::make_tuple(c.refused_to_lead, named && named->tablet != c.tablet, t.leaders,
-                           std::string_view{t.endpoint});
+    const bool is_old = e.handed && c.tablet == e.handed->from;
+    const bool is_another = e.handed && e.handed->to && c.tablet != *e.handed->to;
+    return std::make_tuple(c.refused_to_lead, named && named->tablet != c.tablet, is_old,
+                           is_another, t.leaders, std::string_view{t.endpoint});
   };
   const Participant* winner = nullptr;
   for (const Participant& c : e.candidates()) {

@@ -93,9 +93,15 @@ void Operations::call_off(const std::string& why, bool all) {
   for (const auto& [op, o] : operations_) running.push_back(op);
   for (const OpId op : running) {
     Operation* o = find(op);
-    const bool untouched = o->row == 0 && !o->acted && !o->resumed;
+    const bool untouched = o->row == 0 && !o->acted && !o->resumed && !o->what.ordered;
     if (all || untouched) cancel(*o, why);
   }
+}
+
+bool Operations::call_off(OpId op, const std::string& why) {
+  Operation* o = find(op);
+  if (o) cancel(*o, why);
+  return o != nullptr;
 }
 
 void Operations::journaled(OpId op) {
@@ -208,7 +214,7 @@ void Operations::look_again(PartitionKey at) {
     cancel(*o, replica(*o) + " is alive already");
     return;
   }
-  if (p->replicas.size() > 1 && !leader_leads(*o)) {
+  if (p->replicas.size() > 1 && !leader_leads(*o) && !o->what.by_hand) {
     cancel(*o, "the partition's leader changed or died meanwhile");
     return;
   }
@@ -261,6 +267,10 @@ std::optional<PartitionEdit> Operations::edit(OpId op, const Partition& p) {
     return edit;
   }
   if (r->is_alive == o.what.alive) return std::nullopt;
+  if (o.what.by_hand) {
+    edit.rows.push_back({replica(o), r->is_leader, o.what.alive});
+    return edit;
+  }
   const bool single = p.replicas.size() == 1;
   if (o.what.alive) {
     if (!single && !leader_leads(o)) return std::nullopt;
@@ -396,8 +406,9 @@ void Operations::end(OpId op, OpStatus status, std::string how) {
   result.detached = done && !o.what.alive && o.has_leader;
   result.recovered = done && o.what.alive && !o.plan;
   if (done && o.plan) {
-    result.next = Treatment{o.plan->type, table_of(o.plan->type), o.what.replica,
-                            true,         o.plan->lost_entries,   o.plan->why};
+    result.next =
+        Treatment{o.plan->type, table_of(o.plan->type), o.what.replica, true, o.plan->lost_entries,
+                  o.plan->why,  o.what.ordered};
   }
   ended.push_back(std::move(result));
   tell_how_it_ended(o, ops_.ended().back());

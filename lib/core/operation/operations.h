@@ -36,6 +36,8 @@ struct Treatment {
   // An operator ordered it: it goes on with auto_failover off, too, and so does what follows it.
   bool ordered = false;
   TabletIndex from = 0;  // kMigrateOP: whose replica goes.
+  bool any = false;      // kHandoverOP: whichever follower holds most is to lead.
+  bool by_hand = false;  // The row is set whatever its replica holds (kUpdateTableAliveOP).
 };
 
 class Operations : public Publishing, public Asker {
@@ -56,6 +58,8 @@ class Operations : public Publishing, public Asker {
   void stop();
   // Ends those that have changed nothing yet; `all`: takes back the others.
   void call_off(const std::string& why, bool all);
+  // One of them is taken back; false: it is none.
+  bool call_off(OpId op, const std::string& why);
 
   void answered(const ReplyTo&, const Answer&) override;
   void timer(const ReplyTo&) override;

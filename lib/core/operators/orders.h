@@ -18,7 +18,10 @@
 #include "lib/core/durable/op_journal.h"
 #include "lib/core/election/elections.h"
 #include "lib/core/guards/stand_back.h"
+#include "lib/core/handover/handovers.h"
+#include "lib/core/operation/cleanup.h"
 #include "lib/core/operation/operations.h"
+#include "lib/core/repair/copy_queue.h"
 
 namespace failoverd::core {
 
@@ -40,7 +43,8 @@ struct Order {
 class Orders {
  public:
   Orders(Model& model, Outbox& outbox, OpHistory& ops, NumberBlock& op_ids, OpJournal& journal,
-         Elections& elections, Operations& operations, const StandBack& stand_back)
+         Elections& elections, Operations& operations, Handovers& handovers, const Cleanup& cleanup,
+         const CopyQueue& copies, const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
         ops_(ops),
@@ -48,6 +52,9 @@ class Orders {
         journal_(journal),
         elections_(elections),
         operations_(operations),
+        handovers_(handovers),
+        cleanup_(cleanup),
+        copies_(copies),
         stand_back_(stand_back) {}
 
   // A number that no other command has.
@@ -67,6 +74,7 @@ class Orders {
   std::set<PartitionKey> changed;
 
  private:
+  bool is_done_already(const Order&) const;
   std::optional<std::string> why_impossible(const Order&) const;
   std::optional<std::string> waits_for(const Order&) const;
   void begin(Order&);
@@ -80,6 +88,9 @@ class Orders {
   OpJournal& journal_;
   Elections& elections_;
   Operations& operations_;
+  Handovers& handovers_;
+  const Cleanup& cleanup_;
+  const CopyQueue& copies_;
   const StandBack& stand_back_;
   std::deque<Order> waiting_;
   std::map<OpId, Order> running_;

@@ -107,7 +107,19 @@ void CopyQueue::cancel(Key key, const std::string& why) {
 }
 
 void CopyQueue::cancel_all(const std::string& why) {
-  while (!waiting_.empty()) cancel(waiting_.begin()->first, why);
+  std::vector<Key> keys;
+  for (const auto& [key, w] : waiting_) {
+    if (!w.what.ordered) keys.push_back(key);
+  }
+  for (const Key& key : keys) cancel(key, why);
+}
+
+bool CopyQueue::cancel(OpId op, const std::string& why) {
+  const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [&](const auto& entry) { return entry.second.op == op; });
+  if (found == waiting_.end()) return false;
+  cancel(Key{found->first}, why);
+  return true;
 }
 
 }  // namespace failoverd::core

@@ -36,7 +36,10 @@ class CopyQueue {
     return waiting_.contains({at, replica});
   }
   bool waits(PartitionKey at) const;  // For whichever replica.
+  // Those that no operator ordered.
   void cancel_all(const std::string& why);
+  // That of this op; false: it does not wait here.
+  bool cancel(OpId, const std::string& why);
   void stop() { waiting_.clear(); }  // The lock is lost.
 
   // Partitions to diagnose again; the brain takes them.

@@ -71,6 +71,7 @@ void PartitionStates::diagnose_again(PartitionKey at) {
   Partition* p = model_.partition(at);
   elections_.look_again(at);
   operations_.look_again(at);
+  handovers_.look_again(at);
   if (!p) {
     troubled_.erase(at);
     return;

@@ -11,6 +11,7 @@
 #include "lib/core/cluster/model.h"
 #include "lib/core/election/elections.h"
 #include "lib/core/guards/stand_back.h"
+#include "lib/core/handover/handovers.h"
 #include "lib/core/operation/operations.h"
 #include "lib/core/repair/reconciliation.h"
 #include "lib/core/repair/row_edits.h"
@@ -28,12 +29,13 @@ struct WouldDo {
 class PartitionStates : public Asker {
  public:
   PartitionStates(Model& model, Outbox& outbox, Elections& elections, Operations& operations,
-                  Treatments& treatments, LastOffsets& last_offsets, LostRows& lost_rows,
-                  Reconciliation& reconciliation, const StandBack& stand_back)
+                  Handovers& handovers, Treatments& treatments, LastOffsets& last_offsets,
+                  LostRows& lost_rows, Reconciliation& reconciliation, const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
         elections_(elections),
         operations_(operations),
+        handovers_(handovers),
         treatments_(treatments),
         last_offsets_(last_offsets),
         lost_rows_(lost_rows),
@@ -66,6 +68,7 @@ class PartitionStates : public Asker {
   Outbox& outbox_;
   Elections& elections_;
   Operations& operations_;
+  Handovers& handovers_;
   Treatments& treatments_;
   LastOffsets& last_offsets_;
   LostRows& lost_rows_;

@@ -82,9 +82,19 @@ constexpr TaskRow kElection[] = {
     {Task::kUpdateLeaderInfo, Seat::kMetadata, kNoLimit, Undo::kNone},
 };
 
+constexpr TaskRow kHandover[] = {
+    {Task::kUpdatePartitionStatus, Seat::kMetadata, kNoLimit, Undo::kNone},
+    {Task::kCheckBinlogSyncProgress, Seat::kReplica, kNoLimit, Undo::kNone},
+    {Task::kChangeLeader, Seat::kLeader, kNoLimit, Undo::kNone},
+    {Task::kSelectLeader, Seat::kReplica, kNoLimit, Undo::kNone},
+    {Task::kChangeLeader, Seat::kReplica, kNoLimit, Undo::kNone},
+    {Task::kUpdateLeaderInfo, Seat::kMetadata, kNoLimit, Undo::kNone},
+};
+
 constexpr OpRow kOps[] = {
     {OpType::kChangeLeaderOP, "elects among those that serve", kElection},
     {OpType::kFullRestartOP, "loads every alive row's replica and elects among them", kElection},
+    {OpType::kHandoverOP, "an operator's: the leader lives, and goes on as a follower", kHandover},
     {OpType::kOfflineReplicaOP, "sets a lost follower's row dead", kOfflineReplicaTasks},
     {OpType::kUpdatePartitionStatusOP, "sets the only replica's row", kUpdateRowTasks},
     {OpType::kReLoadTableOP, "brings back the only replica", kReLoadTableTasks},

@@ -73,6 +73,13 @@ bool Takeover::resume(const BegunOp& begun) {
   if (p && p->op != 0) return false;
   if (!p && !model_.unreadable().empty()) return false;
   open(begun);
+  if (p && begun.type == OpType::kHandoverOP) {
+    ops_.end(begun.id, OpStatus::kCanceled, outbox_.now,
+             "its daemon has ended: an election finishes it, with " + begun.leader + " in it");
+    journal_.finished(ops_.ended().back());
+    handovers_.resume(begun);
+    return true;
+  }
   if (p && !table_of(begun.type).empty()) {
     p->op = begun.id;
     operations_.resume(begun);

@@ -13,6 +13,7 @@
 #include "lib/core/durable/election_records.h"
 #include "lib/core/durable/op_journal.h"
 #include "lib/core/guards/stand_back.h"
+#include "lib/core/handover/handovers.h"
 #include "lib/core/operation/cleanup.h"
 #include "lib/core/operation/operations.h"
 
@@ -21,7 +22,7 @@ namespace failoverd::core {
 class Takeover {
  public:
   Takeover(Model& model, Outbox& outbox, OpHistory& ops, ElectionRecords& records,
-           OpJournal& journal, Operations& operations, Cleanup& cleanup,
+           OpJournal& journal, Operations& operations, Handovers& handovers, Cleanup& cleanup,
            const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
@@ -29,6 +30,7 @@ class Takeover {
         records_(records),
         journal_(journal),
         operations_(operations),
+        handovers_(handovers),
         cleanup_(cleanup),
         stand_back_(stand_back) {}
 
@@ -55,6 +57,7 @@ class Takeover {
   ElectionRecords& records_;
   OpJournal& journal_;
   Operations& operations_;
+  Handovers& handovers_;
   Cleanup& cleanup_;
   const StandBack& stand_back_;
   std::vector<BegunElection> elections_;  // Not yet looked at.

@@ -128,7 +128,8 @@ void Treatments::op_ended(const Operations::Ended& ended) {
   }
   if (!r->is_alive) r->diverged = r->not_replicated = false;
   if (!r->is_alive && ended.detached) r->detached = true;
-  const bool may_act = stand_back_.auto_failover() && stand_back_.may_change();
+  const bool ordered = ended.next && ended.next->ordered;
+  const bool may_act = (stand_back_.auto_failover() || ordered) && stand_back_.may_change();
   if (!ended.next || p->op != 0 || !may_act) return;
   if (model_.table(ended.at.tid)->refusal) return;
   if (copies(ended.next->table)) {

@@ -49,7 +49,7 @@ struct ZnodeStore::Written {
   std::int32_t version = 0;  // Compared with.
 };
 
-// Its ops: the tables, then what is kept, then notify.
+// Its ops: the tables, then what is kept, then entries of ops that begin, then notify.
 struct ZnodeStore::Publishing {
   struct Keeping {
     std::uint32_t tid = 0;
@@ -60,6 +60,7 @@ struct ZnodeStore::Publishing {
   std::vector<Written> written;
   std::vector<std::string> tables;  // All of it, written or not.
   std::vector<Keeping> kept;
+  std::vector<std::string> entries;  // Names.
 };
 
 ZnodeStore::ZnodeStore(Loop& loop, zookeeper::Client& session, zookeeper::OpenClient open,
@@ -122,6 +123,7 @@ void ZnodeStore::publish(const core::Publish& command) {
     keep(edit, sent);
   }
   for (const auto& k : sent.kept) sent.ops.push_back(kept_op(k.tid, k.all));
+  for (const core::TableEdit& edit : command.tables) add_entries(edit, sent);
   if (!leadership_.may_change() || !refused.conflicts.empty() || is_too_long(sent, refused)) {
     loop_.post(lifetime_.guard([this, refused] {
       tell_(refused);
@@ -193,6 +195,18 @@ void ZnodeStore::keep(const core::TableEdit& edit, Publishing& to) {
     for (const core::Lineage& k : p.kept) kept[p.pid][k.endpoint] = k;
   }
   to.kept.push_back({edit.tid, std::move(kept), edit.znode});
+}
+
+void ZnodeStore::add_entries(const core::TableEdit& edit, Publishing& to) {
+  for (const core::PartitionEdit& p : edit.partitions) {
+    if (!p.begins) continue;
+    const std::string name = std::to_string(p.begins->id);
+    const std::string path = paths_.ops() + "/" + name;
+    std::string bytes = to_bytes(*p.begins, clocks_of(loop_), leadership_.left_by_newer(path));
+    to.ops.push_back(Op::create(path, std::move(bytes)));
+    to.entries.push_back(name);
+    op_znodes_.insert(name);  // Whoever removes it comes behind this.
+  }
 }
 
 // Clients watch that it changes, and compare nothing; but a counter goes up, whoever else counts.
@@ -276,6 +290,9 @@ void ZnodeStore::not_published(const Publishing& sent, const std::vector<OpResul
       told.outcome = Outcome::kRefused;
       told.refused.push_back(refused_for(sent.kept[kept].znode, *failed, tid));
     }
+  } else if (kept < sent.kept.size() + sent.entries.size()) {
+    told.why = "failoverd/ops/" + sent.entries[kept - sent.kept.size()] + ": " + failed->word;
+    if (is_gone) session_.ensure_path(paths_.ops(), [](Code) {});
   } else {
     told.why = "table/notify: " + failed->word;
     if (is_gone) watch_notify();

@@ -55,6 +55,7 @@ class ZnodeStore : public MetadataStore {
   struct Publishing;
   bool add(const core::TableEdit& edit, Publishing& to, core::Published& refused);
   void keep(const core::TableEdit& edit, Publishing& to);
+  void add_entries(const core::TableEdit& edit, Publishing& to);
   zookeeper::Op kept_op(std::uint32_t tid, const TableLineages& kept) const;
   bool is_too_long(const Publishing& sent, core::Published& refused) const;
   void multi(std::vector<zookeeper::Op> ops, zookeeper::Client::MultiDone done);

@@ -1,0 +1,490 @@
+#include "lib/core/operators/operators.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "lib/core/cluster/standing.h"
+#include "lib/core/operation/task_tables.h"
+
+namespace failoverd::core {
+namespace {
+
+namespace o = operators;
+
+// Commands that a nameserver refuses while its switch is on.
+bool is_manual(const OperatorCommand& command) {
+  return !std::holds_alternative<o::AddReplicas>(command) &&
+         !std::holds_alternative<o::DelReplicas>(command) &&
+         !std::holds_alternative<o::MakeSnapshot>(command);
+}
+
+bool edits_by_hand(const OperatorCommand& command) {
+  return std::holds_alternative<o::UpdateTableAlive>(command);
+}
+
+std::string number(std::uint64_t n) { return std::to_string(n); }
+
+}  // namespace
+
+Operators::Outcome Operators::refuse(int code, std::string words, std::string hint) {
+  Outcome outcome;
+  outcome.answer.code = code;
+  outcome.answer.error = std::move(words);
+  outcome.answer.hint = std::move(hint);
+  return outcome;
+}
+
+void Operators::asked(const OperatorAsked& e) {
+  Outcome outcome = decide(e);
+  OperatorAnswer& answer = outcome.answer;
+  if (!outcome.refused() && !e.only_plan) {
+    if (outcome.accepts) elections_.accept_loss(*outcome.accepts, e.by);
+    if (outcome.cancels != 0) {
+      cancel(outcome.cancels, e.by);
+    } else if (orders_.has_ids(outcome.orders.size())) {
+      const std::uint64_t command = orders_.new_command();
+      for (Order& order : outcome.orders) {
+        order.command = command;
+        order.by = e.by;
+        order.what.ordered = true;
+        if (order.what.why.empty()) order.what.why = "ordered by " + e.by;
+        answer.ops.push_back(orders_.add(std::move(order)));
+      }
+    } else {
+      answer = refuse(kCreateOpFailed, "create op failed",
+                      "no numbers for so many ops have been reserved yet: ask again")
+                   .answer;
+    }
+  }
+  outbox_.out.emplace_back(AnswerOperator{e.id, std::move(answer)});
+}
+
+Operators::Outcome Operators::decide(const OperatorAsked& e) {
+  if (auto refused = stands_in_the_way(e)) return *refused;
+  return std::visit([&](const auto& command) { return carry_out(command); }, e.what);
+}
+
+std::optional<Operators::Outcome> Operators::stands_in_the_way(const OperatorAsked& e) const {
+  const bool by_nameserver = e.as_nameserver && is_manual(e.what);
+  // What it sets dead would be brought back at once.
+  const bool offline = std::holds_alternative<o::OfflineEndpoint>(e.what);
+  if (stand_back_.auto_failover() && (by_nameserver || offline || edits_by_hand(e.what))) {
+    return refuse(kAutoFailoverIsEnabled, "auto_failover is enabled",
+                  "confset auto_failover false comes first");
+  }
+  if (stand_back_.may_change()) return std::nullopt;
+  std::string why;
+  for (const StandsBack& s : stand_back_.reasons(outbox_.now)) {
+    why += (why.empty() ? "" : "; ") + s.text;
+  }
+  return refuse(kSetZkFailed, "set zk failed",
+                "nothing is changed now: " + (why.empty() ? "no op ids are reserved yet" : why));
+}
+
+void Operators::cancel(OpId op, const std::string& by) {
+  const std::string why = by + " cancelled it";
+  if (orders_.cancel(op, why) || copies_.cancel(op, why) || operations_.call_off(op, why)) return;
+  if (!handovers_.call_off(op, why)) elections_.call_off(op, why);
+}
+
+// --- What the commands name ----------------------------------------------------------------------
+
+Table* Operators::find(const TableName& name) {
+  for (auto& [tid, table] : model_.tables()) {
+    if (table.shape.name == name.name && table.shape.db == name.db) return &table;
+  }
+  return nullptr;
+}
+
+Operators::Outcome Operators::no_table(const TableName& name) const {
+  std::string hint;
+  for (const auto& [tid, table] : model_.tables()) {
+    if (table.shape.name != name.name) continue;
+    hint = table.shape.db.empty() ? "there is " + name.name + " outside every database: no --db"
+                                  : "there is " + name.name + " in database " + table.shape.db +
+                                        ": --db " + table.shape.db;
+  }
+  return refuse(kTableIsNotExist, "table is not exist", hint);
+}
+
+// Those that are in the cluster, as a nameserver lists them: with a znode, or named by a row.
+std::optional<TabletIndex> Operators::listed(const Endpoint& endpoint) const {
+  const auto tablet = model_.find_tablet(endpoint);
+  if (!tablet) return std::nullopt;
+  const Tablet& t = model_.tablet(*tablet);
+  return t.evidence.registered || !t.hosts.empty() ? tablet : std::nullopt;
+}
+
+bool Operators::is_healthy(TabletIndex tablet) const {
+  const Tablet& t = model_.tablet(tablet);
+  return t.evidence.registered && !t.verdict.dead();
+}
+
+void Operators::plan(Outcome& outcome, PartitionKey at, Treatment what, const std::string& text) {
+  outcome.answer.plan.push_back(model_.name_of(at) + ": " + text);
+  Order order;
+  order.at = at;
+  order.what = std::move(what);
+  outcome.orders.push_back(std::move(order));
+}
+
+// --- Leaders -------------------------------------------------------------------------------------
+
+Operators::Outcome Operators::carry_out(const o::ChangeLeader& c) {
+  Table* table = find(c.table);
+  if (!table) return no_table(c.table);
+  const PartitionKey at{table->shape.tid, c.pid};
+  const Partition* p = model_.partition(at);
+  if (!p) return refuse(kPidIsNotExist, "pid is not exist");
+  if (p->replicas.size() == 1) return refuse(kNoFollower, "no follower");
+  Outcome outcome;
+  const OpRecord* running = ops_.find(p->op);
+  if (c.accept_loss && running && is_election(running->type)) {
+    outcome.answer.plan.push_back(model_.name_of(at) +
+                                  ": its election goes on with the replicas that are there");
+    outcome.answer.ops.push_back(p->op);
+    outcome.accepts = at;
+    return outcome;
+  }
+  const Replica* leader = p->leader();
+  if (leader && c.candidate.empty() && !c.force) {
+    return refuse(kLeaderIsAlive, "leader is alive", "`auto` hands it over without loss");
+  }
+  const auto follows = [&](const Replica& r) { return r.is_alive && !r.leads(); };
+  if (std::none_of(p->replicas.begin(), p->replicas.end(), follows)) {
+    return refuse(kNoAliveFollower, "no alive follower",
+                  "recovertable brings one back; --accept-loss does not help without one");
+  }
+  const bool any = c.candidate.empty() || c.candidate == "auto";
+  const auto tablet = any ? std::nullopt : model_.find_tablet(c.candidate);
+  const Replica* to = tablet ? p->on(*tablet) : nullptr;
+  if (!any && (!to || !follows(*to))) {
+    return refuse(kCreateOpFailed, "create op failed",
+                  c.candidate + " is no alive follower of " + model_.name_of(at));
+  }
+  const bool alive = leader && !model_.tablet(leader->tablet).verdict.dead() && !c.force;
+  Treatment what;
+  what.replica = to ? to->tablet : leader ? leader->tablet : p->replicas.front().tablet;
+  what.type = alive ? OpType::kHandoverOP : OpType::kChangeLeaderOP;
+  what.any = any;
+  const std::string whom = to ? c.candidate : "the follower that holds most";
+  if (alive) {
+    plan(outcome, at, what,
+         "leadership goes from " + model_.tablet(leader->tablet).endpoint + " to " + whom +
+             "; no row is lost, writes wait for a moment");
+  } else {
+    plan(outcome, at, what,
+         "the alive follower that holds most is elected" +
+             std::string{c.accept_loss ? "; what only others are known to hold is given up" : ""});
+  }
+  outcome.orders.back().accept_loss = c.accept_loss;
+  return outcome;
+}
+
+// Leaders are handed over, or elected anew where the tablet is dead; followers' rows are set dead.
+void Operators::plan_offline(Outcome& outcome, PartitionKey at, Partition& p, TabletIndex tablet) {
+  const Replica* r = p.on(tablet);
+  const Tablet& t = model_.tablet(tablet);
+  if (!r || !r->is_alive) return;
+  Treatment what;
+  what.replica = tablet;
+  what.alive = false;
+  if (p.replicas.size() == 1) {
+    if (!t.verdict.dead() || t.evidence.registered) {  // SAFETY 1.
+      outcome.answer.plan.push_back(model_.name_of(at) + ": its only replica is there: stays");
+      return;
+    }
+    what.type = OpType::kUpdatePartitionStatusOP;
+    what.table = kUpdateRowTasks;
+    plan(outcome, at, what, "its only replica's row is set dead");
+    return;
+  }
+  const bool leads = r->is_leader;
+  if (!leads && p.leader()) {
+    what.type = OpType::kOfflineReplicaOP;
+    what.table = kOfflineReplicaTasks;
+    plan(outcome, at, what, "the follower's row is set dead");
+    return;
+  }
+  const bool others = std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& other) {
+    return other.is_alive && other.tablet != tablet;
+  });
+  if (!others) {  // SAFETY 1: the last alive row stays alive.
+    outcome.answer.plan.push_back(model_.name_of(at) + ": nobody else can lead it: stays");
+    return;
+  }
+  what.any = true;
+  const bool hands_over = p.leader() == r && !t.verdict.dead();
+  what.type = hands_over ? OpType::kHandoverOP : OpType::kChangeLeaderOP;
+  plan(outcome, at, what,
+       hands_over ? "its leader is handed over, and its row set dead"
+                  : "the alive follower that holds most is elected");
+  if (!hands_over) return;
+  Treatment then;
+  then.replica = tablet;
+  then.alive = false;
+  then.ordered = true;
+  then.type = OpType::kOfflineReplicaOP;
+  then.table = kOfflineReplicaTasks;
+  then.why = t.endpoint + " goes offline";
+  outcome.orders.back().then = then;
+}
+
+Operators::Outcome Operators::carry_out(const o::OfflineEndpoint& c) {
+  if (c.concurrency > o::kMostConcurrency || c.concurrency == 0) {
+    return refuse(kInvalidParameter, "invalid parameter", "concurrency is 1 to 8");
+  }
+  const auto tablet = listed(c.endpoint);
+  if (!tablet) return refuse(kEndpointIsNotExist, "endpoint is not exist");
+  Outcome outcome;
+  for (const PartitionKey at : model_.tablet(*tablet).hosts) {
+    if (Partition* p = model_.partition(at)) plan_offline(outcome, at, *p, *tablet);
+  }
+  for (Order& order : outcome.orders) order.at_once = c.concurrency;
+  return outcome;
+}
+
+// --- Recovery ------------------------------------------------------------------------------------
+
+void Operators::plan_recovery(Outcome& outcome, PartitionKey at, const Partition& p,
+                              const Replica& r) {
+  Treatment what;
+  what.replica = r.tablet;
+  if (p.replicas.size() == 1) {
+    what.type = OpType::kReLoadTableOP;
+    what.table = kReLoadTableTasks;
+    plan(outcome, at, what, "its only replica is loaded, and leads again");
+  } else {
+    what.type = OpType::kRecoverTableOP;
+    what.table = kRecoverTableTasks;
+    plan(outcome, at, what,
+         "what it holds is compared with its leader's log, and what it lacks sent");
+  }
+}
+
+Operators::Outcome Operators::carry_out(const o::RecoverEndpoint& c) {
+  if (c.concurrency > o::kMostConcurrency || c.concurrency == 0) {
+    return refuse(kInvalidParameter, "invalid parameter", "concurrency is 1 to 8");
+  }
+  const auto tablet = listed(c.endpoint);
+  if (!tablet) return refuse(kEndpointIsNotExist, "endpoint is not exist");
+  if (!is_healthy(*tablet)) return refuse(kTabletIsNotHealthy, "tablet is not healthy");
+  Outcome outcome;
+  for (const PartitionKey at : model_.tablet(*tablet).hosts) {
+    const Partition* p = model_.partition(at);
+    const Replica* r = p ? p->on(*tablet) : nullptr;
+    if (!r || r->is_alive) continue;
+    const bool led = r->is_leader;
+    plan_recovery(outcome, at, *p, *r);
+    if (!c.need_restore || !led || p->replicas.size() == 1) continue;
+    outcome.answer.plan.back() += "; then it leads again";
+    Treatment then;
+    then.type = OpType::kHandoverOP;
+    then.replica = *tablet;
+    then.ordered = true;
+    then.why = "what it led it leads again";
+    outcome.orders.back().then = then;
+  }
+  for (Order& order : outcome.orders) order.at_once = c.concurrency;
+  return outcome;
+}
+
+Operators::Outcome Operators::carry_out(const o::RecoverTable& c) {
+  const auto tablet = listed(c.endpoint);
+  if (!tablet) return refuse(kEndpointIsNotExist, "endpoint is not exist");
+  if (!is_healthy(*tablet)) return refuse(kTabletIsNotHealthy, "tablet is not healthy");
+  Table* table = find(c.table);
+  if (!table) return no_table(c.table);
+  const PartitionKey at{table->shape.tid, c.pid};
+  const Partition* p = model_.partition(at);
+  const Replica* r = p ? p->on(*tablet) : nullptr;
+  if (r && r->is_alive) return refuse(kTableIsAlive, "table is alive, need not recover");
+  if (!r) return refuse(kPidIsNotExist, "pid is not exist");
+  Outcome outcome;
+  plan_recovery(outcome, at, *p, *r);
+  return outcome;
+}
+
+// --- Replicas ------------------------------------------------------------------------------------
+
+std::optional<std::string> Operators::why_not_migrated(const o::Migrate& c, const Table& table,
+                                                       std::uint32_t pid) const {
+  const std::string of = " name[" + c.table.name + "] pid[" + number(pid) + "]";
+  const auto found = table.partitions.find(pid);
+  const Partition* p = found == table.partitions.end() ? nullptr : &found->second;
+  const auto row_of_leader = [](const Replica& r) { return r.is_leader; };
+  if (!p || std::none_of(p->replicas.begin(), p->replicas.end(), row_of_leader)) {
+    return "leader endpoint is empty." + of;
+  }
+  const TabletIndex from = *model_.find_tablet(c.from);
+  const Replica* source = p->on(from);
+  if (source && source->is_leader) return "cannot migrate leader." + of;
+  const Replica* leader = p->leader();
+  if (!leader || model_.tablet(leader->tablet).verdict.dead()) {
+    const auto row = std::find_if(p->replicas.begin(), p->replicas.end(), row_of_leader);
+    return "leader[" + model_.tablet(row->tablet).endpoint + "] is offline." + of;
+  }
+  if (!source) {
+    return "src_endpoint[" + c.from + "] has not partition[" + number(pid) + "]. name[" +
+           c.table.name + "]";
+  }
+  if (p->on(*model_.find_tablet(c.to))) {
+    return "partition[" + number(pid) + "] is already in des_endpoint[" + c.to + "]. name[" +
+           c.table.name + "]";
+  }
+  return std::nullopt;
+}
+
+Operators::Outcome Operators::carry_out(const o::Migrate& c) {
+  const auto from = listed(c.from);
+  if (!from || !is_healthy(*from)) {
+    return refuse(kSourceNotHealthy, "src_endpoint is not exist or not healthy");
+  }
+  const auto to = listed(c.to);
+  if (!to || !is_healthy(*to)) {
+    return refuse(kTargetNotHealthy, "des_endpoint is not exist or not healthy");
+  }
+  Table* table = find(c.table);
+  if (!table) return no_table(c.table);
+  if (table_of(OpType::kMigrateOP).empty()) return refuse(kCreateOpFailed, "create op failed");
+  Outcome outcome;
+  for (const std::uint32_t pid : c.pids) {
+    if (auto why = why_not_migrated(c, *table, pid)) {
+      const bool leads = why->starts_with("cannot migrate leader");
+      return refuse(kMigrateFailed, std::move(*why),
+                    leads ? "changeleader hands it over first" : "");
+    }
+    Treatment what;
+    what.type = OpType::kMigrateOP;
+    what.table = table_of(what.type);
+    what.replica = *to;
+    what.from = *from;
+    plan(outcome, {table->shape.tid, pid}, what, "its replica goes from " + c.from + " to " + c.to);
+  }
+  return outcome;
+}
+
+Operators::Outcome Operators::carry_out(const o::AddReplicas& c) {
+  const auto tablet = listed(c.endpoint);
+  if (!tablet || !is_healthy(*tablet)) return refuse(kTabletIsNotHealthy, "tablet is not healthy");
+  Table* table = find(c.table);
+  if (!table) return no_table(c.table);
+  if (table_of(OpType::kAddReplicaOP).empty()) return refuse(kCreateOpFailed, "create op failed");
+  Outcome outcome;
+  for (const std::uint32_t pid : c.pids) {
+    const auto p = table->partitions.find(pid);
+    if (p == table->partitions.end()) {
+      return refuse(kInvalidParameter, "invalid parameter", "there is no partition " + number(pid));
+    }
+    if (p->second.on(*tablet)) {
+      return refuse(kReplicaIsThere, "pid " + number(pid) + " is exist in " + c.endpoint);
+    }
+    Treatment what;
+    what.type = OpType::kAddReplicaOP;
+    what.table = table_of(what.type);
+    what.replica = *tablet;
+    plan(outcome, {table->shape.tid, pid}, what, c.endpoint + " gets a replica");
+  }
+  return outcome;
+}
+
+Operators::Outcome Operators::carry_out(const o::DelReplicas& c) {
+  Table* table = find(c.table);
+  if (!table) return no_table(c.table);
+  const auto tablet = listed(c.endpoint);
+  if (!tablet || !is_healthy(*tablet)) return refuse(kTabletIsNotHealthy, "tablet is not healthy");
+  if (table_of(OpType::kDelReplicaOP).empty()) return refuse(kCreateOpFailed, "create op failed");
+  Outcome outcome;
+  for (const std::uint32_t pid : c.pids) {
+    const auto p = table->partitions.find(pid);
+    if (p == table->partitions.end()) {
+      return refuse(kInvalidParameter, "max pid is greater than partition size");
+    }
+    const Replica* r = p->second.on(*tablet);
+    if (!r) return refuse(kPidIsNotExist, "pid " + number(pid) + " is not in " + c.endpoint);
+    if (r->is_leader) {
+      return refuse(kTableIsLeader,
+                    "can not del leader. pid " + number(pid) + " endpoint " + c.endpoint,
+                    "changeleader hands it over first");
+    }
+    Treatment what;
+    what.type = OpType::kDelReplicaOP;
+    what.table = table_of(what.type);
+    what.replica = *tablet;
+    what.alive = false;
+    plan(outcome, {table->shape.tid, pid}, what, "the replica on " + c.endpoint + " goes");
+  }
+  return outcome;
+}
+
+Operators::Outcome Operators::carry_out(const o::MakeSnapshot& c) {
+  const auto failed = [](std::string hint) {
+    return refuse(kCreateOpFailed, "create op failed", std::move(hint));
+  };
+  Table* table = find(c.table);
+  if (!table) return failed("table is not exist");
+  const PartitionKey at{table->shape.tid, c.pid};
+  const Partition* p = model_.partition(at);
+  if (!p) return failed("pid is not exist");
+  const Replica* leader = p->leader();
+  if (!leader || model_.tablet(leader->tablet).verdict.dead()) return failed("it has no leader");
+  if (table_of(OpType::kMakeSnapshotOP).empty()) return failed("");
+  Outcome outcome;
+  Treatment what;
+  what.type = OpType::kMakeSnapshotOP;
+  what.table = table_of(what.type);
+  what.replica = leader->tablet;
+  plan(outcome, at, what, "its leader makes a snapshot");
+  return outcome;
+}
+
+// --- Ops and rows --------------------------------------------------------------------------------
+
+Operators::Outcome Operators::carry_out(const o::CancelOp& c) {
+  const OpRecord* record = ops_.find(c.op);
+  if (!record) {
+    return refuse(kOpStatusIsNotDoing, "op status is not kDoing or kInited",
+                  "op " + number(c.op) + " does not run");
+  }
+  Outcome outcome;
+  const std::string what = std::string{to_text(record->type)} + " of " + model_.name_of(record->at);
+  // SAFETY 3: a probe cannot be taken back.
+  outcome.answer.plan.push_back(
+      what + (is_election(record->type) ? " ends, if nobody has been probed; else it is finished"
+                                        : " is taken back"));
+  outcome.cancels = c.op;
+  return outcome;
+}
+
+Operators::Outcome Operators::carry_out(const o::UpdateTableAlive& c) {
+  const auto tablet = listed(c.endpoint);
+  if (!tablet) return refuse(kEndpointIsNotExist, "endpoint is not exist");
+  Table* table = find(c.table);
+  if (!table) return no_table(c.table);
+  Outcome outcome;
+  for (const auto& [pid, p] : table->partitions) {
+    if (c.pid && *c.pid != pid) continue;
+    const Replica* r = p.on(*tablet);
+    if (!r) continue;
+    const auto alive = std::count_if(p.replicas.begin(), p.replicas.end(),
+                                     [](const Replica& row) { return row.is_alive; });
+    const PartitionKey at{table->shape.tid, pid};
+    if (!c.alive && r->is_alive && alive == 1) {  // SAFETY 1.
+      return refuse(kInvalidParameter, "invalid parameter",
+                    model_.name_of(at) + " has no other alive row: it stays alive");
+    }
+    Treatment what;
+    what.type = OpType::kUpdateTableAliveOP;
+    what.table = kUpdateRowTasks;
+    what.replica = *tablet;
+    what.alive = c.alive;
+    what.by_hand = true;
+    plan(outcome, at, what,
+         "the row of " + c.endpoint + " says alive: " + (c.alive ? "yes" : "no"));
+  }
+  if (outcome.orders.empty()) return refuse(kNoPidHasUpdate, "no pid has update");
+  return outcome;
+}
+
+}  // namespace failoverd::core

@@ -1,0 +1,86 @@
+// Operators' commands: whether they are refused, with the nameserver's codes in the nameserver's
+// order of checks (docs/wire.md), and which ops they are. The ops wait in Orders for their turn.
+// Owned by the brain.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "lib/core/api/event.h"
+#include "lib/core/api/outbox.h"
+#include "lib/core/cluster/model.h"
+#include "lib/core/cluster/op_history.h"
+#include "lib/core/guards/stand_back.h"
+#include "lib/core/operators/orders.h"
+#include "lib/core/repair/copy_queue.h"
+
+namespace failoverd::core {
+
+class Operators {
+ public:
+  Operators(Model& model, Outbox& outbox, OpHistory& ops, Orders& orders, Elections& elections,
+            Operations& operations, Handovers& handovers, CopyQueue& copies,
+            const StandBack& stand_back)
+      : model_(model),
+        outbox_(outbox),
+        ops_(ops),
+        orders_(orders),
+        elections_(elections),
+        operations_(operations),
+        handovers_(handovers),
+        copies_(copies),
+        stand_back_(stand_back) {}
+
+  // Answered in the same step.
+  void asked(const OperatorAsked&);
+
+ private:
+  // What a command comes to: refused, or orders that are not opened yet, each with its plan.
+  struct Outcome {
+    OperatorAnswer answer;
+    std::vector<Order> orders;
+    OpId cancels = 0;
+    std::optional<PartitionKey> accepts;  // What its election waits for may be lost.
+    bool refused() const { return answer.code != 0; }
+  };
+  static Outcome refuse(int code, std::string words, std::string hint = "");
+
+  Outcome decide(const OperatorAsked&);
+  void cancel(OpId, const std::string& by);
+  std::optional<Outcome> stands_in_the_way(const OperatorAsked&) const;
+  Outcome carry_out(const operators::ChangeLeader&);
+  Outcome carry_out(const operators::OfflineEndpoint&);
+  Outcome carry_out(const operators::RecoverEndpoint&);
+  Outcome carry_out(const operators::RecoverTable&);
+  Outcome carry_out(const operators::Migrate&);
+  Outcome carry_out(const operators::AddReplicas&);
+  Outcome carry_out(const operators::DelReplicas&);
+  Outcome carry_out(const operators::MakeSnapshot&);
+  Outcome carry_out(const operators::CancelOp&);
+  Outcome carry_out(const operators::UpdateTableAlive&);
+
+  Table* find(const TableName&);
+  Outcome no_table(const TableName&) const;
+  std::optional<TabletIndex> listed(const Endpoint&) const;
+  bool is_healthy(TabletIndex) const;
+  void plan(Outcome&, PartitionKey, Treatment, const std::string& text);
+  void plan_offline(Outcome&, PartitionKey, Partition&, TabletIndex);
+  void plan_recovery(Outcome&, PartitionKey, const Partition&, const Replica&);
+  std::optional<std::string> why_not_migrated(const operators::Migrate&, const Table&,
+                                              std::uint32_t pid) const;
+
+  Model& model_;
+  Outbox& outbox_;
+  OpHistory& ops_;
+  Orders& orders_;
+  Elections& elections_;
+  Operations& operations_;
+  Handovers& handovers_;
+  CopyQueue& copies_;
+  const StandBack& stand_back_;
+};
+
+}  // namespace failoverd::core

@@ -1,0 +1,181 @@
+#include "lib/core/operators/orders.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "lib/base/check.h"
+#include "lib/core/cluster/standing.h"
+#include "lib/core/durable/refusals.h"
+
+namespace failoverd::core {
+
+OpId Orders::add(Order order) {
+  const auto id = op_ids_.take(1);
+  CHECK(id);
+  order.op = *id;
+  const Table& table = *model_.table(order.at.tid);
+  OpRecord record;
+  record.id = *id;
+  record.type = order.what.type;
+  record.table = table.shape.name;
+  record.db = table.shape.db;
+  record.at = order.at;
+  record.replica = model_.tablet(order.what.replica).endpoint;
+  record.started = outbox_.now;
+  record.detail = "waits for its turn";
+  ops_.begin(record);
+  outbox_.note(Severity::kInfo, "operator",
+               std::string{to_text(order.what.type)} + " of " + model_.name_of(order.at) + ": " +
+                   order.what.why,
+               {{"op_id", std::to_string(*id)},
+                {"table", record.table},
+                {"pid", std::to_string(order.at.pid)},
+                {"tablet", record.replica},
+                {"by", order.by}});
+  waiting_.push_back(std::move(order));
+  return *id;
+}
+
+bool Orders::waits(OpId op) const {
+  return std::any_of(waiting_.begin(), waiting_.end(),
+                     [&](const Order& order) { return order.op == op; });
+}
+
+void Orders::stop() {
+  waiting_.clear();
+  running_.clear();
+}
+
+void Orders::look() {
+  if (!stand_back_.may_change()) return;
+  look_at_running();
+  std::deque<Order> still;
+  while (!waiting_.empty()) {
+    Order order = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (is_done_already(order)) {
+      end(order, OpStatus::kDone, "its replica is alive already");
+    } else if (const auto why = why_impossible(order)) {
+      end(order, OpStatus::kFailed, *why);
+    } else if (auto waits = waits_for(order)) {
+      ops_.find(order.op)->detail = "waits for " + *waits;
+      still.push_back(std::move(order));
+    } else {
+      begin(order);
+    }
+  }
+  waiting_ = std::move(still);
+}
+
+// Those that have ended make room, and are followed by what was to follow.
+void Orders::look_at_running() {
+  std::vector<Order> follow;
+  std::erase_if(running_, [&](const auto& entry) {
+    if (ops_.find(entry.first)) return false;
+    const Order& ended = entry.second;
+    const auto& all = ops_.ended();
+    const auto record = std::find_if(all.rbegin(), all.rend(),
+                                     [&](const OpRecord& r) { return r.id == entry.first; });
+    const bool done = record != all.rend() && record->status == OpStatus::kDone;
+    if (done && ended.then) follow.push_back(ended);
+    return true;
+  });
+  for (Order& order : follow) {
+    if (!has_ids(1) || !model_.partition(order.at)) continue;
+    order.what = *std::exchange(order.then, std::nullopt);
+    add(std::move(order));
+  }
+}
+
+// Automatic failover was faster.
+bool Orders::is_done_already(const Order& order) const {
+  const Partition* p = model_.partition(order.at);
+  const Replica* r = p ? p->on(order.what.replica) : nullptr;
+  return order.what.type == OpType::kRecoverTableOP && r && r->is_alive;
+}
+
+// What was checked when it was ordered may be otherwise now.
+std::optional<std::string> Orders::why_impossible(const Order& order) const {
+  const Partition* p = model_.partition(order.at);
+  if (!p) return "the partition is gone";
+  const Table& table = *model_.table(order.at.tid);
+  if (table.refusal) return "ZooKeeper does not take its table: " + Refusals::waits_for(table);
+  const OpType type = order.what.type;
+  const Tablet& tablet = model_.tablet(order.what.replica);
+  const Replica* r = p->on(order.what.replica);
+  const Replica* leader = p->leader();
+  if (type == OpType::kHandoverOP && !leader) return "it has no leader that could hand it over";
+  if (type == OpType::kHandoverOP && !order.what.any && leader == r) {
+    return tablet.endpoint + " leads it already";
+  }
+  if (is_election(type)) {
+    return has_candidate(model_, *p) ? std::nullopt
+                                     : std::optional{"nobody can lead it: " + p->diagnosis.text()};
+  }
+  if (type == OpType::kOfflineReplicaOP && (!r || !r->is_alive))
+    return tablet.endpoint + " has no alive row of it any more";
+  if (type == OpType::kRecoverTableOP) {
+    if (!r) return tablet.endpoint + " is no replica of it any more";
+    if (tablet.verdict.dead()) return tablet.endpoint + " died before its turn came";
+    if (p->replicas.size() > 1 && !leader) return "it has no leader to recover from";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Orders::waits_for(const Order& order) const {
+  const Partition& p = *model_.partition(order.at);
+  if (p.op != 0) {
+    const OpRecord* other = ops_.find(p.op);
+    return "op " + std::to_string(p.op) +
+           (other ? std::string{" ("} + to_text(other->type) + ")" : "") + " of its partition";
+  }
+  if (order.at_once > 0) {
+    const auto run = std::count_if(running_.begin(), running_.end(), [&](const auto& entry) {
+      return entry.second.command == order.command;
+    });
+    if (run >= order.at_once)
+      return "others of its command, " + std::to_string(order.at_once) + " at once";
+  }
+  const Replica* r = p.on(order.what.replica);
+  if (order.what.type != OpType::kRecoverTableOP || !r) return std::nullopt;
+  if (!has_returned(model_, p, *r)) return model_.tablet(r->tablet).endpoint + " to answer";
+  if (copies_.waits(order.at, r->tablet)) return "a copy of it that waits for its turn";
+  if (cleanup_.may_still_drop(order.at, r->tablet)) return "what an earlier op told its tablet";
+  return std::nullopt;
+}
+
+void Orders::begin(Order& order) {
+  Partition& p = *model_.partition(order.at);
+  p.op = order.op;
+  if (order.what.type == OpType::kHandoverOP) {
+    handovers_.begin(order.op, order.at,
+                     order.what.any ? std::nullopt : std::optional{order.what.replica});
+  } else if (is_election(order.what.type)) {
+    elections_.begin(order.op, order.what.type, order.at, Duration{0});
+    if (order.accept_loss) elections_.accept_loss(order.at, order.by);
+  } else {
+    operations_.begin(order.op, order.at, order.what);
+  }
+  running_.emplace(order.op, std::move(order));
+}
+
+bool Orders::cancel(OpId op, const std::string& why) {
+  const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [&](const Order& order) { return order.op == op; });
+  if (found == waiting_.end()) return false;
+  const Order order = std::move(*found);
+  waiting_.erase(found);
+  end(order, OpStatus::kCanceled, why);
+  return true;
+}
+
+void Orders::end(const Order& order, OpStatus status, const std::string& how) {
+  const Instant began = ops_.find(order.op)->started;
+  ops_.end(order.op, status, outbox_.now, how);
+  journal_.finished(ops_.ended().back());
+  outbox_.out.emplace_back(CountOp{order.op, order.what.type, status, outbox_.now - began});
+  changed.insert(order.at);
+}
+
+}  // namespace failoverd::core
