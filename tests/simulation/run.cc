@@ -91,7 +91,8 @@ void draw_cluster(World& world) {
 bool electable(World& world, core::PartitionKey at, const core::PartitionShape& p) {
   return std::any_of(p.rows.begin(), p.rows.end(), [&](const core::Row& row) {
     const Tablet& t = world.tablet(row.endpoint);
-    return (row.is_alive || p.rows.size() == 1) && world.supervised(row.endpoint) &&
+    const bool alive = row.is_alive || world.fake_zookeeper.steps_down(at, p, row.endpoint);
+    return (alive || p.rows.size() == 1) && world.supervised(row.endpoint) &&
            t.disk.contains(at);
   });
 }
