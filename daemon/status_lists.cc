@@ -235,7 +235,7 @@ admin::ListPage<admin::TabletRow> StatusSource::tablets(const std::string& after
   std::vector<const core::Tablet*> all;
   for (core::TabletIndex i = 0; i < model.tablet_count(); ++i) {
     const core::Tablet& t = model.tablet(i);
-    if (!t.evidence.registered && t.hosts.empty()) continue;
+    if (!t.is_of_cluster()) continue;
     ++page.total;
     if (t.endpoint > after) all.push_back(&t);
   }

@@ -86,7 +86,7 @@ std::vector<admin::Count> StatusSource::tablet_counts() const {
   const core::Model& model = driver_.brain().model();
   for (core::TabletIndex i = 0; i < model.tablet_count(); ++i) {
     const core::Tablet& t = model.tablet(i);
-    if (!t.evidence.registered && t.hosts.empty()) continue;
+    if (!t.is_of_cluster()) continue;
     // A standby asks no tablets: there the znodes must do.
     const TabletState by_znode = t.evidence.registered ? TabletState::kHealthy : TabletState::kLost;
     ++counts[core::to_text(driver_.brain().active() ? t.verdict.state : by_znode)];

@@ -21,6 +21,11 @@ Result<HostPort> parse_endpoint(std::string_view endpoint);
 // that is not 0.
 bool may_be_connected_to(std::string_view endpoint);
 
+// The endpoint in the one spelling that is not one of several: IPv4 as four decimal numbers, IPv6
+// as short as it gets, localhost as 127.0.0.1, the port without leading zeros. Other names stay as
+// they are, and so does what is no endpoint.
+std::string one_spelling(std::string_view endpoint);
+
 // The reverse: a host with a colon in it gets its brackets.
 std::string to_text(const HostPort& endpoint);
 

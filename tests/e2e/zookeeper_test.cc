@@ -75,12 +75,14 @@ TEST_F(SessionTest, SequentialAndEphemeral) {
   const auto children = client_.children("/q");
   EXPECT_THAT(children.names, ElementsAre("n-0000000000", "n-0000000001"));
   EXPECT_EQ(children.stat.num_children, 2);
+  EXPECT_EQ(children.stat.cversion, 2);
   EXPECT_EQ(client_.create(first.path + "/c", "").code, Code::kOther);  // Child of an ephemeral.
 
   client_.close();
   EXPECT_EQ(client_.get("/q").code, Code::kExpired);
   ZooKeeperClient other{server_.hosts()};
   EXPECT_THAT(other.children("/q").names, ElementsAre("n-0000000001"));
+  EXPECT_EQ(other.children("/q").stat.cversion, 3) << "each that comes counts, and each that goes";
 }
 
 TEST_F(SessionTest, MultiAppliesAll) {

@@ -24,6 +24,8 @@ struct TabletsListed {
     Endpoint endpoint;
     Incarnation incarnation = 0;
     bool startup = false;  // Value was startup_<endpoint>.
+    // It spells an address otherwise than everybody does: no tablet unless a row names it so.
+    bool misspelled = false;
   };
   std::vector<Child> children;
 };

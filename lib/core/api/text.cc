@@ -280,7 +280,7 @@ std::string to_text(const Event& event) {
             std::string text = "tablets-listed";
             for (const auto& c : e.children) {
               text += " " + c.endpoint + "/" + std::to_string(c.incarnation) +
-                      (c.startup ? "/startup" : "");
+                      (c.startup ? "/startup" : "") + (c.misspelled ? "/misspelled" : "");
             }
             return text;
           },

@@ -143,6 +143,7 @@ struct Tablet {
   Instant since;  // When the verdict's state became so.
   Incarnation incarnation = 0;
   bool startup = false;
+  bool misspelled = false;       // TabletsListed::Child's: its znode alone makes it no tablet.
   std::set<PartitionKey> hosts;  // Partitions with a row on it.
   // Counts for choosing among equals: serving leader rows on it, and elections it is winning.
   int leaders = 0;
@@ -163,6 +164,8 @@ struct Tablet {
   bool early = false;  // The verdict is crashed, and its znode was there.
   std::optional<Instant> dead_since;
 
+  // A znode or a row says that it is a tablet of this cluster.
+  bool is_of_cluster() const { return !hosts.empty() || (evidence.registered && !misspelled); }
   // Its znode is there and is the one of the process that answers.
   bool znode_vouches() const { return evidence.registered && !evidence.stale_since; }
 };

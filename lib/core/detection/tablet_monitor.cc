@@ -54,10 +54,7 @@ TabletMonitor::Asking& TabletMonitor::asking(TabletIndex i) {
 }
 
 // Nobody else is a tablet of this cluster, whatever it was before: it is not asked.
-bool TabletMonitor::has_znode_or_row(TabletIndex i) const {
-  const Tablet& t = model_.tablet(i);
-  return t.evidence.registered || !t.hosts.empty();
-}
+bool TabletMonitor::is_of_cluster(TabletIndex i) const { return model_.tablet(i).is_of_cluster(); }
 
 void TabletMonitor::start() {
   running_ = true;
@@ -95,7 +92,7 @@ void TabletMonitor::stop() {
 void TabletMonitor::tables_changed() {
   if (!running_) return;
   for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
-    if (has_znode_or_row(i) && !asking(i).timer_set) poll(i);
+    if (is_of_cluster(i) && !asking(i).timer_set) poll(i);
   }
 }
 
@@ -122,6 +119,7 @@ void TabletMonitor::listed(const TabletsListed& list) {
     const TabletIndex i = model_.tablet_index(child.endpoint);
     there.insert(i);
     Tablet& t = model_.tablet(i);
+    t.misspelled = child.misspelled;
     const bool new_process = t.incarnation != child.incarnation && child.startup;
     bool stranger_is_there = false;
     if (t.incarnation != child.incarnation || !t.evidence.registered) {
@@ -211,7 +209,7 @@ void TabletMonitor::is_asked(TabletIndex i) {
 
 void TabletMonitor::check(TabletIndex i) {
   Asking& a = asking(i);
-  if (a.check_open || !has_znode_or_row(i)) return;
+  if (a.check_open || !is_of_cluster(i)) return;
   a.check_open = true;
   is_asked(i);
   outbox_.call({ReplyTo::Owner::kTabletMonitor, i, kCheck, i, {}}, model_.tablet(i).endpoint,
@@ -234,7 +232,7 @@ void TabletMonitor::timer(const ReplyTo& reply_to) {
       asking(i).timer_set = false;
       const Tablet& t = model_.tablet(i);
       to_judge_.insert(i);
-      if (has_znode_or_row(i)) poll(i);
+      if (is_of_cluster(i)) poll(i);
       // One that goes on refusing was dead, however long its session is.
       const bool refuses =
           t.evidence.refused_last && outbox_.now - *t.evidence.refused_last < kRefusesStill;
@@ -280,13 +278,13 @@ void TabletMonitor::answered(const ReplyTo& reply_to, const Answer& answer) {
 }
 
 void TabletMonitor::said(TabletIndex i, const Answer& answer, Instant asked_at) {
-  if (!running_ || !has_znode_or_row(i)) return;
+  if (!running_ || !is_of_cluster(i)) return;
   if (answer.ok()) take_reports(i, answer, asked_at);
   look_at_what_came(i, answer, asked_at);
 }
 
 void TabletMonitor::heard(TabletIndex i, const ReplyTo& reply_to, const Answer& answer) {
-  if (!running_ || !has_znode_or_row(i)) return;
+  if (!running_ || !is_of_cluster(i)) return;
   const bool says_who = asked_who_it_is(reply_to);
   if (says_who && answer.ok()) identify(i, reply_to, answer);
   const Tablet& t = model_.tablet(i);
@@ -357,7 +355,7 @@ bool TabletMonitor::early_allowed(const Tablet& of) const {
   int lost = 0;
   for (TabletIndex i = 0; i < model_.tablet_count(); ++i) {
     const Tablet& t = model_.tablet(i);
-    if (has_znode_or_row(i)) ++known;
+    if (is_of_cluster(i)) ++known;
     const bool recently =
         t.dead_since && outbox_.now - *t.dead_since <= outbox_.policy.guards.window;
     if (&t == &of || (t.verdict.dead() && recently)) ++lost;
@@ -378,7 +376,7 @@ void TabletMonitor::judge_all() {
 }
 
 void TabletMonitor::judge_one(TabletIndex i) {
-  if (!has_znode_or_row(i)) return forget(i);
+  if (!is_of_cluster(i)) return forget(i);
   Tablet& t = model_.tablet(i);
   if (!t.verdict.dead()) t.evidence.early_allowed = early_allowed(t);
   Verdict verdict = judge(t.evidence, outbox_.policy.detection, outbox_.now);

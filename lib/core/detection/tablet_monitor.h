@@ -81,7 +81,7 @@ class TabletMonitor : public Asker {
   };
 
   Asking& asking(TabletIndex);
-  bool has_znode_or_row(TabletIndex) const;
+  bool is_of_cluster(TabletIndex) const;
   void tables_changed();
   void poll(TabletIndex);
   Duration next_poll(TabletIndex);

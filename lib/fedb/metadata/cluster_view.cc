@@ -1,6 +1,7 @@
 #include "lib/fedb/metadata/cluster_view.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "lib/rpc/endpoint.h"
@@ -33,6 +34,7 @@ struct ClusterView::List {
   std::string path;
   std::function<void(const std::vector<std::string>&)> listed;
   std::vector<std::string> names;
+  std::int32_t cversion = 0;  // Counts the children that came and those that went.
   bool read = false;
   bool reading = false;
   bool again = false;
@@ -62,6 +64,7 @@ ClusterView::ClusterView(Loop& loop, zookeeper::Client& session, Paths paths, Nu
 ClusterView::~ClusterView() = default;
 
 void ClusterView::connected(bool new_session) {
+  if (new_session) listed_before_.reset();  // Its servers may have been set back.
   for (List* list : {nodes_.get(), nameservers_.get(), tables_.get(), db_tables_.get()}) {
     if (new_session) list->watched = false;
     if (!list->watched || !list->read) read_list(*list);
@@ -92,25 +95,27 @@ void ClusterView::read_list(List& list) {
   });
   session_.children(
       list.path,
-      lifetime_.guard([this, &list, fired](Code code, std::vector<std::string> names, const Stat&) {
-        list.reading = false;
-        if (code == Code::kNoNode) {
-          // getChildren leaves no watch on what is not there.
-          session_.exists(list.path, lifetime_.guard([this, &list](Code c, const Stat&) {
-            if (c == Code::kNoNode)
-              return;  // kOk: made meanwhile, and nobody watches its children.
-            list.watched = false;
-            read_later([this, &list] { read_list(list); });
+      lifetime_.guard(
+          [this, &list, fired](Code code, std::vector<std::string> names, const Stat& stat) {
+            list.reading = false;
+            if (code == Code::kNoNode) {
+              // getChildren leaves no watch on what is not there.
+              session_.exists(list.path, lifetime_.guard([this, &list](Code c, const Stat&) {
+                if (c == Code::kNoNode)
+                  return;  // kOk: made meanwhile, and nobody watches its children.
+                list.watched = false;
+                read_later([this, &list] { read_list(list); });
+              }),
+                              fired);
+              names.clear();
+            } else if (code != Code::kOk) {
+              list.watched = false;
+              if (code != Code::kExpired) read_later([this, &list] { read_list(list); });
+              return;
+            }
+            list.cversion = stat.cversion;
+            list_read(list, std::move(names));
           }),
-                          fired);
-          names.clear();
-        } else if (code != Code::kOk) {
-          list.watched = false;
-          if (code != Code::kExpired) read_later([this, &list] { read_list(list); });
-          return;
-        }
-        list_read(list, std::move(names));
-      }),
       fired);
 }
 
@@ -124,49 +129,80 @@ void ClusterView::list_read(List& list, std::vector<std::string> names) {
 
 // --- Tablets -------------------------------------------------------------------------------------
 
-// The stat of every child, at every change: a tablet that went and came between two reads has
-// another czxid.
+// A tablet that went and came between two looks has another czxid, and the list has counted two
+// changes that its names do not show.
+bool ClusterView::may_have_come_anew(const std::vector<std::string>& names) const {
+  if (!listed_before_) return true;
+  std::vector<std::string> differ;
+  std::set_symmetric_difference(names.begin(), names.end(), listed_before_->names.begin(),
+                                listed_before_->names.end(), std::back_inserter(differ));
+  return static_cast<std::uint32_t>(nodes_->cversion) -
+             static_cast<std::uint32_t>(listed_before_->cversion) !=
+         differ.size();
+}
+
+// Those that are not known yet are read.
 void ClusterView::tablets_listed(const std::vector<std::string>& names) {
   const std::uint64_t round = ++tablet_round_;
-  tablets_found_.clear();
   tablets_open_ = 1;
-  std::erase_if(complained_, [&](const auto& c) {
-    return !std::binary_search(names.begin(), names.end(), c.first);
-  });
+  const auto is_gone = [&](const auto& of) {
+    return !std::binary_search(names.begin(), names.end(), of.first);
+  };
+  std::erase_if(complained_, is_gone);
+  if (may_have_come_anew(names)) {
+    tablets_known_.clear();
+  } else {
+    std::erase_if(tablets_known_, is_gone);
+  }
+  listed_before_ = {names, nodes_->cversion};
   for (const std::string& name : names) {
-    if (name.starts_with("NLTABLET_")) continue;
-    if (!rpc::may_be_connected_to(name)) {
-      complain_once(name, "is no endpoint IP:PORT (or name:PORT); it is ignored");
-      continue;
-    }
-    ++tablets_open_;
-    session_.get(
-        paths_.nodes() + "/" + name,
-        lifetime_.guard([this, round, name](Code code, const std::string& value, const Stat& s) {
-          if (round != tablet_round_) return;
-          if (code == Code::kOk) {
-            tablet_read(name, value, s);
-          } else if (code != Code::kNoNode) {
-            ++tablet_round_;  // Half a list is worse than an old one.
-            read_later([this] { read_list(*nodes_); });
-            return;
-          }
-          tablets_read(round);
-        }));
+    if (!tablets_known_.contains(name)) read_tablet(round, name);
   }
   tablets_read(round);
 }
 
+void ClusterView::read_tablet(std::uint64_t round, const std::string& name) {
+  if (name.starts_with("NLTABLET_")) return ignore_tablet(name);
+  if (!rpc::may_be_connected_to(name)) {
+    complain_once(name, "is no endpoint IP:PORT (or name:PORT); it is ignored");
+    return ignore_tablet(name);
+  }
+  ++tablets_open_;
+  session_.get(
+      paths_.nodes() + "/" + name,
+      lifetime_.guard([this, round, name](Code code, const std::string& value, const Stat& s) {
+        if (round != tablet_round_) return;
+        if (code == Code::kOk) {
+          tablet_read(name, value, s);
+        } else if (code != Code::kNoNode) {
+          ++tablet_round_;  // Half a list is worse than an old one.
+          read_later([this] { read_list(*nodes_); });
+          return;
+        }
+        tablets_read(round);
+      }));
+}
+
+void ClusterView::ignore_tablet(const std::string& name) {
+  tablets_known_.emplace(name, std::nullopt);
+}
+
 void ClusterView::tablet_read(const std::string& name, const std::string& value, const Stat& stat) {
   const bool startup = value.starts_with(kStartup);
-  tablets_found_.push_back({name, stat.czxid, startup});
-  if (value == name || value == kStartup + name) {
+  const std::string spelling = rpc::one_spelling(name);
+  const bool misspelled = spelling != name;
+  tablets_known_[name] = core::TabletsListed::Child{name, stat.czxid, startup, misspelled};
+  if (misspelled) {
+    complain_once(name, "spells " + spelling +
+                            " in another way; it counts as a tablet only if a table's row names "
+                            "it like that");
+  } else if (value == name || value == kStartup + name) {
     complained_.erase(name);
-    return;
+  } else {
+    complain_once(name, std::string{"its value is neither its name nor startup_ with its name; "} +
+                            "taken as that of a process that " +
+                            (startup ? "has just started" : "was registered before"));
   }
-  complain_once(name, std::string{"its value is neither its name nor startup_ with its name; "} +
-                          "taken as that of a process that " +
-                          (startup ? "has just started" : "was registered before"));
 }
 
 void ClusterView::complain_once(const std::string& name, const std::string& line) {
@@ -178,10 +214,12 @@ void ClusterView::complain_once(const std::string& name, const std::string& line
 
 void ClusterView::tablets_read(std::uint64_t round) {
   if (round != tablet_round_ || --tablets_open_ > 0) return;
-  std::sort(tablets_found_.begin(), tablets_found_.end(),
-            [](const auto& a, const auto& b) { return a.endpoint < b.endpoint; });
+  core::TabletsListed listed;
+  for (const auto& [name, child] : tablets_known_) {
+    if (child) listed.children.push_back(*child);
+  }
   tablets_told_ = true;
-  tell_(core::TabletsListed{std::exchange(tablets_found_, {})});
+  tell_(std::move(listed));
   tell_if_all_is_read();
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -69,6 +70,9 @@ class ClusterView {
   void list_read(List&, std::vector<std::string> names);
   void read_later(std::function<void()> what);
   void tablets_listed(const std::vector<std::string>& names);
+  bool may_have_come_anew(const std::vector<std::string>& names) const;
+  void read_tablet(std::uint64_t round, const std::string& name);
+  void ignore_tablet(const std::string& name);
   void tablets_read(std::uint64_t round);
   void tablet_read(const std::string& name, const std::string& value, const zookeeper::Stat&);
   void complain_once(const std::string& name, const std::string& line);
@@ -102,7 +106,13 @@ class ClusterView {
   // One round reads every child of a list; a newer round makes an older one void.
   std::uint64_t tablet_round_ = 0;
   std::size_t tablets_open_ = 0;
-  std::vector<core::TabletsListed::Child> tablets_found_;
+  // By child of nodes/; none: it is no tablet's.
+  std::map<std::string, std::optional<core::TabletsListed::Child>> tablets_known_;
+  struct Listed {
+    std::vector<std::string> names;
+    std::int32_t cversion = 0;
+  };
+  std::optional<Listed> listed_before_;            // nodes/, within this session.
   std::map<std::string, std::string> complained_;  // By child of nodes/.
   std::uint64_t nameserver_round_ = 0;
   std::size_t nameservers_open_ = 0;

@@ -203,6 +203,29 @@ TEST_F(TabletMonitorTest, OneThatIsNoTabletAnyMoreIsNeitherDeadNorCutOff) {
   EXPECT_THAT(notes(), ElementsAre("info: tablet A is gone: it has no znode, and no row names it"));
 }
 
+// Another spelling of an address, that no row names: not asked, and in no guard's count.
+TEST_F(TabletMonitorTest, AnotherSpellingIsNoTabletUnlessARowNamesIt) {
+  const TabletsListed::Child odd{"localhost:1", 8, false, true};
+  monitor.listed({{{"A", 7, false}, odd}});
+  for (const Command& command : outbox.out) {
+    const auto* call = std::get_if<CallTablet>(&command);
+    EXPECT_FALSE(call && call->tablet == "localhost:1");
+  }
+  const Tablet& tablet = model.tablet(*model.find_tablet("localhost:1"));
+  EXPECT_FALSE(tablet.is_of_cluster());
+  outbox.out.clear();
+  shape.partitions[0].rows.push_back({"localhost:1", false, true});
+  ASSERT_EQ(model.put_table(shape, outbox.now), std::nullopt);
+  monitor.table_was_read(shape.tid);
+  EXPECT_TRUE(tablet.is_of_cluster());
+  int asked_of_it = 0;
+  for (const Command& command : outbox.out) {
+    const auto* call = std::get_if<CallTablet>(&command);
+    asked_of_it += call && call->tablet == "localhost:1";
+  }
+  EXPECT_EQ(asked_of_it, 1);
+}
+
 constexpr const char* kHttp = "sent no baidu_std frame: it begins with the bytes 48 54 54 50";
 
 TEST_F(TabletMonitorTest, WhatCameInsteadOfAnAnswerIsSaidOnce) {
