@@ -5,6 +5,7 @@
 
 #include "lib/admin/active_daemon.h"
 #include "lib/base/boot_clock.h"
+#include "lib/base/machine_id.h"
 #include "lib/base/overload.h"
 
 namespace failoverd {
@@ -64,6 +65,7 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
             {{config.cluster.root},
              numbering(config.cluster.numbering),
              name_,
+             machine_id(),
              admin::lock_value(name_, config.listen.http),
              config::kDefaultAutoFailover},
             [this](core::Event e) { tell(std::move(e)); }),
@@ -88,6 +90,9 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
   side_.leadership.on_warning = on_warning;
   side_.metadata.on_warning = on_warning;
   side_.switched.on_warning = on_warning;
+  side_.switched.on_info = [this](const std::string& line) {
+    log_.write(config::LogLevel::kInfo, "switch", line);
+  };
   tablets_.may_change = [this] { return side_.leadership.may_change(); };
 }
 

@@ -124,6 +124,7 @@ admin::SwitchView StatusSource::switch_view() const {
     view.from.erase(0, from + 6);
   }
   view.at_ms = driver_.switched().written_ms();
+  view.file = driver_.switched().file();
   return view;
 }
 
@@ -132,6 +133,7 @@ admin::StatusView StatusSource::status() {
   admin::StatusView view;
   view.version = FAILOVERD_VERSION;
   view.name = driver_.name();
+  view.name_is_taken = driver_.switched().name_is_taken();
   const admin::Readiness ready = readiness();
   view.ready = ready.ready;
   view.ready_reason = ready.reason;

@@ -219,6 +219,12 @@ class StatusText {
       line("configuration refused " + ago(config.at("at")) +
            ", the old one holds: " + ctl::text(config, "line"));
     }
+    // Older daemons do not say.
+    const json::value* taken = status_.if_contains("name_is_taken");
+    if (taken && taken->as_bool()) {
+      line("another daemon lives that is called " + ctl::text(status_, "name") +
+           ", too: this one's file does not change auto_failover");
+    }
     out_ += '\n';
     const json::object& tablets = status_.at("tablets").as_object();
     line("tablets:       " + (total(tablets) == 0 ? std::string("none") : counts(tablets)));
@@ -250,7 +256,12 @@ class StatusText {
     if (!who.empty()) set += " by " + who;
     if (!from.empty()) set += " from " + from;
     if (!at.empty()) set += (set.empty() ? " " : ", ") + at;
-    return set.empty() ? words : words + ", set" + set;
+    if (!set.empty()) words += ", set" + set;
+    const json::value* file = view.if_contains("file");  // Older daemons do not say.
+    if (file && file->is_bool() && file->as_bool() != view.at("value").as_bool()) {
+      words += std::string("; this daemon's file says ") + (file->as_bool() ? "true" : "false");
+    }
+    return words;
   }
 
   const json::object& status_;

@@ -153,6 +153,7 @@ json::object counts(const std::vector<Count>& rows) {
 
 json::object auto_failover(const SwitchView& view) {
   return {{"value", view.known ? json::value(view.value) : json::value(nullptr)},
+          {"file", view.file ? json::value(*view.file) : json::value(nullptr)},
           {"who", text(view.who)},
           {"from", text(view.from)},
           {"at", time_or_null(view.at_ms)}};
@@ -198,6 +199,7 @@ std::string to_json(const StatusView& status, std::int64_t now_ms) {
   return line(
       {{"version", text(status.version)},
        {"name", text(status.name)},
+       {"name_is_taken", status.name_is_taken},
        {"ready", status.ready},
        {"ready_reason", text(status.ready_reason)},
        {"active", status.active},

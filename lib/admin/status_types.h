@@ -211,6 +211,7 @@ struct SwitchView {
   std::string who;   // Who set it, as recorded; may be empty.
   std::string from;  // From where: a file, an address.
   std::int64_t at_ms = 0;
+  std::optional<bool> file = {};  // What this daemon's file says; none: nothing.
 };
 
 struct ReloadView {
@@ -227,7 +228,8 @@ struct HolderView {
 
 struct StatusView {
   std::string version;
-  std::string name;  // This daemon.
+  std::string name;            // This daemon.
+  bool name_is_taken = false;  // Another daemon of the cluster lives with it.
   bool ready = false;
   std::string ready_reason;  // Why not ready, one sentence; empty when ready.
   bool active = false;       // This daemon is the one that acts.

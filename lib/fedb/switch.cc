@@ -25,6 +25,12 @@ std::string who_wrote(const std::string& text) {
   return text.substr(line + 4, text.find('\n', line + 4) - line - 4);
 }
 
+// Whose file it was; empty: not known.
+std::string machine_of(const std::string& text) {
+  const auto line = text.find("\nof ");
+  return line == std::string::npos ? "" : first_line(text.substr(line + 4));
+}
+
 std::optional<bool> parse(const std::string& text) {
   const std::string value = first_line(text);
   if (value == "true") return true;
@@ -34,12 +40,17 @@ std::optional<bool> parse(const std::string& text) {
 
 }  // namespace
 
-Switch::Switch(Loop& loop, zookeeper::Client& session, Paths paths, std::string daemon, Tell tell)
+Switch::Switch(Loop& loop, zookeeper::Client& session, Paths paths, std::string daemon,
+               std::string machine, Tell tell)
     : loop_(loop),
       session_(session),
       paths_(std::move(paths)),
-      daemon_(std::move(daemon)),
-      tell_(std::move(tell)) {}
+      name_(loop, session, paths_, std::move(daemon), std::move(machine)),
+      tell_(std::move(tell)) {
+  name_.on_held = [this] { compare_with_remembered(); };
+  name_.on_warning = [this](const std::string& line) { on_warning(line); };
+  name_.on_info = [this](const std::string& line) { on_info(line); };
+}
 
 Switch::~Switch() = default;
 
@@ -49,6 +60,7 @@ void Switch::later(std::function<void()> what) {
 
 void Switch::connected(bool new_session) {
   connected_ = true;
+  name_.connected(new_session);
   if (new_session) watched_ = false;
   if (!watched_) read();
 }
@@ -108,6 +120,10 @@ void Switch::value_read(Code code, const std::string& value) {
 void Switch::file_says(std::optional<bool> value) {
   file_ = value;
   compare_ = true;
+  if (name_.is_taken()) {
+    on_warning("the file was read, and changes nothing: another daemon lives that is called " +
+               name_.text() + ", too");
+  }
   if (read_) compare_with_remembered();
 }
 
@@ -122,36 +138,52 @@ void Switch::compare_with_remembered() {
     if (otherwise_) create(*otherwise_);
     return;  // A standby waits: the first active daemon writes it.
   }
-  if (!std::exchange(compare_, false)) return;
-  session_.get(
-      paths_.daemons() + "/" + daemon_,
-      lifetime_.guard([this, file = file_](Code code, const std::string& said, const Stat&) {
-        if (code != Code::kOk && code != Code::kNoNode) {
-          compare_ = true;
-          later([this] {
-            if (connected_) compare_with_remembered();
-          });
-          return;
-        }
-        const auto before = parse(said);
-        const bool never_read = !before && first_line(said) != kNone;
-        if (never_read) return remember(file ? word(*file) : kNone);
-        if (!file || before == file) return;
-        set(*file, "the file of " + daemon_, [this, file](bool ok, const std::string&) {
-          if (ok) return remember(word(*file));
-          compare_ = true;
-          later([this] { compare_with_remembered(); });
-        });
-      }));
+  if (!compare_) return say_if_file_differs();
+  if (!name_.held()) return name_.claim();
+  compare_ = false;
+  session_.get(name_.path(),
+               lifetime_.guard([this](Code code, const std::string& said, const Stat&) {
+                 if (code == Code::kOk || code == Code::kNoNode) return compare(said);
+                 compare_ = true;
+                 later([this] {
+                   if (connected_) compare_with_remembered();
+                 });
+               }));
+}
+
+void Switch::compare(const std::string& remembered) {
+  const auto before = parse(remembered);
+  const bool is_anothers = name_.was_anothers() || !name_.is_this_machine(machine_of(remembered));
+  const bool never_read = !before && first_line(remembered) != kNone;
+  if (never_read || is_anothers) {
+    remember(file_ ? word(*file_) : kNone);
+    return say_if_file_differs();
+  }
+  if (!file_ || before == file_) return say_if_file_differs();
+  set(*file_, "the file of " + name_.text(), [this, file = file_](bool ok, const std::string&) {
+    if (ok) return remember(word(*file));
+    compare_ = true;
+    later([this] { compare_with_remembered(); });
+  });
+}
+
+void Switch::say_if_file_differs() {
+  if (!file_ || !in_force_ || *file_ == *in_force_) return differs_.reset();
+  if (std::exchange(differs_, file_) == file_) return;
+  on_info("this daemon's file says auto_failover: " + std::string{word(*file_)} +
+          ", and the cluster's switch is " + word(*in_force_) +
+          (by_.empty() ? "" : ", set by " + by_) +
+          ": the file changes it only when its own value is changed");
 }
 
 void Switch::remember(const std::string& word) {
-  const std::string path = paths_.daemons() + "/" + daemon_;
   const auto again = [this, word] { later([this, word] { remember(word); }); };
-  session_.ensure_path(path, lifetime_.guard([this, path, word, again](Code code) {
+  const std::string value = name_.machine().empty() ? word : word + "\nof " + name_.machine();
+  session_.ensure_path(name_.path(), lifetime_.guard([this, value, again](Code code) {
     if (code != Code::kOk) return again();
-    session_.set(path, word, -1, lifetime_.guard([again](Code c, const Stat&) {
-      if (c != Code::kOk) again();
+    session_.set(name_.path(), value, -1, lifetime_.guard([this, again](Code c, const Stat&) {
+      if (c != Code::kOk) return again();
+      name_.settled();
     }));
   }));
 }
@@ -159,7 +191,7 @@ void Switch::remember(const std::string& word) {
 void Switch::create(bool otherwise) {
   const std::string value = in_force_ ? std::string{word(*in_force_)} + "\nby " + by_ + "\n"
                                       : std::string{word(file_.value_or(otherwise))} +
-                                            "\nby the file of " + daemon_ + "\n";
+                                            "\nby the file of " + name_.text() + "\n";
   const auto again = [this] { later([this] { compare_with_remembered(); }); };
   session_.ensure_path(paths_.own(), lifetime_.guard([this, value, again](Code code) {
     if (code != Code::kOk) return again();

@@ -1,9 +1,10 @@
 // The switch auto_failover, shared by all daemons in <root>/failoverd/auto_failover, and what this
 // daemon last read from its own file (docs/operating.md, "The switch"): only a file that says
 // something else than it said before changes the switch; a file that never had the key and gets it
-// does. A daemon that has never read a file before changes nothing. Value of the znode: "true" or
-// "false", then a line "by <who>"; of a daemon's: "true", "false", or "none" where its file did not
-// say. Owned by the driver; one thread.
+// does. A daemon that has never read a file before changes nothing, and neither does one whose name
+// is another's (daemon_name.h). Value of the znode: "true" or "false", then a line "by <who>"; of a
+// daemon's: "true", "false", or "none" where its file did not say, then a line "of <its machine>"
+// where that is known. Owned by the driver; one thread.
 #pragma once
 
 #include <functional>
@@ -14,6 +15,7 @@
 #include "lib/base/lifetime.h"
 #include "lib/base/loop.h"
 #include "lib/core/api/event.h"
+#include "lib/fedb/daemon_name.h"
 #include "lib/fedb/wire/paths.h"
 #include "lib/zookeeper/client.h"
 
@@ -23,14 +25,18 @@ class Switch {
  public:
   using Tell = std::function<void(core::Event)>;
 
-  // daemon: this daemon's name, below failoverd/daemons/.
-  Switch(Loop& loop, zookeeper::Client& session, Paths paths, std::string daemon, Tell tell);
+  // daemon: this daemon's name, below failoverd/daemons/; machine: see daemon_name.h.
+  Switch(Loop& loop, zookeeper::Client& session, Paths paths, std::string daemon,
+         std::string machine, Tell tell);
   ~Switch();
   Switch(const Switch&) = delete;
   Switch& operator=(const Switch&) = delete;
 
-  // One line about a value that is neither true nor false. Must be set.
+  // One line about a value that is neither true nor false, or about a name that is taken. Must be
+  // set.
   std::function<void(std::string)> on_warning;
+  // One line about a file that says something else than the switch.
+  std::function<void(std::string)> on_info = [](const std::string&) {};
 
   // Reads it and watches it from now on.
   void connected(bool new_session);
@@ -46,11 +52,17 @@ class Switch {
 
   // When what was read last was written, by ZooKeeper's clock, Unix ms; 0: nothing was read.
   std::int64_t written_ms() const { return written_ms_; }
+  // What this daemon's file said when it was read last.
+  std::optional<bool> file() const { return file_; }
+  // Another daemon lives with its name: its file changes nothing.
+  bool name_is_taken() const { return name_.is_taken(); }
 
  private:
   void read();
   void value_read(zookeeper::Code code, const std::string& value);
   void compare_with_remembered();
+  void compare(const std::string& remembered);
+  void say_if_file_differs();
   void remember(const std::string& word);
   void create(bool otherwise);
   struct Setting;
@@ -60,7 +72,7 @@ class Switch {
   Loop& loop_;
   zookeeper::Client& session_;
   const Paths paths_;
-  const std::string daemon_;
+  DaemonName name_;
   Tell tell_;
   std::optional<bool> file_;
   bool compare_ = false;  // What the file says is still to be compared.
@@ -69,6 +81,7 @@ class Switch {
   bool read_ = false;
   bool exists_ = false;
   std::optional<bool> in_force_;   // What was read last.
+  std::optional<bool> differs_;    // The file's value that was said to differ.
   std::optional<bool> otherwise_;  // Active: what to write where no znode is and nobody says.
   std::string by_;
   std::int64_t written_ms_ = 0;

@@ -10,7 +10,7 @@ ZookeeperSide::ZookeeperSide(Loop& loop, zookeeper::Client& client,
     : view(loop, client, options.paths, options.numbering, tell),
       leadership(loop, client, options.paths, options.lock_value, tell),
       metadata(loop, client, open, options.paths, options.numbering, view, leadership, tell),
-      switched(loop, client, options.paths, options.daemon, tell),
+      switched(loop, client, options.paths, options.daemon, options.machine, tell),
       tell_(tell),
       auto_failover_(options.auto_failover) {}
 

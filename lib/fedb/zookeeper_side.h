@@ -25,6 +25,7 @@ struct ZookeeperSide {
     Paths paths;
     Numbering numbering = Numbering::kFedb;
     std::string daemon;         // Its name, unique among those of the cluster.
+    std::string machine;        // See daemon_name.h.
     std::string lock_value;     // What others read in its znode of the lock.
     bool auto_failover = true;  // Where neither a znode nor its file says so.
   };

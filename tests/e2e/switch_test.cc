@@ -57,7 +57,8 @@ class SwitchTest : public testing::Test {
     const auto colon = of.http().rfind(':');
     for (const std::string& name : names) {
       if (!name.ends_with(of.http().substr(colon))) continue;
-      return cluster.znodes().get("failoverd/daemons/" + name).value().bytes;
+      const std::string value = cluster.znodes().get("failoverd/daemons/" + name).value().bytes;
+      return value.substr(0, value.find('\n'));  // Below it, whose it is.
     }
     return "no znode";
   }
@@ -276,6 +277,31 @@ TEST_F(SwitchTest, ZnodeWrittenByHand) {
   EXPECT_FALSE(is_on(*daemon));
   cluster.znodes().set("failoverd/auto_failover", "true\n");
   ASSERT_TRUE(becomes(true));
+}
+
+// Two of one host name and port, such as cloned machines: whoever starts, nothing changes.
+TEST_F(SwitchTest, TwoDaemonsOfOneName) {
+  daemon = &cluster.start_active_daemon({.config = {"auto_failover: true"}});
+  ASSERT_TRUE(becomes(true));
+  ASSERT_TRUE(cluster.wait_until([&] { return remembered(*daemon) == "true"; }, "remembered"));
+  const std::string port = daemon->http().substr(daemon->http().rfind(':'));
+  Daemon& twin = cluster.start_daemon(
+      {.config = {"auto_failover: false", "listen: {http: \"127.0.0.2" + port + "\"}"}});
+  const std::string line = "another daemon lives that is called";
+  ASSERT_TRUE(
+      cluster.wait_until([&] { return twin.log().find(line) != std::string::npos; }, "it says so"));
+  EXPECT_EQ(count(twin.log(), line), 1u) << twin.log();
+  EXPECT_THAT(twin.ctl({"status"}, "http://127.0.0.2" + port).out,
+              AllOf(HasSubstr("\n" + line), HasSubstr("this daemon's file says false")));
+  daemon->kill();
+  ASSERT_TRUE(cluster.wait_until(
+      [&] { return twin.log().find("is this daemon's own now") != std::string::npos; },
+      "the name is free"));
+  daemon->start();
+  ASSERT_TRUE(cluster.wait_until([&] { return count(daemon->log(), line) == 1; },
+                                 "the first one says so, too"));
+  EXPECT_THAT(znode(), StartsWith("true\n"));
+  EXPECT_EQ(daemon->stop(), 0);
 }
 
 // A configuration that cannot work leaves the old one in force, and says where it is wrong.

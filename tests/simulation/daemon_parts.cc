@@ -6,7 +6,7 @@
 namespace failoverd::simulation {
 
 DaemonParts::DaemonParts(World& world, const std::string& name, const RunInProcess& run,
-                         const Tell& tell)
+                         const Tell& tell, const std::string& machine)
     : loop(world, run),
       client(world, name, run),
       side(
@@ -14,7 +14,7 @@ DaemonParts::DaemonParts(World& world, const std::string& name, const RunInProce
           [&world, name, run](std::size_t longest) {
             return std::make_unique<FakeClient>(world, name, run, longest);
           },
-          {world.fake_zookeeper.paths(), fedb::Numbering::kFedb, name, name, true}, tell) {
+          {world.fake_zookeeper.paths(), fedb::Numbering::kFedb, name, machine, name, true}, tell) {
   const auto warn = [&world, name](const std::string& line) {
     world.say(name + " warns: " + line);
   };
@@ -25,8 +25,8 @@ DaemonParts::DaemonParts(World& world, const std::string& name, const RunInProce
   };
 }
 
-void DaemonParts::start() {
-  side.switched.file_says(std::nullopt);
+void DaemonParts::start(std::optional<bool> file) {
+  side.switched.file_says(file);
   client.start();
 }
 

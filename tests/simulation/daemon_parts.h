@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -40,9 +41,10 @@ struct DaemonParts {
   using Tell = std::function<void(core::Event)>;
 
   // name: its place in the network, and among the daemons.
-  DaemonParts(World& world, const std::string& name, const RunInProcess& run, const Tell& tell);
-  // Its file does not say whether it fails over by itself.
-  void start();
+  DaemonParts(World& world, const std::string& name, const RunInProcess& run, const Tell& tell,
+              const std::string& machine = {});
+  // file: what its file says of auto_failover.
+  void start(std::optional<bool> file = std::nullopt);
 
   ProcessLoop loop;
   FakeClient client;

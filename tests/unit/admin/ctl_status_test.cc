@@ -167,6 +167,11 @@ TEST(CtlStatus, TheSwitchWasSetBySomebodyOrByHand) {
             std::string::npos);
   view.auto_failover = {true, false, "", "", kNow - 5'000};
   EXPECT_NE(text_of(view).find("\nauto_failover: off, set 5s ago\n"), std::string::npos);
+  view.auto_failover.file = false;
+  EXPECT_NE(text_of(view).find("\nauto_failover: off, set 5s ago\n"), std::string::npos);
+  view.auto_failover.file = true;
+  EXPECT_NE(text_of(view).find("\nauto_failover: off, set 5s ago; this daemon's file says true\n"),
+            std::string::npos);
 }
 
 TEST(CtlStatus, NamesMoveNoCursor) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -9,6 +10,7 @@
 
 #include "lib/base/boot_clock.h"
 #include "lib/base/check.h"
+#include "lib/base/machine_id.h"
 #include "lib/base/overload.h"
 #include "lib/base/result.h"
 #include "lib/base/time.h"
@@ -93,6 +95,17 @@ TEST(BootClock, IsNotBehindTheSteadyClock) {
 TEST(BootClock, WallTimeIsUnixTimeInMilliseconds) {
   constexpr std::int64_t kStartOf2020 = 1'577'836'800'000;
   EXPECT_GT(wall_now_ms(), kStartOf2020);
+}
+
+// What systemd calls confidential is not what others are shown.
+TEST(MachineId, IsDerivedFromTheMachinesOwn) {
+  std::ifstream file{"/etc/machine-id"};
+  std::string own;
+  file >> own;
+  const std::string id = machine_id();
+  EXPECT_EQ(id, machine_id());
+  EXPECT_EQ(id.size(), own.size() < 32 ? 0u : 16u);
+  EXPECT_TRUE(id.empty() || own.find(id) == std::string::npos);
 }
 
 }  // namespace
