@@ -25,6 +25,7 @@
 #include "lib/config/config.h"
 #include "lib/config/watch.h"
 #include "lib/core/repair/states.h"
+#include "lib/rpc/quiet_protobuf.h"
 
 namespace failoverd {
 namespace {
@@ -260,6 +261,7 @@ int run(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   // Whoever does not read its log must not stop a failover.
   never_wait_to_write(STDERR_FILENO);
+  rpc::quiet_protobuf();
   return Daemon{options->config, std::move(*config)}.run();
 }
 
