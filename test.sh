@@ -3,13 +3,13 @@
 # status is 0 only if something ran and nothing failed.
 #
 #   ./test.sh            all that belongs to every change
-#   ./test.sh --full     that, three minutes of chaos, clang-tidy, and a sanitizer build with its
-#                        tests
+#   ./test.sh --full     that, three minutes of chaos, clang-tidy, a sanitizer build with its
+#                        tests, and a while of fuzzing
 #   ./test.sh NAME...    parts: checks (format, layering, lengths, words, pages, shell, selftest,
 #                        units, prometheus), unit, scenarios, simulation, tablet, contract,
-#                        e2e, bench, chaos, tidy, sanitizers; a scenario or a file of the contract
-#                        by its name; any other name is a regular expression of test names. Only
-#                        what NAME needs is built.
+#                        e2e, bench, chaos, tidy, sanitizers, fuzz; a scenario or a file of the
+#                        contract by its name; any other name is a regular expression of test
+#                        names. Only what NAME needs is built.
 #   ./test.sh --list     the names of all tests
 #
 # JOBS (default: the number of processors) says how much is done at a time. Packages that are
@@ -177,6 +177,29 @@ run_sanitizers() {
   unset ASAN_OPTIONS UBSAN_OPTIONS
 }
 
+# FUZZ_SECONDS (default: 20) for each target of tests/fuzz/; FUZZ_SEED is another beginning.
+run_fuzz() {
+  local name verdict before=$((passed + failed))
+  # NDEBUG as in the other build: without it generated code complains of text that is not UTF-8.
+  if ! CC=clang-19 CXX=clang++-19 configure build-fuzz -DFAILOVERD_FUZZ=ON -DFAILOVERD_WERROR=OFF \
+    -DFAILOVERD_SANITIZE=address,undefined -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1 -DNDEBUG" ||
+    ! build build-fuzz fuzz; then
+    count_check "build of the fuzzer" false
+    return
+  fi
+  title fuzz
+  tests/fuzz/run build-fuzz "${FUZZ_SECONDS:-20}" || true # Counted below, target by target.
+  while IFS=' ' read -r name verdict _; do
+    if [[ $verdict == passed ]]; then
+      passed=$((passed + 1))
+    else
+      failed=$((failed + 1))
+      failures+=("${name%:}")
+    fi
+  done < <(grep -E '^fuzz\.[a-z_]+: (passed|FAILED)' build-fuzz/fuzz.log)
+  ((passed + failed > before)) || count_check "fuzz" false
+}
+
 # To the parts of main(): the checks that have anything to look at.
 add_checks() {
   local check
@@ -232,15 +255,15 @@ main() {
       if [[ $part == chaos ]] && ((!full)); then continue; fi
       if has_tests "$part"; then parts+=("$part"); fi
     done
-    ((full)) && parts+=(tidy sanitizers)
+    ((full)) && parts+=(tidy fuzz sanitizers)
   fi
   # What the parts need: packages, and a build.
   for part in "${parts[@]}"; do
     case $part in
-      tidy) groups+=(full) ;;
+      tidy | fuzz) groups+=(full) ;;
       units) groups+=(units) ;;
     esac
-    if is_in "$part" "${CHECKS[@]}" sanitizers; then continue; fi
+    if is_in "$part" "${CHECKS[@]}" fuzz sanitizers; then continue; fi
     needs_build=1
   done
   if ! install_missing "${groups[@]}"; then
@@ -254,7 +277,7 @@ main() {
 
   if ((needs_build)); then
     configure build && for part in "${parts[@]}"; do
-      if is_in "$part" "${CHECKS[@]}" sanitizers; then continue; fi
+      if is_in "$part" "${CHECKS[@]}" fuzz sanitizers; then continue; fi
       mapfile -t -O ${#targets[@]} targets < <(targets_of "$part")
     done
     if ((${#targets[@]} == 0)) || ! build build "${targets[@]}"; then
@@ -268,6 +291,8 @@ main() {
       count_check "$part" "tests/checks/$part"
     elif [[ $part == sanitizers ]]; then
       run_sanitizers
+    elif [[ $part == fuzz ]]; then
+      run_fuzz
     elif ((needs_build < 0)); then
       continue
     elif [[ $part == tidy ]]; then

@@ -1,5 +1,6 @@
 #include "lib/fedb/wire/record_codec.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/journal.pb.h"
@@ -88,12 +89,17 @@ std::string bytes_of(Message m, const std::string& before) {
   return m.SerializeAsString();
 }
 
+// A time that is further away was written by nobody, and cannot be computed with.
+constexpr std::int64_t kFarthestMs = std::int64_t{100} * 365 * 24 * 3600 * 1000;
+
 std::int64_t to_wall(Instant at, const Clocks& clocks) {
   return clocks.wall_ms - (clocks.now - at).count() / 1000;
 }
 
 Instant from_wall(std::int64_t ms, const Clocks& clocks) {
-  return clocks.now - std::chrono::milliseconds{clocks.wall_ms - ms};
+  const std::int64_t near =
+      std::clamp(ms, clocks.wall_ms - kFarthestMs, clocks.wall_ms + kFarthestMs);
+  return clocks.now - std::chrono::milliseconds{clocks.wall_ms - near};
 }
 
 }  // namespace

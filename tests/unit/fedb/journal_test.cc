@@ -1,6 +1,8 @@
 // What failoverd keeps in ZooKeeper comes back as it was, and what is no such thing is named.
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "lib/base/boot_clock.h"
 #include "lib/fedb/wire/record_codec.h"
 #include "proto/journal.pb.h"
@@ -71,6 +73,21 @@ TEST(JournalBytes, FinishedOps) {
   back->ops[0].started = op.started;
   back->ops[0].ended = op.ended;
   EXPECT_EQ(*back, finished);
+}
+
+// Found by the fuzzer: such a time cannot be computed with.
+TEST(JournalBytes, ATimeThatNobodyWroteIsALongTimeAway) {
+  for (const std::int64_t odd :
+       {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()}) {
+    journal::FinishedOps m;
+    m.set_version(1);
+    m.add_ops()->set_id(1);
+    m.mutable_ops(0)->set_started(odd);
+    const auto read = finished_ops_from(m.SerializeAsString(), clocks());
+    ASSERT_TRUE(read) << read.error().text;
+    const Duration away = std::chrono::abs(read->ops.at(0).started - clocks().now);
+    EXPECT_EQ(away, std::chrono::hours{24} * 36500);
+  }
 }
 
 TEST(JournalBytes, TableLineages) {
