@@ -268,9 +268,13 @@ void TabletMonitor::answered(const ReplyTo& reply_to, const Answer& answer) {
     if (std::exchange(asking(i).check_again, false)) check(i);
   }
   said(i, answer, reply_to.asked_at);
-  // Silence on an odd tablet: keep a question open, so that its first word is heard at once.
-  if (reply_to.what == kCheck && answer.transport == Transport::kSilent)
+  // Silence on an odd tablet: keep a question open, so that its first word is heard at once. But a
+  // znode that nobody was ever heard behind, and no row names, is polled less and less.
+  const Tablet& t = model_.tablet(i);
+  const bool concerns_somebody = t.evidence.ever_answered || !t.hosts.empty();
+  if (reply_to.what == kCheck && answer.transport == Transport::kSilent && concerns_somebody) {
     check_later(i, kCheckAgain);
+  }
   // Its port answers, and who is at the other end of our connection has not said so yet.
   if (reply_to.what == kCheck && answer.ok() && model_.tablet(i).identity == Identity::kUnheard) {
     to_ask_.insert(i);

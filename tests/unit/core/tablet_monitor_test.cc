@@ -50,7 +50,8 @@ class TabletMonitorTest : public ::testing::Test {
     a.transport = transport;
     a.text = text;
     a.code = code;
-    if (a.ok()) a.replicas.push_back({{2, 0}, 5, Mode::kLeader, TableState::kNormal, 0, 0, name});
+    if (a.ok())
+      a.replicas.push_back({{2, 0}, offset, Mode::kLeader, TableState::kNormal, 0, 0, name});
     const ReplyTo reply_to = *outbox.close(id);
     monitor.heard(*model.find_tablet("A"), reply_to, a);
     monitor.answered(reply_to, a);
@@ -120,6 +121,7 @@ class TabletMonitorTest : public ::testing::Test {
   TabletMonitor monitor{model, outbox};
   RequestId id = 0;
   std::string name = "flow";  // Of the table that A says it holds.
+  Offset offset = 5;
 };
 
 TEST_F(TabletMonitorTest, ALostConnectionIsLookedAtOnceAndAgain) {
@@ -201,6 +203,62 @@ TEST_F(TabletMonitorTest, OneThatIsNoTabletAnyMoreIsNeitherDeadNorCutOff) {
   EXPECT_EQ(verdict().state, TabletState::kUnknown);
   asked_within(seconds{100}, Transport::kRefused);
   EXPECT_THAT(notes(), ElementsAre("info: tablet A is gone: it has no znode, and no row names it"));
+}
+
+// However long a list it would give: nobody is concerned by it.
+TEST_F(TabletMonitorTest, OneThatNoRowNamesIsAskedForNoList) {
+  start_polling();
+  model.drop_table("table/table_data/flow");
+  monitor.listed({{{"A", 8, false}}});
+  int times = 0;
+  const Instant end = outbox.now + seconds{5};
+  do {
+    for (; asked(); answer(Transport::kAnswered), ++times) {
+      for (const Command& command : outbox.out) {
+        const auto* call = std::get_if<CallTablet>(&command);
+        const auto* question = call ? std::get_if<GetTableStatus>(&call->call) : nullptr;
+        EXPECT_TRUE(!question || question->at.has_value());
+      }
+    }
+  } while (fire_timer(end));
+  EXPECT_GT(times, 4);
+}
+
+// Ten thousand of them cost little: after 1, 2, 4 ... 60 s.
+TEST_F(TabletMonitorTest, OneThatNeverAnsweredAndNoRowNamesIsAskedLessAndLess) {
+  for (const Transport transport :
+       {Transport::kSilent, Transport::kRefused, Transport::kBroken, Transport::kNowhere}) {
+    nobody_names_it();
+    monitor.stop();
+    outbox.out.clear();
+    monitor.start();
+    monitor.listed({{{"A", 9, false}}});
+    asked_within(std::chrono::minutes{5}, transport);
+    EXPECT_LE(asked_within(std::chrono::minutes{10}, transport), 22) << to_text(transport);
+  }
+}
+
+// However long its session is: one that goes on refusing was dead.
+TEST_F(TabletMonitorTest, AVerdictIsRightWhileItsPortRefuses) {
+  start_polling();
+  monitor.connection_lost({"A", ConnectionEnd::kClosed});
+  asked_within(seconds{300}, Transport::kRefused);
+  EXPECT_EQ(verdict().state, TabletState::kCrashed);
+  EXPECT_EQ(monitor.needless_verdicts(), 0u);
+  asked_within(seconds{300}, Transport::kSilent);
+  EXPECT_EQ(monitor.needless_verdicts(), 1u) << "its znode outlived every session";
+}
+
+TEST_F(TabletMonitorTest, AnOffsetThatNobodyReachesIsNotBelieved) {
+  start_polling();
+  const auto known = [&] { return model.partition({2, 0})->replicas.at(0).report.offset; };
+  offset = Offset{1} << 40;
+  asked_within(seconds{3}, Transport::kAnswered);
+  EXPECT_THAT(notes(), ElementsAre(testing::HasSubstr("nobody puts so much")));
+  EXPECT_EQ(known(), offset);
+  offset = ~Offset{0};
+  asked_within(seconds{3}, Transport::kAnswered);
+  EXPECT_EQ(known(), Offset{1} << 40);
 }
 
 // Another spelling of an address, that no row names: not asked, and in no guard's count.
