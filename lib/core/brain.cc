@@ -45,6 +45,10 @@ std::vector<StandsBack> Brain::stands_back(Instant now) const {
   return parts_->stand_back.reasons(now);
 }
 
+const std::map<std::string, std::string>& Brain::obstacles() const {
+  return parts_->stand_back.obstacles();
+}
+
 std::vector<WouldDo> Brain::would_do() const { return parts_->states.would_do(); }
 
 // --- What follows --------------------------------------------------------------------------------

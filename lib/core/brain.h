@@ -16,6 +16,7 @@
 //                     Cleanup: what ops left on tablets; Reserving: terms and op ids ahead of need
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,6 +51,8 @@ class Brain {
   const std::string& switched_by() const;
   bool cluster_read() const;
   std::vector<StandsBack> stands_back(Instant now) const;
+  // Those of them that are ZooKeeper's: texts by reason.
+  const std::map<std::string, std::string>& obstacles() const;
   std::vector<WouldDo> would_do() const;
   std::vector<Hold> holds() const;
   // Verdicts that turned out wrong (SAFETY 15).

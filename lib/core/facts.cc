@@ -22,6 +22,7 @@ void Brain::Parts::take(const Event& event) {
                  [&](const LockGained& e) { lock_gained(e); },
                  [&](const LockLost& e) { lock_lost(e); },
                  [&](const ContactMade& e) { stand_back.contact_made(e.fresh_until); },
+                 [&](const Obstacle& e) { stand_back.obstacle(e); },
                  [&](const ZookeeperLost&) {},  // What it means comes with the lease's end.
                  [&](const ZookeeperConnected&) {},
                  [&](const TabletAnswered& e) { tablet_answered(e); },

@@ -79,6 +79,13 @@ struct ContactMade {
   Instant fresh_until;
 };
 
+// Something in ZooKeeper keeps this daemon from acting; or, with an empty text, no longer does. One
+// for each reason.
+struct Obstacle {
+  std::string reason;  // Label of failoverd_stands_back{reason}.
+  std::string text;    // One sentence: what it is, and what lifts it.
+};
+
 struct ZookeeperLost {};       // Not connected; the session may still live.
 struct ZookeeperConnected {};  // Connected (again).
 
@@ -207,10 +214,10 @@ struct OperatorAsked {
 
 using Event =
     std::variant<TabletsListed, TablesListed, TableRead, TableUnreadable, NameserversListed,
-                 SwitchRead, ClusterRead, LockGained, LockLost, ContactMade, ZookeeperLost,
-                 ZookeeperConnected, TabletAnswered, Published, TableTried, TermsReserved,
-                 OpIdsReserved, RecordWritten, JournalWritten, ConnectionLost, TimerFired,
-                 LoopStalled, StatusAsked, PolicyChanged, LossAccepted, OperatorAsked>;
+                 SwitchRead, ClusterRead, LockGained, LockLost, ContactMade, Obstacle,
+                 ZookeeperLost, ZookeeperConnected, TabletAnswered, Published, TableTried,
+                 TermsReserved, OpIdsReserved, RecordWritten, JournalWritten, ConnectionLost,
+                 TimerFired, LoopStalled, StatusAsked, PolicyChanged, LossAccepted, OperatorAsked>;
 
 // One stable line, without a time.
 std::string to_text(const Event&);

@@ -306,6 +306,9 @@ std::string to_text(const Event& event) {
           [](const ContactMade& e) {
             return "contact-made until=" + std::to_string(e.fresh_until.time_since_epoch().count());
           },
+          [](const Obstacle& e) {
+            return "obstacle " + e.reason + (e.text.empty() ? " is gone" : ": " + e.text);
+          },
           [](const ZookeeperLost&) { return std::string{"zookeeper-lost"}; },
           [](const ZookeeperConnected&) { return std::string{"zookeeper-connected"}; },
           [](const TabletAnswered& e) {

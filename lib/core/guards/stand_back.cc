@@ -21,6 +21,14 @@ void StandBack::nameservers_listed(const std::vector<std::string>& endpoints) {
   nameservers_read_ = true;
 }
 
+void StandBack::obstacle(const Obstacle& e) {
+  if (e.text.empty()) {
+    obstacles_.erase(e.reason);
+  } else {
+    obstacles_[e.reason] = e.text;
+  }
+}
+
 std::optional<std::string> StandBack::nameserver() const {
   if (nameservers_.empty() || outbox_.policy.metadata != Metadata::kAuto) return std::nullopt;
   return nameservers_.front();
@@ -78,6 +86,7 @@ std::vector<StandsBack> StandBack::reasons(Instant now) const {
                    "no table looks like cluster.numbering: " + model_.unreadable().begin()->first +
                        ": " + model_.unreadable().begin()->second});
   }
+  for (const auto& [reason, text] : obstacles_) why.push_back({reason, text});
   for (StandsBack& s : why) {
     const auto known = since_.find(s.reason);
     if (!s.since && known != since_.end()) s.since = known->second;
@@ -88,16 +97,19 @@ std::vector<StandsBack> StandBack::reasons(Instant now) const {
 void StandBack::note() {
   std::string all;
   std::string reason;
+  std::string news;  // Of an obstacle the reason: one more znode of the same kind is no news.
   std::map<std::string, Instant> since;
   for (const StandsBack& s : reasons(outbox_.now)) {
     since.emplace(s.reason, s.since.value_or(outbox_.now));
-    if (s.reason != "nameserver" && s.reason != "numbering") continue;
+    const bool is_obstacle = obstacles_.contains(s.reason);
+    if (s.reason != "nameserver" && s.reason != "numbering" && !is_obstacle) continue;
     all += (all.empty() ? "" : "; ") + s.text;
+    news += (is_obstacle ? s.reason : s.text) + ";";
     reason = s.reason;
   }
   since_ = std::move(since);
-  if (all == noted_) return;
-  noted_ = all;
+  if (news == noted_) return;
+  noted_ = news;
   if (all.empty()) {
     outbox_.note(Severity::kInfo, "stands_back", "nothing stands in the way any more");
   } else {

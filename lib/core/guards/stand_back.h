@@ -18,8 +18,10 @@ namespace failoverd::core {
 
 // Why nothing is changed now; the label values of failoverd_stands_back{reason}.
 struct StandsBack {
-  std::string reason;  // "nameserver", "standby", "zookeeper", "not_read", "numbering"
-  std::string text;    // One sentence: why, and what lifts it.
+  // "nameserver", "standby", "zookeeper", "not_read", "numbering"; of an Obstacle: "no_cluster",
+  // "refused", "epoch".
+  std::string reason;
+  std::string text;                   // One sentence: why, and what lifts it.
   std::optional<Instant> since = {};  // None: since before the first event.
 };
 
@@ -35,6 +37,7 @@ class StandBack {
   void contact_made(Instant fresh_until) { fresh_until_ = std::max(fresh_until_, fresh_until); }
   void cluster_was_read() { cluster_read_ = true; }
   void nameservers_listed(const std::vector<std::string>& endpoints);
+  void obstacle(const Obstacle&);
   // True: the switch stands otherwise than it did, or was read for the first time.
   bool switch_was_read(const SwitchRead&);
 
@@ -46,6 +49,8 @@ class StandBack {
   // The lock is held, its lease is fresh, and nothing stands in the way; numbers may be reserved.
   bool may_reserve() const;
   std::vector<StandsBack> reasons(Instant now) const;
+  // What in ZooKeeper keeps this daemon from acting; empty: nothing does.
+  const std::map<std::string, std::string>& obstacles() const { return obstacles_; }
   // Says it once when what stands in the way is another than before.
   void note();
   // The nameserver that keeps the metadata, so that nothing is written beside it; none: none does.
@@ -73,8 +78,9 @@ class StandBack {
   bool cluster_read_ = false;
   bool nameservers_read_ = false;
   std::vector<std::string> nameservers_;
-  std::string noted_;                     // What note() said last.
-  std::map<std::string, Instant> since_;  // By reason.
+  std::map<std::string, std::string> obstacles_;  // Texts, by reason.
+  std::string noted_;                             // What note() said last.
+  std::map<std::string, Instant> since_;          // By reason.
 };
 
 }  // namespace failoverd::core

@@ -46,6 +46,16 @@ TEST_F(ShowingTest, SinceWhenItStandsBack) {
   EXPECT_EQ(since("zookeeper", seconds{130}), Instant{seconds{100}});
 }
 
+TEST_F(ShowingTest, AnObstacleStandsUntilItIsOver) {
+  step_at(seconds{10}, Obstacle{"refused", "/a is refused"});
+  step_at(seconds{20}, Obstacle{"refused", "/b is refused"});
+  EXPECT_EQ(since("refused", seconds{30}), Instant{seconds{10}});
+  EXPECT_EQ(brain_.obstacles().at("refused"), "/b is refused");
+  step_at(seconds{40}, Obstacle{"refused", ""});
+  EXPECT_EQ(since("refused", seconds{50}), std::nullopt);
+  EXPECT_TRUE(brain_.obstacles().empty());
+}
+
 TEST_F(ShowingTest, WhatItWouldDoNamesTheDatabase) {
   TableShape table;
   table.znode = "table/db_table_data/2";
