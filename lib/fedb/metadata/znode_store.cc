@@ -1,11 +1,8 @@
 #include "lib/fedb/metadata/znode_store.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <utility>
-
-#include "lib/core/durable/number_block.h"
 
 namespace failoverd::fedb {
 namespace {
@@ -19,13 +16,6 @@ constexpr auto kTellFailureAfter = std::chrono::milliseconds{100};
 
 std::string finished_name(std::uint64_t number) {
   return "finished-" + std::to_string(number % core::kFinishedZnodes);
-}
-
-std::optional<std::uint64_t> number_in(const std::string& text) {
-  std::uint64_t n = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return n;
 }
 
 core::RefusalReason reason_of(const OpResult& failed) {
@@ -73,7 +63,15 @@ ZnodeStore::ZnodeStore(Loop& loop, zookeeper::Client& session, zookeeper::OpenCl
       view_(view),
       leadership_(leadership),
       tell_(std::move(tell)),
-      trial_(loop, std::move(open)) {}
+      trial_(loop, std::move(open)),
+      numbers_(
+          loop, session, paths_,
+          [this](std::vector<Op> ops, zookeeper::Client::MultiDone done) {
+            multi(std::move(ops), std::move(done));
+          },
+          tell_) {
+  numbers_.on_warning = [this](const std::string& line) { on_warning(line); };
+}
 
 ZnodeStore::~ZnodeStore() = default;
 
@@ -107,6 +105,7 @@ void ZnodeStore::begin(const core::LockGained& left) {
   }
   for (const core::BegunOp& op : left.begun) op_znodes_.insert(std::to_string(op.id));
   for (const core::FinishedOps& f : left.finished) op_znodes_.insert(finished_name(f.number));
+  numbers_.begin(left);
 }
 
 void ZnodeStore::publish(const core::Publish& command) {
@@ -344,15 +343,11 @@ void ZnodeStore::table_tried(const core::TryTable& command, std::size_t bytes,
   tell_(std::move(told));
 }
 
-// --- Numbers that are given out once
-// --------------------------------------------------------------
+// --- table/notify -------------------------------------------------------------------------------
 
 void ZnodeStore::reserve_terms(const core::ReserveTerms& command) {
   if (!notify_watched_) watch_notify();
-  raise({paths_.term(), 0, command.above, command.count,
-         [this, id = command.id](bool ok, std::uint64_t first, std::uint64_t last) {
-           tell_(core::TermsReserved{id, ok, first, last});
-         }});
+  numbers_.reserve_terms(command);
 }
 
 // Reads it, makes it where it is not there, and follows what others write.
@@ -378,45 +373,6 @@ void ZnodeStore::make_notify() {
                       if (!notify_watched_) watch_notify();
                     }));
   }));
-}
-
-void ZnodeStore::reserve_op_ids(const core::ReserveOpIds& command) {
-  raise({paths_.op_index(), core::kFirstOpId - 1, 0, command.count,
-         [this, id = command.id](bool ok, std::uint64_t first, std::uint64_t last) {
-           tell_(core::OpIdsReserved{id, ok, first, last});
-         }});
-}
-
-void ZnodeStore::raise(Counter counter) {
-  session_.get(counter.path, lifetime_.guard([this, counter](Code code, const std::string& value,
-                                                             const Stat& stat) {
-    if (code != Code::kOk && code != Code::kNoNode) {
-      failed_later([counter] { counter.done(false, 0, 0); });
-      return;
-    }
-    raised_from(counter, code == Code::kOk, value, stat.version);
-  }));
-}
-
-void ZnodeStore::raised_from(const Counter& counter, bool exists, const std::string& value,
-                             std::int32_t version) {
-  const auto now = exists && !value.empty() ? number_in(value) : 0;
-  if (!now || *now > core::NumberBlock::kHighest) {
-    const std::string line =
-        counter.path + ": \"" + value.substr(0, 40) + "\" is not a decimal number of at most " +
-        std::to_string(core::NumberBlock::kHighest) + "; no number is given out until it is";
-    if (std::exchange(complaint_, line) != line) on_warning(line);
-    failed_later([counter] { counter.done(false, 0, 0); });
-    return;
-  }
-  const std::uint64_t first = std::max({*now, counter.least, counter.above}) + 1;
-  const std::uint64_t last = first + counter.count - 1;
-  const std::string next = std::to_string(last);
-  multi({exists ? Op::set(counter.path, next, version) : Op::create(counter.path, next)},
-        [this, counter, first, last](Code code, const std::vector<OpResult>&) {
-          if (code == Code::kOk) return counter.done(true, first, last);
-          failed_later([counter] { counter.done(false, 0, 0); });  // The brain asks again.
-        });
 }
 
 // --- Records -------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@
 #include "lib/fedb/leadership/leadership.h"
 #include "lib/fedb/metadata/cluster_view.h"
 #include "lib/fedb/metadata/metadata_store.h"
+#include "lib/fedb/metadata/number_znodes.h"
 #include "lib/fedb/metadata/publish_trial.h"
 #include "lib/fedb/wire/paths.h"
 #include "lib/fedb/wire/record_codec.h"
@@ -44,7 +45,7 @@ class ZnodeStore : public MetadataStore {
   void publish(const core::Publish& command) override;
   void try_table(const core::TryTable& command) override;
   void reserve_terms(const core::ReserveTerms& command);
-  void reserve_op_ids(const core::ReserveOpIds& command);
+  void reserve_op_ids(const core::ReserveOpIds& command) { numbers_.reserve_op_ids(command); }
   void write_record(const core::WriteRecord& command);
   void drop_record(const core::DropRecord& command);
   void write_journal(const core::WriteJournal& command);
@@ -70,17 +71,6 @@ class ZnodeStore : public MetadataStore {
   void watch_notify();
   void make_notify();
 
-  struct Counter {
-    std::string path;
-    std::uint64_t least = 0;  // The value is taken as at least this.
-    std::uint64_t above = 0;
-    std::uint64_t count = 0;
-    // ok, first, last.
-    std::function<void(bool, std::uint64_t, std::uint64_t)> done;
-  };
-  void raise(Counter counter);
-  void raised_from(const Counter& counter, bool exists, const std::string& value,
-                   std::int32_t version);
   void failed_later(std::function<void()> tell);
 
   Loop& loop_;
@@ -91,7 +81,7 @@ class ZnodeStore : public MetadataStore {
   Leadership& leadership_;
   Tell tell_;
   PublishTrial trial_;
-  std::string complaint_;     // The latest: said once, not at every attempt.
+  NumberZnodes numbers_;
   std::uint64_t notify_ = 0;  // The highest that was read or written there.
   bool notify_watched_ = false;
   // What is kept of replicas, by tid, as we last wrote it; and of which tids there is a znode.
