@@ -197,13 +197,18 @@ admin::Readiness StatusSource::readiness() {
   r.process = driver_.name() + "/" + std::to_string(started_ms_);
   const auto away = driver_.zookeeper_away_since();
   const Duration session = driver_.session().negotiated_timeout();
-  if (!driver_.brain().cluster_read()) {
+  const auto& obstacles = driver_.brain().obstacles();
+  if (!driver_.brain().cluster_read() || obstacles.contains("no_cluster")) {
     r.reason = away ? "waits for ZooKeeper at " + config_.cluster.zookeeper
-                    : "the cluster below " + config_.cluster.root + " has not been read yet";
+               : obstacles.empty()
+                   ? "the cluster below " + config_.cluster.root + " has not been read yet"
+                   : obstacles.begin()->second;
     r.cluster_unread = r.reason;
   } else if (away && boot_now() - *away > session) {
     r.reason = "ZooKeeper at " + config_.cluster.zookeeper + " has been away for " +
                std::to_string(in_ms(boot_now() - *away) / 1000) + " s";
+  } else if (!obstacles.empty()) {
+    r.reason = obstacles.begin()->second;
   } else {
     r.ready = true;
   }

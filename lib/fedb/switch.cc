@@ -8,8 +8,6 @@ namespace {
 using zookeeper::Code;
 using zookeeper::Stat;
 
-constexpr auto kTryAgain = std::chrono::milliseconds{100};
-
 // How long a write whose answer was lost is asked after.
 constexpr auto kReadBackFor = std::chrono::seconds{5};
 // Remembered of a file that does not say.
@@ -41,11 +39,12 @@ std::optional<bool> parse(const std::string& text) {
 }  // namespace
 
 Switch::Switch(Loop& loop, zookeeper::Client& session, Paths paths, std::string daemon,
-               std::string machine, Tell tell)
+               std::string machine, Obstacles& obstacles, Tell tell)
     : loop_(loop),
       session_(session),
       paths_(std::move(paths)),
       name_(loop, session, paths_, std::move(daemon), std::move(machine)),
+      obstacles_(obstacles),
       tell_(std::move(tell)) {
   name_.on_held = [this] { compare_with_remembered(); };
   name_.on_warning = [this](const std::string& line) { on_warning(line); };
@@ -54,8 +53,8 @@ Switch::Switch(Loop& loop, zookeeper::Client& session, Paths paths, std::string 
 
 Switch::~Switch() = default;
 
-void Switch::later(std::function<void()> what) {
-  loop_.after(kTryAgain, lifetime_.guard(std::move(what)));
+void Switch::later(std::function<void()> what, Duration pause) {
+  loop_.after(pause, lifetime_.guard(std::move(what)));
 }
 
 void Switch::connected(bool new_session) {
@@ -91,12 +90,13 @@ void Switch::read() {
 }
 
 void Switch::value_read(Code code, const std::string& value) {
+  const Duration pause = obstacles_.answered(paths_.auto_failover(), code);
   if (code != Code::kOk && code != Code::kNoNode) {
     watched_ = false;
-    if (code != Code::kExpired)
-      later([this] {
-        if (!watched_) read();
-      });
+    const auto read_again = [this] {
+      if (!watched_) read();
+    };
+    if (code != Code::kExpired) later(read_again, pause);
     return;
   }
   read_ = true;
@@ -185,7 +185,8 @@ void Switch::remember(const std::string& word) {
       if (c != Code::kOk) return again();
       name_.settled();
     }));
-  }));
+  }),
+                       may_create);
 }
 
 void Switch::create(bool otherwise) {
@@ -200,7 +201,8 @@ void Switch::create(bool otherwise) {
                       // Its watch tells what is there now, whoever was first.
                       if (c != Code::kOk && c != Code::kNodeExists) again();
                     }));
-  }));
+  }),
+                       may_create);
 }
 
 struct Switch::Setting {

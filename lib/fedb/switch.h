@@ -16,6 +16,7 @@
 #include "lib/base/loop.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/daemon_name.h"
+#include "lib/fedb/leadership/obstacles.h"
 #include "lib/fedb/wire/paths.h"
 #include "lib/zookeeper/client.h"
 
@@ -27,7 +28,7 @@ class Switch {
 
   // daemon: this daemon's name, below failoverd/daemons/; machine: see daemon_name.h.
   Switch(Loop& loop, zookeeper::Client& session, Paths paths, std::string daemon,
-         std::string machine, Tell tell);
+         std::string machine, Obstacles& obstacles, Tell tell);
   ~Switch();
   Switch(const Switch&) = delete;
   Switch& operator=(const Switch&) = delete;
@@ -37,6 +38,9 @@ class Switch {
   std::function<void(std::string)> on_warning;
   // One line about a file that says something else than the switch.
   std::function<void(std::string)> on_info = [](const std::string&) {};
+
+  // Asked before anything is created. Must be set.
+  zookeeper::Client::MayCreate may_create;
 
   // Reads it and watches it from now on.
   void connected(bool new_session);
@@ -67,12 +71,13 @@ class Switch {
   void create(bool otherwise);
   struct Setting;
   void read_back(std::shared_ptr<Setting> setting);
-  void later(std::function<void()> what);
+  void later(std::function<void()> what, Duration pause = std::chrono::milliseconds{100});
 
   Loop& loop_;
   zookeeper::Client& session_;
   const Paths paths_;
   DaemonName name_;
+  Obstacles& obstacles_;
   Tell tell_;
   std::optional<bool> file_;
   bool compare_ = false;  // What the file says is still to be compared.

@@ -7,17 +7,23 @@ namespace failoverd::fedb {
 ZookeeperSide::ZookeeperSide(Loop& loop, zookeeper::Client& client,
                              const zookeeper::OpenClient& open, const Options& options,
                              const Tell& tell)
-    : view(loop, client, options.paths, options.numbering, tell),
-      leadership(loop, client, options.paths, options.lock_value, tell),
+    : obstacles(tell),
+      presence(loop, client, options.paths, obstacles),
+      view(loop, client, options.paths, options.numbering, obstacles, tell),
+      leadership(loop, client, options.paths, options.lock_value, obstacles, tell),
       metadata(loop, client, open, options.paths, options.numbering, view, leadership, tell),
-      switched(loop, client, options.paths, options.daemon, options.machine, tell),
+      switched(loop, client, options.paths, options.daemon, options.machine, obstacles, tell),
       tell_(tell),
-      auto_failover_(options.auto_failover) {}
+      auto_failover_(options.auto_failover) {
+  leadership.may_create = switched.may_create = [this] { return presence.there(); };
+  presence.on_there = [this] { leadership.try_again(); };
+}
 
-// The lock comes last: whoever gains it has asked for what it will act on.
+// The lock comes behind the rest: whoever gains it has asked for what it will act on.
 void ZookeeperSide::session_changed(zookeeper::SessionState state, bool new_session) {
   if (state == zookeeper::SessionState::kConnected) {
     tell_(core::ZookeeperConnected{});
+    presence.connected(new_session);
     view.connected(new_session);
     switched.connected(new_session);
   } else {

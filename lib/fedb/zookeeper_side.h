@@ -10,6 +10,8 @@
 #include "lib/core/api/command.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/leadership/leadership.h"
+#include "lib/fedb/leadership/obstacles.h"
+#include "lib/fedb/metadata/cluster_presence.h"
 #include "lib/fedb/metadata/cluster_view.h"
 #include "lib/fedb/metadata/znode_store.h"
 #include "lib/fedb/switch.h"
@@ -52,6 +54,8 @@ struct ZookeeperSide {
   void carry_out(const core::WriteJournal& command) { metadata.write_journal(command); }
   void carry_out(const core::ReadTable& command) { view.read_again(command.znode); }
 
+  Obstacles obstacles;
+  ClusterPresence presence;
   ClusterView view;
   Leadership leadership;
   ZnodeStore metadata;

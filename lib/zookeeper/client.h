@@ -154,7 +154,9 @@ class Client {
   // op: with a failing one, its own code there and kNotApplied elsewhere.
   virtual void multi(std::vector<Op> ops, MultiDone done) = 0;
   // Creates the path and its missing parents as persistent znodes with empty values; kOk if there.
-  virtual void ensure_path(const std::string& path, Done done) = 0;
+  // Where it is missing and `may_create` says no, nothing is created: kNoNode.
+  using MayCreate = std::function<bool()>;
+  virtual void ensure_path(const std::string& path, Done done, MayCreate may_create = nullptr) = 0;
   // Brings the server that we are connected to up to date with the leader.
   virtual void sync(const std::string& path, Done done) = 0;
 };

@@ -12,12 +12,14 @@
 namespace failoverd::zookeeper {
 
 template <class Requests>
-void ensure_path_with(Requests& to, const std::string& path, Client::Done done) {
+void ensure_path_with(Requests& to, const std::string& path, Client::Done done,
+                      Client::MayCreate may_create) {
   // Look first: where it is there already, we may lack the right to create it.
   to.exists(
       path,
-      [&to, path, done = std::move(done)](Code code, const Stat&) {
-        if (code != Code::kNoNode) {
+      [&to, path, done = std::move(done), may_create = std::move(may_create)](Code code,
+                                                                              const Stat&) {
+        if (code != Code::kNoNode || (may_create && !may_create())) {
           done(code);
           return;
         }

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -40,12 +41,16 @@ struct Lock::State : std::enable_shared_from_this<Lock::State> {
   void leave();
   void look(bool thorough);
   void list();
-  void judge(const std::vector<Contender>& queue);
+  void judge(std::vector<Contender> queue);
   void find_own(const std::vector<Contender>& queue);
   void create();
   void watch(const std::string& name);
   void own_is_gone();
-  void retry_later();
+  void retry_later(Duration pause = kRetryPause);
+  Duration pause_after(Code code, bool writes = false) const;
+  bool may_create();
+  void was_read(const std::string& name, Code code, const std::string& read, const Stat& stat);
+  void step_over(const std::string& name);
   void release(std::function<void()> done);
   void remove_own(std::function<void()> done);
   void tell(std::function<void()> Lock::*what);
@@ -67,11 +72,14 @@ struct Lock::State : std::enable_shared_from_this<Lock::State> {
   std::string guid;       // Of this round.
   std::string own;        // Our znode's name; empty until it is known to exist.
   bool creating = false;  // A create is under way.
+  bool waits = false;     // Until something may be created.
   bool looking = false;
   bool look_again = false;
   // Znodes with a watch of ours that has not fired, and their values where they have been read.
   std::map<std::string, std::optional<std::string>> watched;
   std::string lowest;
+  // Not ephemeral, so they hold nothing: somebody has restored them from a copy.
+  std::set<std::string> nobodys;
 
   bool held = false;
   bool released = false;
@@ -112,8 +120,18 @@ void Lock::State::begin() {
   look(true);
 }
 
-void Lock::State::retry_later() {
-  retry_timer.set(kRetryPause, in_this_round([this] { look(true); }));
+bool Lock::State::may_create() {
+  waits = owner == nullptr || !owner->may_create();
+  return !waits;
+}
+
+void Lock::State::retry_later(Duration pause) {
+  retry_timer.set(pause, in_this_round([this] { look(true); }));
+}
+
+Duration Lock::State::pause_after(Code code, bool writes) const {
+  const bool asks = owner != nullptr && owner->answered;
+  return asks ? owner->answered(directory, code, writes) : kRetryPause;
 }
 
 // thorough: after anything went unanswered. Makes the directory if it is missing, and lets the
@@ -130,37 +148,46 @@ void Lock::State::look(bool thorough) {
     list();
     return;
   }
-  const auto listed = in_this_round([this](Code code) {
+  const auto synced = in_this_round([this](Code code) {
     if (code == Code::kOk) return list();
     looking = false;
     retry_later();
   });
-  client.ensure_path(directory, in_this_round([this, listed](Code code) {
-                       if (code == Code::kOk) return client.sync(directory, listed);
+  client.ensure_path(directory, in_this_round([this, synced](Code code) {
+                       if (code == Code::kOk) return client.sync(directory, synced);
                        looking = false;
-                       retry_later();
-                     }));
+                       const Duration pause = pause_after(code);
+                       if (code == Code::kNoNode && !own.empty()) return own_is_gone();
+                       if (code == Code::kNoNode && !may_create()) return;
+                       retry_later(pause);
+                     }),
+                     [self = shared_from_this()] { return self->may_create(); });
 }
 
 void Lock::State::list() {
   client.children(
       directory, in_this_round([this](Code code, const std::vector<std::string>& names, Stat) {
         looking = false;
+        const Duration pause = pause_after(code);
         if (code == Code::kOk) {
           judge(in_order(names));
         } else if (code == Code::kNoNode && !own.empty()) {  // The directory and all was deleted.
           own_is_gone();
         } else {
-          retry_later();
+          retry_later(pause);
         }
         if (std::exchange(look_again, false)) look(false);
       }));
 }
 
-void Lock::State::judge(const std::vector<Contender>& queue) {
+void Lock::State::judge(std::vector<Contender> queue) {
+  std::erase_if(nobodys, [&](const std::string& name) {
+    return std::ranges::find(queue, name, &Contender::name) == queue.end();
+  });
+  std::erase_if(queue, [&](const Contender& c) { return nobodys.contains(c.name); });
   if (own.empty()) find_own(queue);
   if (own.empty()) {
-    if (!creating) create();
+    if (!creating && may_create()) create();
     return;
   }
   const auto place = std::ranges::find(queue, own, &Contender::name);
@@ -201,6 +228,7 @@ void Lock::State::create() {
   client.create(path(guid + "-lock-"), value, true, true,
                 [self = shared_from_this(), in = round](Code code, const std::string& created) {
                   self->creating = false;
+                  const Duration pause = self->pause_after(code, /*writes=*/true);
                   const std::string name = created.substr(created.rfind('/') + 1);
                   if (self->released) {
                     if (code == Code::kOk) self->own = name;
@@ -214,30 +242,56 @@ void Lock::State::create() {
                     self->own = name;
                     self->look(false);
                   } else {
-                    self->retry_later();
+                    self->retry_later(pause);
                   }
                 });
 }
 
 void Lock::State::watch(const std::string& name) {
   if (!watched.emplace(name, std::nullopt).second) return;
-  client.get(path(name), in_this_round([this, name](Code code, const std::string& read, Stat) {
-               if (code == Code::kOk) {
-                 watched[name] = read;
-                 if (name == lowest) holder = read;
-                 return;
-               }
-               watched.erase(name);
-               if (code == Code::kNoNode) {
-                 look(false);
-               } else {
-                 retry_later();
-               }
-             }),
-             in_this_round([this, name] {
-               watched.erase(name);
-               look(false);
-             }));
+  const auto fired = in_this_round([this, name] {
+    watched.erase(name);
+    look(false);
+  });
+  client.get(
+      path(name),
+      in_this_round([this, name, fired](Code code, const std::string& read, const Stat& stat) {
+        if (code != Code::kNoAuth) return was_read(name, code, read, stat);
+        // Its value is not for us to read; whether it is there is.
+        client.exists(path(name), in_this_round([this, name](Code there, const Stat& known) {
+                        was_read(name, there, "", known);
+                      }),
+                      fired);
+      }),
+      fired);
+}
+
+void Lock::State::was_read(const std::string& name, Code code, const std::string& read,
+                           const Stat& stat) {
+  if (code == Code::kOk && stat.ephemeral_owner != 0) {
+    watched[name] = read;
+    if (name == lowest) holder = read;
+    return;
+  }
+  watched.erase(name);
+  if (code == Code::kOk) {
+    step_over(name);
+  } else if (code == Code::kNoNode) {
+    look(false);
+  } else {
+    retry_later();
+  }
+}
+
+// It never goes by itself: whoever waited for it would wait for ever.
+void Lock::State::step_over(const std::string& name) {
+  if (!nobodys.insert(name).second) return;
+  if (owner != nullptr) {
+    owner->on_warning(path(name) +
+                      " is not ephemeral, so it is nobody's, such as one that a backup has "
+                      "brought back; it is stepped over: delete it");
+  }
+  look(false);
 }
 
 void Lock::State::own_is_gone() { begin(); }
@@ -285,6 +339,10 @@ void Lock::session_changed(SessionState state, bool new_session) {
       state_->look(true);
     }
   }
+}
+
+void Lock::try_again() {
+  if (std::exchange(state_->waits, false)) state_->look(true);
 }
 
 void Lock::release(std::function<void()> done) { state_->release(std::move(done)); }

@@ -35,6 +35,16 @@ class Lock {
   std::function<void()> on_gained;
   std::function<void()> on_lost;
 
+  // Asked before anything is created: where it says no, this Lock waits for try_again().
+  Client::MayCreate may_create = [] { return true; };
+  void try_again();
+
+  // Told of the answer to each look at a path, or attempt to write there; says how long to wait
+  // before the next one, where that was no answer or a refusal.
+  std::function<Duration(const std::string& path, Code, bool writes)> answered;
+  // One line about a znode of the queue that is nobody's. Called once for each.
+  std::function<void(const std::string& line)> on_warning = [](const std::string&) {};
+
   bool held() const;
   // Value of the lowest znode as last seen; empty if none. Kept fresh while we wait.
   const std::string& holder() const;

@@ -327,8 +327,9 @@ void SessionCore::multi(std::vector<Op> ops, Session::MultiDone done) {
   handle_->submitted();
 }
 
-void SessionCore::ensure_path(const std::string& path, Session::Done done) {
-  ensure_path_with(*this, path, std::move(done));
+void SessionCore::ensure_path(const std::string& path, Session::Done done,
+                              Session::MayCreate may_create) {
+  ensure_path_with(*this, path, std::move(done), std::move(may_create));
 }
 
 }  // namespace failoverd::zookeeper

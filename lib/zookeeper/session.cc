@@ -58,8 +58,8 @@ void Session::multi(std::vector<Op> ops, MultiDone done) {
   state_->multi(std::move(ops), std::move(done));
 }
 
-void Session::ensure_path(const std::string& path, Done done) {
-  state_->ensure_path(path, std::move(done));
+void Session::ensure_path(const std::string& path, Done done, MayCreate may_create) {
+  state_->ensure_path(path, std::move(done), std::move(may_create));
 }
 
 void Session::sync(const std::string& path, Done done) { state_->sync(path, std::move(done)); }

@@ -45,7 +45,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   void set(const std::string& path, std::string value, std::int32_t version, Session::SetDone done);
   void remove(const std::string& path, std::int32_t version, Session::Done done);
   void multi(std::vector<Op> ops, Session::MultiDone done);
-  void ensure_path(const std::string& path, Session::Done done);
+  void ensure_path(const std::string& path, Session::Done done, Session::MayCreate may_create);
   void sync(const std::string& path, Session::Done done);
 
   // For completions, which run inside the C client: what they have to say is said on the loop.

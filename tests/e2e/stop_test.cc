@@ -13,6 +13,10 @@ using std::chrono::seconds;
 
 class Stop : public testing::Test {
  protected:
+  Stop() {
+    testkit::Znodes znodes{cluster_.io(), zookeeper_.hosts(), "/rtidb_cluster"};
+    testkit::create_cluster_znodes(znodes);
+  }
   // Its session outlasts whatever is waited for here.
   Daemon& start_daemon() {
     return cluster_.start_daemon(

@@ -170,6 +170,14 @@ void FakeZooKeeper::refuse(const std::string& znode, std::optional<core::Refused
   note_trouble();
 }
 
+void FakeZooKeeper::hide(const std::string& path, bool is) {
+  if (is) {
+    hidden_.insert(path);
+  } else {
+    hidden_.erase(path);
+  }
+}
+
 void FakeZooKeeper::set_longest(std::size_t bytes) {
   note_trouble();
   longest_ = bytes;

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,9 @@ class FakeZooKeeper {
   // It does not take this table, or what is kept of its replicas; nullopt: it does again. An ACL
   // may be seen by whoever reads the table. No watch tells.
   void refuse(const std::string& znode, std::optional<core::Refused> how, bool is_seen = false);
+  // Nobody may read this znode, whatever it is of, or whether it is there; or everybody may again.
+  void hide(const std::string& path, bool is = true);
+  bool hides(const std::string& path) const { return hidden_.contains(path); }
   // A request that is longer costs its sender the connection.
   void set_longest(std::size_t bytes);
   bool takes_length(std::size_t bytes) const { return bytes <= longest_; }
@@ -148,6 +152,7 @@ class FakeZooKeeper {
   std::map<std::string, std::string> poisoned_;
   std::map<std::string, core::Refused> refuses_;
   std::map<std::string, bool> refusal_is_seen_;
+  std::set<std::string> hidden_;
   std::size_t longest_ = zookeeper::kLongestRequest;
   std::map<std::string, Instant> troubled_;  // By znode: last seen so.
 

@@ -51,7 +51,7 @@ class FakeClient : public zookeeper::Client {
   void set(const std::string& path, std::string value, std::int32_t version, SetDone done) override;
   void remove(const std::string& path, std::int32_t version, Done done) override;
   void multi(std::vector<zookeeper::Op> ops, MultiDone done) override;
-  void ensure_path(const std::string& path, Done done) override;
+  void ensure_path(const std::string& path, Done done, MayCreate may_create = nullptr) override;
   void sync(const std::string& path, Done done) override;
 
   // --- What befalls it

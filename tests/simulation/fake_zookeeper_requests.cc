@@ -16,9 +16,10 @@ constexpr std::size_t kOverhead = 96;
 void FakeClient::get(const std::string& path, Get done, Watch watch) {
   Request request;
   request.bytes = kOverhead + path.size();
-  request.execute = [path, done, watch = std::move(watch)](FakeServer& server) -> Reply {
+  request.execute = [this, path, done, watch = std::move(watch)](FakeServer& server) -> Reply {
     const Znode* znode = server.znodes().find(path);
     if (!znode) return {[done] { done(Code::kNoNode, {}, {}); }};
+    if (world_.fake_zookeeper.hides(path)) return {[done] { done(Code::kNoAuth, {}, {}); }};
     Reply reply{
         [done, value = znode->value, stat = znode->stat] { done(Code::kOk, *value, stat); }};
     if (watch) {
@@ -34,9 +35,10 @@ void FakeClient::get(const std::string& path, Get done, Watch watch) {
 void FakeClient::children(const std::string& path, Children done, Watch watch) {
   Request request;
   request.bytes = kOverhead + path.size();
-  request.execute = [path, done, watch = std::move(watch)](FakeServer& server) -> Reply {
+  request.execute = [this, path, done, watch = std::move(watch)](FakeServer& server) -> Reply {
     const Znode* znode = server.znodes().find(path);
     if (!znode) return {[done] { done(Code::kNoNode, {}, {}); }};
+    if (world_.fake_zookeeper.hides(path)) return {[done] { done(Code::kNoAuth, {}, {}); }};
     Reply reply{[done, names = server.znodes().children(path), stat = znode->stat] {
       done(Code::kOk, names, stat);
     }};
@@ -144,8 +146,8 @@ void FakeClient::multi(std::vector<zookeeper::Op> ops, MultiDone done) {
   });
 }
 
-void FakeClient::ensure_path(const std::string& path, Done done) {
-  ensure_path_with(*this, path, std::move(done));
+void FakeClient::ensure_path(const std::string& path, Done done, MayCreate may_create) {
+  ensure_path_with(*this, path, std::move(done), std::move(may_create));
 }
 
 }  // namespace failoverd::simulation

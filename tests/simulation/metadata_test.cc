@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "lib/core/api/command.h"
-#include "tests/simulation/daemon_parts.h"
 #include "tests/simulation/fake_cluster.h"
+#include "tests/simulation/hands.h"
 
 namespace failoverd::simulation {
 namespace {
@@ -23,36 +23,6 @@ using zookeeper::Op;
 using Outcome = core::Published::Outcome;
 
 constexpr const char* kFlow = "table/table_data/flow";
-
-// A daemon without a brain: what it is told is kept.
-class Hands {
- public:
-  Hands(World& world, const std::string& name)
-      : parts(
-            world, name, [](const Work& work) { work(); },
-            [this](core::Event event) {
-              parts.side.before_brain(event);
-              told_.push_back(std::move(event));
-            }) {
-    parts.start();
-  }
-
-  // Those events that it was told since the last question, the newest last.
-  template <class Event>
-  std::vector<Event> told() {
-    std::vector<Event> found;
-    for (const core::Event& event : told_) {
-      if (const auto* e = std::get_if<Event>(&event)) found.push_back(*e);
-    }
-    std::erase_if(told_, [](const auto& e) { return std::holds_alternative<Event>(e); });
-    return found;
-  }
-
-  DaemonParts parts;
-
- private:
-  std::vector<core::Event> told_;
-};
 
 class MetadataTest : public MadeUp {
  protected:

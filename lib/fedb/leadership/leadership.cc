@@ -16,6 +16,10 @@ using zookeeper::Op;
 using zookeeper::Stat;
 
 constexpr auto kTryAgain = std::chrono::milliseconds{100};
+constexpr auto kLookAtEpochAgain = std::chrono::seconds{1};
+
+// Of an Obstacle.
+constexpr const char* kEpoch = "epoch";
 
 std::int64_t number_in(const std::string& text) {
   std::int64_t n = 0;
@@ -26,14 +30,20 @@ std::int64_t number_in(const std::string& text) {
 }  // namespace
 
 Leadership::Leadership(Loop& loop, zookeeper::Client& session, Paths paths, std::string me,
-                       Tell tell)
+                       Obstacles& obstacles, Tell tell)
     : loop_(loop),
       session_(session),
       paths_(std::move(paths)),
+      obstacles_(obstacles),
       tell_(std::move(tell)),
       lock_(loop, session, paths_.lock(), std::move(me)),
       contact_timer_(loop) {
   lock_.on_gained = [this] { begin(); };
+  lock_.may_create = [this] { return may_create(); };
+  lock_.answered = [this](const std::string& path, Code code, bool writes) {
+    return obstacles_.answered(path, code, writes ? Obstacles::To::kWrite : Obstacles::To::kRead);
+  };
+  lock_.on_warning = [this](const std::string& line) { on_warning(line); };
   lock_.on_lost = [this] { lose("the lock's znode is gone"); };
 }
 
@@ -47,8 +57,8 @@ void Leadership::session_changed(zookeeper::SessionState state, bool new_session
 
 void Leadership::begin() { make_ready(++tenure_, 0); }
 
-void Leadership::again(std::uint64_t tenure) {
-  loop_.after(kTryAgain, lifetime_.guard([this, tenure] {
+void Leadership::again(std::uint64_t tenure, Duration pause) {
+  loop_.after(pause, lifetime_.guard([this, tenure] {
     if (tenure == tenure_ && lock_.held() && !gained_) make_ready(tenure, 0);
   }));
 }
@@ -56,11 +66,13 @@ void Leadership::again(std::uint64_t tenure) {
 void Leadership::make_ready(std::uint64_t tenure, std::size_t done) {
   const std::array paths{paths_.elections(), paths_.ops(), paths_.replicas(), paths_.epoch()};
   if (done == paths.size()) return look_at_records(tenure);
-  session_.ensure_path(paths[done], lifetime_.guard([this, tenure, done](Code code) {
+  const auto made = [this, tenure, done, path = paths[done]](Code code) {
     if (tenure != tenure_) return;
-    if (code != Code::kOk) return again(tenure);
+    // That it is there does not mean that it may be read.
+    if (code != Code::kOk) return again(tenure, obstacles_.answered(path, code));
     make_ready(tenure, done + 1);
-  }));
+  };
+  session_.ensure_path(paths[done], lifetime_.guard(made), may_create);
 }
 
 // The records' names tell of epochs that have been, whatever has happened to the znode.
@@ -68,7 +80,8 @@ void Leadership::look_at_records(std::uint64_t tenure) {
   session_.children(paths_.elections(),
                     lifetime_.guard([this, tenure](Code code, const auto& names, const Stat&) {
                       if (tenure != tenure_) return;
-                      if (code != Code::kOk) return again(tenure);
+                      const Duration pause = obstacles_.answered(paths_.elections(), code);
+                      if (code != Code::kOk) return again(tenure, pause);
                       for (const std::string& name : names) {
                         highest_epoch_ = std::max(highest_epoch_, epoch_in(name));
                       }
@@ -80,13 +93,14 @@ void Leadership::raise_epoch(std::uint64_t tenure) {
   session_.get(paths_.epoch(), lifetime_.guard([this, tenure](Code code, const std::string& value,
                                                               const Stat& stat) {
     if (tenure != tenure_) return;
-    if (code != Code::kOk) return again(tenure);
+    const Duration pause = obstacles_.answered(paths_.epoch(), code);
+    if (code != Code::kOk) return again(tenure, pause);
     NextEpoch next = next_epoch(value, highest_epoch_);
     const bool is_news = std::exchange(epoch_complaint_, next.wrong) != next.wrong;
-    if (is_news && !next.wrong.empty()) {
-      on_warning(paths_.epoch() + ": " + next.wrong);
-    }
-    if (!next.epoch) return again(tenure);
+    const std::string line = paths_.epoch() + ": " + next.wrong;
+    obstacles_.set(kEpoch, paths_.epoch(), next.epoch ? "" : line);
+    if (!next.epoch) return again(tenure, kLookAtEpochAgain);
+    if (is_news && !next.wrong.empty()) on_warning(line);
     write_epoch(tenure, *next.epoch, stat.version);
   }));
 }
@@ -95,7 +109,9 @@ void Leadership::write_epoch(std::uint64_t tenure, std::int64_t epoch, std::int3
   session_.set(paths_.epoch(), std::to_string(epoch), version,
                lifetime_.guard([this, tenure, epoch](Code code, const Stat& stat) {
                  if (tenure != tenure_) return;
-                 if (code != Code::kOk) return again(tenure);
+                 const Duration pause =
+                     obstacles_.answered(paths_.epoch(), code, Obstacles::To::kWrite);
+                 if (code != Code::kOk) return again(tenure, pause);
                  epoch_ = highest_epoch_ = epoch;
                  epoch_version_ = stat.version;
                  read_records(tenure);
@@ -117,7 +133,8 @@ void Leadership::read_below(std::uint64_t tenure, const std::string& parent, Tak
       parent, lifetime_.guard([this, tenure, parent, take](
                                   Code code, const std::vector<std::string>& names, const Stat&) {
         if (tenure != tenure_) return;
-        if (code != Code::kOk) return again(++tenure_);
+        const Duration pause = obstacles_.answered(parent, code);
+        if (code != Code::kOk) return again(++tenure_, pause);
         reads_open_ += names.size();
         for (const std::string& name : names) read_one(tenure, parent, name, take);
         if (--reads_open_ == 0) all_read(tenure);
@@ -131,7 +148,8 @@ void Leadership::read_one(std::uint64_t tenure, const std::string& parent, const
   session_.get(path, lifetime_.guard([this, tenure, path, name, take](
                                          Code code, const std::string& value, const Stat&) {
     if (tenure != tenure_) return;
-    if (code != Code::kOk && code != Code::kNoNode) return again(++tenure_);
+    const Duration pause = obstacles_.answered(path, code);
+    if (code != Code::kOk && code != Code::kNoNode) return again(++tenure_, pause);
     bool newer = false;
     std::string wrong = code == Code::kOk ? (this->*take)(name, value, &newer) : "";
     if (newer) left_by_newer_[path] = value;
@@ -180,6 +198,7 @@ std::string Leadership::kept_read(const std::string& name, const std::string& va
 
 void Leadership::all_read(std::uint64_t tenure) {
   if (tenure != tenure_ || !lock_.held()) return;
+  forget_obstacles();
   gained_ = true;
   keep_contact();
   const auto earlier = [](const core::FinishedOps& a, const core::FinishedOps& b) {
@@ -190,9 +209,17 @@ void Leadership::all_read(std::uint64_t tenure) {
   tell_(std::exchange(left_, {}));
 }
 
+void Leadership::forget_obstacles() {
+  for (const auto& path : {paths_.elections(), paths_.ops(), paths_.replicas(), paths_.epoch()}) {
+    obstacles_.forget(path);
+  }
+  obstacles_.set(kEpoch, paths_.epoch(), "");
+}
+
 void Leadership::lose(const std::string& why) {
   ++tenure_;
   fresh_until_ = {};
+  forget_obstacles();
   if (std::exchange(gained_, false)) tell_(core::LockLost{why});
 }
 
@@ -200,7 +227,7 @@ void Leadership::epoch_is_not_ours() {
   if (!gained_) return;
   lose("the epoch is not ours any more");
   // We hold the lock all the same: nobody else can act, so a new epoch is ours to write.
-  if (lock_.held()) again(tenure_);
+  if (lock_.held()) again(tenure_, kTryAgain);
 }
 
 void Leadership::release(std::function<void()> done) {
@@ -237,6 +264,7 @@ void Leadership::look_at_epoch(Instant sent) {
                lifetime_.guard([this, sent, session, tenure = tenure_](
                                    Code code, const std::string&, const Stat& stat) {
                  if (tenure != tenure_) return;
+                 obstacles_.answered(paths_.epoch(), code);
                  if (code == Code::kNoNode) return epoch_is_not_ours();
                  if (code != Code::kOk) return;
                  if (stat.version != epoch_version_) return epoch_is_not_ours();

@@ -11,6 +11,7 @@
 #include "lib/base/lifetime.h"
 #include "lib/base/loop.h"
 #include "lib/core/api/event.h"
+#include "lib/fedb/leadership/obstacles.h"
 #include "lib/fedb/wire/paths.h"
 #include "lib/zookeeper/client.h"
 #include "lib/zookeeper/lock.h"
@@ -22,13 +23,19 @@ class Leadership {
   using Tell = std::function<void(core::Event)>;
 
   // me: what others read in our lock znode: "<name> <http address>".
-  Leadership(Loop& loop, zookeeper::Client& session, Paths paths, std::string me, Tell tell);
+  Leadership(Loop& loop, zookeeper::Client& session, Paths paths, std::string me,
+             Obstacles& obstacles, Tell tell);
   ~Leadership();
   Leadership(const Leadership&) = delete;
   Leadership& operator=(const Leadership&) = delete;
 
   // One line about something of ours in ZooKeeper that cannot be read. Must be set.
   std::function<void(std::string)> on_warning;
+
+  // Asked before anything is created: where it says no, the lock is not asked for until
+  // try_again(). Must be set.
+  zookeeper::Client::MayCreate may_create;
+  void try_again() { lock_.try_again(); }
 
   void session_changed(zookeeper::SessionState state, bool new_session);
   // Gives the lock back, then calls done.
@@ -67,7 +74,8 @@ class Leadership {
   std::string op_read(const std::string& name, const std::string& value, bool* newer);
   std::string kept_read(const std::string& name, const std::string& value, bool* newer);
   void all_read(std::uint64_t tenure);
-  void again(std::uint64_t tenure);
+  void again(std::uint64_t tenure, Duration pause);
+  void forget_obstacles();
   void lose(const std::string& why);
   void keep_contact();
   void look_at_epoch(Instant sent);
@@ -75,6 +83,7 @@ class Leadership {
   Loop& loop_;
   zookeeper::Client& session_;
   const Paths paths_;
+  Obstacles& obstacles_;
   Tell tell_;
   zookeeper::Lock lock_;
   Timer contact_timer_;

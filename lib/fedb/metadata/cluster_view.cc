@@ -31,6 +31,7 @@ std::string let_in_nobody_like_us(const std::vector<zookeeper::Acl>& acl, bool a
 
 // A directory whose children are watched.
 struct ClusterView::List {
+  explicit List(Loop& loop) : later(loop) {}
   std::string path;
   std::function<void(const std::vector<std::string>&)> listed;
   std::vector<std::string> names;
@@ -39,17 +40,19 @@ struct ClusterView::List {
   bool reading = false;
   bool again = false;
   bool watched = false;  // The watch of this session is set, and has not fired.
+  Timer later;           // To read it again, because it could not be read.
 };
 
 ClusterView::ClusterView(Loop& loop, zookeeper::Client& session, Paths paths, Numbering numbering,
-                         Tell tell)
+                         Obstacles& obstacles, Tell tell)
     : loop_(loop),
       session_(session),
       paths_(std::move(paths)),
       numbering_(numbering),
+      obstacles_(obstacles),
       tell_(std::move(tell)) {
-  const auto list = [](std::string path, std::function<void(const std::vector<std::string>&)> f) {
-    auto made = std::make_unique<List>();
+  const auto list = [&](std::string path, std::function<void(const std::vector<std::string>&)> f) {
+    auto made = std::make_unique<List>(loop);
     made->path = std::move(path);
     made->listed = std::move(f);
     return made;
@@ -75,8 +78,11 @@ void ClusterView::connected(bool new_session) {
   }
 }
 
-void ClusterView::read_later(std::function<void()> what) {
-  loop_.after(kReadAgainAfter, lifetime_.guard(std::move(what)));
+void ClusterView::read_list_later(List& list, Duration pause) {
+  list.watched = false;
+  list.later.set(pause, [this, &list] {
+    if (!list.watched) read_list(list);
+  });
 }
 
 // --- Lists ---------------------------------------------------------------------------------------
@@ -98,19 +104,19 @@ void ClusterView::read_list(List& list) {
       lifetime_.guard(
           [this, &list, fired](Code code, std::vector<std::string> names, const Stat& stat) {
             list.reading = false;
+            const Duration pause = obstacles_.answered(list.path, code);
             if (code == Code::kNoNode) {
               // getChildren leaves no watch on what is not there.
               session_.exists(list.path, lifetime_.guard([this, &list](Code c, const Stat&) {
                 if (c == Code::kNoNode)
                   return;  // kOk: made meanwhile, and nobody watches its children.
-                list.watched = false;
-                read_later([this, &list] { read_list(list); });
+                read_list_later(list, kReadAgainAfter);
               }),
                               fired);
               names.clear();
             } else if (code != Code::kOk) {
               list.watched = false;
-              if (code != Code::kExpired) read_later([this, &list] { read_list(list); });
+              if (code != Code::kExpired) read_list_later(list, pause);
               return;
             }
             list.cversion = stat.cversion;
@@ -125,6 +131,11 @@ void ClusterView::list_read(List& list, std::vector<std::string> names) {
   list.read = true;
   list.listed(list.names);
   if (list.again) read_list(list);
+}
+
+// Half a list is worse than an old one. Its own watch stands, and may tell earlier.
+void ClusterView::child_not_read(List& list, Duration pause) {
+  list.later.set(pause, [this, &list] { read_list(list); });
 }
 
 // --- Tablets -------------------------------------------------------------------------------------
@@ -172,12 +183,12 @@ void ClusterView::read_tablet(std::uint64_t round, const std::string& name) {
       paths_.nodes() + "/" + name,
       lifetime_.guard([this, round, name](Code code, const std::string& value, const Stat& s) {
         if (round != tablet_round_) return;
+        const Duration pause = obstacles_.answered(paths_.nodes() + "/" + name, code);
         if (code == Code::kOk) {
           tablet_read(name, value, s);
         } else if (code != Code::kNoNode) {
-          ++tablet_round_;  // Half a list is worse than an old one.
-          read_later([this] { read_list(*nodes_); });
-          return;
+          ++tablet_round_;
+          return child_not_read(*nodes_, pause);
         }
         tablets_read(round);
       }));
@@ -214,6 +225,7 @@ void ClusterView::complain_once(const std::string& name, const std::string& line
 
 void ClusterView::tablets_read(std::uint64_t round) {
   if (round != tablet_round_ || --tablets_open_ > 0) return;
+  obstacles_.forget(paths_.nodes());
   core::TabletsListed listed;
   for (const auto& [name, child] : tablets_known_) {
     if (child) listed.children.push_back(*child);
@@ -235,14 +247,14 @@ void ClusterView::nameservers_listed(const std::vector<std::string>& names) {
         paths_.nameservers() + "/" + name,
         lifetime_.guard([this, round, name](Code code, const std::string& value, const Stat&) {
           if (round != nameserver_round_) return;
+          const Duration pause = obstacles_.answered(paths_.nameservers() + "/" + name, code);
           if (code == Code::kOk) {
             const std::string sequence =
                 name.starts_with(kLockRequest) ? name.substr(sizeof kLockRequest - 1) : name;
             nameservers_found_[sequence] = value.empty() ? name : value;
           } else if (code != Code::kNoNode) {
             ++nameserver_round_;
-            read_later([this] { read_list(*nameservers_); });
-            return;
+            return child_not_read(*nameservers_, pause);
           }
           nameservers_read(round);
         }));
@@ -252,6 +264,7 @@ void ClusterView::nameservers_listed(const std::vector<std::string>& names) {
 
 void ClusterView::nameservers_read(std::uint64_t round) {
   if (round != nameserver_round_ || --nameservers_open_ > 0) return;
+  obstacles_.forget(paths_.nameservers());
   core::NameserversListed listed;
   for (const auto& [sequence, endpoint] : nameservers_found_) listed.endpoints.push_back(endpoint);
   nameservers_told_ = true;
@@ -318,14 +331,19 @@ void ClusterView::table_not_read(const std::string& znode, Code code) {
   }
   entry.watched = false;
   if (code == Code::kExpired) return;
+  Duration pause = kReadAgainAfter;
   if (code != Code::kUnknown) {  // Not for us to read: that table is left alone, others are served.
     entry.known = true;
+    pause = entry.pause = Obstacles::next_pause(entry.pause);
     tell_(core::TableUnreadable{znode, std::string{"cannot be read: "} + zookeeper::to_text(code)});
     tell_if_all_is_read();
   }
-  read_later([this, znode] {
-    if (entries_.contains(znode)) read_table(znode);
-  });
+  if (std::exchange(entry.waits, true)) return;
+  loop_.after(pause, lifetime_.guard([this, znode] {
+    const auto found = entries_.find(znode);
+    if (found == entries_.end() || !std::exchange(found->second.waits, false)) return;
+    if (!found->second.watched) read_table(znode);
+  }));
 }
 
 void ClusterView::table_read(const std::string& znode, Reading reading) {
@@ -335,6 +353,7 @@ void ClusterView::table_read(const std::string& znode, Reading reading) {
   entry.reading = false;
   if (reading.code != Code::kOk) return table_not_read(znode, reading.code);
   entry.known = true;
+  entry.pause = {};
   TableDetails details;
   const Stat& stat = reading.stat;
   auto shape = parse_table(znode, reading.value, stat.version, numbering_, &details);

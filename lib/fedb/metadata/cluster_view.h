@@ -15,6 +15,7 @@
 #include "lib/base/lifetime.h"
 #include "lib/base/loop.h"
 #include "lib/core/api/event.h"
+#include "lib/fedb/leadership/obstacles.h"
 #include "lib/fedb/wire/paths.h"
 #include "lib/fedb/wire/table_info.h"
 #include "lib/zookeeper/client.h"
@@ -36,7 +37,8 @@ class ClusterView {
  public:
   using Tell = std::function<void(core::Event)>;
 
-  ClusterView(Loop& loop, zookeeper::Client& session, Paths paths, Numbering numbering, Tell tell);
+  ClusterView(Loop& loop, zookeeper::Client& session, Paths paths, Numbering numbering,
+              Obstacles& obstacles, Tell tell);
   ~ClusterView();
   ClusterView(const ClusterView&) = delete;
   ClusterView& operator=(const ClusterView&) = delete;
@@ -64,11 +66,14 @@ class ClusterView {
     bool reading = false;
     bool again = false;
     bool watched = false;
+    bool waits = false;  // To be read again, because it could not be.
+    Duration pause{};    // Before that, if it was refused.
   };
 
   void read_list(List&);
   void list_read(List&, std::vector<std::string> names);
-  void read_later(std::function<void()> what);
+  void read_list_later(List&, Duration pause);
+  void child_not_read(List&, Duration pause);
   void tablets_listed(const std::vector<std::string>& names);
   bool may_have_come_anew(const std::vector<std::string>& names) const;
   void read_tablet(std::uint64_t round, const std::string& name);
@@ -95,6 +100,7 @@ class ClusterView {
   zookeeper::Client& session_;
   const Paths paths_;
   const Numbering numbering_;
+  Obstacles& obstacles_;
   Tell tell_;
 
   std::unique_ptr<List> nodes_;
