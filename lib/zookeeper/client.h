@@ -83,13 +83,18 @@ std::string to_text(const Acl&);  // "world:anyone:r"
 enum class SessionState {
   kConnecting,  // Not connected; the session may still live at the servers.
   kConnected,
-  kExpired,  // Ephemeral znodes are gone; a new session is being opened. Also after close().
+  kExpired,  // A new session is being opened. Ephemeral znodes are gone; or, where the session was
+             // given up, go when it has run out. Also after close().
 };
 const char* to_text(SessionState);
 
 // A server closes the connection on a longer request (its jute.maxbuffer; this is what it is where
 // nobody has set another), and with it ends everything else that is under way.
 inline constexpr std::size_t kLongestRequest = 0xfffff;
+
+// A reconnect names all watched paths in one request, which has to pass like any other: with so
+// many bytes of them it does, with room for requests beside.
+inline constexpr std::size_t kMostWatched = kLongestRequest / 2;
 
 class Client {
  public:
@@ -119,14 +124,18 @@ class Client {
   virtual void send_up_to(std::size_t bytes) = 0;
   virtual std::size_t longest_request() const = 0;  // What is longer is not sent.
 
+  // So many bytes of paths may be watched. It falls when a session had to be given up because a
+  // server closed every connection on which they were named.
+  virtual std::size_t most_watched_bytes() const = 0;
+
   virtual SessionState state() const = 0;
   virtual Duration negotiated_timeout() const = 0;  // Zero before the first connection.
   virtual std::int64_t session_id() const = 0;      // Zero before the first connection.
 
   // Fires at most once, when the znode, its data or its children changed; or never (the session
   // expired: set it anew). After a reconnect within the session it still holds. It is set only if
-  // its request is answered kOk, with exists() also kNoNode. A reconnect names all watched paths to
-  // the server in one packet: keep them below 500 KB, some 10,000 paths.
+  // its request is answered kOk, with exists() also kNoNode. Keep the paths below
+  // most_watched_bytes().
   using Watch = std::function<void()>;
 
   using Get = std::function<void(Code, std::string value, Stat)>;

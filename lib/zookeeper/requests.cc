@@ -53,7 +53,7 @@ void on_get(int rc, const char* value, int length, const ::Stat* stat, const voi
   keep_watch(*call, Watches::Of::kData, rc == ZOK);
   std::string text;  // A znode created without data has length -1.
   if (rc == ZOK && length > 0) text.assign(value, static_cast<std::size_t>(length));
-  call->core->answer(std::move(call->done), to_code(rc), std::move(text), to_stat(stat));
+  call->core->completed(std::move(call->done), to_code(rc), std::move(text), to_stat(stat));
 }
 
 void on_children(int rc, const ::String_vector* names, const ::Stat* stat, const void* data) {
@@ -61,13 +61,13 @@ void on_children(int rc, const ::String_vector* names, const ::Stat* stat, const
   keep_watch(*call, Watches::Of::kChildren, rc == ZOK);
   std::vector<std::string> list;
   if (rc == ZOK) list.assign(names->data, names->data + names->count);
-  call->core->answer(std::move(call->done), to_code(rc), std::move(list), to_stat(stat));
+  call->core->completed(std::move(call->done), to_code(rc), std::move(list), to_stat(stat));
 }
 
 void on_exists(int rc, const ::Stat* stat, const void* data) {
   const auto call = take<Session::Exists>(data);
   keep_watch(*call, Watches::Of::kData, rc == ZOK || rc == ZNONODE);
-  call->core->answer(std::move(call->done), to_code(rc), to_stat(stat));
+  call->core->completed(std::move(call->done), to_code(rc), to_stat(stat));
 }
 
 void on_acl(int rc, ::ACL_vector* entries, ::Stat*, const void* data) {
@@ -86,22 +86,22 @@ void on_acl(int rc, ::ACL_vector* entries, ::Stat*, const void* data) {
     const bool write = (entry.perms & ZOO_PERM_WRITE) != 0;
     list.push_back({entry.id.scheme, entry.id.id, write, letters});
   }
-  call->core->answer(std::move(call->done), to_code(rc), std::move(list));
+  call->core->completed(std::move(call->done), to_code(rc), std::move(list));
 }
 
 void on_set(int rc, const ::Stat* stat, const void* data) {
   const auto call = take<Session::SetDone>(data);
-  call->core->answer(std::move(call->done), to_code(rc), to_stat(stat));
+  call->core->completed(std::move(call->done), to_code(rc), to_stat(stat));
 }
 
 void on_create(int rc, const char* path, const void* data) {
   const auto call = take<Session::Created>(data);
-  call->core->answer(std::move(call->done), to_code(rc), std::string{rc == ZOK ? path : ""});
+  call->core->completed(std::move(call->done), to_code(rc), std::string{rc == ZOK ? path : ""});
 }
 
 void on_done(int rc, const void* data) {
   const auto call = take<Session::Done>(data);
-  call->core->answer(std::move(call->done), to_code(rc));
+  call->core->completed(std::move(call->done), to_code(rc));
 }
 
 void on_sync(int rc, const char*, const void* data) { on_done(rc, data); }
@@ -189,7 +189,7 @@ std::vector<OpResult> results_of(const MultiCall& call, Code whole) {
 void on_multi(int rc, const void* data) {
   const std::unique_ptr<MultiCall> call{static_cast<MultiCall*>(const_cast<void*>(data))};
   const Code whole = to_code(rc);
-  call->core->answer(std::move(call->done), whole, results_of(*call, whole));
+  call->core->completed(std::move(call->done), whole, results_of(*call, whole));
 }
 
 std::size_t bytes_of(const std::string& path, const std::string& value = {}) {
@@ -232,6 +232,7 @@ void SessionCore::submit(const std::string& path, bool sequential, std::size_t b
     return;
   }
   [[maybe_unused]] const auto* of_the_completion = call.release();
+  connection_asked_ = true;
   handle_->submitted();
 }
 
@@ -324,6 +325,7 @@ void SessionCore::multi(std::vector<Op> ops, Session::MultiDone done) {
     return;
   }
   [[maybe_unused]] const auto* of_the_completion = call.release();
+  connection_asked_ = true;
   handle_->submitted();
 }
 

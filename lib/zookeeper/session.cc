@@ -22,6 +22,7 @@ void Session::close() { state_->close(); }
 bool Session::authenticates() const { return state_->authenticates(); }
 void Session::send_up_to(std::size_t bytes) { state_->send_up_to(bytes); }
 std::size_t Session::longest_request() const { return state_->longest_request(); }
+std::size_t Session::most_watched_bytes() const { return state_->most_watched_bytes(); }
 
 SessionState Session::state() const { return state_->state(); }
 Duration Session::negotiated_timeout() const { return state_->negotiated_timeout(); }

@@ -35,6 +35,7 @@ class Session : public Client {
   bool authenticates() const override;
   void send_up_to(std::size_t bytes) override;
   std::size_t longest_request() const override;
+  std::size_t most_watched_bytes() const override;
   SessionState state() const override;
   Duration negotiated_timeout() const override;
   std::int64_t session_id() const override;

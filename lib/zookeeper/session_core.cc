@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "lib/base/boot_clock.h"
+
 namespace failoverd::zookeeper {
 namespace {
 
@@ -15,6 +17,13 @@ using std::chrono::milliseconds;
 
 constexpr Duration kFirstPause = milliseconds{100};
 constexpr Duration kLongestPause = std::chrono::seconds{2};
+
+// A connection that ends sooner, and without an answer, is of no use; each of them renews the
+// session all the same, so that nobody else ever gets what it holds.
+constexpr Duration kYoung = std::chrono::seconds{1};
+constexpr int kMostDiedYoung = 5;
+// Fewer bytes of watched paths are not what servers close connections for.
+constexpr std::size_t kFewWatched = 8192;
 
 int in_ms(Duration d) {
   return static_cast<int>(
@@ -207,17 +216,42 @@ void SessionCore::look_names_up() {
 }
 
 void SessionCore::on_session(int zoo_state) {
-  if (closed_) return;
+  if (closed_ || gives_up_) return;
   if (zoo_state == ZOO_CONNECTED_STATE) {
     on_connected();
   } else if (zoo_state < 0) {
     on_gone(zoo_state);
   } else if (state_ == SessionState::kConnected) {
-    state_ = SessionState::kConnecting;
-    note("ZooKeeper: connection lost, session " + in_hex(session_id_) + " may live on");
-    tell(state_, false);
-    look_names_up();
+    on_lost();
   }
+}
+
+void SessionCore::on_lost() {
+  const bool was_asked = std::exchange(connection_asked_, false) || watches_.size() > 0;
+  const bool is_of_use = connection_answered_ || !was_asked || boot_now() - connected_at_ > kYoung;
+  died_young_ = is_of_use ? 0 : died_young_ + 1;
+  if (died_young_ >= kMostDiedYoung) return give_up();
+  state_ = SessionState::kConnecting;
+  note("ZooKeeper: connection lost, session " + in_hex(session_id_) + " may live on");
+  tell(state_, false);
+  look_names_up();
+}
+
+// It is not ended at the server, where it runs out.
+void SessionCore::give_up() {
+  const std::size_t watched = watches_.bytes();
+  note("ZooKeeper: session " + in_hex(session_id_) +
+       " is given up: " + std::to_string(died_young_) +
+       " connections in a row were closed without an answer, as by servers that do not take a "
+       "request with all watched paths (" +
+       std::to_string(watched) + " bytes; jute.maxbuffer)");
+  if (watched > kFewWatched) most_watched_ = std::min(most_watched_, watched / 2);
+  died_young_ = 0;
+  gives_up_ = true;
+  state_ = SessionState::kExpired;
+  watches_.clear();
+  tell(state_, false);
+  replace_handle(/*at_once=*/false);
 }
 
 void SessionCore::on_connected() {
@@ -226,6 +260,8 @@ void SessionCore::on_connected() {
   session_id_ = id;
   negotiated_ = milliseconds{zoo_recv_timeout(handle_->get())};
   retry_pause_ = kFirstPause;
+  connected_at_ = boot_now();
+  connection_answered_ = false;
   state_ = SessionState::kConnected;
   note("ZooKeeper: connected to " + std::string{zoo_get_current_server(handle_->get())} +
        (new_session ? ", new session " : ", same session ") + in_hex(id) + ", timeout " +
@@ -246,6 +282,7 @@ void SessionCore::on_gone(int zoo_state) {
 
 void SessionCore::replace_handle(bool at_once) {
   push([this, at_once] {  // Not here: we are inside a call into the handle that is to go.
+    gives_up_ = false;
     if (closed_ || !handle_) return;
     std::exchange(handle_, nullptr)->close();
     if (at_once) {

@@ -32,6 +32,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   bool authenticates() const { return !options_.digest_auth.empty(); }
   void send_up_to(std::size_t bytes) { longest_request_ = std::max(longest_request_, bytes); }
   std::size_t longest_request() const { return longest_request_; }
+  std::size_t most_watched_bytes() const { return most_watched_; }
   SessionState state() const { return state_; }
   Duration negotiated_timeout() const { return negotiated_; }
   std::int64_t session_id() const { return session_id_; }
@@ -56,6 +57,13 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
       if (done) done(code, std::move(values)...);
     });
   }
+  // The same, for what came from the C client: where a server has answered, the connection is of
+  // use.
+  template <class... Rest, class... Values>
+  void completed(std::function<void(Code, Rest...)>&& done, Code code, Values&&... values) {
+    if (code != Code::kUnknown && code != Code::kExpired) connection_answered_ = true;
+    answer(std::move(done), code, std::forward<Values>(values)...);
+  }
   void add_watch(Watches::Of of, const std::string& path, Session::Watch watch);
   void note(std::string line);
 
@@ -78,7 +86,9 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   void look_names_up();
   void on_session(int zoo_state);
   void on_connected();
+  void on_lost();
   void on_gone(int zoo_state);
+  void give_up();
   void on_znode(int zoo_event, const char* path);
   void replace_handle(bool at_once);
   void tell(SessionState state, bool new_session);
@@ -97,6 +107,12 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   std::shared_ptr<Handle> handle_;  // Null before the first address is known and between sessions.
   std::string client_list_;         // What the handle was last given.
   Watches watches_;
+  std::size_t most_watched_ = kMostWatched;
+  Instant connected_at_;
+  bool connection_asked_ = false;     // Something, besides the watches that it named.
+  bool connection_answered_ = false;  // Since it was established.
+  int died_young_ = 0;                // So many in a row that were asked and did not answer.
+  bool gives_up_ = false;             // The handle is to be replaced, whatever it says.
   std::vector<std::function<void()>> ready_;
   bool drain_posted_ = false;
 

@@ -28,6 +28,15 @@ std::size_t Watches::size() const {
   return all;
 }
 
+std::size_t Watches::bytes() const {
+  constexpr std::size_t kLength = 4;
+  std::size_t all = 0;
+  for (const Table* table : {&data_, &children_}) {
+    for (const auto& [path, watches] : *table) all += kLength + path.size();
+  }
+  return all;
+}
+
 void Watches::move_out(Table& from, const std::string& path, std::vector<Watch>& to) {
   const auto found = from.find(path);
   if (found == from.end()) return;

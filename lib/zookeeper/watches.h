@@ -22,6 +22,7 @@ class Watches {
   std::vector<Watch> take(Event event, const std::string& path);
   void clear();
   std::size_t size() const;
+  std::size_t bytes() const;  // Of the paths, as a reconnect names them.
 
  private:
   using Table = std::unordered_map<std::string, std::vector<Watch>>;

@@ -104,5 +104,35 @@ TEST_F(ObstaclesTest, OldZnodesOfFailoverd) {
   EXPECT_TRUE(cluster_.znodes().get("failoverd/leader/00ff-lock-0000000000"));
 }
 
+// After a restart of ZooKeeper all watches are named in one request. One that is too long ends
+// every connection, which renews the session: nobody would ever act.
+TEST(ManyTables, OutliveARestartOfZookeeper) {
+  Cluster cluster{{.zookeeper_properties = {"jute.maxbuffer=20000"}}};
+  cluster.create_table("flow", 2, 3);
+  const std::string znode = "table/table_data/" + std::string(80, 'x');
+  for (int i = 0; i < 300; ++i) cluster.znodes().create(znode + std::to_string(i), "no table");
+  Daemon& daemon = cluster.start_active_daemon();
+  const auto acts_again = [&](const std::string& word) {
+    return cluster.wait_until(
+        [&] {
+          const std::string log = daemon.log();
+          const auto lost = log.rfind("connection lost");
+          return lost != std::string::npos && log.find(word, lost) != std::string::npos &&
+                 daemon.active() && daemon.get("/readyz").status == 200;
+        },
+        "it acts again", seconds{30});
+  };
+  cluster.zookeeper().restart();
+  ASSERT_TRUE(acts_again("new session")) << daemon.log();
+  const std::string log = daemon.log();
+  EXPECT_THAT(log, HasSubstr("is given up: 5 connections in a row"));
+  // Fewer are watched now.
+  cluster.zookeeper().restart();
+  ASSERT_TRUE(acts_again("same session")) << daemon.log();
+  EXPECT_EQ(daemon.log().rfind("is given up"), log.rfind("is given up"));
+  cluster.kill_tablet(0);
+  EXPECT_TRUE(cluster.is_led_without(0)) << daemon.log();
+}
+
 }  // namespace
 }  // namespace failoverd::e2e

@@ -15,6 +15,7 @@ namespace {
 
 using harness::ZooKeeperClient;
 using harness::ZooKeeperServer;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
@@ -59,6 +60,41 @@ TEST(ZooKeeperLimits, LongerRequestsAreSentOnceServersAreKnownToTakeThem) {
   EXPECT_EQ(client.get("/a").value, large);
   client.session().send_up_to(1);  // It never falls.
   EXPECT_EQ(client.session().longest_request(), 3u << 20);
+}
+
+// A reconnect names all watched paths in one request, and each connection that is closed for that
+// renews the session. It is given up, and fewer are to be watched from then on.
+TEST(ZooKeeperLimits, MoreWatchesThanARequestTakes) {
+  ZooKeeperServer server{{.properties = {"jute.maxbuffer=20000"}}};
+  ZooKeeperClient client{server.hosts()};
+  EXPECT_EQ(client.session().most_watched_bytes(), kMostWatched);
+  int fired = 0;
+  const std::string path = "/" + std::string(100, 'x');
+  for (int i = 0; i < 300; ++i) {
+    client.exists(path + std::to_string(i), [&] { ++fired; });
+  }
+  const std::int64_t first = client.session().session_id();
+  server.restart();
+  ASSERT_TRUE(client.wait_until(
+      [&] {
+        return client.states().back() == "connected (new)" &&
+               client.session().session_id() != first;
+      },
+      30s, "another session"));
+  EXPECT_THAT(client.states(), Contains("expired"));
+  EXPECT_THAT(client.notes(), Contains(HasSubstr("is given up: 5 connections in a row")));
+  EXPECT_LT(client.session().most_watched_bytes(), 20'000u);
+  EXPECT_GT(client.session().most_watched_bytes(), 10'000u);
+  // With as many as that a session outlives its server.
+  for (int i = 0; i < 100; ++i) {
+    client.exists(path + std::to_string(i), [&] { ++fired; });
+  }
+  const std::int64_t second = client.session().session_id();
+  server.restart();
+  ASSERT_TRUE(client.exists("/").ok());
+  EXPECT_TRUE(client.create(path + "7", "").ok());
+  ASSERT_TRUE(client.wait_until([&] { return fired > 0; }, 30s, "a watch that still holds"));
+  EXPECT_EQ(client.session().session_id(), second);
 }
 
 // Of each op that is refused ZooKeeper says why, in its own words.

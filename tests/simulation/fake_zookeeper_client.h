@@ -38,6 +38,7 @@ class FakeClient : public zookeeper::Client {
   bool authenticates() const override { return false; }
   void send_up_to(std::size_t bytes) override { longest_ = std::max(longest_, bytes); }
   std::size_t longest_request() const override { return longest_; }
+  std::size_t most_watched_bytes() const override { return most_watched; }
   zookeeper::SessionState state() const override { return state_; }
   Duration negotiated_timeout() const override;
   std::int64_t session_id() const override { return session_; }
@@ -53,6 +54,8 @@ class FakeClient : public zookeeper::Client {
   void multi(std::vector<zookeeper::Op> ops, MultiDone done) override;
   void ensure_path(const std::string& path, Done done, MayCreate may_create = nullptr) override;
   void sync(const std::string& path, Done done) override;
+
+  std::size_t most_watched = zookeeper::kMostWatched;
 
   // --- What befalls it
   bool connected() const { return state_ == zookeeper::SessionState::kConnected; }

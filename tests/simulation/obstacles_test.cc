@@ -135,6 +135,50 @@ TEST_F(ObstaclesTest, ATableThatMayNotBeReadIsNone) {
   EXPECT_EQ(a.told<core::TableRead>().size(), 1u);
 }
 
+// What is not watched is read all the same, and a publish of it compares versions.
+TEST_F(ObstaclesTest, WhatIsNotWatchedIsReadInTurn) {
+  const core::TableShape flow = *world_.fake_zookeeper.table(kAt);
+  for (std::uint32_t tid = 10; tid < 50; ++tid) {
+    core::TableShape more = flow;
+    more.tid = tid;
+    more.name = "t" + std::to_string(tid);
+    more.znode = "table/table_data/" + more.name;
+    world_.add_table(more);
+  }
+  hands_ = std::make_unique<Hands>(world_, "a");
+  hands_->parts.client.most_watched = 20 * 32;
+  world_.run_for(seconds{2});
+  (void)hands_->told<core::TableRead>();
+  world_.run_for(seconds{30});
+  EXPECT_THAT(hands_->told<core::TableRead>(), IsEmpty()) << "nothing has changed";
+  // The last by name is not watched; the first is.
+  const std::string last = "table/table_data/t49";
+  world_.fake_zookeeper.touch_table(last);
+  const core::PartitionEdit edit{0, {{"B:1", false, false}}, {}, {}};
+  hands_->parts.side.metadata.publish({7, {{last, 0, {edit}, 49}}});
+  world_.run_for(seconds{1});
+  const auto published = hands_->told<core::Published>();
+  ASSERT_EQ(published.size(), 1u);
+  EXPECT_EQ(published[0].outcome, core::Published::Outcome::kConflict);
+  const auto conflict = hands_->told<core::TableRead>();
+  ASSERT_EQ(conflict.size(), 1u) << "read again for that";
+  EXPECT_EQ(conflict[0].table.version, 1);
+  for (int round = 0; round < 3; ++round) {
+    world_.fake_zookeeper.touch_table(last);
+    world_.run_for(seconds{12});
+    const auto read = hands_->told<core::TableRead>();
+    ASSERT_EQ(read.size(), 1u);
+    EXPECT_EQ(read[0].table.znode, last);
+    EXPECT_EQ(read[0].table.version, 2 + round);
+  }
+  world_.fake_zookeeper.touch_table("table/table_data/flow");
+  world_.run_for(seconds{1});
+  EXPECT_EQ(hands_->told<core::TableRead>().size(), 1u) << "watched, so at once";
+  world_.fake_zookeeper.drop_table(last);
+  world_.run_for(seconds{1});
+  EXPECT_EQ(hands_->told<core::TablesListed>().back().znodes.size(), 40u);
+}
+
 // A backup that was restored brings back znodes without their sessions.
 TEST_F(ObstaclesTest, WhatIsNotEphemeralHoldsNoLock) {
   write(Op::create(paths_.lock(), ""));

@@ -14,6 +14,13 @@ using zookeeper::Stat;
 
 constexpr auto kReadAgainAfter = std::chrono::milliseconds{100};
 
+// Of tables that are not watched so much is read at a time, and so often.
+constexpr auto kPollPause = std::chrono::seconds{1};
+constexpr int kPollParts = 10;
+
+// What a reconnect takes to name it.
+std::size_t watch_bytes(const std::string& path) { return path.size() + 4; }
+
 constexpr const char kStartup[] = "startup_";
 constexpr const char kLockRequest[] = "lock_request";
 
@@ -73,7 +80,9 @@ void ClusterView::connected(bool new_session) {
     if (!list->watched || !list->read) read_list(*list);
   }
   for (auto& [znode, entry] : entries_) {
-    if (new_session) entry.watched = false;
+    if (new_session) set_watched(znode, entry, false);
+  }
+  for (auto& [znode, entry] : entries_) {
     if (!entry.watched || !entry.known) read_table(znode);
   }
 }
@@ -281,6 +290,9 @@ void ClusterView::tables_listed() {
   for (const std::string& n : tables_->names) there.insert(std::string{Paths::kTables} + "/" + n);
   for (const std::string& n : db_tables_->names)
     there.insert(std::string{Paths::kDbTables} + "/" + n);
+  for (auto& [znode, entry] : entries_) {
+    if (!there.contains(znode)) set_watched(znode, entry, false);
+  }
   std::erase_if(entries_, [&](const auto& e) { return !there.contains(e.first); });
   listed.znodes.assign(there.begin(), there.end());
   tell_(std::move(listed));
@@ -298,19 +310,23 @@ void ClusterView::read_table(const std::string& znode) {
   }
   entry.reading = true;
   entry.again = false;
-  entry.watched = true;
+  const bool fits = watched_bytes_ + watch_bytes(paths_.at(znode)) <= session_.most_watched_bytes();
+  const bool watch = entry.watched || fits;
+  set_watched(znode, entry, watch);
   const auto reading = std::make_shared<Reading>();
+  const auto fired = lifetime_.guard([this, znode] {
+    const auto found = entries_.find(znode);
+    if (found == entries_.end()) return;
+    set_watched(znode, found->second, false);
+    read_table(znode);
+  });
   session_.get(
       paths_.at(znode),
       [reading](Code code, std::string value, const Stat& stat) {
         *reading = {code, std::move(value), stat, {}};
       },
-      lifetime_.guard([this, znode] {
-        const auto found = entries_.find(znode);
-        if (found == entries_.end()) return;
-        found->second.watched = false;
-        read_table(znode);
-      }));
+      watch ? zookeeper::Client::Watch{fired} : nullptr);
+  if (!watch) poll_later();
   // Answered in this order.
   session_.acl(
       paths_.at(znode),
@@ -322,14 +338,51 @@ void ClusterView::read_table(const std::string& znode) {
       }));
 }
 
+void ClusterView::set_watched(const std::string& znode, TableEntry& entry, bool is) {
+  if (entry.watched == is) return;
+  entry.watched = is;
+  const std::size_t bytes = watch_bytes(paths_.at(znode));
+  watched_bytes_ = is ? watched_bytes_ + bytes : watched_bytes_ - bytes;
+}
+
+void ClusterView::poll_later() {
+  if (std::exchange(polls_, true)) return;
+  loop_.after(kPollPause, lifetime_.guard([this] {
+    polls_ = false;
+    poll();
+  }));
+}
+
+// What is not watched is read in turn, all of it in some ten seconds. Until then an edit of it
+// meets another version than it expects, and changes nothing.
+void ClusterView::poll() {
+  const auto is_due = [](const auto& e) { return e.second.known && !e.second.watched; };
+  const auto due = std::count_if(entries_.begin(), entries_.end(), is_due);
+  if (due == 0) return;
+  poll_later();
+  if (session_.state() != zookeeper::SessionState::kConnected) return;
+  auto next = entries_.upper_bound(polled_);
+  auto left = due / kPollParts + 1;
+  for (std::size_t i = 0; i < entries_.size() && left > 0; ++i, ++next) {
+    if (next == entries_.end()) next = entries_.begin();
+    if (!is_due(*next) || next->second.waits || next->second.reading) continue;
+    polled_ = next->first;
+    next->second.polled = true;
+    read_table(next->first);
+    --left;
+  }
+}
+
 void ClusterView::table_not_read(const std::string& znode, Code code) {
   TableEntry& entry = entries_.at(znode);
   if (code == Code::kNoNode) {  // The list, which is watched too, will say that it is gone.
+    set_watched(znode, entry, false);
     entries_.erase(znode);
     tell_if_all_is_read();
     return;
   }
-  entry.watched = false;
+  set_watched(znode, entry, false);
+  entry.mzxid = 0;
   if (code == Code::kExpired) return;
   Duration pause = kReadAgainAfter;
   if (code != Code::kUnknown) {  // Not for us to read: that table is left alone, others are served.
@@ -351,7 +404,10 @@ void ClusterView::table_read(const std::string& znode, Reading reading) {
   if (found == entries_.end()) return;
   TableEntry& entry = found->second;
   entry.reading = false;
+  const bool is_polled = std::exchange(entry.polled, false);
   if (reading.code != Code::kOk) return table_not_read(znode, reading.code);
+  const bool is_old = std::exchange(entry.mzxid, reading.stat.mzxid) == reading.stat.mzxid;
+  if (is_polled && is_old && !entry.again) return;
   entry.known = true;
   entry.pause = {};
   TableDetails details;

@@ -66,8 +66,10 @@ class ClusterView {
     bool reading = false;
     bool again = false;
     bool watched = false;
-    bool waits = false;  // To be read again, because it could not be.
-    Duration pause{};    // Before that, if it was refused.
+    bool waits = false;      // To be read again, because it could not be.
+    Duration pause{};        // Before that, if it was refused.
+    bool polled = false;     // It is read because it is not watched.
+    std::int64_t mzxid = 0;  // Of its last change that was told.
   };
 
   void read_list(List&);
@@ -92,6 +94,9 @@ class ClusterView {
     std::string acl;
   };
   void read_table(const std::string& znode);
+  void set_watched(const std::string& znode, TableEntry&, bool is);
+  void poll_later();
+  void poll();
   void table_read(const std::string& znode, Reading);
   void table_not_read(const std::string& znode, zookeeper::Code);
   void tell_if_all_is_read();
@@ -108,6 +113,10 @@ class ClusterView {
   std::unique_ptr<List> tables_;
   std::unique_ptr<List> db_tables_;
   std::map<std::string, TableEntry> entries_;  // By znode, relative to the root.
+  // Of tables whose znode is watched. What would be too much is not watched but read in turn.
+  std::size_t watched_bytes_ = 0;
+  bool polls_ = false;
+  std::string polled_;  // The last one.
 
   // One round reads every child of a list; a newer round makes an older one void.
   std::uint64_t tablet_round_ = 0;
