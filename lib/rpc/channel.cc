@@ -10,8 +10,10 @@
 #include <map>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "lib/base/check.h"
+#include "lib/base/name_lookup.h"
 #include "lib/rpc/deadlines.h"
 #include "lib/rpc/endpoint.h"
 #include "lib/rpc/link.h"
@@ -101,9 +103,9 @@ bool connected_to_itself(const tcp::socket& socket) {
 // Calls wait in `waiting` while there is no link; while there is one, all of them are its.
 struct Channel::State : std::enable_shared_from_this<State> {
   struct Attempt {
-    explicit Attempt(asio::io_context& io) : socket(io), resolver(io) {}
+    explicit Attempt(asio::io_context& io) : socket(io) {}
     tcp::socket socket;
-    tcp::resolver resolver;
+    std::vector<tcp::endpoint> found;
   };
 
   State(asio::io_context& loop, std::string at, Options how, Channel* channel)
@@ -112,8 +114,8 @@ struct Channel::State : std::enable_shared_from_this<State> {
   void call(Frame frame, Duration deadline, Callback done);
   void send(std::int64_t id, Frame frame);
   void connect();
-  void on_resolved(const std::shared_ptr<Attempt>& mine, error_code error,
-                   const tcp::resolver::results_type& found);
+  void on_looked_up(const std::shared_ptr<Attempt>& mine, std::uint16_t port,
+                    const Result<NameLookup::Addresses>& found);
   void on_connected(const std::shared_ptr<Attempt>& mine, error_code error);
   void connecting_failed(Outcome outcome, std::string_view why);
   void abandon_attempt();
@@ -194,22 +196,19 @@ void Channel::State::connect() {
                                [self, mine](error_code error) { self->on_connected(mine, error); });
     return;
   }
-  // A name. Asio asks on a thread of its own and brings the answer back to this one.
-  mine->resolver.async_resolve(
-      target->host, std::to_string(target->port),
-      [self, mine](error_code error, const tcp::resolver::results_type& found) {
-        self->on_resolved(mine, error, found);
+  NameLookup::of(io).look_up(
+      target->host, NameLookup::Lane::kMany,
+      [self, mine, port = target->port](const Result<NameLookup::Addresses>& found) {
+        self->on_looked_up(mine, port, found);
       });
 }
 
-void Channel::State::on_resolved(const std::shared_ptr<Attempt>& mine, error_code error,
-                                 const tcp::resolver::results_type& found) {
+void Channel::State::on_looked_up(const std::shared_ptr<Attempt>& mine, std::uint16_t port,
+                                  const Result<NameLookup::Addresses>& found) {
   if (attempt != mine) return;
-  if (error) {
-    connecting_failed(Outcome::kUnreachable, error.message());
-    return;
-  }
-  asio::async_connect(mine->socket, found,
+  if (!found) return connecting_failed(Outcome::kUnreachable, found.error().text);
+  for (const asio::ip::address& address : *found) mine->found.emplace_back(address, port);
+  asio::async_connect(mine->socket, mine->found,
                       [self = shared_from_this(), mine](error_code failed, const tcp::endpoint&) {
                         self->on_connected(mine, failed);
                       });
@@ -240,7 +239,6 @@ void Channel::State::connecting_failed(Outcome outcome, std::string_view why) {
 void Channel::State::abandon_attempt() {
   error_code ignored;
   attempt->socket.close(ignored);
-  attempt->resolver.cancel();
   attempt.reset();
   if (attempt_deadline) deadlines->unset(*attempt_deadline);
   attempt_deadline.reset();

@@ -4,6 +4,8 @@
 #include <boost/asio/ip/address.hpp>
 #include <charconv>
 
+#include "lib/base/name_lookup.h"
+
 namespace failoverd::zookeeper {
 namespace {
 
@@ -69,8 +71,6 @@ std::string to_client_list(const std::vector<Host>& hosts) {
 }
 
 struct HostLookup::Round {
-  explicit Round(boost::asio::io_context& io) : resolver(io) {}
-  boost::asio::ip::tcp::resolver resolver;
   std::size_t waiting = 0;
   std::vector<Host> found;
   Done done;  // Empty once called or cancelled.
@@ -86,18 +86,15 @@ bool HostLookup::under_way() const { return round_ && round_->done; }
 
 void HostLookup::start(const std::vector<Host>& hosts, Done done) {
   if (round_) round_->done = nullptr;
-  round_ = std::make_shared<Round>(io_);
+  round_ = std::make_shared<Round>();
   round_->waiting = hosts.size();
   round_->done = std::move(done);
   for (const Host& host : hosts) {
-    round_->resolver.async_resolve(
-        host.name, host.port,
-        [round = round_, port = host.port](const boost::system::error_code& error,
-                                           const auto& results) {
-          if (!error) {
-            for (const auto& entry : results) {
-              round->found.push_back({entry.endpoint().address().to_string(), port});
-            }
+    NameLookup::of(io_).look_up(
+        host.name, NameLookup::Lane::kOne,
+        [round = round_, port = host.port](const Result<NameLookup::Addresses>& found) {
+          if (found) {
+            for (const auto& address : *found) round->found.push_back({address.to_string(), port});
           }
           if (--round->waiting > 0 || !round->done) return;
           std::exchange(round->done, nullptr)(std::move(round->found));

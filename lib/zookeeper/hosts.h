@@ -1,6 +1,6 @@
 // The servers of an ensemble: their list as configured, and their addresses. Names are looked up
 // here, because the C client would do it on the loop's thread and hold everything up while a name
-// server does not answer. Asio looks them up on a thread of its own that touches nothing else.
+// server does not answer. A name that cannot be looked up now has the addresses found last.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

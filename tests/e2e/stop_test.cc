@@ -36,6 +36,22 @@ TEST_F(Stop, ZookeeperHangs) {
   EXPECT_EQ(daemon.process().wait(seconds{10}), 0) << daemon.log();
 }
 
+// A name server that does not answer delays neither its start nor its end.
+TEST_F(Stop, NamesThatNobodyAnswersFor) {
+  testkit::Znodes znodes{cluster_.io(), zookeeper_.hosts(), "/rtidb_cluster"};
+  for (int i = 0; i < 40; ++i) {
+    const std::string name = "tablet" + std::to_string(i) + ".invalid:9527";
+    znodes.create("nodes/" + name, name);
+  }
+  Daemon& daemon =
+      cluster_.start_daemon({.zookeeper = "localhost:" + std::to_string(zookeeper_.port()),
+                             .cluster = "session_timeout: 40s"});
+  ASSERT_TRUE(cluster_.wait_until(
+      [&] { return daemon.metric("failoverd_tablets{state=\"suspect\"}") == 40; }, "it asks them"));
+  EXPECT_EQ(daemon.stop(), 0);
+  EXPECT_EQ(daemon.log().find("something hangs"), std::string::npos);
+}
+
 // And where it answers, the lock is given back: nobody waits for the session's end.
 TEST_F(Stop, TheLockIsGivenBack) {
   Daemon& first = start_daemon();

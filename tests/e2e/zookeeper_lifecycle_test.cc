@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "lib/base/boot_clock.h"
+#include "lib/base/name_lookup.h"
 #include "tests/harness/ports.h"
 #include "tests/harness/tcp_proxy.h"
 #include "tests/harness/wait_until.h"
@@ -81,6 +82,23 @@ TEST(SessionStart, NamesThatAreNotFoundAreTriedAgainAndNothingThrows) {
     ASSERT_TRUE(client.wait_until([&] { return !client.notes().empty(); }, 30s, "it says why"));
     EXPECT_EQ(client.session().state(), SessionState::kConnecting);
   }
+}
+
+// While names cannot be looked up, the addresses that were found last will do.
+TEST(SessionStart, NamesThatWereFoundBefore) {
+  ZooKeeperServer server;
+  const Session::Options by_name = options("zookeeper.invalid:" + std::to_string(server.port()));
+  boost::asio::io_context io;
+  NameLookup& names = NameLookup::of(io);
+  names.set({}, [](const std::string&) {
+    return NameLookup::Addresses{boost::asio::ip::make_address("127.0.0.1")};
+  });
+  ZooKeeperClient first{by_name, &io};
+  first.connect();
+  names.set({}, [](const std::string&) { return Failure{"nobody answers"}; });
+  ZooKeeperClient second{by_name, &io};
+  second.connect();
+  EXPECT_TRUE(second.exists("/").ok());
 }
 
 TEST(SessionEnd, CloseEndsItAtTheServerAndAnswersEverythingOnce) {
