@@ -4,6 +4,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <utility>
 
@@ -84,7 +85,7 @@ void Link::on_read(error_code error, std::size_t bytes) {
 bool Link::hand_out_frames() {
   Frame frame;
   while (true) {
-    paused_ = queued_bytes_ > pause_bytes_;
+    paused_ = held_ || queued_bytes_ > pause_bytes_;
     if (paused_ && write_error_) end(write_error_);  // It would wait for ever.
     if (paused_) return false;
     const FrameParser::State state = parser_.next(frame);
@@ -137,7 +138,18 @@ void Link::on_written(error_code error) {
   }
   batch_.clear();
   write();
+  look_whether_to_read();
+}
+
+void Link::look_whether_to_read() {
   if (paused_ && queued_bytes_ <= pause_bytes_ / 2 && hand_out_frames()) read();
+}
+
+void Link::go_on() {
+  held_ = false;
+  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    if (!self->closed_) self->look_whether_to_read();
+  });
 }
 
 void Link::end(error_code error, std::string malformed) {

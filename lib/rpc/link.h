@@ -46,6 +46,15 @@ class Link : public std::enable_shared_from_this<Link> {
   // A frame has begun to come, and is not whole.
   bool inside_a_frame() const { return !parser_.empty(); }
 
+  // From inside on_frame: no more frames are handed out, and nothing is read, until go_on().
+  void hold() { held_ = true; }
+  // Soon: nothing is called from inside it.
+  void go_on();
+  // Of frames that were not taken yet.
+  std::size_t queued_bytes() const { return queued_bytes_; }
+  // The socket's descriptor.
+  int descriptor() { return socket_.native_handle(); }
+
   // Closes the socket; no callback follows. What was not sent is not.
   void close();
   bool closed() const { return closed_; }
@@ -62,6 +71,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void read();
   void on_read(boost::system::error_code error, std::size_t bytes);
   bool hand_out_frames();
+  void look_whether_to_read();
   void write();
   void add_to_batch(Piece piece);
   void on_written(boost::system::error_code error);
@@ -73,6 +83,7 @@ class Link : public std::enable_shared_from_this<Link> {
   FrameParser parser_;
   bool reading_ = false;
   bool paused_ = false;
+  bool held_ = false;
   bool closed_ = false;
   std::map<std::int64_t, Piece> queue_;
   std::size_t queued_bytes_ = 0;    // In queue_ and batch_.
