@@ -263,6 +263,21 @@ std::string StatusSource::why_unreadable(const std::string& name) {
   return "";
 }
 
+std::optional<std::string> StatusSource::table_info(const std::string& name,
+                                                    const std::string& db) {
+  for (const auto& [tid, table] : driver_.brain().model().tables()) {
+    if (table.shape.name != name || table.shape.db != db) continue;
+    const fedb::TableValue* value = driver_.view().table(table.shape.znode);
+    if (value) return value->value;
+  }
+  return std::nullopt;
+}
+
+std::string StatusSource::nameserver() {
+  const auto& all = driver_.brain().nameservers();
+  return all.empty() ? "" : all.front();
+}
+
 admin::ListPage<admin::ReplicaRow> StatusSource::replica_rows(const admin::TablesAsked& asked,
                                                               Instant asked_at) const {
   const core::Model& model = driver_.brain().model();

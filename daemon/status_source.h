@@ -41,6 +41,8 @@ class StatusSource : public admin::Source {
   admin::ListPage<admin::TabletRow> tablets(const std::string& after, std::size_t limit) override;
   void tables(const admin::TablesAsked& asked, std::function<void(ReadTables)> done) override;
   std::string why_unreadable(const std::string& name) override;
+  std::optional<std::string> table_info(const std::string& name, const std::string& db) override;
+  std::string nameserver() override;
   admin::ListPage<admin::OpRow> ops(const admin::OpsAsked& asked) override;
   std::vector<admin::ConfRow> conf() override;
   admin::LoggedEvents events(std::uint64_t since, std::size_t limit) override;

@@ -276,10 +276,12 @@ struct Readiness {
 };
 
 struct CommandRequest {
-  std::string name;                         // confset, ...
-  std::map<std::string, std::string> args;  // Numbers and booleans as text: "1", "true".
-  std::string who;   // Whom the connection shows: a user of this machine; may be empty.
-  std::string from;  // Where the call came from: "127.0.0.1:40312", later "socket".
+  std::string name;  // confset, ...
+  // Numbers, booleans and lists of numbers as text: "1", "true", "1,4,7".
+  std::map<std::string, std::string> args;
+  std::string who;             // Whom the connection shows: a user of this machine; may be empty.
+  std::string from;            // Where the call came from: "127.0.0.1:40312", later "socket".
+  bool as_nameserver = false;  // The caller speaks the nameserver's protocol.
 };
 
 struct CommandResult {
@@ -328,6 +330,10 @@ class Source {
   // Why the table of this name cannot be read, and so is in no list of tables; empty: it can be, or
   // is not there. Of tables in a database the name is not known: there it is the tid.
   virtual std::string why_unreadable(const std::string& name) = 0;
+  // The table's TableInfo as its znode has it; nothing: there is none, or it cannot be read.
+  virtual std::optional<std::string> table_info(const std::string& name, const std::string& db) = 0;
+  // The endpoint of the leading nameserver; empty: none lives.
+  virtual std::string nameserver() = 0;
   // By op_id, running and finished ones.
   virtual ListPage<OpRow> ops(const OpsAsked& asked) = 0;
   virtual std::vector<ConfRow> conf() = 0;

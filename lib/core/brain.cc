@@ -38,6 +38,9 @@ bool Brain::auto_failover() const { return parts_->stand_back.auto_failover(); }
 bool Brain::switch_read() const { return parts_->stand_back.switch_read(); }
 const std::string& Brain::switched_by() const { return parts_->stand_back.switched_by(); }
 bool Brain::cluster_read() const { return parts_->stand_back.cluster_read(); }
+const std::vector<std::string>& Brain::nameservers() const {
+  return parts_->stand_back.nameservers();
+}
 std::uint64_t Brain::needless_verdicts() const { return parts_->monitor.needless_verdicts(); }
 std::vector<Hold> Brain::holds() const { return parts_->elections.holds(); }
 

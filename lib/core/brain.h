@@ -50,6 +50,8 @@ class Brain {
   bool switch_read() const;
   const std::string& switched_by() const;
   bool cluster_read() const;
+  // The leading one first; one may be there several times.
+  const std::vector<std::string>& nameservers() const;
   std::vector<StandsBack> stands_back(Instant now) const;
   // Those of them that are ZooKeeper's: texts by reason.
   const std::map<std::string, std::string>& obstacles() const;

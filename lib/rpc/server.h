@@ -29,11 +29,11 @@ struct Limits {
   std::size_t connections = 128;
   std::size_t frame_bytes = 1u << 20;   // Of a request; a longer one ends its connection.
   std::size_t queued_bytes = 1u << 20;  // Of answers that one caller has not taken.
-  std::size_t calls = 8;  // Of one caller, not yet answered: then no more of him is read.
+  // Of one caller, not yet answered: then no more of him is read. Few: answers may be large.
+  std::size_t calls = 1;
   // First byte to last of a request; for answers to be taken the same, and again for each MiB.
   Duration request_timeout = std::chrono::seconds(10);
-  // Between two requests. Long: the cluster's client takes a server that closes for dead, and fails
-  // until it has looked again.
+  // Between two requests. Long: an interactive client keeps its connection while it runs.
   Duration idle_timeout = std::chrono::hours(1);
 };
 

@@ -56,6 +56,9 @@ class StandBack {
   // The nameserver that keeps the metadata, so that nothing is written beside it; none: none does.
   std::optional<std::string> nameserver() const;
 
+  // All that are registered, the leading one first; one may be there several times.
+  const std::vector<std::string>& nameservers() const { return nameservers_; }
+
   bool active() const { return active_; }  // The lock is held.
   std::int64_t epoch() const { return epoch_; }
   bool auto_failover() const { return auto_failover_; }

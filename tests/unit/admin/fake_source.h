@@ -52,6 +52,11 @@ class FakeSource : public Source {
     const auto found = unreadable.find(name);
     return found == unreadable.end() ? "" : found->second;
   }
+  std::optional<std::string> table_info(const std::string& name, const std::string& db) override {
+    const auto found = table_infos.find({db, name});
+    return found == table_infos.end() ? std::nullopt : std::optional(found->second);
+  }
+  std::string nameserver() override { return nameserver_endpoint; }
   ListPage<OpRow> ops(const OpsAsked& asked) override {
     auto rows = op_rows;
     std::erase_if(rows, [&](const OpRow& row) {
@@ -107,6 +112,8 @@ class FakeSource : public Source {
   std::vector<TabletRow> tablet_rows;
   std::vector<ReplicaRow> replica_rows;
   std::map<std::string, std::string> unreadable;  // Why, by the table's name.
+  std::map<std::pair<std::string, std::string>, std::string> table_infos;  // By db and name.
+  std::string nameserver_endpoint;
   std::vector<OpRow> op_rows;
   std::vector<ConfRow> conf_rows;
   EventLog log;

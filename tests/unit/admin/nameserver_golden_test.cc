@@ -1,0 +1,166 @@
+// Every call of a nameserver that was captured, put to failoverd byte by byte: where the state is
+// the same its answer is, too.
+#include <map>
+
+#include "tests/unit/admin/nameserver_fixture.h"
+#include "tests/unit/rpc/golden.h"
+
+namespace failoverd::admin {
+namespace {
+
+using rpc::GoldenCall;
+
+template <class Message>
+Message golden_answer(const GoldenCall& call) {
+  rpc::FrameParser parser;
+  parser.feed(call.response_bytes());
+  rpc::Frame frame;
+  EXPECT_EQ(parser.next(frame), rpc::FrameParser::State::kFrame);
+  Message message;
+  EXPECT_TRUE(message.ParseFromString(frame.payload));
+  return message;
+}
+
+// What the command is called here, with its arguments; by the call's number.
+const std::map<std::string, std::string> kCommands = {
+    {"028", "makesnapshot name=flow pid=0"},
+    {"062", "confset key=auto_failover value=false"},
+    {"063", "offlineendpoint endpoint=127.0.0.1:9721"},
+    {"067", "recoverendpoint endpoint=127.0.0.1:9721 need_restore=false"},
+    {"082", "changeleader candidate=auto name=flow pid=1"},
+    {"084", "recovertable endpoint=127.0.0.1:9722 name=flow pid=1"},
+    {"086", "migrate des=127.0.0.1:9723 name=flow pids=0 src=127.0.0.1:9722"},
+    {"087", "migrate des=127.0.0.1:9723 name=flow pids=0 src=127.0.0.1:9720"},
+    {"092", "delreplica endpoint=127.0.0.1:9723 name=flow pids=0"},
+    {"094", "addreplica endpoint=127.0.0.1:9723 name=flow pids=0"},
+    {"095", "changeleader name=nosuch pid=0"},
+    {"096", "changeleader name=flow pid=0"},
+    {"097", "changeleader name=flow pid=9"},
+    {"098", "recovertable endpoint=127.0.0.1:9720 name=flow pid=0"},
+    {"099", "recoverendpoint endpoint=1.2.3.4:1 need_restore=false"},
+    {"100", "offlineendpoint endpoint=1.2.3.4:1"},
+    {"101", "cancelop op_id=3"},
+    {"102", "confset key=auto_failover value=maybe"},
+};
+
+class NameserverGolden : public NameserverFixture {
+ protected:
+  // The daemon's state is what the captured answer shows.
+  void take_state_of(const GoldenCall& call) {
+    if (call.method == "ShowTablet") take(golden_answer<fedb::ShowTabletResponse>(call));
+    if (call.method == "ShowTable") take(golden_answer<fedb::ShowTableResponse>(call));
+    if (call.method == "ShowOPStatus") take(golden_answer<fedb::ShowOPStatusResponse>(call));
+    if (call.method == "ConfGet") {
+      const auto shown = golden_answer<fedb::ConfGetResponse>(call);
+      for (const auto& pair : shown.conf()) {
+        source_.conf_rows.push_back({pair.key(), pair.value()});
+      }
+    }
+    source_.on_command = [call](const CommandRequest&, const FakeSource::Done& done) {
+      const auto answer = golden_answer<fedb::NameServerResponse>(call);
+      CommandResult result;
+      result.code = answer.code();
+      result.error = answer.msg();
+      result.hint = "a hint is for people";
+      if (answer.code() != 0) result.kind = CommandResult::Kind::kRefused;
+      done(result);
+    };
+  }
+  void take(const fedb::ShowTabletResponse& shown) {
+    source_.tablet_rows.clear();
+    for (const auto& tablet : shown.tablets()) {
+      TabletRow row;
+      row.endpoint = tablet.endpoint();
+      row.shown = tablet.state();
+      row.age_ms = tablet.age();
+      source_.tablet_rows.push_back(row);
+    }
+  }
+  void take(const fedb::ShowTableResponse& shown) {
+    source_.replica_rows.clear();
+    for (fedb::TableInfo info : shown.table_info()) {
+      for (auto& partition : *info.mutable_table_partition()) {
+        for (auto& meta : *partition.mutable_partition_meta()) {
+          ReplicaRow row;
+          row.name = info.name();
+          row.tid = info.tid();
+          row.pid = partition.pid();
+          row.endpoint = meta.endpoint();
+          row.offset = meta.offset();
+          row.record_cnt = meta.record_cnt();
+          row.memused = meta.record_byte_size();
+          source_.replica_rows.push_back(row);
+          meta.clear_offset();
+          meta.clear_record_cnt();
+          meta.clear_record_byte_size();
+          meta.clear_tablet_has_partition();
+        }
+        partition.clear_record_cnt();
+        partition.clear_record_byte_size();
+      }
+      source_.table_infos[{"", info.name()}] = info.SerializeAsString();
+    }
+  }
+  void take(const fedb::ShowOPStatusResponse& shown) {
+    source_.op_rows.clear();
+    for (const auto& op : shown.op_status()) {
+      OpRow row;
+      row.op_id = op.op_id();
+      row.op_type = op.op_type();
+      row.name = op.name();
+      row.pid = op.pid();
+      row.status = op.status();
+      row.start_ms = static_cast<std::int64_t>(op.start_time()) * 1000 + 321;
+      row.end_ms = static_cast<std::int64_t>(op.end_time()) * 1000 + 321;
+      source_.op_rows.push_back(row);
+    }
+  }
+};
+
+TEST_F(NameserverGolden, AnswersAreByteForByteTheSame) {
+  serve();
+  caller_ = rpc::connect_raw(loop_.io, port_);
+  std::size_t compared = 0;
+  for (const GoldenCall& call : rpc::golden_calls()) {
+    if (call.to_tablet() || call.method == "CreateTable") continue;
+    SCOPED_TRACE(call.name);
+    take_state_of(call);
+    source_.commands.clear();
+    caller_->frames.clear();
+    caller_->send(call.request_bytes());
+    ASSERT_TRUE(loop_.until([&] { return caller_->frames.size() == 1; }));
+    EXPECT_EQ(encode(caller_->frames[0]), call.response_bytes());
+    const auto command = kCommands.find(call.name.substr(0, 3));
+    ASSERT_EQ(source_.commands.size(), command == kCommands.end() ? 0U : 1U);
+    if (command != kCommands.end()) {
+      EXPECT_EQ(in_text(source_.commands[0]), command->second);
+      EXPECT_TRUE(source_.commands[0].as_nameserver);
+    }
+    ++compared;
+    source_.conf_rows.clear();
+  }
+  EXPECT_EQ(compared, 31U);
+}
+
+// What is the nameserver's own is refused, and says whose it is.
+TEST_F(NameserverGolden, CreateTableNamesTheNameserver) {
+  serve();
+  caller_ = rpc::connect_raw(loop_.io, port_);
+  for (const GoldenCall& call : rpc::golden_calls()) {
+    if (call.to_tablet() || call.method != "CreateTable") continue;
+    caller_->frames.clear();
+    source_.nameserver_endpoint = "127.0.0.1:9822";
+    caller_->send(call.request_bytes());
+    ASSERT_TRUE(loop_.until([&] { return caller_->frames.size() == 1; }));
+    fedb::NameServerResponse answer;
+    ASSERT_TRUE(answer.ParseFromString(caller_->frames[0].payload));
+    EXPECT_EQ(answer.code(), -1);
+    EXPECT_EQ(answer.msg(),
+              "failoverd does the failover part only, CreateTable is the nameserver's: ask "
+              "127.0.0.1:9822");
+    EXPECT_TRUE(source_.commands.empty());
+  }
+}
+
+}  // namespace
+}  // namespace failoverd::admin
