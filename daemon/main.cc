@@ -17,6 +17,7 @@
 #include "daemon/service.h"
 #include "daemon/status_source.h"
 #include "lib/admin/http_server.h"
+#include "lib/admin/nameserver_service.h"
 #include "lib/base/boot_clock.h"
 #include "lib/base/descriptors.h"
 #include "lib/base/standard_streams.h"
@@ -79,7 +80,7 @@ class Daemon {
   // look-up, would be waited for in a destructor.
   int run() {
     end_after({SIGTERM, SIGINT}, kStopWithin);
-    if (!listen()) return 1;
+    if (!listen() || !listen_rpc()) return 1;
     reloaded_at_start();
     watch_file();
     wait_for_hangup();
@@ -92,7 +93,8 @@ class Daemon {
     service_.start();
     log_.write(config::LogLevel::kInfo, "start",
                "failoverd " FAILOVERD_VERSION " watches " + config_.cluster.root + " at " +
-                   config_.cluster.zookeeper + ", http " + config_.listen.http);
+                   config_.cluster.zookeeper + ", http " + config_.listen.http +
+                   (config_.listen.rpc.empty() ? "" : ", rpc " + config_.listen.rpc));
     io_.run();
     log_.flush();
     std::_Exit(0);
@@ -114,6 +116,23 @@ class Daemon {
     const auto port = http_->listen(config_.listen.http);
     if (port) return true;
     std::fprintf(stderr, "listen.http: %s\n", port.error().text.c_str());
+    return false;
+  }
+
+  bool listen_rpc() {
+    if (config_.listen.rpc.empty()) return true;
+    admin::NameserverOptions options;
+    options.cluster_is_openmldb = config_.cluster.numbering == config::Numbering::kOpenmldb;
+    options.changes_from_anywhere = config_.listen.rpc_changes_from_any;
+    // Beside HTTP's quarter.
+    options.limits.connections = std::min(options.limits.connections, descriptors_ / 8);
+    options.log = [this](const std::string& line) {
+      log_.write(config::LogLevel::kError, "rpc", line);
+    };
+    nameserver_.emplace(io_, status_source_, std::move(options));
+    const auto port = nameserver_->listen(config_.listen.rpc);
+    if (port) return true;
+    std::fprintf(stderr, "listen.rpc: %s\n", port.error().text.c_str());
     return false;
   }
 
@@ -165,7 +184,10 @@ class Daemon {
   // What has to be looked after though nothing happens.
   void keep_house() {
     log_.flush();
-    if (http_ && no_descriptor_left()) http_->close_idle();
+    if (no_descriptor_left()) {
+      if (http_) http_->close_idle();
+      if (nameserver_) nameserver_->close_idle();
+    }
     housekeeping_.expires_after(kHousekeeping);
     housekeeping_.async_wait([this](const boost::system::error_code& e) {
       if (!e) keep_house();
@@ -205,6 +227,7 @@ class Daemon {
     log_.write(config::LogLevel::kInfo, "stop", "SIGTERM: giving the lock back");
     service_.stopping();
     http_.reset();
+    nameserver_.reset();
     file_watch_.reset();
     hangup_.cancel();
     rest_.cancel();
@@ -223,6 +246,7 @@ class Daemon {
   StatusSource status_source_;
   Service service_{io_, [this] { return status_source_.service_state(); }};
   std::optional<admin::HttpServer> http_;
+  std::optional<admin::NameserverService> nameserver_;
   std::optional<config::FileWatch> file_watch_;
   boost::asio::signal_set signals_;
   boost::asio::signal_set hangup_{io_, SIGHUP};

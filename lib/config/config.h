@@ -34,7 +34,8 @@ struct Cluster {
 struct Listen {
   std::string http = "127.0.0.1:9650";
   std::string rpc;
-  std::string socket;      // Absolute path of a unix socket; empty: none.
+  bool rpc_changes_from_any = false;  // Else whoever speaks it from elsewhere may only look.
+  std::string socket;                 // Absolute path of a unix socket; empty: none.
   std::string token_file;  // Absolute path; empty: loopback may change things, others may not.
   std::string token;       // What load() found in that file: its first word.
 };

@@ -32,8 +32,7 @@ constexpr std::array kSections{
 };
 
 // What this version does nothing with.
-constexpr std::array<std::string_view, 8> kUnused{"listen.rpc",
-                                                  "listen.socket",
+constexpr std::array<std::string_view, 7> kUnused{"listen.socket",
                                                   "detection.zookeeper_lost",
                                                   "detection.hung_leader",
                                                   "recovery.replace_after",
@@ -91,9 +90,16 @@ void add_listen(std::vector<Key>& keys) {
   keys.push_back(text("listen.http", PLACE(listen.http), "IP:PORT or [IPV6]:PORT",
                       check_listen_address,
                       "The HTTP interface: failoverctl, /healthz, /readyz, /metrics."));
-  keys.push_back(text("listen.rpc", PLACE(listen.rpc), "IP:PORT or [IPV6]:PORT, or \"\" for none",
-                      check_listen_address_or_none,
-                      "The nameserver's protocol, for the cluster's existing client."));
+  keys.push_back(text(
+      "listen.rpc", PLACE(listen.rpc), "IP:PORT or [IPV6]:PORT, or \"\" for none",
+      check_listen_address_or_none,
+      "The nameserver's protocol, for the cluster's existing client: --endpoint=IP:PORT shows\n"
+      "and does what it does at a nameserver. It knows no token."));
+  keys.push_back(choice("listen.rpc_changes", PLACE(listen.rpc_changes_from_any),
+                        std::vector<std::pair<std::string, bool>>{{"local", false}, {"any", true}},
+                        "Who may change things at listen.rpc. local: whoever comes from loopback, "
+                        "with listen.token_file\n"
+                        "too; others may look. any: whoever reaches the address."));
   keys.push_back(text("listen.socket", PLACE(listen.socket), "an absolute path, or \"\" for none",
                       check_socket_path_or_none,
                       "A unix socket that serves the HTTP interface too."));

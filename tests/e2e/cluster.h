@@ -41,6 +41,7 @@ struct DaemonOptions {
   std::vector<std::string> config = {};
   std::string zookeeper = {};                   // Another address for it, such as a proxy's.
   std::string cluster = "session_timeout: 1s";  // What stands beside it in section cluster.
+  std::string listen = {};                      // What stands beside http in section listen.
   std::vector<std::pair<std::string, std::string>> environment = {};  // Added to ours.
 };
 

@@ -79,13 +79,15 @@ Daemon::Daemon(Cluster& cluster, int number, const DaemonOptions& options)
       cluster_keys_("zookeeper: \"" +
                     (options.zookeeper.empty() ? cluster.zookeeper().hosts() : options.zookeeper) +
                     "\", " + numbering(cluster, options.cluster) + options.cluster),
+      listen_keys_("http: \"" + http_ + "\"" +
+                   (options.listen.empty() ? "" : ", " + options.listen)),
       environment_(options.environment) {
   configure(options.config);
 }
 
 void Daemon::configure(const std::vector<std::string>& lines) {
   std::map<std::string, std::string> keys{{"cluster", "cluster: {" + cluster_keys_ + "}"},
-                                          {"listen", "listen: {http: \"" + http_ + "\"}"},
+                                          {"listen", "listen: {" + listen_keys_ + "}"},
                                           {"log", "log: {level: debug}"},
                                           {"detection", "detection: {silence: 1s}"}};
   for (const std::string& line : lines) keys[key_of(line)] = line;

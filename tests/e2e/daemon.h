@@ -71,6 +71,7 @@ class Daemon {
   const std::filesystem::path log_file_;
   const std::string http_;
   const std::string cluster_keys_;
+  const std::string listen_keys_;
   const std::vector<std::pair<std::string, std::string>> environment_;
   std::unique_ptr<harness::Process> process_;
 };

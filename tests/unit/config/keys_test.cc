@@ -97,7 +97,7 @@ TEST(Changes, AReloadKeepsWhatIsReadOnce) {
   Config loaded = *parse(R"(
 cluster: {zookeeper: "z:1", root: /r, session_timeout: 1s, numbering: openmldb, metadata: zookeeper}
 auto_failover: false
-listen: {http: "127.0.0.1:1", rpc: "127.0.0.1:2", socket: /s, token_file: /t}
+listen: {http: "127.0.0.1:1", rpc: "127.0.0.1:2", rpc_changes: any, socket: /s, token_file: /t}
 detection: {crash: false, refuses_again: 1ms, silence: 1s, zookeeper_lost: 1s, hung_leader: 1s}
 election: {wait_for_better: 1s, wait_for_lost: 1s, unclean_after: 1s}
 recovery: {max_copies_per_tablet: 1, catch_up_delta: 1, full_restart_wait: 1s, replace_after: 1m,

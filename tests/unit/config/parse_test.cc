@@ -41,7 +41,8 @@ TEST(Parse, EveryKeyArrives) {
 cluster: {zookeeper: "a-1:2181,10.0.0.2:2182,[fe80::1]:2183", root: /x/y, session_timeout: 4s,
           numbering: openmldb, metadata: zookeeper}
 auto_failover: false
-listen: {http: "0.0.0.0:1", rpc: "[::1]:65535", socket: /run/failoverd.sock, token_file: /etc/t}
+listen: {http: "0.0.0.0:1", rpc: "[::1]:65535", rpc_changes: any, socket: /run/failoverd.sock,
+         token_file: /etc/t}
 detection: {crash: false, refuses_again: 5ms, silence: 1500ms, zookeeper_lost: never,
             hung_leader: 1m}
 election: {wait_for_better: 0s, wait_for_lost: never, unclean_after: 1h}
@@ -64,6 +65,7 @@ log: {level: debug, format: json}
   EXPECT_EQ(config.auto_failover, false);
   EXPECT_EQ(config.listen.http, "0.0.0.0:1");
   EXPECT_EQ(config.listen.rpc, "[::1]:65535");
+  EXPECT_TRUE(config.listen.rpc_changes_from_any);
   EXPECT_EQ(config.listen.socket, "/run/failoverd.sock");
   EXPECT_EQ(config.listen.token_file, "/etc/t");
   const core::Policy& policy = config.policy;
