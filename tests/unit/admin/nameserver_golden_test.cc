@@ -1,7 +1,9 @@
 // Every call of a nameserver that was captured, put to failoverd byte by byte: where the state is
 // the same its answer is, too.
 #include <map>
+#include <set>
 
+#include "lib/admin/nameserver_messages.h"
 #include "tests/unit/admin/nameserver_fixture.h"
 #include "tests/unit/rpc/golden.h"
 
@@ -140,6 +142,42 @@ TEST_F(NameserverGolden, AnswersAreByteForByteTheSame) {
     source_.conf_rows.clear();
   }
   EXPECT_EQ(compared, 31U);
+}
+
+// Whatever comes is a request or none: every captured one, cut anywhere or with a byte changed, put
+// to every method.
+TEST(NameserverMessages, BrokenRequestsAreRequestsOrNone) {
+  std::set<std::string> methods;
+  std::set<std::string> payloads = {std::string("\x0a\x01\x66\x12\x02\x12\x00", 7)};
+  for (const GoldenCall& call : rpc::golden_calls()) {
+    if (call.to_tablet()) continue;
+    methods.insert(call.method);
+    rpc::FrameParser parser;
+    parser.feed(call.request_bytes());
+    rpc::Frame frame;
+    ASSERT_EQ(parser.next(frame), rpc::FrameParser::State::kFrame);
+    payloads.insert(frame.payload);
+  }
+  methods.insert({"GetTablePartition", "SetTablePartition", "UpdateTableAliveStatus"});
+  int requests = 0;
+  int none = 0;
+  const auto put = [&](const std::string& payload) {
+    for (const std::string& method : methods) {
+      ++(parse_nameserver_call(method, payload) ? requests : none);
+    }
+  };
+  for (const std::string& payload : payloads) {
+    for (std::size_t i = 0; i < payload.size(); ++i) {
+      put(payload.substr(0, i));
+      std::string changed = payload;
+      for (const char byte : {'\x00', '\x01', '\x12', '\x7f', '\xff'}) {
+        changed[i] = byte;
+        put(changed);
+      }
+    }
+  }
+  EXPECT_GT(requests, 1000);
+  EXPECT_GT(none, 1000);
 }
 
 // What is the nameserver's own is refused, and says whose it is.
