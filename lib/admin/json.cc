@@ -1,5 +1,6 @@
 #include "lib/admin/json.h"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -193,6 +194,13 @@ std::string objects(const Rows& rows, ToObject to_object) {
 
 std::string line(const json::object& object) { return json::serialize(object) + "\n"; }
 
+bool is_list_of_numbers(const json::value& value) {
+  if (!value.is_array()) return false;
+  const json::array& all = value.get_array();
+  return std::all_of(all.begin(), all.end(),
+                     [](const json::value& one) { return one.is_number(); });
+}
+
 }  // namespace
 
 std::string to_json(const StatusView& status, std::int64_t now_ms) {
@@ -251,6 +259,9 @@ std::string to_json(const CommandResult& result) {
   if (result.kind == CommandResult::Kind::kOk) {
     object["ops"] = json::array(result.ops.begin(), result.ops.end());
     object["message"] = text(result.message);
+    if (!result.plan.empty()) {
+      object["plan"] = list(result.plan, [](const std::string& what) { return text(what); });
+    }
     return line(object);
   }
   if (result.code != 0) object["code"] = result.code;
@@ -275,8 +286,14 @@ Result<std::map<std::string, std::string>> parse_arguments(std::string_view body
       arguments[key] = std::string(argument.get_string());
     } else if (argument.is_bool() || argument.is_number()) {
       arguments[key] = json::serialize(argument);
+    } else if (is_list_of_numbers(argument)) {
+      std::string& numbers = arguments[key];
+      for (const json::value& number : argument.get_array()) {
+        numbers += (numbers.empty() ? "" : ",") + json::serialize(number);
+      }
     } else {
-      return Failure{"argument " + std::string(key) + " is not a string, number or boolean"};
+      return Failure{"argument " + std::string(key) +
+                     " is not a string, number, boolean or list of numbers"};
     }
   }
   return arguments;

@@ -24,14 +24,15 @@ std::string to_json(const std::vector<ConfRow>& rows);
 std::string to_json(const LoggedEvents& events);
 std::string to_json(const EventRow& row);
 
-// {"ops": [...], "message": "..."} for kOk, else {"code", "error", "hint", "active",
+// {"ops": [...], "message": "...", "plan": [...]} for kOk, else {"code", "error", "hint", "active",
 // "active_name"} without what is empty.
 std::string to_json(const CommandResult& result);
 
 // {"error": "..."}.
 std::string error_json(std::string_view error);
 
-// A command's arguments: one JSON object of strings, numbers and booleans, or nothing at all.
+// A command's arguments: one JSON object of strings, numbers, booleans and lists of numbers, or
+// nothing at all.
 Result<std::map<std::string, std::string>> parse_arguments(std::string_view body);
 
 }  // namespace failoverd::admin

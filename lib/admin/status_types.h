@@ -300,6 +300,8 @@ struct CommandResult {
   std::string error;               // The code's words: "invalid parameter".
   std::string hint;                // What would be right; may be empty.
   HolderView active = {};          // For kStandby.
+  // For kOk: what is done, or would be, a sentence for each partition; confset has none.
+  std::vector<std::string> plan = {};
 };
 
 // Arguments that no command takes; `hint` says what would be right.

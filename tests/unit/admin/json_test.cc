@@ -31,6 +31,17 @@ TEST(Json, AnOpThatRunsIsCountedToNow) {
   EXPECT_NE(to_json(std::vector<OpRow>{row}, 7500).find("\"execute_time\":0"), std::string::npos);
 }
 
+TEST(Json, ACommandsAnswerHasItsPlan) {
+  CommandResult result;
+  result.ops = {7};
+  result.message = "change leader ok";
+  EXPECT_EQ(to_json(result), "{\"ops\":[7],\"message\":\"change leader ok\"}\n");
+  result.plan = {"flow/0: A hands over to B"};
+  EXPECT_EQ(to_json(result),
+            "{\"ops\":[7],\"message\":\"change leader ok\","
+            "\"plan\":[\"flow/0: A hands over to B\"]}\n");
+}
+
 TEST(Json, ArgumentsAreOneObjectOfPlainValues) {
   using Map = std::map<std::string, std::string>;
   EXPECT_EQ(parse_arguments("").value(), Map{});
@@ -38,7 +49,10 @@ TEST(Json, ArgumentsAreOneObjectOfPlainValues) {
   EXPECT_EQ(parse_arguments("{}").value(), Map{});
   EXPECT_EQ(parse_arguments(R"({"key": "auto_failover", "value": true, "pid": 3})").value(),
             (Map{{"key", "auto_failover"}, {"value", "true"}, {"pid", "3"}}));
-  for (const char* bad : {"[]", "3", "{", "{\"a\": {}}", "{\"a\": [1]}", "{\"a\": null}", "{} x"}) {
+  EXPECT_EQ(parse_arguments(R"({"pids": [1, 4, 7], "none": []})").value(),
+            (Map{{"pids", "1,4,7"}, {"none", ""}}));
+  for (const char* bad : {"[]", "3", "{", "{\"a\": {}}", "{\"a\": [1, true]}", "{\"a\": [[1]]}",
+                          "{\"a\": null}", "{} x"}) {
     EXPECT_FALSE(parse_arguments(bad)) << bad;
   }
   EXPECT_FALSE(parse_arguments(std::string(100'000, '[')));
