@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "daemon/operator_commands.h"
 #include "lib/admin/active_daemon.h"
 #include "lib/base/boot_clock.h"
 
@@ -18,6 +19,11 @@ std::vector<admin::Count> counts_of(const std::map<std::string, std::uint64_t>& 
   counts.reserve(by_word.size());
   for (const auto& [word, count] : by_word) counts.push_back({word, count});
   return counts;
+}
+
+// "ann from 127.0.0.1:40312".
+std::string asked_by(const admin::CommandRequest& request) {
+  return (request.who.empty() ? "somebody" : request.who) + " from " + request.from;
 }
 
 }  // namespace
@@ -266,10 +272,10 @@ std::string StatusSource::metrics() {
 void StatusSource::command(admin::CommandRequest request,
                            std::function<void(admin::CommandResult)> done) {
   admin::CommandResult result;
-  if (request.name != "confset") {
+  if (request.name != "confset" && !is_operator_command(request.name)) {
     result.kind = admin::CommandResult::Kind::kUnknown;
     result.error = "no such command: " + request.name;
-    result.hint = "there is confset";
+    result.hint = "there are confset, " + operator_commands();
     done(std::move(result));
     return;
   }
@@ -279,7 +285,18 @@ void StatusSource::command(admin::CommandRequest request,
     done(std::move(result));
     return;
   }
-  confset(request, std::move(done));
+  if (request.name == "confset") return confset(request, std::move(done));
+  ask_brain(request, std::move(done));
+}
+
+void StatusSource::ask_brain(const admin::CommandRequest& request,
+                             std::function<void(admin::CommandResult)> done) {
+  const auto question = to_operator_question(request);
+  if (!question) return done(admin::bad_arguments(question.error().text));
+  driver_.ask_operator(
+      question->what, asked_by(request), question->only_plan, request.as_nameserver,
+      [question = *question, name = request.name, done = std::move(done)](
+          const core::OperatorAnswer& answer) { done(to_command_result(question, name, answer)); });
 }
 
 void StatusSource::confset(const admin::CommandRequest& request,
@@ -296,8 +313,7 @@ void StatusSource::confset(const admin::CommandRequest& request,
   if (value != "true" && value != "false") {
     return done(admin::bad_arguments("auto_failover is true or false, not \"" + value + "\""));
   }
-  const std::string by = (request.who.empty() ? "somebody" : request.who) + " from " + request.from;
-  driver_.switched().set(value == "true", by,
+  driver_.switched().set(value == "true", asked_by(request),
                          [done = std::move(done)](bool ok, const std::string& why) {
                            admin::CommandResult answer;
                            answer.message = "set auto_failover ok";

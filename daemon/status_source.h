@@ -69,6 +69,8 @@ class StatusSource : public admin::Source {
   admin::OpRow op_row(const core::OpRecord& op) const;
   admin::HolderView holder() const;
   admin::SwitchView switch_view() const;
+  void ask_brain(const admin::CommandRequest& request,
+                 std::function<void(admin::CommandResult)> done);
   void confset(const admin::CommandRequest& request,
                std::function<void(admin::CommandResult)> done);
 

@@ -106,10 +106,10 @@ TEST_F(HttpPage, EveryCommandIsThere) {
   // One that is not there is answered with those that are.
   const auto unknown = daemon->post(prefix + "nothing", "{}");
   EXPECT_EQ(unknown.status, 404);
-  const std::string there_is = "\"hint\":\"there is ";
-  const auto at = unknown.body.find(there_is);
+  const std::string there_are = "\"hint\":\"there are ";
+  const auto at = unknown.body.find(there_are);
   ASSERT_NE(at, std::string::npos) << unknown.body;
-  const auto begin = at + there_is.size();
+  const auto begin = at + there_are.size();
   const std::string named = unknown.body.substr(begin, unknown.body.find('"', begin) - begin);
   std::string on_the_page;
   for (const std::string& path : paths("POST")) {
