@@ -9,7 +9,9 @@
 #include <sstream>
 #include <utility>
 
+#include "daemon/ctl/change.h"
 #include "daemon/ctl/events.h"
+#include "daemon/ctl/output.h"
 #include "daemon/ctl/servers.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/status_text.h"
@@ -22,20 +24,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr int kDone = 0;
-constexpr int kFailed = 1;
-constexpr int kUsage = 2;
 const std::string kStatus = "status";  // Of the daemon that was asked, whether it acts or not.
-
-int fail(const std::string& why, int status = kFailed) {
-  std::fprintf(stderr, "%s\n", printable(why).c_str());
-  return status;
-}
-
-int print(const std::string& text) {
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  return written && std::fflush(stdout) == 0 ? kDone : fail("cannot write to standard output");
-}
 
 Result<std::string> read_token(const std::string& file) {
   if (file.empty()) return {boost::system::in_place_value};
@@ -47,36 +36,6 @@ Result<std::string> read_token(const std::string& file) {
   while (!token.empty() && white(token.front())) token.erase(0, 1);
   if (token.empty()) return Failure{"the token file " + file + " is empty"};
   return {boost::system::in_place_value, token};
-}
-
-// A string of the answer's object; empty if it is not there or the answer is not such an object.
-std::string member(const Answer& answer, const char* key) {
-  boost::system::error_code error;
-  const json::value value = json::parse(answer.body, error);
-  if (error || !value.is_object()) return "";
-  const json::value* found = value.get_object().if_contains(key);
-  return found != nullptr && found->is_string() ? std::string(found->get_string()) : "";
-}
-
-// Why the daemon did not do it: its words, and what would be right.
-std::string why(const Answer& answer) {
-  std::string error = member(answer, "error");
-  const std::string hint = member(answer, "hint");
-  if (error.empty()) {
-    error = answer.from.address() + " answered with HTTP status " + std::to_string(answer.status);
-  }
-  return hint.empty() ? error : error + ": " + hint;
-}
-
-// "{0}" and so on replaced by the arguments.
-std::string filled_in(std::string text, const std::vector<std::string>& arguments) {
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const std::string place = "{" + std::to_string(i) + "}";
-    if (const auto at = text.find(place); at != std::string::npos) {
-      text.replace(at, place.size(), arguments[i]);
-    }
-  }
-  return text;
 }
 
 int show(const Result<Answer>& answer, bool as_json, const std::string& what,
@@ -108,22 +67,22 @@ std::string ops_path(const Options& options) {
   return "/api/v1/ops" + query;
 }
 
-int change(Servers& servers, const Options& options, const json::object& arguments) {
-  const CommandInfo& command = *find_command(options.command);
-  const auto answer =
-      servers.post("/api/v1/commands/" + options.command, json::serialize(arguments));
-  const std::string failure = filled_in(command.failure, options.arguments);
-  if (!answer) return fail(failure + answer.error().text);
-  if (options.json) {
-    if (const int printed = print(json_shown_safely(answer->body)); printed != kDone)
-      return printed;
+// The daemons that are asked and those that they name.
+int showns(Servers& servers, const Options& options) {
+  std::vector<std::string> statuses;
+  std::string failures;
+  for (const auto& answer : servers.get_all("/api/v1/status")) {
+    if (answer && answer->status == 200) {
+      statuses.push_back(answer->body);
+    } else {
+      failures += (failures.empty() ? "" : "; ") + (answer ? why(*answer) : answer.error().text);
+    }
   }
-  if (answer->status != 200) return fail(failure + why(*answer));
-  return options.json ? kDone : print(printable(member(*answer, "message")) + "\n");
-}
-
-int confset(Servers& servers, const Options& options) {
-  return change(servers, options, {{"key", options.arguments[0]}, {"value", options.arguments[1]}});
+  if (statuses.empty()) return fail("failed to show ns. error msg: " + failures);
+  if (!failures.empty()) std::fprintf(stderr, "%s\n", printable(failures).c_str());
+  const auto shown = options.json ? daemons_json(statuses) : daemons_table(statuses);
+  return shown ? print(options.json ? json_shown_safely(*shown) : *shown)
+               : fail(shown.error().text);
 }
 
 int fsm(Servers& servers, const Options& options) {
@@ -145,6 +104,7 @@ int events(Servers& servers, const Options& options) {
   return shown ? kDone : fail(shown.error().text);
 }
 
+// Those that only show.
 using Handler = std::function<int(Servers&, const Options&)>;
 
 const std::map<std::string, Handler>& handlers() {
@@ -169,7 +129,7 @@ const std::map<std::string, Handler>& handlers() {
        [](Servers& servers, const Options& options) {
          return show(servers.get("/api/v1/conf"), options.json, "conf", conf_table);
        }},
-      {"confset", confset},
+      {"showns", showns},
       {"fsm", fsm},
       {"events", events}};
   return all;
@@ -189,6 +149,7 @@ int run(const Options& options) {
   const auto token = read_token(options.token_file);
   if (!token) return fail(token.error().text);
   Servers servers(std::move(urls), *token);
+  if (find_command(options.command)->failure != nullptr) return change(servers, options);
   return handlers().at(options.command)(servers, options);
 }
 

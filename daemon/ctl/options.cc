@@ -1,64 +1,59 @@
 #include "daemon/ctl/options.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
+#include <sstream>
 #include <utility>
 
 namespace failoverd::ctl {
 namespace {
 
 constexpr const char* kDefaultServer = "http://127.0.0.1:9650";
-
-constexpr std::array kCommands = {
-    CommandInfo{"status", "", 0, 0,
-                "Who acts, how the cluster is, what is wrong first and what it waits for.",
-                "failoverctl status", nullptr},
-    CommandInfo{"showtablet", "", 0, 0, "The tablets and how long they have been so.",
-                "failoverctl showtablet", nullptr},
-    CommandInfo{"showtable", "[NAME]", 0, 1,
-                "Every replica of every partition, or of one table: role, alive, offset.",
-                "failoverctl showtable flow", nullptr},
-    CommandInfo{"showopstatus", "[NAME [PID]]", 0, 2,
-                "Operations under way and finished, of one table or one partition.",
-                "failoverctl showopstatus flow 0", nullptr},
-    CommandInfo{"confget", "", 0, 0, "The switches that confset changes.", "failoverctl confget",
-                nullptr},
-    CommandInfo{"confset", "auto_failover true|false", 2, 2,
-                "Switches automatic failover on or off, for all daemons of the cluster.",
-                "failoverctl confset auto_failover false", "failed to set {0}. error msg: "},
-    CommandInfo{"fsm", "", 0, 0,
-                "A partition's states, and what is done in each; ops, task by task.",
-                "failoverctl fsm", nullptr},
-    CommandInfo{"events", "[--since ID] [--follow]", 0, 0,
-                "What has happened, oldest first; --follow goes on with what happens now.",
-                "failoverctl events --follow", nullptr},
-};
+constexpr std::size_t kHelpWidth = 96;
 
 constexpr const char* kHead =
     "usage: failoverctl [--server URL[,URL...]] [--json] COMMAND [ARGUMENTS] [OPTIONS]\n"
     "\n"
     "Shows and steers failoverd. Options may stand anywhere on the line.\n";
 
-constexpr const char* kOptions =
-    "options:\n"
-    "  --server URL[,URL...]  The daemons; with several the active one is found. Without it\n"
-    "                         $FAILOVERD_SERVER, then http://127.0.0.1:9650.\n"
-    "  --json                 Print JSON: the columns' names as keys, times as Unix milliseconds.\n"
-    "  --db NAME              showtable, showopstatus: only tables of this database.\n"
-    "  --since ID             events: only those after this one.\n"
-    "  --follow               events: go on with those to come.\n"
-    "  --token-file FILE      The token for changes, where the daemon asks for one. Without it\n"
-    "                         $FAILOVERD_TOKEN_FILE.\n"
-    "  --help, --version\n"
-    "\n"
+constexpr const char* kExitStatus =
     "exit status: 0 done, 1 refused or failed (one line on standard error says why), 2 usage\n";
 
+// Sentences as lines that begin at this column; the first is begun already.
+std::string filled(const std::string& text, std::size_t column) {
+  std::istringstream words{text};
+  std::string out;
+  std::size_t width = column;
+  for (std::string word; words >> word;) {
+    if (width > column && width + 1 + word.size() > kHelpWidth) {
+      out += "\n" + std::string(column, ' ');
+      width = column;
+    } else if (width > column) {
+      out += ' ';
+      ++width;
+    }
+    out += word;
+    width += word.size();
+  }
+  return out + "\n";
+}
+
 std::string described(const CommandInfo& command) {
-  const std::string arguments =
-      *command.arguments != '\0' ? std::string(" ") + command.arguments : "";
-  return "  " + std::string(command.name) + arguments + "\n      " + command.meaning +
-         "\n      example: " + command.example + "\n";
+  std::string text = "  " + shown(command) + "\n      " + filled(command.meaning, 6);
+  std::string its;
+  for (const OptionInfo& option : options()) {
+    if ((option.goes_with & command.options) == 0) continue;
+    its += (its.empty() ? "" : ", ") + shown(option);
+  }
+  if (!its.empty()) text += "      options: " + its + "\n";
+  return text + "      example: " + command.example + "\n";
+}
+
+std::string described(const OptionInfo& option) {
+  constexpr std::size_t kColumn = 25;
+  std::string name = "  " + shown(option);
+  name.resize(std::max(name.size() + 1, kColumn), ' ');
+  return name + filled(option.meaning, kColumn);
 }
 
 std::vector<std::string> split(const std::string& list) {
@@ -94,22 +89,24 @@ class Parser {
     return {};
   }
 
+  // Options of some commands only, as they were given.
+  const std::vector<const OptionInfo*>& given() const { return given_; }
+
  private:
   Result<void> option(const std::string& word) {
     const std::size_t equals = word.find('=');
-    const std::string name = word.substr(0, equals);
-    const std::array flags = {std::pair{"--json", &Options::json},
-                              std::pair{"--help", &Options::help}, std::pair{"-h", &Options::help},
-                              std::pair{"--version", &Options::version},
-                              std::pair{"--follow", &Options::follow}};
-    for (const auto& [flag, member] : flags) {
-      if (name != flag) continue;
-      if (equals != std::string::npos) return Failure{name + " takes no value"};
-      options_.*member = true;
-      return {};
-    }
-    if (name != "--server" && name != "--token-file" && name != "--since" && name != "--db") {
+    const std::string name = word == "-h" ? "--help" : word.substr(0, equals);
+    const auto all = ctl::options();
+    const auto found = std::find_if(all.begin(), all.end(),
+                                    [&](const OptionInfo& one) { return one.name == name; });
+    if (found == all.end()) {
       return Failure{"unknown option " + name + " (see failoverctl --help)"};
+    }
+    if (found->goes_with != 0) given_.push_back(&*found);
+    if (found->value == nullptr) {
+      if (equals != std::string::npos) return Failure{name + " takes no value"};
+      options_.*found->flag = true;
+      return {};
     }
     if (equals == std::string::npos && at_ + 1 == words_.size()) {
       return Failure{name + " needs a value"};
@@ -139,23 +136,23 @@ class Parser {
   const std::vector<std::string>& words_;
   Options& options_;
   std::size_t at_ = 0;
+  std::vector<const OptionInfo*> given_;
 };
 
-Result<void> check_arguments(const Options& options) {
+Result<void> check_arguments(const Options& options,
+                             const std::vector<const OptionInfo*>& options_given) {
   const CommandInfo* command = find_command(options.command);
   if (command == nullptr) {
     return Failure{"unknown command " + options.command + " (see failoverctl --help)"};
   }
   const std::size_t given = options.arguments.size();
   if (given < command->least || given > command->most) {
-    return Failure{std::string("usage: failoverctl ") + command->name + " " + command->arguments};
+    return Failure{"usage: failoverctl " + shown(*command)};
   }
-  const bool events = options.command == "events";
-  if (!events && (options.follow || options.since)) {
-    return Failure{"--follow and --since go with events only"};
-  }
-  if (options.db && options.command != "showtable" && options.command != "showopstatus") {
-    return Failure{"--db goes with showtable and showopstatus only"};
+  for (const OptionInfo* option : options_given) {
+    if ((option->goes_with & command->options) != 0) continue;
+    return Failure{options.command + " takes no " + option->name + " (see failoverctl " +
+                   options.command + " --help)"};
   }
   if (options.command == "showopstatus" && given == 2) {
     const std::string& pid = options.arguments[1];
@@ -167,33 +164,34 @@ Result<void> check_arguments(const Options& options) {
 
 }  // namespace
 
-std::span<const CommandInfo> commands() { return kCommands; }
-
-const CommandInfo* find_command(const std::string& name) {
-  const auto found = std::find_if(kCommands.begin(), kCommands.end(),
-                                  [&](const CommandInfo& command) { return command.name == name; });
-  return found == kCommands.end() ? nullptr : &*found;
-}
-
 Result<Options> parse_options(const std::vector<std::string>& words,
                               const Environment& environment) {
   Options options;
   options.servers = split(environment.servers);
   options.token_file = environment.token_file;
-  if (auto parsed = Parser(words, options).parse(); !parsed) return parsed.error();
+  Parser parser(words, options);
+  if (auto parsed = parser.parse(); !parsed) return parsed.error();
   if (options.servers.empty()) options.servers = {kDefaultServer};
   if (options.help || options.version) return options;
   if (options.command.empty()) return Failure{"a command is missing (see failoverctl --help)"};
-  if (auto checked = check_arguments(options); !checked) return checked.error();
+  if (auto checked = check_arguments(options, parser.given()); !checked) return checked.error();
   return options;
 }
 
 std::string help_text(const std::string& command) {
   std::string text = kHead;
-  if (const CommandInfo* one = find_command(command)) return text + "\n" + described(*one);
+  if (const CommandInfo* one = find_command(command)) {
+    text += "\n" + described(*one) + "\n";
+    for (const OptionInfo& option : options()) {
+      if ((option.goes_with & one->options) != 0) text += described(option);
+    }
+    return text;
+  }
   text += "\ncommands:\n";
   for (const CommandInfo& each : commands()) text += described(each);
-  return text + "\n" + kOptions;
+  text += "\noptions:\n";
+  for (const OptionInfo& option : options()) text += described(option);
+  return text + "\n" + kExitStatus;
 }
 
 }  // namespace failoverd::ctl

@@ -1,30 +1,15 @@
-// failoverctl's command line and the list of its commands, which --help prints.
+// failoverctl's command line.
 #pragma once
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
+#include "daemon/ctl/command_table.h"
 #include "lib/base/result.h"
 
 namespace failoverd::ctl {
-
-struct CommandInfo {
-  const char* name;
-  const char* arguments;  // As --help shows them.
-  std::size_t least;      // How many arguments, at least and at most.
-  std::size_t most;
-  const char* meaning;
-  const char* example;  // What one would type, with what it is good for.
-  // For a command that changes something: the words before the reason when it is refused, with
-  // {0}, {1}, ... for its arguments. Null for those that only show.
-  const char* failure;
-};
-
-std::span<const CommandInfo> commands();
-const CommandInfo* find_command(const std::string& name);  // Null: there is none.
 
 struct Options {
   std::vector<std::string> servers;  // As given; never empty.
@@ -34,8 +19,13 @@ struct Options {
   bool version = false;
   bool follow = false;                 // events
   std::optional<std::uint64_t> since;  // events
-  std::optional<std::string> db;       // showtable, showopstatus
-  std::string command;                 // Empty with --help or --version only.
+  std::optional<std::string> db;
+  bool plan = false;
+  bool yes = false;
+  bool wait = false;
+  bool accept_loss = false;  // changeleader
+  bool force = false;        // changeleader
+  std::string command;       // Empty with --help or --version only.
   std::vector<std::string> arguments;
 };
 

@@ -1,5 +1,6 @@
 #include "daemon/ctl/servers.h"
 
+#include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/host_name.hpp>
 #include <utility>
@@ -85,6 +86,19 @@ Result<Answer> Servers::get_here(const std::string& path) {
   const auto url = choose();
   if (!url) return url.error();
   return http_call(*url, {"GET", path, "", {}}, kDeadline);
+}
+
+std::vector<Result<Answer>> Servers::get_all(const std::string& path) const {
+  const Call call{"GET", path, "", {}};
+  auto answers = http_call_all(urls_, call, kDeadline);
+  std::vector<Url> named;
+  for (const auto& answer : answers) {
+    const auto active = answer ? other_active(*answer) : std::nullopt;
+    if (!active || std::count(urls_.begin(), urls_.end(), *active) > 0) continue;
+    if (std::count(named.begin(), named.end(), *active) == 0) named.push_back(*active);
+  }
+  for (auto& answer : http_call_all(named, call, kDeadline)) answers.push_back(std::move(answer));
+  return answers;
 }
 
 Result<Answer> Servers::get(const std::string& path) {

@@ -27,6 +27,12 @@ class Servers {
   // From the one server that was given, active or not; with several as get().
   Result<Answer> get_here(const std::string& path);
 
+  // From each server that was given, and from the active one if that is another.
+  std::vector<Result<Answer>> get_all(const std::string& path) const;
+
+  // With several servers: the next call looks for the active one anew.
+  void choose_anew() { chosen_.reset(); }
+
   // Only the active one carries commands out; `body` is the JSON object of the arguments.
   Result<Answer> post(const std::string& path, const std::string& body);
 

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <functional>
+#include <map>
 #include <vector>
 
 #include "daemon/ctl/format.h"
@@ -95,7 +96,44 @@ Result<std::string> table(const Row& header, const std::string& answer,
   }
 }
 
+// Name to role, in the words of a nameserver's client: who acts leads.
+Result<std::map<std::string, std::string>> daemons(const std::vector<std::string>& statuses) {
+  try {
+    std::map<std::string, std::string> roles;
+    for (const std::string& text_of_one : statuses) {
+      const json::value parsed = json::parse(text_of_one);
+      const json::object& status = parsed.as_object();
+      const bool active = status.at("active").as_bool();
+      const std::string holder = text(status.at("holder").as_object(), "name");
+      if (!active && !holder.empty()) roles.try_emplace(holder, "leader");
+      roles[text(status, "name")] = active ? "leader" : "standby";
+    }
+    return {boost::system::in_place_value, std::move(roles)};
+  } catch (const std::exception& error) {
+    return Failure{std::string("the daemon's answer is not understood: ") + error.what()};
+  }
+}
+
 }  // namespace
+
+Result<std::string> daemons_table(const std::vector<std::string>& statuses) {
+  const auto roles = daemons(statuses);
+  if (!roles) return roles.error();
+  std::vector<Row> rows;
+  for (const auto& [name, role] : *roles) rows.push_back({name, role});
+  return {boost::system::in_place_value, to_table({"endpoint", "role"}, std::move(rows))};
+}
+
+Result<std::string> daemons_json(const std::vector<std::string>& statuses) {
+  const auto roles = daemons(statuses);
+  if (!roles) return roles.error();
+  std::string list;
+  for (const auto& [name, role] : *roles) {
+    const json::object row{{"endpoint", name}, {"role", role}};
+    list += (list.empty() ? "\n  " : ",\n  ") + json::serialize(row);
+  }
+  return {boost::system::in_place_value, "[" + list + "\n]\n"};
+}
 
 Result<std::string> tablets_table(const std::string& answer) {
   return table({"endpoint", "state", "age"}, answer, tablet);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "lib/base/result.h"
 
@@ -12,5 +13,10 @@ Result<std::string> tablets_table(const std::string& json);
 Result<std::string> replicas_table(const std::string& json);
 Result<std::string> ops_table(const std::string& json);
 Result<std::string> conf_table(const std::string& json);
+
+// The daemons of one cluster, each by its status, and the active one that a standby names: as a
+// table, or as JSON.
+Result<std::string> daemons_table(const std::vector<std::string>& statuses);
+Result<std::string> daemons_json(const std::vector<std::string>& statuses);
 
 }  // namespace failoverd::ctl

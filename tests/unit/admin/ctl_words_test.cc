@@ -77,15 +77,21 @@ TEST(CtlOptions, MistakesAreNamed) {
   EXPECT_EQ(mistake({"status", "--server"}), "--server needs a value");
   EXPECT_EQ(mistake({"status", "--server="}), "--server needs a URL");
   EXPECT_EQ(mistake({"status", "--json=1"}), "--json takes no value");
-  EXPECT_EQ(mistake({"status", "x"}), "usage: failoverctl status ");
-  EXPECT_EQ(mistake({"showtable", "a", "b"}), "usage: failoverctl showtable [NAME]");
+  EXPECT_EQ(mistake({"status", "x"}), "usage: failoverctl status");
+  EXPECT_EQ(mistake({"showtable", "a", "b"}), "usage: failoverctl showtable [TABLE]");
   EXPECT_EQ(mistake({"confset", "auto_failover"}),
             "usage: failoverctl confset auto_failover true|false");
   EXPECT_EQ(mistake({"showopstatus", "flow", "x"}), "PID is a partition's number, not x");
   EXPECT_EQ(mistake({"showopstatus", "flow", "-1"}), "unknown option -1 (see failoverctl --help)");
   EXPECT_EQ(mistake({"events", "--since", "x"}), "--since needs an event's id, not x");
-  EXPECT_EQ(mistake({"status", "--follow"}), "--follow and --since go with events only");
-  EXPECT_EQ(mistake({"status", "--db", "x"}), "--db goes with showtable and showopstatus only");
+  EXPECT_EQ(mistake({"status", "--follow"}),
+            "status takes no --follow (see failoverctl status --help)");
+  EXPECT_EQ(mistake({"status", "--db", "x"}),
+            "status takes no --db (see failoverctl status --help)");
+  EXPECT_EQ(mistake({"offlineendpoint", "A", "--db", "x"}),
+            "offlineendpoint takes no --db (see failoverctl offlineendpoint --help)");
+  EXPECT_EQ(mistake({"confset", "auto_failover", "true", "--plan"}),
+            "confset takes no --plan (see failoverctl confset --help)");
 }
 
 TEST(CtlOptions, HelpHasAnExampleForEveryCommand) {

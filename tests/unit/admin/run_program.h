@@ -1,5 +1,5 @@
-// Runs failoverctl, the program itself, and takes what it prints. It lies beside this test's own
-// program.
+// Runs failoverctl, the program itself, or another one, and takes what it prints. failoverctl lies
+// beside this test's own program.
 #pragma once
 
 #include <fcntl.h>
@@ -26,16 +26,23 @@ struct Ran {
 // A program that runs; killed by its pid if it still does at the end.
 class RunningProgram {
  public:
+  // `in`: its standard input, such as a terminal; without it there is nothing to read.
   explicit RunningProgram(const std::vector<std::string>& arguments,
-                          const std::map<std::string, std::string>& environment = {}) {
+                          const std::map<std::string, std::string>& environment = {}, int in = -1)
+      : RunningProgram(
+            Program{std::filesystem::read_symlink("/proc/self/exe").parent_path() / "failoverctl"},
+            arguments, environment, in) {}
+  struct Program {
+    std::string path;
+  };
+  RunningProgram(const Program& program, const std::vector<std::string>& arguments,
+                 const std::map<std::string, std::string>& environment, int in) {
     std::array<int, 2> out{};
     std::array<int, 2> err{};
     if (::pipe2(out.data(), O_CLOEXEC) != 0 || ::pipe2(err.data(), O_CLOEXEC) != 0) {
       throw std::runtime_error("pipe");
     }
-    const std::string program =
-        std::filesystem::read_symlink("/proc/self/exe").parent_path() / "failoverctl";
-    std::vector<std::string> words = {program};
+    std::vector<std::string> words = {program.path};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<std::string> settings = {"TZ=UTC"};
     for (const auto& [name, value] : environment) settings.push_back(name + "=" + value);
@@ -43,9 +50,10 @@ class RunningProgram {
     auto envp = pointers(settings);
     pid_ = ::fork();
     if (pid_ == 0) {
+      ::dup2(in >= 0 ? in : ::open("/dev/null", O_RDONLY), 0);
       ::dup2(out[1], 1);
       ::dup2(err[1], 2);
-      ::execve(program.c_str(), argv.data(), envp.data());
+      ::execve(words[0].c_str(), argv.data(), envp.data());
       ::_exit(127);
     }
     ::close(out[1]);
@@ -65,11 +73,9 @@ class RunningProgram {
   RunningProgram& operator=(const RunningProgram&) = delete;
 
   // False if the text has not come when the program ended or a long time has passed.
-  bool read_until(const std::string& text) {
-    while (ran_.out.find(text) == std::string::npos && read_some()) {
-    }
-    return ran_.out.find(text) != std::string::npos;
-  }
+  bool read_until(const std::string& text) { return read_until(ran_.out, text); }
+  bool read_error_until(const std::string& text) { return read_until(ran_.err, text); }
+  void signal(int number) const { ::kill(pid_, number); }
   const std::string& out() const { return ran_.out; }
   const std::string& err() const { return ran_.err; }
 
@@ -85,6 +91,11 @@ class RunningProgram {
   }
 
  private:
+  bool read_until(const std::string& stream, const std::string& text) {
+    while (stream.find(text) == std::string::npos && read_some()) {
+    }
+    return stream.find(text) != std::string::npos;
+  }
   static std::vector<char*> pointers(std::vector<std::string>& words) {
     std::vector<char*> all;
     for (std::string& word : words) all.push_back(word.data());
@@ -122,6 +133,10 @@ class RunningProgram {
 inline Ran failoverctl(const std::vector<std::string>& arguments,
                        const std::map<std::string, std::string>& environment = {}) {
   return RunningProgram(arguments, environment).wait();
+}
+
+inline Ran run_program(const std::string& path, const std::vector<std::string>& arguments) {
+  return RunningProgram(RunningProgram::Program{path}, arguments, {}, -1).wait();
 }
 
 }  // namespace failoverd::admin

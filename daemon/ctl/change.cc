@@ -1,0 +1,177 @@
+#include "daemon/ctl/change.h"
+
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <cstdio>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "daemon/ctl/output.h"
+#include "daemon/ctl/table.h"
+#include "daemon/ctl/wait.h"
+#include "lib/base/utf8.h"
+
+namespace failoverd::ctl {
+namespace {
+
+namespace json = boost::json;
+
+// "{0}" and so on replaced by the arguments.
+std::string filled_in(std::string text, const std::vector<std::string>& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string place = "{" + std::to_string(i) + "}";
+    if (const auto at = text.find(place); at != std::string::npos) {
+      text.replace(at, place.size(), arguments[i]);
+    }
+  }
+  return text;
+}
+
+// All values are text: the daemon reads them, and says what is wrong with one.
+json::object arguments_of(const CommandInfo& command, const Options& options) {
+  json::object object;
+  std::istringstream keys{command.keys};
+  std::string key;
+  for (const std::string& argument : options.arguments) {
+    keys >> key;
+    object[key] = argument;
+  }
+  if (options.db) object["db"] = *options.db;
+  if (options.accept_loss) object["accept_loss"] = true;
+  if (options.force) object["force"] = true;
+  return object;
+}
+
+struct Done {
+  std::vector<std::string> plan;
+  std::vector<std::uint64_t> ops;
+};
+
+// Of an answer with status 200. What is not there is empty.
+Done read(const Answer& answer) {
+  Done done;
+  boost::system::error_code error;
+  const json::value value = json::parse(answer.body, error);
+  if (error || !value.is_object()) return done;
+  const json::object& object = value.get_object();
+  if (const json::value* plan = object.if_contains("plan"); plan && plan->is_array()) {
+    for (const json::value& line : plan->get_array()) {
+      if (line.is_string()) done.plan.emplace_back(line.get_string());
+    }
+  }
+  if (const json::value* ops = object.if_contains("ops"); ops && ops->is_array()) {
+    for (const json::value& op : ops->get_array()) {
+      const auto id = op.to_number<std::uint64_t>(error);
+      if (!error) done.ops.push_back(id);
+    }
+  }
+  return done;
+}
+
+std::string to_lines(const std::vector<std::string>& plan) {
+  std::string lines;
+  for (const std::string& line : plan) lines += printable(line) + "\n";
+  return lines;
+}
+
+bool says_yes() {
+  std::fputs("go on? (yes or no) ", stderr);
+  std::string word;
+  std::getline(std::cin, word);
+  return word == "yes" || word == "y";
+}
+
+class Change {
+ public:
+  Change(Servers& servers, const Options& options)
+      : servers_(servers),
+        options_(options),
+        command_(*find_command(options.command)),
+        failure_(filled_in(command_.failure, options.arguments)),
+        arguments_(arguments_of(command_, options)) {}
+
+  int run() {
+    if (options_.plan || command_.asks) {
+      const int status = plan();
+      if (status != kDone || options_.plan) return status;
+    }
+    const auto answer = post(arguments_);
+    if (!answer) return kFailed;
+    const std::vector<std::uint64_t> begun = read(*answer).ops;
+    if (options_.wait) return wait(*answer, begun);
+    return print(options_.json ? json_shown_safely(answer->body)
+                               : printable(member(*answer, "message")) + "\n");
+  }
+
+ private:
+  // Empty: it was not done, and that has been said.
+  std::optional<Answer> post(const json::object& arguments) {
+    const auto answer =
+        servers_.post("/api/v1/commands/" + options_.command, json::serialize(arguments));
+    if (!answer) {
+      fail(failure_ + answer.error().text);
+      return {};
+    }
+    if (answer->status != 200) {
+      if (options_.json) print(json_shown_safely(answer->body));
+      fail(failure_ + why(*answer));
+      return {};
+    }
+    return *answer;
+  }
+
+  // What will be done is told on standard error: standard output is the same bytes as ever. It is
+  // the answer itself with --plan.
+  int plan() {
+    json::object arguments = arguments_;
+    arguments["plan"] = true;
+    const auto answer = post(arguments);
+    if (!answer) return kFailed;
+    const std::string lines = to_lines(read(*answer).plan);
+    if (options_.plan) {
+      if (options_.json) return print(json_shown_safely(answer->body));
+      return print(lines.empty() ? "nothing is to be done\n" : lines);
+    }
+    std::fputs(lines.c_str(), stderr);
+    const bool asks = !lines.empty() && !options_.yes && ::isatty(STDIN_FILENO) != 0;
+    return asks && !says_yes() ? fail("nothing has been done") : kDone;
+  }
+
+  bool restores() const {
+    const json::value* restore = arguments_.if_contains("need_restore");
+    return restore != nullptr && *restore == "true";
+  }
+
+  int wait(const Answer& answer, const std::vector<std::uint64_t>& begun) {
+    if (!options_.json) {
+      if (const int status = print(printable(member(answer, "message")) + "\n"); status != kDone)
+        return status;
+    }
+    WatchedOps ops(begun,
+                   restores() ? WatchedOps::Followed::kPartition : WatchedOps::Followed::kReplica);
+    const auto waited = wait_for(servers_, ops, options_.json);
+    if (options_.json) {
+      std::string body = answer.body.substr(0, answer.body.rfind('}'));
+      print(json_shown_safely(body + ",\"ended\":" + ops.json() + "}") + "\n");
+    } else {
+      print(ops.summary() + "\n");
+    }
+    if (!waited) return fail(waited.error().text);
+    return ops.are_all_done() ? kDone : fail("not all ops have ended well");
+  }
+
+  Servers& servers_;
+  const Options& options_;
+  const CommandInfo& command_;
+  const std::string failure_;
+  const json::object arguments_;
+};
+
+}  // namespace
+
+int change(Servers& servers, const Options& options) { return Change(servers, options).run(); }
+
+}  // namespace failoverd::ctl

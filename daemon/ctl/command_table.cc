@@ -1,0 +1,162 @@
+#include "daemon/ctl/command_table.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "daemon/ctl/options.h"
+
+namespace failoverd::ctl {
+namespace {
+
+// Of commands that begin ops.
+constexpr std::uint32_t kChanges = kWithWait | kWithYes | kWithPlan;
+constexpr std::uint32_t kChangesATable = kChanges | kWithDb;
+
+constexpr std::array kShowing = {
+    CommandInfo{"status", "", 0, 0, 0,
+                "Who acts, how the cluster is, what is wrong first and what it waits for.",
+                "failoverctl status", nullptr, "", false, ""},
+    CommandInfo{"showtablet", "", 0, 0, 0, "The tablets and how long they have been so.",
+                "failoverctl showtablet", nullptr, "", false, ""},
+    CommandInfo{"showtable", "[TABLE]", 0, 1, kWithDb,
+                "Every replica of every partition, or of one table: role, alive, offset.",
+                "failoverctl showtable flow", nullptr, "", false, ""},
+    CommandInfo{"showopstatus", "[TABLE [PID]]", 0, 2, kWithDb,
+                "Operations under way and finished, of one table or one partition.",
+                "failoverctl showopstatus flow 0", nullptr, "", false, ""},
+    CommandInfo{"showns", "", 0, 0, 0,
+                "The failoverd daemons that are known, and which one leads, that is: acts.",
+                "failoverctl showns", nullptr, "", false, ""},
+    CommandInfo{"confget", "", 0, 0, 0, "The switches that confset changes.", "failoverctl confget",
+                nullptr, "", false, ""},
+    CommandInfo{"fsm", "", 0, 0, 0,
+                "A partition's states, and what is done in each; ops, task by task.",
+                "failoverctl fsm", nullptr, "", false, ""},
+    CommandInfo{"events", "", 0, 0, kWithSince | kWithFollow,
+                "What has happened, oldest first; --follow goes on with what happens now.",
+                "failoverctl events --follow", nullptr, "", false, ""},
+};
+
+constexpr std::array kChanging = {
+    CommandInfo{"confset", "auto_failover true|false", 2, 2, kWithWait | kWithYes,
+                "Switches automatic failover on or off, for all daemons of the cluster.",
+                "failoverctl confset auto_failover false",
+                "failed to set {0}. error msg: ", "key value", false, "auto_failover true false"},
+    CommandInfo{
+        "changeleader", "TABLE PID [ENDPOINT|auto]", 2, 3,
+        kChangesATable | kWithAcceptLoss | kWithForce,
+        "Another leader for a partition. Its leader's row has to be dead, unless a follower "
+        "or auto (any follower) is named: then the living leader hands over, and no row is "
+        "lost.",
+        "failoverctl changeleader flow 0 auto --wait",
+        "failed to change leader. error msg: ", "name pid candidate", true, "auto"},
+    CommandInfo{"offlineendpoint", "ENDPOINT [CONCURRENCY]", 1, 2, kChanges,
+                "Nothing is led or followed on a tablet any more, until recoverendpoint: what it "
+                "leads it hands over.",
+                "failoverctl offlineendpoint 127.0.0.1:9521 --wait",
+                "failed to offline endpoint. error msg: ", "endpoint concurrency", true, ""},
+    CommandInfo{"recoverendpoint", "ENDPOINT [NEED_RESTORE] [CONCURRENCY]", 1, 3, kChanges,
+                "Brings back all that a tablet has a row of. With true behind it, what the tablet "
+                "led it leads again afterwards.",
+                "failoverctl recoverendpoint 127.0.0.1:9521 true --wait",
+                "failed to recover endpoint. error msg: ", "endpoint need_restore concurrency",
+                true, "true false"},
+    CommandInfo{"recovertable", "TABLE PID ENDPOINT", 3, 3, kChangesATable,
+                "Brings back one replica.", "failoverctl recovertable flow 0 127.0.0.1:9521 --wait",
+                "Fail to recover table. error msg:", "name pid endpoint", true, ""},
+    CommandInfo{"migrate", "FROM TABLE PIDS TO", 4, 4, kChangesATable,
+                "Moves followers from one tablet to another: 3, 1-10 or 1,4,7. All of them, or "
+                "none; never a leader.",
+                "failoverctl migrate 127.0.0.1:9521 flow 1-10 127.0.0.1:9523 --wait",
+                "failed to migrate partition. error msg: ", "src name pids des", true, ""},
+    CommandInfo{"addreplica", "TABLE PIDS ENDPOINT", 3, 3, kChangesATable,
+                "One more follower for each of these partitions, on that tablet.",
+                "failoverctl addreplica flow 0,2 127.0.0.1:9523 --wait",
+                "Fail to addreplica. error msg:", "name pids endpoint", true, ""},
+    CommandInfo{"delreplica", "TABLE PIDS ENDPOINT", 3, 3, kChangesATable,
+                "Takes the followers of these partitions off that tablet, and drops what it holds "
+                "of them.",
+                "failoverctl delreplica flow 0,2 127.0.0.1:9523 --wait",
+                "Fail to delreplica. error msg:", "name pids endpoint", true, ""},
+    CommandInfo{"makesnapshot", "TABLE PID", 2, 2, kChangesATable,
+                "Has a partition's leader make a snapshot.", "failoverctl makesnapshot flow 0",
+                "Fail to makesnapshot. error msg:", "name pid", false, ""},
+    CommandInfo{"cancelop", "OP_ID", 1, 1, kChanges,
+                "Ends an op: what it began is taken back, and finished where it cannot be.",
+                "failoverctl cancelop 1000000012", "Cancel op failed! ", "op_id", false, ""},
+    CommandInfo{"updatetablealive", "TABLE PID|* ENDPOINT yes|no", 4, 4, kChangesATable,
+                "Sets is_alive in a replica's row by hand, or in those of all partitions (*). "
+                "Refused while auto_failover is on.",
+                "failoverctl updatetablealive flow 0 127.0.0.1:9521 no",
+                "Fail to update table alive. error msg: ", "name pid endpoint alive", false,
+                "yes no"},
+};
+
+constexpr std::array kOptions = {
+    OptionInfo{"--server", "URL[,URL...]",
+               "The daemons; with several the active one is found. Without it $FAILOVERD_SERVER, "
+               "then http://127.0.0.1:9650.",
+               0, nullptr},
+    OptionInfo{"--json", nullptr,
+               "Print JSON: the columns' names as keys, times as Unix milliseconds.", 0,
+               &Options::json},
+    OptionInfo{"--token-file", "FILE",
+               "The token for changes, where the daemon asks for one. Without it "
+               "$FAILOVERD_TOKEN_FILE.",
+               0, nullptr},
+    OptionInfo{"--db", "NAME",
+               "The table is one of this database. For lists: only tables of this database.",
+               kWithDb, nullptr},
+    OptionInfo{"--plan", nullptr, "Print what would be done, and do nothing.", kWithPlan,
+               &Options::plan},
+    OptionInfo{"--yes", nullptr,
+               "Ask nothing. Where standard input is no terminal, nothing is asked anyway.",
+               kWithYes, &Options::yes},
+    OptionInfo{"--wait", nullptr,
+               "Follow the ops that were begun until all have ended. Exit status 0 only if all of "
+               "them end kDone. Ctrl-C ends the waiting, not the ops.",
+               kWithWait, &Options::wait},
+    OptionInfo{"--accept-loss", nullptr,
+               "What replicas that are away are known to hold may be lost.", kWithAcceptLoss,
+               &Options::accept_loss},
+    OptionInfo{"--force", nullptr,
+               "The leader hangs: it is neither waited for nor asked to hand over.", kWithForce,
+               &Options::force},
+    OptionInfo{"--since", "ID", "Only events after this one.", kWithSince, nullptr},
+    OptionInfo{"--follow", nullptr, "Go on with events to come.", kWithFollow, &Options::follow},
+    OptionInfo{"--help", nullptr, "All of this, or what belongs to one command.", 0,
+               &Options::help},
+    OptionInfo{"--version", nullptr, "This program's version.", 0, &Options::version},
+};
+
+}  // namespace
+
+std::span<const CommandInfo> commands() {
+  static const auto kAll = [] {
+    std::vector<CommandInfo> all(kShowing.begin(), kShowing.end());
+    all.insert(all.end(), kChanging.begin(), kChanging.end());
+    return all;
+  }();
+  return kAll;
+}
+
+const CommandInfo* find_command(const std::string& name) {
+  const auto all = commands();
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [&](const CommandInfo& command) { return command.name == name; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+std::span<const OptionInfo> options() { return kOptions; }
+
+std::string shown(const OptionInfo& option) {
+  return std::string{option.name} + (option.value ? std::string{" "} + option.value : "");
+}
+
+std::string shown(const CommandInfo& command) {
+  return std::string{command.name} +
+         (*command.arguments != '\0' ? std::string{" "} + command.arguments : "");
+}
+
+}  // namespace failoverd::ctl

@@ -1,0 +1,210 @@
+#include "daemon/ctl/watched_ops.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cmath>
+#include <utility>
+
+#include "daemon/ctl/table.h"
+
+namespace failoverd::ctl {
+namespace {
+
+namespace json = boost::json;
+
+std::string text(const json::object& row, const char* key) {
+  const json::value& value = row.at(key);
+  return value.is_null() ? "" : std::string(value.as_string());
+}
+
+ListedOp to_op(const json::object& row) {
+  ListedOp op;
+  op.id = row.at("op_id").to_number<std::uint64_t>();
+  op.type = text(row, "op_type");
+  const std::string db = text(row, "db");
+  op.partition = (db.empty() ? "" : db + ".") + text(row, "name") + "/" +
+                 std::to_string(row.at("pid").to_number<std::uint64_t>());
+  op.endpoint = text(row, "endpoint");
+  op.status = text(row, "status");
+  op.task = text(row, "cur_task");
+  op.detail = text(row, "detail");
+  const json::value& progress = row.at("progress");
+  if (!progress.is_null()) op.progress = progress.to_number<double>();
+  op.json = json::serialize(row);
+  return op;
+}
+
+int percent(double progress) {
+  return static_cast<int>(std::clamp(std::floor(progress * 100), 0.0, 100.0));
+}
+
+std::string name_of(const ListedOp& op) {
+  return std::to_string(op.id) + " " + op.type + " " + op.partition;
+}
+
+// "[##########----------]  50 %".
+std::string bar(double progress) {
+  constexpr int kWidth = 20;
+  const auto full = static_cast<std::size_t>(percent(progress) * kWidth / 100);
+  std::string number = std::to_string(percent(progress));
+  number.insert(0, 3 - number.size(), ' ');
+  return "[" + std::string(full, '#') + std::string(kWidth - full, '-') + "] " + number + " %";
+}
+
+// Where a text ends that is cut to so many bytes, between two letters.
+std::size_t end_of_letters(const std::string& line, std::size_t most) {
+  if (line.size() <= most) return line.size();
+  while (most > 0 && (static_cast<unsigned char>(line[most]) & 0xC0U) == 0x80U) --most;
+  return most;
+}
+
+}  // namespace
+
+Result<std::vector<ListedOp>> listed_ops(const std::string& answer) {
+  try {
+    std::vector<ListedOp> ops;
+    const json::value rows = json::parse(answer);
+    for (const json::value& row : rows.as_array()) ops.push_back(to_op(row.as_object()));
+    return {boost::system::in_place_value, std::move(ops)};
+  } catch (const std::exception& error) {
+    return Failure{std::string("the daemon's answer is not understood: ") + error.what()};
+  }
+}
+
+WatchedOps::WatchedOps(const std::vector<std::uint64_t>& ids, Followed followed)
+    : followed_(followed) {
+  for (const std::uint64_t id : ids) ops_[id].row.id = id;
+  if (!ops_.empty()) after_ = std::max<std::uint64_t>(ops_.begin()->first, 1) - 1;
+}
+
+bool WatchedOps::has_ended(const Op& op) {
+  const std::string& status = op.row.status;
+  return status == "kDone" || status == "kFailed" || status == "kCanceled";
+}
+
+bool WatchedOps::may_be_followed(const Op& op) const {
+  const bool is_kind = followed_ == Followed::kPartition || op.row.type == "kRecoverTableOP";
+  return is_kind && op.row.status == "kDone" && !op.is_followed;
+}
+
+bool WatchedOps::follows(const ListedOp& row, const Op& before) const {
+  return may_be_followed(before) && row.id > before.row.id &&
+         row.partition == before.row.partition &&
+         (followed_ == Followed::kPartition || row.endpoint == before.row.endpoint);
+}
+
+void WatchedOps::take(const std::vector<ListedOp>& listed) {
+  bool is_new = false;
+  for (auto& [id, op] : ops_) op.is_listed = false;
+  for (const ListedOp& row : listed) {
+    auto found = ops_.find(row.id);
+    if (found == ops_.end()) {
+      const auto before = std::find_if(
+          ops_.begin(), ops_.end(), [&](const auto& entry) { return follows(row, entry.second); });
+      if (before == ops_.end()) continue;
+      before->second.is_followed = true;
+      found = ops_.emplace(row.id, Op{}).first;
+      is_new = true;
+    }
+    Op& op = found->second;
+    is_new |= op.row.status != row.status;
+    op.row = row;
+    op.is_listed = true;
+  }
+  unchanged_ = is_new ? 0 : unchanged_ + 1;
+}
+
+std::size_t WatchedOps::lost() const {
+  if (unchanged_ < kPatienceForLost) return 0;
+  return static_cast<std::size_t>(std::count_if(ops_.begin(), ops_.end(), [](const auto& entry) {
+    return !entry.second.is_listed && !has_ended(entry.second);
+  }));
+}
+
+bool WatchedOps::have_ended() const {
+  const bool has_patience = unchanged_ < kPatienceForNext;
+  return std::all_of(ops_.begin(), ops_.end(), [&](const auto& entry) {
+    const Op& op = entry.second;
+    if (!has_ended(op)) return !op.is_listed && unchanged_ >= kPatienceForLost;
+    return !has_patience || !may_be_followed(op);
+  });
+}
+
+std::size_t WatchedOps::count(const std::string& status) const {
+  return static_cast<std::size_t>(std::count_if(ops_.begin(), ops_.end(), [&](const auto& entry) {
+    return entry.second.row.status == status;
+  }));
+}
+
+bool WatchedOps::are_all_done() const { return count("kDone") == ops_.size(); }
+
+std::vector<std::string> WatchedOps::news() {
+  std::vector<std::string> lines;
+  for (auto& [id, op] : ops_) {
+    if (op.row.status.empty()) continue;  // Not listed yet.
+    std::string line = name_of(op.row) + " " + op.row.status;
+    if (!has_ended(op) && !op.row.task.empty()) line += " at " + op.row.task;
+    if (!has_ended(op) && op.row.progress) {
+      line += " " + std::to_string(percent(*op.row.progress) / 10 * 10) + " %";
+    }
+    if (has_ended(op) && op.row.status != "kDone" && !op.row.detail.empty()) {
+      line += ": " + op.row.detail;
+    }
+    if (std::exchange(op.told, line) != line) lines.push_back(printable(line));
+  }
+  return lines;
+}
+
+std::vector<std::string> WatchedOps::view(std::size_t most_lines, std::size_t width) const {
+  std::vector<std::string> lines = {summary() + " of " + std::to_string(ops_.size())};
+  std::size_t left_out = 0;
+  for (const char* const status : {"kDoing", "kInited"}) {
+    for (const auto& [id, op] : ops_) {
+      if (op.row.status != status) continue;
+      if (lines.size() + 1 >= most_lines) {
+        ++left_out;
+        continue;
+      }
+      std::string line = name_of(op.row) + " ";
+      if (op.row.progress) line += bar(*op.row.progress) + " ";
+      line += op.row.task.empty() ? op.row.status : op.row.task;
+      if (!op.row.detail.empty()) line += ": " + op.row.detail;
+      lines.push_back(printable(line));
+    }
+  }
+  if (left_out > 0) lines.push_back("... and " + std::to_string(left_out) + " more");
+  for (std::string& line : lines) line.resize(end_of_letters(line, width));
+  return lines;
+}
+
+std::vector<std::string> WatchedOps::failures() const {
+  std::vector<std::string> lines;
+  for (const auto& [id, op] : ops_) {
+    if (!has_ended(op) || op.row.status == "kDone") continue;
+    lines.push_back(printable("# " + name_of(op.row) + " " + op.row.status +
+                              (op.row.detail.empty() ? "" : ": " + op.row.detail)));
+  }
+  return lines;
+}
+
+std::string WatchedOps::summary() const {
+  const std::size_t done = count("kDone");
+  std::string words = std::to_string(done) + (done == 1 ? " op" : " ops") + " done, " +
+                      std::to_string(count("kFailed")) + " failed";
+  if (const auto canceled = count("kCanceled")) {
+    words += ", " + std::to_string(canceled) + " canceled";
+  }
+  if (const auto all = lost()) words += ", " + std::to_string(all) + " no longer listed";
+  return words;
+}
+
+std::string WatchedOps::json() const {
+  std::string list;
+  for (const auto& [id, op] : ops_) {
+    if (op.row.json.empty()) continue;
+    list += (list.empty() ? "" : ",") + op.row.json;
+  }
+  return "[" + list + "]";
+}
+
+}  // namespace failoverd::ctl

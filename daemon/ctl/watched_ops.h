@@ -1,0 +1,83 @@
+// The ops that a command has begun, and those that follow them, as the daemon lists them: which
+// have ended, how, and what to show of the others. Asks nobody and prints nothing.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lib/base/result.h"
+
+namespace failoverd::ctl {
+
+// One row of GET /api/v1/ops.
+struct ListedOp {
+  std::uint64_t id = 0;
+  std::string type;
+  std::string partition;  // "shop.flow/3".
+  std::string endpoint;   // Empty: it is about all replicas.
+  std::string status;
+  std::string task;    // Empty: at none.
+  std::string detail;  // May be empty.
+  std::optional<double> progress;
+  std::string json;  // The row itself.
+};
+
+// A failure: the text is not such a list.
+Result<std::vector<ListedOp>> listed_ops(const std::string& json);
+
+class WatchedOps {
+ public:
+  // Which op follows another one: a kRecoverTableOP that is done is followed by what its replica
+  // needs. Where a whole partition is put in order, every op of it follows the one before.
+  enum class Followed : std::uint8_t { kReplica, kPartition };
+
+  WatchedOps(const std::vector<std::uint64_t>& ids, Followed followed);
+
+  // Only ops with higher ids have to be listed.
+  std::uint64_t after() const { return after_; }
+  // What the active daemon lists now. Call it until all have ended.
+  void take(const std::vector<ListedOp>& listed);
+  // All of them, and what follows has had time to come.
+  bool have_ended() const;
+  bool are_all_done() const;
+
+  // A line for each whose status, task or tenth of its way has changed since this was called last.
+  std::vector<std::string> news();
+  // How far they are, at most so many lines of so many letters.
+  std::vector<std::string> view(std::size_t most_lines, std::size_t width) const;
+  // Those that ended otherwise than well, a line each.
+  std::vector<std::string> failures() const;
+  // "8 ops done, 0 failed".
+  std::string summary() const;
+  // The rows of all, a JSON list.
+  std::string json() const;
+
+ private:
+  struct Op {
+    ListedOp row;
+    bool is_listed = false;
+    bool is_followed = false;
+    std::string told;
+  };
+  // So often the daemon may list ops without one of these before it is given up, or before nothing
+  // is expected to follow any more.
+  static constexpr int kPatienceForLost = 50;
+  static constexpr int kPatienceForNext = 5;
+
+  static bool has_ended(const Op& op);
+  bool may_be_followed(const Op& op) const;
+  bool follows(const ListedOp& row, const Op& before) const;
+  std::size_t count(const std::string& status) const;
+  std::size_t lost() const;
+
+  const Followed followed_;
+  std::uint64_t after_ = 0;
+
+  std::map<std::uint64_t, Op> ops_;
+  int unchanged_ = 0;  // Lists in a row that brought nothing new.
+};
+
+}  // namespace failoverd::ctl

@@ -1,0 +1,172 @@
+// Which ops a command has begun and what follows them: when all have ended, and what is told.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "daemon/ctl/watched_ops.h"
+#include "lib/admin/json.h"
+
+namespace failoverd::ctl {
+namespace {
+
+using testing::ElementsAre;
+using Followed = WatchedOps::Followed;
+
+admin::OpRow row(std::uint64_t id, const std::string& type, const std::string& status,
+                 const std::string& endpoint = "A", std::uint32_t pid = 0) {
+  admin::OpRow op;
+  op.op_id = id;
+  op.op_type = type;
+  op.name = "flow";
+  op.pid = pid;
+  op.endpoint = endpoint;
+  op.status = status;
+  return op;
+}
+
+void take(WatchedOps& ops, const std::vector<admin::OpRow>& rows) {
+  const auto listed = listed_ops(admin::to_json(rows, 0));
+  ASSERT_TRUE(listed) << listed.error().text;
+  ops.take(*listed);
+}
+
+// As often as it takes until nothing is waited for any more.
+int takes_until_ended(WatchedOps& ops, const std::vector<admin::OpRow>& rows) {
+  int takes = 0;
+  for (; !ops.have_ended() && takes < 1000; ++takes) take(ops, rows);
+  return takes;
+}
+
+TEST(WatchedOps, OnlyTheirOwnAreAskedForAndWaitedFor) {
+  WatchedOps ops({12, 11}, Followed::kReplica);
+  EXPECT_EQ(ops.after(), 10U);
+  EXPECT_FALSE(ops.have_ended());
+  take(ops, {row(11, "kHandoverOP", "kDone"), row(12, "kHandoverOP", "kDoing"),
+             row(13, "kHandoverOP", "kDoing")});
+  EXPECT_FALSE(ops.have_ended());
+  take(ops, {row(11, "kHandoverOP", "kDone"), row(12, "kHandoverOP", "kDone"),
+             row(13, "kHandoverOP", "kDoing")});
+  EXPECT_TRUE(ops.have_ended());
+  EXPECT_TRUE(ops.are_all_done());
+  EXPECT_EQ(ops.summary(), "2 ops done, 0 failed");
+}
+
+TEST(WatchedOps, NoneAtAllHaveEnded) {
+  const WatchedOps ops({}, Followed::kReplica);
+  EXPECT_TRUE(ops.have_ended());
+  EXPECT_TRUE(ops.are_all_done());
+  EXPECT_EQ(ops.summary(), "0 ops done, 0 failed");
+}
+
+// The op that brings a replica back follows the one that finds out which that is; the same
+// partition's op on another tablet is somebody else's.
+TEST(WatchedOps, ARecoveryIsFollowedByAnother) {
+  WatchedOps ops({11}, Followed::kReplica);
+  const auto found_out = row(11, "kRecoverTableOP", "kDone");
+  take(ops, {found_out});
+  EXPECT_FALSE(ops.have_ended()) << "its next one may be listed a moment later";
+  const auto others = row(12, "kReAddReplicaOP", "kDoing", "B");
+  const auto others_too = row(13, "kReAddReplicaOP", "kDoing", "A", 1);
+  auto next = row(14, "kReAddReplicaOP", "kDoing");
+  take(ops, {found_out, others, others_too, next});
+  for (int i = 0; i < 20; ++i) take(ops, {found_out, others, others_too, next});
+  EXPECT_FALSE(ops.have_ended());
+  next.status = "kDone";
+  take(ops, {found_out, others, others_too, next});
+  EXPECT_TRUE(ops.have_ended());
+  EXPECT_EQ(ops.summary(), "2 ops done, 0 failed");
+}
+
+TEST(WatchedOps, NothingFollowsWhatFailed) {
+  WatchedOps ops({11}, Followed::kReplica);
+  take(ops, {row(11, "kRecoverTableOP", "kFailed"), row(12, "kRecoverTableOP", "kDoing")});
+  EXPECT_TRUE(ops.have_ended());
+  EXPECT_FALSE(ops.are_all_done());
+  EXPECT_EQ(ops.summary(), "0 ops done, 1 failed");
+}
+
+TEST(WatchedOps, WhatNeedsNoOtherIsNotWaitedForForEver) {
+  WatchedOps ops({11}, Followed::kReplica);
+  EXPECT_LT(takes_until_ended(ops, {row(11, "kRecoverTableOP", "kDone")}), 10);
+  EXPECT_TRUE(ops.are_all_done());
+}
+
+// recoverendpoint with need_restore: back, leading again, and the one that led meanwhile.
+TEST(WatchedOps, AWholePartitionIsFollowed) {
+  WatchedOps ops({11}, Followed::kPartition);
+  std::vector<admin::OpRow> rows = {row(11, "kRecoverTableOP", "kDone"),
+                                    row(12, "kReAddReplicaOP", "kDone")};
+  take(ops, rows);
+  EXPECT_FALSE(ops.have_ended());
+  rows.push_back(row(13, "kHandoverOP", "kDone", ""));
+  rows.push_back(row(14, "kRecoverTableOP", "kDoing", "B"));
+  rows.push_back(row(15, "kRecoverTableOP", "kDoing", "B", 1));
+  take(ops, rows);
+  for (int i = 0; i < 20; ++i) take(ops, rows);
+  EXPECT_FALSE(ops.have_ended());
+  rows[3].status = "kDone";
+  EXPECT_LT(takes_until_ended(ops, rows), 10);
+  EXPECT_EQ(ops.summary(), "4 ops done, 0 failed");
+}
+
+TEST(WatchedOps, OneThatIsNoLongerListedIsGivenUpAndCounted) {
+  WatchedOps ops({11, 12}, Followed::kReplica);
+  take(ops, {row(11, "kHandoverOP", "kDoing"), row(12, "kHandoverOP", "kCanceled")});
+  EXPECT_GT(takes_until_ended(ops, {row(12, "kHandoverOP", "kCanceled")}), 10);
+  EXPECT_FALSE(ops.are_all_done());
+  EXPECT_EQ(ops.summary(), "0 ops done, 0 failed, 1 canceled, 1 no longer listed");
+}
+
+TEST(WatchedOps, ALineForEachChange) {
+  WatchedOps ops({11, 12}, Followed::kReplica);
+  EXPECT_THAT(ops.news(), ElementsAre());
+  auto copy = row(11, "kReAddReplicaOP", "kDoing");
+  copy.db = "shop";
+  copy.cur_task = "kSendSnapshot";
+  copy.progress = 0.419;
+  copy.detail = "3 of 9 MB";
+  auto other = row(12, "kHandoverOP", "kInited", "", 1);
+  take(ops, {copy, other});
+  EXPECT_THAT(ops.news(), ElementsAre("11 kReAddReplicaOP shop.flow/0 kDoing at kSendSnapshot 40 %",
+                                      "12 kHandoverOP flow/1 kInited"));
+  copy.progress = 0.49;
+  copy.detail = "4 of 9 MB";
+  take(ops, {copy, other});
+  EXPECT_THAT(ops.news(), ElementsAre()) << "less than a tenth";
+  copy.status = "kDone";
+  copy.detail = "";
+  other.status = "kFailed";
+  other.detail = "B answers 105\nto kChangeLeader";
+  take(ops, {copy, other});
+  EXPECT_THAT(ops.news(),
+              ElementsAre("11 kReAddReplicaOP shop.flow/0 kDone",
+                          "12 kHandoverOP flow/1 kFailed: B answers 105?to kChangeLeader"));
+  EXPECT_THAT(ops.failures(),
+              ElementsAre("# 12 kHandoverOP flow/1 kFailed: B answers 105?to kChangeLeader"));
+  EXPECT_EQ(ops.summary(), "1 op done, 1 failed");
+}
+
+TEST(WatchedOps, ATerminalSeesBarsAndAsMuchAsFits) {
+  WatchedOps ops({11, 12, 13, 14}, Followed::kReplica);
+  auto copy = row(12, "kReAddReplicaOP", "kDoing");
+  copy.cur_task = "kSendSnapshot";
+  copy.progress = 0.5;
+  auto checks = row(13, "kHandoverOP", "kDoing");
+  checks.cur_task = "kSelectLeader";
+  checks.detail = "waits for B";
+  take(ops, {row(11, "kHandoverOP", "kInited"), copy, checks, row(14, "kHandoverOP", "kDone")});
+  EXPECT_THAT(ops.view(24, 80),
+              ElementsAre("1 op done, 0 failed of 4",
+                          "12 kReAddReplicaOP flow/0 [##########----------]  50 % kSendSnapshot",
+                          "13 kHandoverOP flow/0 kSelectLeader: waits for B",
+                          "11 kHandoverOP flow/0 kInited"));
+  EXPECT_THAT(ops.view(3, 12), ElementsAre("1 op done, 0", "12 kReAddRep", "... and 2 mo"));
+}
+
+TEST(WatchedOps, AnAnswerThatIsNotUnderstoodIsAFailure) {
+  for (const char* answer : {"", "{}", "[{}]", "[1]", "[{\"op_id\": \"x\"}]"}) {
+    EXPECT_FALSE(listed_ops(answer)) << answer;
+  }
+}
+
+}  // namespace
+}  // namespace failoverd::ctl
