@@ -145,6 +145,10 @@ admin::StatusView StatusSource::status() {
   view.ready_reason = ready.reason;
   view.active = brain.active();
   view.holder = holder();
+  for (const std::string& one : brain.nameservers()) {
+    const auto end = view.nameservers.end();
+    if (std::find(view.nameservers.begin(), end, one) == end) view.nameservers.push_back(one);
+  }
   view.epoch = static_cast<std::uint64_t>(brain.epoch());
   view.zookeeper_connected = !driver_.zookeeper_away_since();
   view.zookeeper = config_.cluster.zookeeper;

@@ -26,7 +26,8 @@ constexpr std::array kShowing = {
                 "Operations under way and finished, of one table or one partition.",
                 "failoverctl showopstatus flow 0", nullptr, "", false, ""},
     CommandInfo{"showns", "", 0, 0, 0,
-                "The failoverd daemons that are known, and which one leads, that is: acts.",
+                "The failoverd daemons that are known, of which the one that acts leads, and the "
+                "nameservers.",
                 "failoverctl showns", nullptr, "", false, ""},
     CommandInfo{"confget", "", 0, 0, 0, "The switches that confset changes.", "failoverctl confget",
                 nullptr, "", false, ""},

@@ -80,7 +80,7 @@ int showns(Servers& servers, const Options& options) {
   }
   if (statuses.empty()) return fail("failed to show ns. error msg: " + failures);
   if (!failures.empty()) std::fprintf(stderr, "%s\n", printable(failures).c_str());
-  const auto shown = options.json ? daemons_json(statuses) : daemons_table(statuses);
+  const auto shown = options.json ? servers_json(statuses) : servers_table(statuses);
   return shown ? print(options.json ? json_shown_safely(*shown) : *shown)
                : fail(shown.error().text);
 }

@@ -13,6 +13,10 @@ namespace {
 
 namespace json = boost::json;
 
+Failure not_understood(const std::exception& error) {
+  return Failure{std::string("the daemon's answer is not understood: ") + error.what()};
+}
+
 std::string text(const json::object& row, const char* key) {
   return std::string(row.at(key).as_string());
 }
@@ -92,47 +96,67 @@ Result<std::string> table(const Row& header, const std::string& answer,
     }
     return {boost::system::in_place_value, to_table(header, rows) + lines};
   } catch (const std::exception& error) {
-    return Failure{std::string("the daemon's answer is not understood: ") + error.what()};
+    return not_understood(error);
   }
 }
 
-// Name to role, in the words of a nameserver's client: who acts leads.
-Result<std::map<std::string, std::string>> daemons(const std::vector<std::string>& statuses) {
-  try {
-    std::map<std::string, std::string> roles;
-    for (const std::string& text_of_one : statuses) {
-      const json::value parsed = json::parse(text_of_one);
-      const json::object& status = parsed.as_object();
-      const bool active = status.at("active").as_bool();
-      const std::string holder = text(status.at("holder").as_object(), "name");
-      if (!active && !holder.empty()) roles.try_emplace(holder, "leader");
-      roles[text(status, "name")] = active ? "leader" : "standby";
+struct Server {
+  std::string endpoint;
+  std::string role;  // In the words of a nameserver's client: who acts leads.
+  std::string program;
+};
+
+// The daemons by their names, then the nameservers in their order.
+std::vector<Server> servers_of(const std::vector<std::string>& statuses) {
+  std::map<std::string, std::string> roles;
+  std::vector<Server> nameservers;
+  for (const std::string& text_of_one : statuses) {
+    const json::value parsed = json::parse(text_of_one);
+    const json::object& status = parsed.as_object();
+    const bool active = status.at("active").as_bool();
+    const std::string holder = text(status.at("holder").as_object(), "name");
+    if (!active && !holder.empty()) roles.try_emplace(holder, "leader");
+    roles[text(status, "name")] = active ? "leader" : "standby";
+    const json::value* listed = status.if_contains("nameservers");  // Older daemons show none.
+    if (!listed || !nameservers.empty()) continue;
+    for (const json::value& name : listed->as_array()) {
+      nameservers.push_back({std::string(name.as_string()),
+                             nameservers.empty() ? "leader" : "standby", "nameserver"});
     }
-    return {boost::system::in_place_value, std::move(roles)};
-  } catch (const std::exception& error) {
-    return Failure{std::string("the daemon's answer is not understood: ") + error.what()};
   }
+  std::vector<Server> all;
+  all.reserve(roles.size() + nameservers.size());
+  for (const auto& [name, role] : roles) all.push_back({name, role, "failoverd"});
+  all.insert(all.end(), nameservers.begin(), nameservers.end());
+  return all;
 }
 
 }  // namespace
 
-Result<std::string> daemons_table(const std::vector<std::string>& statuses) {
-  const auto roles = daemons(statuses);
-  if (!roles) return roles.error();
-  std::vector<Row> rows;
-  for (const auto& [name, role] : *roles) rows.push_back({name, role});
-  return {boost::system::in_place_value, to_table({"endpoint", "role"}, std::move(rows))};
+Result<std::string> servers_table(const std::vector<std::string>& statuses) {
+  try {
+    std::vector<Row> rows;
+    for (Server& server : servers_of(statuses)) {
+      rows.push_back({server.endpoint, server.role, server.program});
+    }
+    return {boost::system::in_place_value, to_table({"endpoint", "role", "program"}, rows)};
+  } catch (const std::exception& error) {
+    return not_understood(error);
+  }
 }
 
-Result<std::string> daemons_json(const std::vector<std::string>& statuses) {
-  const auto roles = daemons(statuses);
-  if (!roles) return roles.error();
-  std::string list;
-  for (const auto& [name, role] : *roles) {
-    const json::object row{{"endpoint", name}, {"role", role}};
-    list += (list.empty() ? "\n  " : ",\n  ") + json::serialize(row);
+Result<std::string> servers_json(const std::vector<std::string>& statuses) {
+  try {
+    std::string list;
+    for (const Server& server : servers_of(statuses)) {
+      const json::object row{
+          {"endpoint", server.endpoint}, {"role", server.role}, {"program", server.program}};
+      list += (list.empty() ? "\n  " : ",\n  ") + json::serialize(row);
+    }
+    return {boost::system::in_place_value, "[" + list + "\n]\n"};
+  } catch (const std::exception& error) {
+    return not_understood(error);
   }
-  return {boost::system::in_place_value, "[" + list + "\n]\n"};
 }
 
 Result<std::string> tablets_table(const std::string& answer) {

@@ -14,9 +14,9 @@ Result<std::string> replicas_table(const std::string& json);
 Result<std::string> ops_table(const std::string& json);
 Result<std::string> conf_table(const std::string& json);
 
-// The daemons of one cluster, each by its status, and the active one that a standby names: as a
-// table, or as JSON.
-Result<std::string> daemons_table(const std::vector<std::string>& statuses);
-Result<std::string> daemons_json(const std::vector<std::string>& statuses);
+// The daemons and nameservers of one cluster, by the statuses of its daemons; an active one that a
+// standby names is among them, too.
+Result<std::string> servers_table(const std::vector<std::string>& statuses);
+Result<std::string> servers_json(const std::vector<std::string>& statuses);
 
 }  // namespace failoverd::ctl

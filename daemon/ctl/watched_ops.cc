@@ -34,6 +34,10 @@ ListedOp to_op(const json::object& row) {
   return op;
 }
 
+std::string of_ops(std::size_t count) {
+  return std::to_string(count) + (count == 1 ? " op" : " ops");
+}
+
 int percent(double progress) {
   return static_cast<int>(std::clamp(std::floor(progress * 100), 0.0, 100.0));
 }
@@ -156,7 +160,8 @@ std::vector<std::string> WatchedOps::news() {
 }
 
 std::vector<std::string> WatchedOps::view(std::size_t most_lines, std::size_t width) const {
-  std::vector<std::string> lines = {summary() + " of " + std::to_string(ops_.size())};
+  std::vector<std::string> lines = {
+      counted(std::to_string(count("kDone")) + " of " + of_ops(ops_.size()))};
   std::size_t left_out = 0;
   for (const char* const status : {"kDoing", "kInited"}) {
     for (const auto& [id, op] : ops_) {
@@ -187,15 +192,15 @@ std::vector<std::string> WatchedOps::failures() const {
   return lines;
 }
 
-std::string WatchedOps::summary() const {
-  const std::size_t done = count("kDone");
-  std::string words = std::to_string(done) + (done == 1 ? " op" : " ops") + " done, " +
-                      std::to_string(count("kFailed")) + " failed";
+std::string WatchedOps::summary() const { return counted(of_ops(count("kDone"))); }
+
+std::string WatchedOps::counted(std::string done) const {
+  done += " done, " + std::to_string(count("kFailed")) + " failed";
   if (const auto canceled = count("kCanceled")) {
-    words += ", " + std::to_string(canceled) + " canceled";
+    done += ", " + std::to_string(canceled) + " canceled";
   }
-  if (const auto all = lost()) words += ", " + std::to_string(all) + " no longer listed";
-  return words;
+  if (const auto all = lost()) done += ", " + std::to_string(all) + " no longer listed";
+  return done;
 }
 
 std::string WatchedOps::json() const {

@@ -72,6 +72,8 @@ class WatchedOps {
   bool follows(const ListedOp& row, const Op& before) const;
   std::size_t count(const std::string& status) const;
   std::size_t lost() const;
+  // `done`: "8 ops".
+  std::string counted(std::string done) const;
 
   const Followed followed_;
   std::uint64_t after_ = 0;

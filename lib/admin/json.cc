@@ -212,6 +212,7 @@ std::string to_json(const StatusView& status, std::int64_t now_ms) {
        {"ready_reason", text(status.ready_reason)},
        {"active", status.active},
        {"holder", {{"name", text(status.holder.name)}, {"address", text(status.holder.address)}}},
+       {"nameservers", list(status.nameservers, [](const std::string& one) { return text(one); })},
        {"epoch", status.epoch},
        {"now", now_ms},
        {"started", time_or_null(status.started_ms)},

@@ -234,6 +234,7 @@ struct StatusView {
   std::string ready_reason;  // Why not ready, one sentence; empty when ready.
   bool active = false;       // This daemon is the one that acts.
   HolderView holder;
+  std::vector<std::string> nameservers;  // Of the cluster, the leading one first.
   std::uint64_t epoch = 0;
   bool zookeeper_connected = false;
   std::string zookeeper;                 // The ensemble's addresses.

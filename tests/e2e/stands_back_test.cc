@@ -44,6 +44,8 @@ TEST_F(StandsBack, WhileANameserverLives) {
   EXPECT_EQ(daemon.metric(kMetric), 1);
   EXPECT_THAT(daemon.status(), HasSubstr("nameserver 127.0.0.1:9822 lives"));
   EXPECT_THAT(daemon.ctl({"status"}).out, HasSubstr("STANDS BACK"));
+  EXPECT_THAT(daemon.ctl({"showns"}).out,
+              ContainsRegex("\n  127.0.0.1:9822 +leader  nameserver\n"));
   EXPECT_THAT(daemon.ctl({"status"}).out, ContainsRegex("changes nothing for [0-9]+s: nameserver"));
   EXPECT_THAT(daemon.log(), HasSubstr("changes nothing: nameserver 127.0.0.1:9822 lives"));
   cluster.kill_tablet(0);

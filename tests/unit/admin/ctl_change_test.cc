@@ -314,26 +314,34 @@ TEST_F(CtlChangeTest, TheDaemonMayBeAwayMeanwhile) {
 
 // --- Who there is --------------------------------------------------------------------------------
 
-TEST_F(CtlChangeTest, ShownsNamesTheDaemonsThatAreKnown) {
+TEST_F(CtlChangeTest, ShownsNamesTheDaemonsAndNameserversThatAreKnown) {
   served_.source.status_view.name = "db1:9650";
+  served_.source.status_view.nameservers = {"ns1:9822", "ns2:9822"};
   served_.start();
   ServedSource standby;
+  standby.source.status_view = served_.source.status_view;
   standby.source.status_view.name = "db2:9650";
   standby.source.status_view.active = false;
   standby.source.status_view.holder = {"db1:9650", served_.address()};
   standby.start();
-  const std::string both =
-      "  endpoint  role   \n---------------------\n  db1:9650  leader \n  db2:9650  standby\n";
-  EXPECT_EQ(failoverctl({"showns", "--server", standby.address()}).out, both);
+  const std::string all =
+      "  endpoint  role     program   \n"
+      "---------------------------------\n"
+      "  db1:9650  leader   failoverd \n"
+      "  db2:9650  standby  failoverd \n"
+      "  ns1:9822  leader   nameserver\n"
+      "  ns2:9822  standby  nameserver\n";
+  EXPECT_EQ(failoverctl({"showns", "--server", standby.address()}).out, all);
   EXPECT_EQ(failoverctl({"showns", "--server", standby.address() + "," + served_.address()}).out,
-            both);
-  EXPECT_EQ(run({"showns", "--json"}).out,
-            "[\n  {\"endpoint\":\"db1:9650\",\"role\":\"leader\"}\n]\n");
+            all);
+  EXPECT_TRUE(run({"showns", "--json"})
+                  .out.starts_with("[\n  {\"endpoint\":\"db1:9650\",\"role\":\"leader\","
+                                   "\"program\":\"failoverd\"},\n"));
   // What a standby says of one that cannot be reached has to do.
   const std::string address = served_.address();
   served_.stop();
   const Ran without = failoverctl({"showns", "--server", standby.address()});
-  EXPECT_EQ(without.out, both);
+  EXPECT_EQ(without.out, all);
   EXPECT_EQ(without.err, "cannot reach " + address + ": Connection refused\n");
   standby.stop();
   EXPECT_EQ(failoverctl({"showns", "--server", standby.address()}).status, 1);

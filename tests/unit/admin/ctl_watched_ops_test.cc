@@ -155,11 +155,11 @@ TEST(WatchedOps, ATerminalSeesBarsAndAsMuchAsFits) {
   checks.detail = "waits for B";
   take(ops, {row(11, "kHandoverOP", "kInited"), copy, checks, row(14, "kHandoverOP", "kDone")});
   EXPECT_THAT(ops.view(24, 80),
-              ElementsAre("1 op done, 0 failed of 4",
+              ElementsAre("1 of 4 ops done, 0 failed",
                           "12 kReAddReplicaOP flow/0 [##########----------]  50 % kSendSnapshot",
                           "13 kHandoverOP flow/0 kSelectLeader: waits for B",
                           "11 kHandoverOP flow/0 kInited"));
-  EXPECT_THAT(ops.view(3, 12), ElementsAre("1 op done, 0", "12 kReAddRep", "... and 2 mo"));
+  EXPECT_THAT(ops.view(3, 12), ElementsAre("1 of 4 ops d", "12 kReAddRep", "... and 2 mo"));
 }
 
 TEST(WatchedOps, AnAnswerThatIsNotUnderstoodIsAFailure) {
