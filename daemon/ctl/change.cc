@@ -140,9 +140,11 @@ class Change {
     return asks && !says_yes() ? fail("nothing has been done") : kDone;
   }
 
-  bool restores() const {
+  WatchedOps::Followed followed() const {
     const json::value* restore = arguments_.if_contains("need_restore");
-    return restore != nullptr && *restore == "true";
+    const bool restores = restore != nullptr && (*restore == "true" || *restore == "yes");
+    return restores || options_.command == "offlineendpoint" ? WatchedOps::Followed::kPartition
+                                                             : WatchedOps::Followed::kReplica;
   }
 
   int wait(const Answer& answer, const std::vector<std::uint64_t>& begun) {
@@ -150,8 +152,7 @@ class Change {
       if (const int status = print(printable(member(answer, "message")) + "\n"); status != kDone)
         return status;
     }
-    WatchedOps ops(begun,
-                   restores() ? WatchedOps::Followed::kPartition : WatchedOps::Followed::kReplica);
+    WatchedOps ops(begun, followed());
     const auto waited = wait_for(servers_, ops, options_.json);
     if (options_.json) {
       std::string body = answer.body.substr(0, answer.body.rfind('}'));

@@ -87,7 +87,9 @@ bool WatchedOps::has_ended(const Op& op) {
 }
 
 bool WatchedOps::may_be_followed(const Op& op) const {
-  const bool is_kind = followed_ == Followed::kPartition || op.row.type == "kRecoverTableOP";
+  const std::string& type = op.row.type;
+  const bool is_kind =
+      followed_ == Followed::kPartition ? type != "kOfflineReplicaOP" : type == "kRecoverTableOP";
   return is_kind && op.row.status == "kDone" && !op.is_followed;
 }
 

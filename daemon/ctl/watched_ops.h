@@ -30,8 +30,9 @@ Result<std::vector<ListedOp>> listed_ops(const std::string& json);
 
 class WatchedOps {
  public:
-  // Which op follows another one: a kRecoverTableOP that is done is followed by what its replica
-  // needs. Where a whole partition is put in order, every op of it follows the one before.
+  // Which op follows another one that is done. kReplica: what a replica needs follows the
+  // kRecoverTableOP that found it out. kPartition: all that its partition does next; a tablet that
+  // goes offline hands over first, and one that leads again is recovered before.
   enum class Followed : std::uint8_t { kReplica, kPartition };
 
   WatchedOps(const std::vector<std::uint64_t>& ids, Followed followed);

@@ -108,6 +108,18 @@ TEST(WatchedOps, AWholePartitionIsFollowed) {
   EXPECT_EQ(ops.summary(), "4 ops done, 0 failed");
 }
 
+// offlineendpoint of a tablet that leads: it hands over, then its row is set dead.
+TEST(WatchedOps, NothingFollowsARowThatIsDead) {
+  WatchedOps ops({11}, Followed::kPartition);
+  std::vector<admin::OpRow> rows = {row(11, "kHandoverOP", "kDone", "")};
+  take(ops, rows);
+  EXPECT_FALSE(ops.have_ended());
+  rows.push_back(row(12, "kOfflineReplicaOP", "kDone"));
+  take(ops, rows);
+  EXPECT_TRUE(ops.have_ended());
+  EXPECT_EQ(ops.summary(), "2 ops done, 0 failed");
+}
+
 TEST(WatchedOps, OneThatIsNoLongerListedIsGivenUpAndCounted) {
   WatchedOps ops({11, 12}, Followed::kReplica);
   take(ops, {row(11, "kHandoverOP", "kDoing"), row(12, "kHandoverOP", "kCanceled")});
