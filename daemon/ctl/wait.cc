@@ -130,7 +130,7 @@ Result<void> wait_for(Servers& servers, WatchedOps& ops, bool quiet) {
   }
   if (in_place) {
     screen.clear();
-    print_lines(ops.failures());
+    print_lines(ops.outcomes());
   }
   return {};
 }

@@ -46,6 +46,12 @@ std::string name_of(const ListedOp& op) {
   return std::to_string(op.id) + " " + op.type + " " + op.partition;
 }
 
+// Why it failed; or who leads now, and what may have been lost.
+bool says_how(const ListedOp& op) {
+  const bool changes_leader = op.type == "kHandoverOP" || op.type == "kChangeLeaderOP";
+  return !op.detail.empty() && (op.status != "kDone" || changes_leader);
+}
+
 // "[##########----------]  50 %".
 std::string bar(double progress) {
   constexpr int kWidth = 20;
@@ -153,9 +159,7 @@ std::vector<std::string> WatchedOps::news() {
     if (!has_ended(op) && op.row.progress) {
       line += " " + std::to_string(percent(*op.row.progress) / 10 * 10) + " %";
     }
-    if (has_ended(op) && op.row.status != "kDone" && !op.row.detail.empty()) {
-      line += ": " + op.row.detail;
-    }
+    if (has_ended(op) && says_how(op.row)) line += ": " + op.row.detail;
     if (std::exchange(op.told, line) != line) lines.push_back(printable(line));
   }
   return lines;
@@ -184,10 +188,12 @@ std::vector<std::string> WatchedOps::view(std::size_t most_lines, std::size_t wi
   return lines;
 }
 
-std::vector<std::string> WatchedOps::failures() const {
+std::vector<std::string> WatchedOps::outcomes() const {
   std::vector<std::string> lines;
   for (const auto& [id, op] : ops_) {
-    if (!has_ended(op) || op.row.status == "kDone") continue;
+    if (!has_ended(op)) continue;
+    const bool is_well = op.row.status == "kDone";
+    if (is_well && (ops_.size() > kFew || !says_how(op.row))) continue;
     lines.push_back(printable("# " + name_of(op.row) + " " + op.row.status +
                               (op.row.detail.empty() ? "" : ": " + op.row.detail)));
   }

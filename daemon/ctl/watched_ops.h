@@ -49,8 +49,8 @@ class WatchedOps {
   std::vector<std::string> news();
   // How far they are, at most so many lines of so many letters.
   std::vector<std::string> view(std::size_t most_lines, std::size_t width) const;
-  // Those that ended otherwise than well, a line each.
-  std::vector<std::string> failures() const;
+  // Those that ended otherwise than well, a line each; of few ops the leader changes, too.
+  std::vector<std::string> outcomes() const;
   // "8 ops done, 0 failed".
   std::string summary() const;
   // The rows of all, a JSON list.
@@ -67,6 +67,8 @@ class WatchedOps {
   // is expected to follow any more.
   static constexpr int kPatienceForLost = 50;
   static constexpr int kPatienceForNext = 5;
+
+  static constexpr std::size_t kFew = 20;
 
   static bool has_ended(const Op& op);
   bool may_be_followed(const Op& op) const;

@@ -152,9 +152,21 @@ TEST(WatchedOps, ALineForEachChange) {
   EXPECT_THAT(ops.news(),
               ElementsAre("11 kReAddReplicaOP shop.flow/0 kDone",
                           "12 kHandoverOP flow/1 kFailed: B answers 105?to kChangeLeader"));
-  EXPECT_THAT(ops.failures(),
+  EXPECT_THAT(ops.outcomes(),
               ElementsAre("# 12 kHandoverOP flow/1 kFailed: B answers 105?to kChangeLeader"));
   EXPECT_EQ(ops.summary(), "1 op done, 1 failed");
+}
+
+TEST(WatchedOps, AChangeOfLeaderSaysHowItWent) {
+  WatchedOps ops({11, 12}, Followed::kReplica);
+  auto handover = row(11, "kHandoverOP", "kDone");
+  handover.detail = "B leads";
+  auto copy = row(12, "kReAddReplicaOP", "kDone");
+  copy.detail = "it lacked something";
+  take(ops, {handover, copy});
+  EXPECT_THAT(ops.news(), ElementsAre("11 kHandoverOP flow/0 kDone: B leads",
+                                      "12 kReAddReplicaOP flow/0 kDone"));
+  EXPECT_THAT(ops.outcomes(), ElementsAre("# 11 kHandoverOP flow/0 kDone: B leads"));
 }
 
 TEST(WatchedOps, ATerminalSeesBarsAndAsMuchAsFits) {
