@@ -60,7 +60,8 @@ void DaemonName::try_to_hold() {
     if (code != Code::kOk) return answered(code == Code::kUnknown ? Code::kOther : code);
     session_.create(path() + "/alive", machine_, true, false,
                     [answered](Code c, const std::string&) { answered(c); });
-  }));
+  }),
+                       may_create);
 }
 
 void DaemonName::look_who_holds_it() {

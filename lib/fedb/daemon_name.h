@@ -29,6 +29,8 @@ class DaemonName {
 
   // Must be set. It is held from now on; and one line for the log.
   std::function<void()> on_held;
+  // Whether the cluster is there: where it is not, nothing is made below its root.
+  zookeeper::Client::MayCreate may_create = [] { return true; };
   std::function<void(std::string)> on_warning;
   std::function<void(std::string)> on_info;
 

@@ -46,6 +46,7 @@ Switch::Switch(Loop& loop, zookeeper::Client& session, Paths paths, std::string 
       name_(loop, session, paths_, std::move(daemon), std::move(machine)),
       obstacles_(obstacles),
       tell_(std::move(tell)) {
+  name_.may_create = [this] { return !may_create || may_create(); };
   name_.on_held = [this] { compare_with_remembered(); };
   name_.on_warning = [this](const std::string& line) { on_warning(line); };
   name_.on_info = [this](const std::string& line) { on_info(line); };

@@ -92,8 +92,7 @@ bool electable(World& world, core::PartitionKey at, const core::PartitionShape& 
   return std::any_of(p.rows.begin(), p.rows.end(), [&](const core::Row& row) {
     const Tablet& t = world.tablet(row.endpoint);
     const bool alive = row.is_alive || world.fake_zookeeper.steps_down(at, p, row.endpoint);
-    return (alive || p.rows.size() == 1) && world.supervised(row.endpoint) &&
-           t.disk.contains(at);
+    return (alive || p.rows.size() == 1) && world.supervised(row.endpoint) && t.disk.contains(at);
   });
 }
 
