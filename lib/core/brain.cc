@@ -62,6 +62,7 @@ void Brain::Parts::settle() {
   const bool can = stand_back.may_change();
   if (can && !could_change_) states.mark_troubled();
   could_change_ = can;
+  operations.may_change(can);
   takeover.recall_elections();
   if (can) takeover.resume_ops();
   int round = 0;

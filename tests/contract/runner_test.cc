@@ -99,8 +99,8 @@ TEST(ARunnerOfTheSimulation, WaitsInVainForWhatNeverComes) {
 TEST(ARunnerOfTheSimulation, PassesNothingOverThatTheTableDoesNotName) {
   SimulationSubject subject{minitablet::rtidb()};
   const auto faults = Runner{subject, minitablet::rtidb()}.run(
-      parse_script("of rtidb\ntablets A\nsoon A MakeSnapshot 7/3 -> code=0\n"));
-  EXPECT_THAT(faults, ElementsAre(HasSubstr("does not know MakeSnapshot")));
+      parse_script("of rtidb\ntablets A\nsoon A Get 7/3 key k -> code=0\n"));
+  EXPECT_THAT(faults, ElementsAre(HasSubstr("does not know Get")));
 }
 
 TEST(AScript, IsNotReadWithoutSense) {

@@ -23,7 +23,9 @@ core::OpId op_of(const Request& r) {
   return r.has_task_info() ? r.task_info().op_id() : ++last;
 }
 
-core::Call general_call(const std::string& method, core::PartitionKey at) {
+core::Call general_call(const std::string& method, const fedb::GeneralRequest& r) {
+  const core::PartitionKey at = key_of(r);
+  if (method == "MakeSnapshot") return core::MakeSnapshot{at, op_of(r), {}};
   if (method == "PauseSnapshot") return core::PauseSnapshot{at};
   if (method == "RecoverSnapshot") return core::RecoverSnapshot{at};
   if (method == "DeleteBinlog") return core::DeleteBinlog{at};
@@ -83,7 +85,7 @@ void fill(const core::Answer& a, fedb::GetTaskStatusResponse& to) {
     if (t.op >= kNobodysOps) continue;
     fedb::TaskInfo& one = *to.add_task();
     one.set_op_id(t.op);
-    one.set_task_type(t.task == core::Task::kDropTable ? fedb::kDropTable : fedb::kSendSnapshot);
+    one.set_task_type(static_cast<fedb::TaskType>(t.task));
     one.set_status(static_cast<fedb::TaskStatus>(t.status));
   }
 }
@@ -115,7 +117,7 @@ std::vector<core::Call> calls_of(const Question& q) {
   }
   if (const auto* r = as<fedb::ChangeRoleRequest>(q)) return {role_call(*r)};
   if (const auto* r = as<fedb::ReplicaRequest>(q)) return {replica_call(q.method, *r)};
-  if (const auto* r = as<fedb::GeneralRequest>(q)) return {general_call(q.method, key_of(*r))};
+  if (const auto* r = as<fedb::GeneralRequest>(q)) return {general_call(q.method, *r)};
   if (const auto* r = as<fedb::SendSnapshotRequest>(q)) {
     return {core::SendSnapshot{key_of(*r), r->endpoint(), op_of(*r), {}}};
   }

@@ -34,7 +34,6 @@ struct NoNotion {
 constexpr NoNotion kNoNotion[] = {
     // Calls that failoverd does not make.
     {What::kByHand, "", R"(^\w+ CreateTable )", "tables are made by the nameserver"},
-    {What::kByHand, "", R"(^\w+ MakeSnapshot )", "the tablet makes them by its own schedule"},
     {What::kNothing, "", R"(^\w+ Get )", "rows have no keys: nobody reads them"},
     {What::kNothing, "", R"(^\w+ CheckFile )", "there are no files: a copy is whole, or not"},
     {What::kNothing, "", R"(^hold \w+ CheckFile )", "time stands still between two steps"},
@@ -43,7 +42,7 @@ constexpr NoNotion kNoNotion[] = {
     // Requests that failoverd does not make.
     {What::kNothing, "", R"( op \d+ as )", "a task is of its method's type"},
     {What::kNothing, "", R"("PauseSnapshot task op 50 again)",
-     "only SendSnapshot and DropTable come with a task"},
+     "only SendSnapshot, DropTable and MakeSnapshot come with a task"},
     {What::kNothing, "openmldb", R"(^\w+ SendSnapshot (?!.*remote_tid))", "remote_tid is sent"},
     {What::kNothing, "openmldb", R"("LoadTable a, )", "columns are not there, and never doubled"},
     {What::kByHand, "openmldb", R"(^\w+ LoadTable .*follower columns|LoadTable d 902)",
@@ -53,10 +52,10 @@ constexpr NoNotion kNoNotion[] = {
     {What::kInAnswer, "", R"(, \(2, b'[^']*sdb'\), \(3, \d+\))", "it has no name, and no count"},
     {What::kInAnswer, "", R"(\(2, \d+\), (?=\(3, \d+\), \(4, \d+\)))", "a task's op type"},
     {What::kInAnswer, "", R"(, \(5, b'[^']*'\)(, \(8, \d+\))?)", "a task's endpoint and task_id"},
-    {What::kInAnswer, "", R"(\[\(1, \d+\), \(3, (?!4\)|12\))\d+\), \(4, \d+\)\](, )?)",
-     "only SendSnapshot and DropTable come with a task"},
-    {What::kTask, "", R"(^\d+/k(?!SendSnapshot|DropTable))",
-     "only SendSnapshot and DropTable come with a task"},
+    {What::kInAnswer, "", R"(\[\(1, \d+\), \(3, (?![14]\)|12\))\d+\), \(4, \d+\)\](, )?)",
+     "only SendSnapshot, DropTable and MakeSnapshot come with a task"},
+    {What::kTask, "", R"(^\d+/k(?!SendSnapshot|DropTable|MakeSnapshot))",
+     "only SendSnapshot, DropTable and MakeSnapshot come with a task"},
     {What::kInAnswer, "openmldb", R"(\[\(1, 52\), \(3, 4\), \(4, 3\)\](, )?)",
      "that SendSnapshot was without remote_tid"},
     {What::kTask, "openmldb", R"(^52/)", "that SendSnapshot was without remote_tid"},
@@ -166,8 +165,6 @@ void SimulationSubject::do_by_hand(const std::string& tablet, const Question& qu
     create(c->table_meta());
   } else if (const auto* l = dynamic_cast<const minitablet::LoadTableRequest*>(request)) {
     create(l->table_meta());
-  } else if (const auto* m = dynamic_cast<const fedb::GeneralRequest*>(request)) {
-    at(tablet).make_snapshot(key_of(*m));
   }
 }
 

@@ -335,20 +335,31 @@ class StandsBack : public Checker {
     }
   }
 
-  // The row is published dead, what its leader is told now only follows from that; what was begun
-  // is taken back.
+  // The row is published dead, or gone, what its leader is told now only follows from that; what
+  // was begun is taken back.
   bool ends_an_op(core::PartitionKey key, const core::Call& call) const {
     if (std::holds_alternative<core::RecoverSnapshot>(call)) return true;
     const auto* del = std::get_if<core::DelReplica>(&call);
     const auto* p = del ? world_.fake_zookeeper.partition(key) : nullptr;
     const core::Row* row = p ? row_of(*p, del->replica) : nullptr;
-    return row && !row->is_alive;
+    return p && (!row || !row->is_alive);
   }
 
   // An op that was at work when it was switched off.
   static bool goes_on(const Daemon& daemon, core::PartitionKey key, Instant off) {
     for (const auto& [id, op] : daemon.brain().ops().running()) {
       if (op.at == key && op.started < off) return true;
+    }
+    return false;
+  }
+
+  // By an operator, for whom the switch is nothing to wait for.
+  static bool is_ordered(const Daemon& daemon, core::PartitionKey key) {
+    for (const auto& [id, op] : daemon.brain().ops().running()) {
+      const bool ordered =
+          op.type == core::OpType::kMigrateOP || op.type == core::OpType::kAddReplicaOP ||
+          op.type == core::OpType::kDelReplicaOP || op.type == core::OpType::kMakeSnapshotOP;
+      if (op.at == key && ordered) return true;
     }
     return false;
   }
@@ -361,7 +372,8 @@ class StandsBack : public Checker {
          {std::pair{&off_, "auto_failover is off"}, {&nameserver_, "a nameserver lives"}}) {
       const auto from = since->find(daemon.name());
       if (from == since->end() || now() - from->second < grace) continue;
-      if (since == &off_ && goes_on(daemon, key, from->second)) continue;
+      if (since == &off_ && (goes_on(daemon, key, from->second) || is_ordered(daemon, key)))
+        continue;
       broken(std::string{why} + ", and " + core::to_text(command) + " is commanded");
     }
   }
@@ -382,6 +394,7 @@ class NoNeedlessElection : public Checker {
     const auto* probe = std::get_if<core::Probe>(&c.call);
     const auto* p = probe ? world_.fake_zookeeper.partition(probe->at) : nullptr;
     if (!p || ledger_.operators_asked()) return;
+    if (ledger_.is_recovery(probe->at, probe->term)) return;
     const bool cause = std::any_of(p->rows.begin(), p->rows.end(), [&](const core::Row& row) {
       return ledger_.troubled_ever(row.endpoint) || !world_.reaches(daemon.name(), row.endpoint);
     });

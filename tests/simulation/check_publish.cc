@@ -53,8 +53,9 @@ class LeaderRowDiesWithItsSuccessor : public Checker {
       const auto* old = partition_of(before, p.pid);
       const core::Row* was = old ? leader_of(*old) : nullptr;
       const core::Row* is = was ? row_of(p, was->endpoint) : nullptr;
-      if (!is || is->is_alive) continue;
       const std::string where = at({after.tid, p.pid});
+      if (was && !is) broken("the leader row of " + was->endpoint + " in " + where + " is gone");
+      if (!is || is->is_alive) continue;
       if (p.rows.size() == 1) {
         single(where, is->endpoint);
       } else if (!leader_of(p) &&
@@ -78,8 +79,8 @@ class LeaderRowDiesWithItsSuccessor : public Checker {
   }
 };
 
-// SAFETY 1: a follower's row dies only while an alive leader row stands beside it, so that metadata
-// always names a replica that is alive.
+// SAFETY 1: a follower's row dies or goes only while an alive leader row stands beside it, so that
+// metadata always names a replica that is alive.
 class FollowerRowDiesBesideALeader : public Checker {
  public:
   FollowerRowDiesBesideALeader(World& w, const Ledger& l)
@@ -90,12 +91,17 @@ class FollowerRowDiesBesideALeader : public Checker {
     if (!by_daemon(world_, by)) return;
     for (const core::PartitionShape& p : after.partitions) {
       const auto* old = partition_of(before, p.pid);
-      if (!old || p.rows.size() == 1) continue;
+      if (!old || old->rows.size() == 1) continue;
       for (const core::Row& row : p.rows) {
         const core::Row* was = row_of(*old, row.endpoint);
         if (!was || !was->is_alive || was->is_leader || row.is_alive || leader_of(p)) continue;
         broken("the follower row of " + row.endpoint + " in " + at({after.tid, p.pid}) +
                " died with no alive leader beside it");
+      }
+      for (const core::Row& was : old->rows) {
+        if (row_of(p, was.endpoint) || !was.is_alive || leader_of(p)) continue;
+        broken("the alive row of " + was.endpoint + " in " + at({after.tid, p.pid}) +
+               " is gone with no alive leader beside it");
       }
     }
   }

@@ -62,9 +62,12 @@ class DestroysNoLastCopy : public Checker {
     if (!known || world_.fake_zookeeper.lock_holder() != daemon.session()) return;
     const core::PartitionKey key = *partition_of(c->call);
     const std::string what = core::to_text(c->call) + " to " + c->tablet;
-    if (known->replicas.size() < 2) return broken(what + " destroys the only replica");
     const auto index = daemon.brain().model().find_tablet(*target);
     const auto* row = index ? known->on(*index) : nullptr;
+    // Whoever has no row holds one copy more than those that have.
+    if (known->replicas.size() + (row ? 0 : 1) < 2) {
+      return broken(what + " destroys the only replica");
+    }
     if (row && row->is_alive) broken(what + " destroys a replica whose row is alive");
     const Said& said = said_[{daemon.name(), key}];
     const bool confirmed = said.tablet != *target && now() - said.when <= seconds{1} &&
@@ -235,6 +238,10 @@ class CaughtUpBeforeAlive : public Checker {
       const auto* old = partition_of(before, p.pid);
       for (const core::Row& row : p.rows) {
         const core::Row* was = old ? row_of(*old, row.endpoint) : nullptr;
+        if (old && !was && row.is_alive) {
+          broken("a row of " + row.endpoint + " is added to " + at({after.tid, p.pid}) +
+                 ", alive at once");
+        }
         if (!was || was->is_alive || !row.is_alive) continue;
         // What hands over never ceased to be in step (SAFETY 12).
         const core::PartitionKey key{after.tid, p.pid};
@@ -323,7 +330,8 @@ class NothingIsLeftBehind : public Checker {
     }
     for (const auto& [id, op] : world_.fake_zookeeper.begun()) {
       // Whether a tablet that is gone still holds something of it is asked when it is back.
-      const bool gone = !runs(op.leader) || !runs(op.replica);
+      const bool source_is_gone = !op.from.empty() && !runs(op.from);
+      const bool gone = !runs(op.leader) || !runs(op.replica) || source_is_gone;
       if (op.over && gone) continue;
       // A drop that nobody carried out is watched for until it cannot come any more.
       const auto drop = drops_.find(id);
@@ -375,7 +383,8 @@ class LostEntriesAreCounted : public Checker {
       const Log& log = world_.tablet(c.tablet).log(order->at);
       const Log& leaders = world_.tablet(leader->endpoint).log(order->at);
       const auto first = log.above(log.common_with(leaders));
-      if (!got_from_an_old_leader(leaders, *p)) {
+      // What had no row any more, or not yet, had been given up.
+      if (row_of(*p, c.tablet) && !got_from_an_old_leader(leaders, *p)) {
         drop.beyond = static_cast<std::uint64_t>(log.entries().end() - first);
       }
     }

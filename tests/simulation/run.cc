@@ -6,6 +6,7 @@
 #include "tests/simulation/chaos.h"
 #include "tests/simulation/checker.h"
 #include "tests/simulation/daemon.h"
+#include "tests/simulation/operators.h"
 #include "tests/simulation/trace.h"
 
 namespace failoverd::simulation {
@@ -22,6 +23,9 @@ bool fake_zookeeper_refuses(std::uint64_t seed) { return seed % 5 == 3; }
 // SAFETY 19: whatever is appended to a table that waits to be loaded costs its older rows.
 constexpr double kRunsWithQueues = 0.5;  // Their tablets let what is to be loaded wait ...
 constexpr double kQueued = 0.3;          // ... so often.
+
+// Where operators draw from.
+constexpr std::uint64_t kOfOperators = std::uint64_t{1} << 40;
 
 core::TableShape draw_table(World& world, std::uint32_t tid, const std::string& name,
                             std::size_t partitions, std::size_t replicas) {
@@ -290,9 +294,12 @@ RunResult run(const RunOptions& options) {
   Chaos chaos{world};
   world.watch(chaos);
   chaos.start();
+  Operators operators{world, options.seed ^ kOfOperators};
+  if (options.seed % 3 == 1) operators.start();
   world.run_for(world.random.in({seconds{10}, seconds{40}}));
   // A small cluster that writes little suffers longer.
   while (world.schedule.steps() < kLeastSteps && !world.violation()) world.run_for(seconds{1});
+  operators.stop();
   if (!world.violation()) chaos.calm();
   // Each of two lost replicas is waited for once.
   const Duration within = options.well_within + world.policy.recovery.full_restart_wait +

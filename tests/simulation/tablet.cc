@@ -15,7 +15,7 @@ constexpr std::array kNames = {
     "GetTableStatus", "GetTermPair",      "Probe",           "Promote",      "Demote",
     "DelReplica",     "GetTableFollower", "RecoverSnapshot", "AddReplica",   "PauseSnapshot",
     "LoadTable",      "SendSnapshot",     "DropTable",       "DeleteBinlog", "GetManifest",
-    "GetTaskStatus",  "DeleteOpTask"};
+    "GetTaskStatus",  "DeleteOpTask",     "MakeSnapshot"};
 static_assert(kNames.size() == std::variant_size_v<core::Call>);
 
 }  // namespace
@@ -157,6 +157,7 @@ core::Answer Tablet::carry_out(const core::Call& call) {
                         [&](const core::GetManifest& c) { return manifest(c.at); },
                         [&](const core::GetTaskStatus&) { return task_status(); },
                         [&](const core::DeleteOpTask& c) { return delete_op_task(c.op); },
+                        [&](const core::MakeSnapshot& c) { return make_snapshot_asked(c); },
                     },
                     call);
 }

@@ -34,6 +34,7 @@ using core::partition_of;
 // Codes that only the made-up tablet needs to know.
 inline constexpr int kAddTaskFailed = -1;
 inline constexpr int kTableIsFollower = 103;
+inline constexpr int kSnapshotIsNotExist = 111;
 inline constexpr int kTableMetaIsInvalid = 129;
 
 class Tablet {
@@ -186,7 +187,9 @@ class Tablet {
   void load(core::PartitionKey, core::Mode, core::Term, Log);
   void add_replica(core::PartitionKey, const std::string& follower);
   // As the schedule of the tablet's own has it; nothing happens unless it is kTableNormal.
-  void make_snapshot(core::PartitionKey);
+  // `then`: it has been made, or not.
+  void make_snapshot(
+      core::PartitionKey, std::function<void(bool made)> then = [](bool) {});
   // What neither the snapshot nor a follower needs goes from the binlog.
   void delete_old_binlogs(core::PartitionKey);
 
@@ -219,6 +222,7 @@ class Tablet {
   core::Answer load_table(const core::LoadTable&);
   core::Answer drop_table(const core::DropTable&);
   core::Answer delete_binlog(core::PartitionKey);
+  core::Answer make_snapshot_asked(const core::MakeSnapshot&);
   core::Answer task_status() const;
   core::Answer delete_op_task(core::OpId);
   // Tells a task from another one that was registered under its key before it.
@@ -236,7 +240,7 @@ class Tablet {
                     const std::vector<std::string>& replicas);
   void dropping_ends(const core::DropTable&, Registration, std::uint64_t instance);
   void drop(core::PartitionKey);
-  void snapshot_made(core::PartitionKey, core::Offset up_to, std::uint64_t instance);
+  bool snapshot_made(core::PartitionKey, core::Offset up_to, std::uint64_t instance);
   void about_to_write(Directory&);
   // While the partition waits to be loaded (SAFETY 19).
   void begin_new_file(Directory&, Held&);

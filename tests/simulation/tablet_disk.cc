@@ -39,6 +39,8 @@ void Tablet::failed_before(const core::Call& call) {
     fail(send->op, core::Task::kSendSnapshot);
   } else if (const auto* dropping = std::get_if<core::DropTable>(&call)) {
     fail(dropping->op, core::Task::kDropTable);
+  } else if (const auto* make = std::get_if<core::MakeSnapshot>(&call)) {
+    fail(make->op, core::Task::kMakeSnapshot);
   }
 }
 
@@ -228,28 +230,44 @@ core::Answer Tablet::manifest(core::PartitionKey at) const {
   return a;
 }
 
-void Tablet::make_snapshot(core::PartitionKey at) {
+core::Answer Tablet::make_snapshot_asked(const core::MakeSnapshot& c) {
+  const Registration registration = register_task(c.op, core::Task::kMakeSnapshot);
+  if (registration == 0) return answer(kAddTaskFailed, "add task failed");
+  const Held* h = held(c.at);
+  if (!h || h->state != core::TableState::kNormal) {
+    end_task(c.op, core::Task::kMakeSnapshot, registration, false);
+    return h ? answer(core::kTableStatusIsNotNormal, "table status is not kTableNormal")
+             : answer(kSnapshotIsNotExist, "snapshot is not exist");
+  }
+  make_snapshot(c.at, [this, op = c.op, registration](bool made) {
+    end_task(op, core::Task::kMakeSnapshot, registration, made);
+  });
+  return answer(core::kOk, "ok");
+}
+
+void Tablet::make_snapshot(core::PartitionKey at, std::function<void(bool)> then) {
   const auto found = memory.find(at);
-  if (found == memory.end() || found->second.state != core::TableState::kNormal) return;
+  if (found == memory.end() || found->second.state != core::TableState::kNormal) return then(false);
   found->second.state = core::TableState::kMakingSnapshot;
   const core::Offset up_to = log(at).offset();
   after(world_.random.in(world_.timing.make_snapshot),
-        [this, at, up_to, instance = found->second.instance] {
+        [this, at, up_to, instance = found->second.instance, then = std::move(then)] {
           pass(core::Task::kMakeSnapshot, Stage::kInside,
-               [this, at, up_to, instance] { snapshot_made(at, up_to, instance); });
+               [this, at, up_to, instance, then] { then(snapshot_made(at, up_to, instance)); });
         });
 }
 
-void Tablet::snapshot_made(core::PartitionKey at, core::Offset up_to, std::uint64_t instance) {
-  if (!is(at, instance)) return;
+bool Tablet::snapshot_made(core::PartitionKey at, core::Offset up_to, std::uint64_t instance) {
+  if (!is(at, instance)) return false;
   Held& h = memory.at(at);
-  if (h.state != core::TableState::kMakingSnapshot) return;
+  if (h.state != core::TableState::kMakingSnapshot) return false;
   h.state = core::TableState::kNormal;
   Directory& d = disk.at(at);
-  if (d.binlog_moved || up_to <= d.snapshot) return;
+  if (d.binlog_moved || up_to <= d.snapshot) return true;
   d.snapshot = up_to;
   d.snapshot_term = std::prev(d.log.above(up_to))->term;
   delete_old_binlogs(at);
+  return true;
 }
 
 void Tablet::delete_old_binlogs(core::PartitionKey at) {

@@ -86,6 +86,13 @@ struct DropTable {
   OpType type{};
 };
 
+// Asynchronous: registered as (op, kMakeSnapshot), told by GetTaskStatus.
+struct MakeSnapshot {
+  PartitionKey at;
+  OpId op = 0;
+  OpType type{};
+};
+
 // Moves the binlog into the recycle bin.
 struct DeleteBinlog {
   PartitionKey at;
@@ -107,7 +114,7 @@ struct DeleteOpTask {
 using Call =
     std::variant<GetTableStatus, GetTermPair, Probe, Promote, Demote, DelReplica, GetTableFollower,
                  RecoverSnapshot, AddReplica, PauseSnapshot, LoadTable, SendSnapshot, DropTable,
-                 DeleteBinlog, GetManifest, GetTaskStatus, DeleteOpTask>;
+                 DeleteBinlog, GetManifest, GetTaskStatus, DeleteOpTask, MakeSnapshot>;
 
 // Whether a call changes the tablet: such calls need the lock, the epoch and fresh contact with
 // ZooKeeper at the moment of sending (SAFETY 14).

@@ -43,7 +43,11 @@ struct PartitionEdit {
   std::vector<Lineage> kept;
   // An op that begins with this: its entry is made in the same multi (SAFETY 12).
   std::optional<BegunOp> begins = std::nullopt;
-  bool changes_table() const { return !rows.empty() || !terms.empty(); }
+  std::vector<RowEdit> added = {};     // Rows that are not there yet, behind the others.
+  std::vector<Endpoint> removed = {};  // Whose rows go.
+  bool changes_table() const {
+    return !rows.empty() || !terms.empty() || !added.empty() || !removed.empty();
+  }
   bool operator==(const PartitionEdit&) const = default;
 };
 

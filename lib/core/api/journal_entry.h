@@ -40,6 +40,7 @@ struct BegunOp {
   PartitionKey at;
   Endpoint replica;
   Incarnation incarnation = 0;  // Of the replica's tablet.
+  Endpoint from = {};           // kMigrateOP: whose replica goes; else empty.
   Endpoint leader;
   Term leader_term = 0;  // The published one.
   // What the replica's log holds beyond the partition's and is still to be counted, which is when
@@ -47,10 +48,11 @@ struct BegunOp {
   std::optional<std::uint64_t> lost_entries;
   Instant started;
   std::string why;
-  // It has ended; only its tasks in the tablets' registries are left, and a pause that its leader
-  // may still be in.
+  // It has ended; only its tasks in the tablets' registries are left, a pause that its leader may
+  // still be in, and that its leader may still send to whom has no row.
   bool over = false;
   bool paused = false;
+  bool sends = false;
   bool operator==(const BegunOp&) const = default;
 };
 

@@ -39,9 +39,10 @@ std::string kept_text(const Lineage& k) {
 
 std::string begun_text(const BegunOp& op) {
   return number(op.id) + " " + to_text(op.type) + at_text(op.at) + " replica=" + op.replica + "/" +
-         std::to_string(op.incarnation) + " leader=" + op.leader + "," + number(op.leader_term) +
+         std::to_string(op.incarnation) + (op.from.empty() ? "" : " from=" + op.from) +
+         " leader=" + op.leader + "," + number(op.leader_term) +
          (op.lost_entries ? " lost=" + number(*op.lost_entries) : "") + (op.over ? " over" : "") +
-         (op.paused ? " paused" : "");
+         (op.paused ? " paused" : "") + (op.sends ? " sends" : "");
 }
 
 std::string edit_text(const TableEdit& table) {
@@ -52,6 +53,11 @@ std::string edit_text(const TableEdit& table) {
       text += (text.back() == ':' ? "" : ",") + row.endpoint + "=" + (row.is_leader ? "L" : "F") +
               (row.is_alive ? "+" : "-");
     }
+    for (const RowEdit& row : p.added) {
+      text +=
+          " added " + row.endpoint + "=" + (row.is_leader ? "L" : "F") + (row.is_alive ? "+" : "-");
+    }
+    for (const Endpoint& endpoint : p.removed) text += " removed " + endpoint;
     for (const TermPair& t : p.terms) text += " term " + number(t.term) + "@" + number(t.offset);
     for (const Lineage& k : p.kept) text += " " + kept_text(k);
     if (p.begins) text += " begins " + begun_text(*p.begins);
@@ -246,6 +252,9 @@ std::string to_text(const Call& call) {
             return "SendSnapshot" + at_text(c.at) + " to=" + c.to + " op=" + number(c.op);
           },
           [](const DropTable& c) { return "DropTable" + at_text(c.at) + " op=" + number(c.op); },
+          [](const MakeSnapshot& c) {
+            return "MakeSnapshot" + at_text(c.at) + " op=" + number(c.op);
+          },
           [](const DeleteBinlog& c) { return "DeleteBinlog" + at_text(c.at); },
           [](const GetManifest& c) { return "GetManifest" + at_text(c.at); },
           [](const GetTaskStatus&) { return std::string{"GetTaskStatus"}; },

@@ -68,6 +68,24 @@ std::size_t growth_of(const PartitionShape& p) {
   return bytes;
 }
 
+}  // namespace
+
+std::size_t length_of_added(const PartitionEdit& edit) {
+  std::size_t bytes = 0;
+  for (const RowEdit& row : edit.added) {
+    bytes += kLengthsGrow + kRowBytes + kKeptBytes + 2 * row.endpoint.size();
+  }
+  return bytes;
+}
+
+std::size_t length_of_added(const TableEdit& edit) {
+  std::size_t bytes = 0;
+  for (const PartitionEdit& p : edit.partitions) bytes += length_of_added(p);
+  return bytes;
+}
+
+namespace {
+
 std::optional<std::string> what_is_wrong_with(const TableShape& shape) {
   std::set<std::uint32_t> pids;
   for (const PartitionShape& p : shape.partitions) {
@@ -201,6 +219,7 @@ void Model::written(std::uint32_t tid, const std::vector<PartitionEdit>& edits, 
         p.on(tablet_index(row.endpoint))->row_says(row.is_leader, row.is_alive, now);
       }
     }
+    written_rows({tid, edit.pid}, edit, *shape, now);
     shape->terms.insert(shape->terms.end(), edit.terms.begin(), edit.terms.end());
     p.terms = shape->terms;
   }
@@ -225,6 +244,32 @@ const Row* Model::row(PartitionKey at, const Endpoint& endpoint) const {
     return found == shape.rows.end() ? nullptr : &*found;
   }
   return nullptr;
+}
+
+// Those that came and went.
+void Model::written_rows(PartitionKey at, const PartitionEdit& edit, PartitionShape& shape,
+                         Instant now) {
+  if (edit.added.empty() && edit.removed.empty()) return;
+  Table& table = tables_.at(at.tid);
+  Partition& p = table.partitions.at(at.pid);
+  for (const Endpoint& endpoint : edit.removed) {
+    const TabletIndex tablet = tablet_index(endpoint);
+    std::erase_if(shape.rows, [&](const Row& row) { return row.endpoint == endpoint; });
+    std::erase_if(p.replicas, [&](const Replica& r) { return r.tablet == tablet; });
+    tablets_[tablet].hosts.erase(at);
+  }
+  for (const RowEdit& row : edit.added) {
+    const TabletIndex tablet = tablet_index(row.endpoint);
+    if (p.on(tablet)) continue;
+    shape.rows.push_back({row.endpoint, row.is_leader, row.is_alive});
+    Replica& replica = p.replicas.emplace_back();
+    replica.tablet = tablet;
+    replica.row_since = now;
+    replica.row_says(row.is_leader, row.is_alive, now);
+    tablets_[tablet].hosts.insert(at);
+  }
+  table.shape.bytes += static_cast<std::uint32_t>(length_of_added(edit));
+  table.growth = std::max(table.growth, growth_of(shape));
 }
 
 void Model::unplace(const Table& table) {

@@ -170,6 +170,11 @@ struct Tablet {
   bool znode_vouches() const { return evidence.registered && !evidence.stale_since; }
 };
 
+// By so much, at most, rows that are added make a publish longer: their own bytes, and what is kept
+// of their replicas.
+std::size_t length_of_added(const PartitionEdit&);
+std::size_t length_of_added(const TableEdit&);
+
 class Model {
  public:
   // --- Tablets. Indices stay valid for ever: tablets are never forgotten.
@@ -236,6 +241,7 @@ class Model {
  private:
   void place(const TableShape&, Table&, Instant now);
   void unplace(const Table&);
+  void written_rows(PartitionKey, const PartitionEdit&, PartitionShape&, Instant now);
 
   std::vector<Tablet> tablets_;
   std::map<std::string, TabletIndex, std::less<>> by_endpoint_;

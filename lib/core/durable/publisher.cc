@@ -61,13 +61,15 @@ Publisher::Room Publisher::collect(OpId op, Wish& wish, Load& load) {
   const std::string& znode = table.shape.znode;
   const bool first = !load.tables.contains(znode);
   const std::size_t partitions = first ? 1 : load.tables.at(znode).partitions.size() + 1;
-  const std::size_t length = refusals_.length(table, partitions);
   auto edit = wish.by->edit(op, *model_.partition(wish.at));
   if (!edit) {  // A publish whose answer was lost had arrived; or it is not wanted any more.
     load.there_already.push_back(op);
     return Room::kLeft;
   }
   if (is_left_alone(table, *edit)) return Room::kLeft;
+  const std::size_t its_rows = length_of_added(*edit);
+  const std::size_t rows = its_rows + (first ? 0 : length_of_added(load.tables.at(znode)));
+  const std::size_t length = refusals_.length(table, partitions) + rows;
   const bool is_full =
       first && !load.tables.empty() && load.flight.bytes + length > refusals_.longest_together();
   if (is_full) return Room::kNone;  // It goes in the next one.
@@ -75,7 +77,11 @@ Publisher::Room Publisher::collect(OpId op, Wish& wish, Load& load) {
     if (first) refusals_.too_long(table);  // Else it goes when the others are published.
     return Room::kLeft;
   }
-  load.flight.bytes += first ? length : table.growth;
+  if (!refusals_.fits(table, partitions, rows)) {  // Without new rows it would.
+    if (first) wish.by->refused(op, "there is no room for another row");
+    return Room::kLeft;
+  }
+  load.flight.bytes += first ? length : table.growth + its_rows;
   edit->pid = wish.at.pid;
   add(load, table, std::move(*edit));
   load.flight.wishes.push_back(op);
@@ -211,10 +217,12 @@ void Publisher::published(const ReplyTo& reply_to, const Published& result) {
   const Flight flight = std::move(found->second);
   flights_.erase(found);
   for (const TableEdit& t : flight.tables) tables_in_flight_.erase(t.znode);
+  std::vector<OpId> landed;  // What was wanted anew meanwhile is another wish.
   for (const OpId op : flight.wishes) {
     const auto wish = wishes_.find(op);
     if (wish == wishes_.end() || !std::exchange(wish->second.in_flight, false)) continue;
     becomes_ready(op, wish->second);
+    landed.push_back(op);
   }
   using Outcome = Published::Outcome;
   if (result.outcome != Outcome::kUnknown) lost_in_a_row_ = 0;
@@ -224,7 +232,7 @@ void Publisher::published(const ReplyTo& reply_to, const Published& result) {
       why_failed_.clear();
       refusals_.taken(tables_of(flight));
       apply(flight);
-      land(flight.wishes);
+      land(landed);
       break;
     case Outcome::kConflict:
       for (const std::string& znode : result.conflicts) {

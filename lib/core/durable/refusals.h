@@ -42,8 +42,9 @@ class Refusals {
   std::size_t length(const Table&, std::size_t partitions) const;
   // Of several tables in one multi.
   std::size_t longest_together() const;
-  bool fits(const Table& table, std::size_t partitions) const {
-    return length(table, partitions) <= longest();
+  // `rows`: by so much rows that are added make it longer.
+  bool fits(const Table& table, std::size_t partitions, std::size_t rows = 0) const {
+    return length(table, partitions) + rows <= longest();
   }
   void too_long(Table&);
   void refused(const Refused&);

@@ -24,8 +24,19 @@ Cleanup::Left& Cleanup::take(const BegunOp& over) {
   const TabletIndex leader = model_.tablet_index(over.leader);
   left.items.insert({kForgetTasks, leader});
   left.items.insert({kForgetTasks, model_.tablet_index(over.replica)});
+  if (!over.from.empty()) left.items.insert({kForgetTasks, model_.tablet_index(over.from)});
   if (over.paused) left.items.insert({kRecoverSnapshot, leader});
+  if (over.sends) left.items.insert({kLetGo, leader});
+  if (over.sends && !over.from.empty()) left.items.insert({kLetGoSource, leader});
   return left;
+}
+
+// What is sent to a replica with a row is seen to where rows are (SAFETY 11).
+bool Cleanup::has_row(const Left& left, What what) const {
+  const Endpoint& endpoint = what == kLetGo ? left.op.replica : left.op.from;
+  const Partition* p = model_.partition(left.op.at);
+  const auto tablet = model_.find_tablet(endpoint);
+  return !p || (tablet && p->on(*tablet));
 }
 
 void Cleanup::begin(const BegunOp& over, Task unanswered) {
@@ -60,8 +71,11 @@ void Cleanup::clean(Left& left) {
   const std::vector<Item> items(left.items.begin(), left.items.end());
   for (const auto& [what, tablet] : items) {
     const Tablet& t = model_.tablet(tablet);
+    const bool lets_go = what == kLetGo || what == kLetGoSource;
     // It is no part of the cluster any more; which is not known while a table cannot be read.
-    if (!t.evidence.registered && t.hosts.empty() && model_.unreadable().empty()) {
+    const bool left_us = !t.evidence.registered && t.hosts.empty();
+    const bool needless = left_us || (lets_go && has_row(left, what));
+    if (needless && model_.unreadable().empty()) {
       const bool last = left.items.size() == 1;
       done(left, {what, tablet});
       if (last) return;
@@ -76,6 +90,9 @@ void Cleanup::clean(Left& left) {
     if (!left.asked.insert({what, tablet}).second) continue;
     if (what == kForgetTasks) {
       ask(op, kLookForTasks, tablet, GetTaskStatus{});
+    } else if (lets_go) {
+      const Endpoint& gone = what == kLetGo ? left.op.replica : left.op.from;
+      ask(op, what, tablet, DelReplica{left.op.at, gone});
     } else {
       ask(op, what, tablet, RecoverSnapshot{left.op.at});
     }
@@ -94,7 +111,9 @@ void Cleanup::answered(const ReplyTo& reply_to, const Answer& answer) {
     return;
   }
   const Item item{static_cast<What>(reply_to.what), reply_to.tablet};
-  const bool gone = answer.says(kTableStatusIsNotPaused) || answer.says(kTableIsNotExist);
+  // Not paused, or not sent to, any more; or it does not lead.
+  const bool gone = answer.says(kTableStatusIsNotPaused) || answer.says(kTableIsNotExist) ||
+                    answer.says(kNoFollower) || answer.says(kTableIsFollower);
   left->second.asked.erase(item);
   // SAFETY 11: a pause that was not answered is carried out when its tablet gets to it.
   const auto& until = left->second.pause_may_come_until;
@@ -116,9 +135,11 @@ void Cleanup::looked_for_tasks(Left& left, TabletIndex tablet, const Answer& ans
                                  [&](const RegisteredTask& t) { return t.op == op; });
   const bool runs = std::any_of(answer.tasks.begin(), answer.tasks.end(),
                                 [&](const RegisteredTask& t) { return t.op == op && t.runs(); });
+  const bool is_same =
+      endpoint == left.op.replica && model_.tablet(tablet).incarnation == left.op.incarnation;
   const bool may_arrive = !known && left.drop_may_come_until &&
-                          outbox_.now < *left.drop_may_come_until && endpoint == left.op.replica &&
-                          model_.tablet(tablet).incarnation == left.op.incarnation;
+                          outbox_.now < *left.drop_may_come_until &&
+                          (is_same || endpoint == left.op.from);
   if (answer.ok() && !runs && !may_arrive) {
     ask(op, kForgetTasks, tablet, DeleteOpTask{op, left.op.at});
     return;
@@ -136,9 +157,16 @@ void Cleanup::looked_for_tasks(Left& left, TabletIndex tablet, const Answer& ans
 bool Cleanup::may_still_drop(PartitionKey at, TabletIndex replica) const {
   return std::any_of(left_.begin(), left_.end(), [&](const auto& entry) {
     const Left& left = entry.second;
-    return left.op.at == at && left.items.contains({kForgetTasks, replica}) &&
-           has(table_of(left.op.type), Task::kDropTable) &&
-           model_.tablet(replica).endpoint == left.op.replica;
+    const Endpoint& endpoint = model_.tablet(replica).endpoint;
+    if (left.op.at != at) return false;
+    const bool its = endpoint == left.op.replica || endpoint == left.op.from;
+    const bool drops = left.items.contains({kForgetTasks, replica}) &&
+                       has(table_of(left.op.type), Task::kDropTable);
+    const TabletIndex leader = model_.tablet_index(left.op.leader);
+    const bool lets_go = left.items.contains({kLetGo, leader}) && endpoint == left.op.replica;
+    const bool lets_source_go =
+        left.items.contains({kLetGoSource, leader}) && endpoint == left.op.from;
+    return (its && drops) || lets_go || lets_source_go;
   });
 }
 

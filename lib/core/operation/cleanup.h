@@ -28,8 +28,8 @@ class Cleanup : public Asker {
   void begin(const BegunOp& over, Task unanswered);
   // A predecessor's.
   void resume(const BegunOp& over);
-  // A DropTable of an op that is over may still be carried out on this replica: nobody brings it
-  // back before (SAFETY 9).
+  // A DropTable of an op that is over may still be carried out on this replica, or its leader may
+  // still be told to let go of it: nobody brings it back before (SAFETY 9).
   bool may_still_drop(PartitionKey at, TabletIndex replica) const;
   // Partitions of which a replica is free of that now; the brain takes them.
   std::set<PartitionKey> changed;
@@ -46,6 +46,8 @@ class Cleanup : public Asker {
   enum What : std::uint32_t {
     kForgetTasks,  // Once none of them runs, which kLookForTasks tells.
     kRecoverSnapshot,
+    kLetGo,        // Of the op's replica: it has no row.
+    kLetGoSource,  // The same of the one that moved away.
     kLookForTasks,
     kLookThrough,
     kForgetStrays,
@@ -65,6 +67,7 @@ class Cleanup : public Asker {
   Left& take(const BegunOp& over);
   void ask(OpId, What, TabletIndex, Call);
   void clean(Left&);
+  bool has_row(const Left&, What) const;
   void looked_for_tasks(Left&, TabletIndex, const Answer&);
   void again(Left&);
   void done(Left&, Item);

@@ -21,19 +21,40 @@ void Operations::begin(OpId op, PartitionKey at, const Treatment& treatment) {
   o.began = outbox_.now;
   of_partition_[at] = op;
   const Partition& p = *model_.partition(at);
-  if (const Replica* leader = p.leader(); leader && leader->tablet != treatment.replica) {
+  const bool of_leader = has(treatment.table, Task::kMakeSnapshot);
+  const Replica* leader = p.leader();
+  if (leader && (of_leader || leader->tablet != treatment.replica)) {
     o.has_leader = true;
     o.leader = leader->tablet;
     o.leader_term = p.published_term();
   }
   o.incarnation = model_.tablet(treatment.replica).incarnation;
   o.findings.binlog_kept = outbox_.policy.recovery.reuse_binlog;
+  if (auto wrong = why_not_begun(o, p)) return cancel(o, *wrong);
   if (!leaves_something(treatment.table) || !o.has_leader) {
     run(o);
     return;
   }
   says(o, "is being recorded");
   journal_.begin(entry(o));
+}
+
+// What an operator ordered, and what has become impossible since; none: it begins.
+std::optional<std::string> Operations::why_not_begun(const Operation& o, const Partition& p) const {
+  const auto& table = o.what.table;
+  if (!changes_which_rows(table) && !has(table, Task::kMakeSnapshot)) return std::nullopt;
+  if (!o.has_leader) {
+    const Replica* leader = p.leader();
+    return leader ? name(leader->tablet) + " leads it" : "the partition has no leader to ask";
+  }
+  if (has(table, Task::kAddTableInfo) && p.on(o.what.replica)) {
+    return replica(o) + " is a replica of it already";
+  }
+  if (!goes(o)) return std::nullopt;
+  const Replica* gone = p.on(*goes(o));
+  if (!gone) return name(*goes(o)) + " is no replica of it any more";
+  if (may_lead(*gone)) return name(*goes(o)) + " leads it, or may";
+  return std::nullopt;
 }
 
 BegunOp Operations::entry(const Operation& o) const {
@@ -43,6 +64,7 @@ BegunOp Operations::entry(const Operation& o) const {
   entry.at = o.at;
   entry.replica = replica(o);
   entry.incarnation = o.incarnation;
+  if (moves(o)) entry.from = name(o.what.from);
   if (o.has_leader) entry.leader = leader(o);
   entry.leader_term = o.leader_term;
   if (o.what.lost_entries) entry.lost_entries = o.counted ? 0 : *o.what.lost_entries;
@@ -64,6 +86,8 @@ void Operations::resume(const BegunOp& begun) {
   o.what.type = begun.type;
   o.what.table = table_of(begun.type);
   o.what.replica = model_.tablet_index(begun.replica);
+  if (!begun.from.empty()) o.what.from = model_.tablet_index(begun.from);
+  o.what.alive = !has(o.what.table, Task::kDelTableInfo);
   o.what.lost_entries = begun.lost_entries;
   o.what.why = begun.why;
   o.began = begun.started;
@@ -73,10 +97,12 @@ void Operations::resume(const BegunOp& begun) {
   o.incarnation = begun.incarnation;
   o.journaled = o.resumed = true;
   of_partition_[begun.at] = begun.id;
-  if (is_alive(o)) {  // All was done; only that is not recorded. Nothing of it is done again.
+  const bool only_comes_alive = brings_alive(o) && !moves(o);
+  if (only_comes_alive && is_alive(o)) {  // All was done; only that is not recorded.
     finish(o, OpStatus::kDone, o.what.why);
     return;
   }
+  if (rows_are_settled(o)) o.row = place_of_final_rows(o.what.table) + 1;
   run(o);
   look_again(begun.at);
 }
@@ -98,10 +124,12 @@ void Operations::call_off(const std::string& why, bool all) {
   }
 }
 
+// What cannot be taken back goes on to its end.
 bool Operations::call_off(OpId op, const std::string& why) {
   Operation* o = find(op);
-  if (o) cancel(*o, why);
-  return o != nullptr;
+  if (!o) return false;
+  if (!rows_are_final(*o)) cancel(*o, why);
+  return true;
 }
 
 void Operations::journaled(OpId op) {
@@ -152,7 +180,7 @@ void Operations::run(Operation& o) {
   ++o.step;
   o.task_began = outbox_.now;
   o.acted_at.reset();
-  o.acted = o.unanswered = false;
+  o.acted = o.unanswered = o.refused = false;
   o.pause = {};
   if (row.seat == Seat::kLeader && !o.has_leader) {
     fail(o, "the partition has no leader to ask");
@@ -187,9 +215,11 @@ void Operations::timer(const ReplyTo& reply_to) {
   if (!o || reply_to.what >> 8 != (o->step & 0xffffff)) return;
   if (o->ending) {
     take_back(*o);
-  } else {
-    look(*o);
+    return;
   }
+  look_again(o->at);  // Of a tablet without a row of it nobody says that it has died.
+  o = find(reply_to.key);
+  if (o && !o->ending) look(*o);
 }
 
 // The leader changed or died, or the replica's tablet did: nothing of it can go on.
@@ -203,18 +233,21 @@ void Operations::look_again(PartitionKey at) {
     return;
   }
   if (o->ending) {
-    if (leader_is_gone(*o)) end(o->op, *o->ending, o->how);
+    const bool settles = !o->undo.empty() && o->undo.back() == Undo::kSettleRows;
+    if (!settles && leader_is_gone(*o)) end(o->op, *o->ending, o->how);
     return;
   }
-  if (!p->on(o->what.replica)) {
+  if (rows_are_final(*o)) return look_again_at_what_goes(*o, *p);
+  if (needs_its_row(*o) && !p->on(o->what.replica)) {
     cancel(*o, replica(*o) + " is no replica of it any more");
     return;
   }
-  if (leaves_something(o->what.table) && !o->publishing && is_alive(*o)) {
+  if (brings_alive(*o) && leaves_something(o->what.table) && !o->publishing && is_alive(*o)) {
     cancel(*o, replica(*o) + " is alive already");
     return;
   }
-  if (p->replicas.size() > 1 && !leader_leads(*o) && !o->what.by_hand) {
+  const bool depends = p->replicas.size() > 1 || o->has_leader;
+  if (depends && !leader_leads(*o) && !o->what.by_hand) {
     cancel(*o, "the partition's leader changed or died meanwhile");
     return;
   }
@@ -238,154 +271,15 @@ bool Operations::sets_dead(PartitionKey at, TabletIndex replica) const {
   return !o.ending && !o.what.alive && o.what.replica == replica;
 }
 
-// --- Metadata ------------------------------------------------------------------------------------
-
-// What is kept is true from here on: the replica's log is a prefix of its leader's, or there is
-// none any more.
-void Operations::keep_first(Operation& o) {
-  const Lineage* kept = model_.kept(o.at, replica(o));
-  if (kept && kept->followed == o.leader_term && !kept->or_later) {
-    after_keeping(o);
-    return;
-  }
-  o.keeping = o.publishing = true;
-  publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
-}
-
-// SAFETY 1: a follower's row dies only while an alive leader row stands beside it, a single
-// replica's only when its znode is gone and its port does not answer.
-std::optional<PartitionEdit> Operations::edit(OpId op, const Partition& p) {
-  Operation* found = find(op);
-  if (!found || !found->publishing) return std::nullopt;
-  const Operation& o = *found;
-  const Replica* r = p.on(o.what.replica);
-  if (!r) return std::nullopt;
-  PartitionEdit edit;
-  if (o.keeping) {
-    const Term followed = task(o) == Task::kRecoverTable ? 0 : o.leader_term;
-    edit.kept.push_back({replica(o), followed, r->report.offset, false});
-    return edit;
-  }
-  if (r->is_alive == o.what.alive) return std::nullopt;
-  if (o.what.by_hand) {
-    edit.rows.push_back({replica(o), r->is_leader, o.what.alive});
-    return edit;
-  }
-  const bool single = p.replicas.size() == 1;
-  if (o.what.alive) {
-    if (!single && !leader_leads(o)) return std::nullopt;
-    edit.rows.push_back({replica(o), single, true});
-    const Lineage* kept = model_.kept(o.at, replica(o));
-    if (kept && kept->last_offset)
-      edit.kept.push_back({replica(o), kept->followed, {}, kept->or_later});
-    return edit;
-  }
-  const Replica* leader = p.leader();
-  if (!single && (!leader || leader == r)) return std::nullopt;
-  const Tablet& t = model_.tablet(o.what.replica);
-  if (single && (!t.verdict.dead() || t.evidence.registered)) return std::nullopt;
-  edit.rows.push_back({replica(o), r->is_leader, false});
-  edit.kept.push_back(model_.lineage_of(p, *r));
-  return edit;
-}
-
-void Operations::published(OpId op) {
-  Operation* o = find(op);
-  if (!o || !o->publishing) return;
-  o->publishing = false;
-  if (std::exchange(o->keeping, false)) {
-    after_keeping(*o);
-    return;
-  }
-  const Partition* p = model_.partition(o->at);
-  if (p && p->on(o->what.replica) && is_alive(*o) != o->what.alive) {
-    fail(*o, std::string{"the rows changed meanwhile: it cannot be set "} +
-                 (o->what.alive ? "alive" : "dead") + " now");
-    return;
-  }
-  next(*o);
-}
-
-// What it paused is left to the cleanup.
-void Operations::gone(OpId op, const std::string& why) {
-  Operation* o = find(op);
-  if (!o) return;
-  if (!o->ending) o->undo = what_to_undo(*o);
-  end(op, OpStatus::kCanceled, why);
-}
-
-// SAFETY 11: nothing is left half-done for as long as ZooKeeper does not take its table.
-void Operations::refused(OpId op, const std::string& why) {
-  Operation* o = find(op);
-  if (o && o->publishing) fail(*o, "ZooKeeper does not take its table: " + why);
-}
-
 // --- Ending --------------------------------------------------------------------------------------
-
-void Operations::finish(Operation& o, OpStatus status, const std::string& how) {
-  if (o.ending) return;
-  publisher_.forget(o.op);
-  o.publishing = o.keeping = false;
-  o.ending = status;
-  o.how = how;
-  o.undo = what_to_undo(o);
-  take_back(o);
-}
-
-// From the row at which it stands backwards; a predecessor may have been at any.
-std::vector<Undo> Operations::what_to_undo(const Operation& o) {
-  std::vector<Undo> undo;
-  const std::size_t last = o.resumed ? o.what.table.size() - 1 : o.row;
-  for (std::size_t i = 0; i <= last; ++i) {
-    const bool done = i < o.row || o.acted || o.resumed;
-    if (o.what.table[i].undo != Undo::kNone && done) undo.push_back(o.what.table[i].undo);
-  }
-  return undo;
-}
-
-// SAFETY 11. Again and again until the leader has answered, or is dead: then others lead, and the
-// cleanup goes on.
-void Operations::take_back(Operation& o) {
-  // SAFETY 5: one that may lead is told to follow before anything else.
-  const Partition* p = model_.partition(o.at);
-  const Replica* asked = p && o.has_leader ? p->on(o.leader) : nullptr;
-  const bool may_lead = asked && asked->in_doubt_term;
-  if (o.undo.empty() || !o.has_leader || may_lead || leader_is_gone(o)) {
-    end(o.op, *o.ending, o.how);
-    return;
-  }
-  if (o.undo.back() == Undo::kDelReplica && is_alive(o)) {  // It follows, and is to go on.
-    o.undo.pop_back();
-    take_back(o);
-    return;
-  }
-  says(o, "takes back what it did: " + o.how);
-  if (o.undo.back() == Undo::kRecoverSnapshot) {
-    ask(o, kUndo, o.leader, RecoverSnapshot{o.at}, kTakeBackAtMost);
-  } else {
-    ask(o, kUndo, o.leader, DelReplica{o.at, replica(o)}, kJoinsAReplica);
-  }
-}
-
-void Operations::taken_back(Operation& o, const Answer& answer) {
-  // Not paused, or not added, any more; or it does not lead.
-  const bool gone = answer.says(kTableStatusIsNotPaused) || answer.says(kNoFollower) ||
-                    answer.says(kTableIsNotExist) || answer.says(kTableIsFollower);
-  if (answer.ok() || gone) {
-    o.undo.pop_back();
-    take_back(o);
-    return;
-  }
-  ++o.step;
-  // Not let out: a new daemon has not heard from the leader yet, and will in a moment.
-  const bool soon = answer.transport == Transport::kNotSent;
-  outbox_.timer({ReplyTo::Owner::kOperations, o.op, kUndoTimer | o.step << 8, 0, {}},
-                outbox_.now + (soon ? kSlowestLook : kTakeBackAgain));
-}
 
 // `how` by value: it may be the operation's own, which goes.
 void Operations::end(OpId op, OpStatus status, std::string how) {
   const Operation o = *find(op);
+  if (status != OpStatus::kDone && rows_are_settled(o)) {  // What else could be done was not.
+    status = OpStatus::kDone;
+    how = "what " + name(*goes(o)) + " still holds of it is left there: " + how;
+  }
   publisher_.forget(op);
   ops_.end(op, status, outbox_.now, std::move(how));
   journal_.finished(ops_.ended().back());
@@ -401,10 +295,11 @@ void Operations::end(OpId op, OpStatus status, std::string how) {
   Ended result;
   result.at = o.at;
   result.replica = o.what.replica;
-  result.failed = status == OpStatus::kFailed;
+  const bool repairs = !changes_which_rows(o.what.table) && !has(o.what.table, Task::kMakeSnapshot);
+  result.failed = status == OpStatus::kFailed && repairs;
   if (result.failed) result.why = ops_.ended().back().detail;
   result.detached = done && !o.what.alive && o.has_leader;
-  result.recovered = done && o.what.alive && !o.plan;
+  result.recovered = done && o.what.alive && !o.plan && brings_alive(o);
   if (done && o.plan) {
     result.next =
         Treatment{o.plan->type, table_of(o.plan->type), o.what.replica, true, o.plan->lost_entries,
@@ -418,21 +313,37 @@ void Operations::end(OpId op, OpStatus status, std::string how) {
 void Operations::leave_clean(const Operation& o) {
   BegunOp over = entry(o);
   over.over = true;
-  const Task unanswered = o.unanswered ? task(o) : Task::kNone;
+  const Task last = o.unanswered ? task(o) : Task::kNone;
+  const Task unanswered = o.drop_unanswered ? Task::kDropTable : last;
   over.paused = unanswered == Task::kPauseSnapshot ||
                 std::find(o.undo.begin(), o.undo.end(), Undo::kRecoverSnapshot) != o.undo.end();
-  if (o.journaled && (over.paused || copies(o.what.table))) {
+  over.sends =
+      changes_which_rows(o.what.table) && std::any_of(o.undo.begin(), o.undo.end(), [](Undo undo) {
+        return undo == Undo::kDelReplica || undo == Undo::kDelSource;
+      });
+  if (o.journaled && (over.paused || registers(o.what.table))) {
     cleanup_.begin(over, unanswered);
   } else {
     journal_.drop(o.op);
   }
 }
 
+std::string Operations::what_was_done(const Operation& o) const {
+  if (moves(o)) return replica(o) + " holds, in the place of " + name(o.what.from) + ", ";
+  if (has(o.what.table, Task::kAddTableInfo)) return replica(o) + " holds now ";
+  if (has(o.what.table, Task::kDelTableInfo)) return replica(o) + " does not hold any more ";
+  if (has(o.what.table, Task::kMakeSnapshot)) return replica(o) + " has made a snapshot of ";
+  return replica(o) + " is alive again in ";
+}
+
 void Operations::tell_how_it_ended(const Operation& o, const OpRecord& record) {
   const bool done = record.status == OpStatus::kDone;
-  if (done && (!o.what.alive || o.plan)) return;  // Nothing new, or the op that follows says it.
+  const bool rows = changes_which_rows(o.what.table);
+  // Nothing new, or the op that follows says it.
+  if (done && ((!o.what.alive && !rows) || o.plan)) return;
   const std::string where = partition_name(record.db, record.table, o.at.pid);
-  std::string text = replica(o) + " is alive again in " + where + " by " + to_text(o.what.type);
+  std::string text = what_was_done(o) + where + " by " + to_text(o.what.type);
+  if (done && rows && record.detail != o.what.why) text += "; " + record.detail;
   if (!done) {
     const bool failed = record.status == OpStatus::kFailed;
     text = std::string{to_text(o.what.type)} + " of " + where + " on " + replica(o) +

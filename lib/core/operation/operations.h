@@ -56,10 +56,12 @@ class Operations : public Publishing, public Asker {
   // A predecessor's, opened in the same way: goes on where it stands, or is taken back.
   void resume(const BegunOp& op);
   void stop();
-  // Ends those that have changed nothing yet; `all`: takes back the others.
+  // Ends those that have changed nothing yet and that nobody ordered; `all`: takes back the others.
   void call_off(const std::string& why, bool all);
-  // One of them is taken back; false: it is none.
-  bool call_off(OpId op, const std::string& why);
+  // Takes back one of them; where that is not possible any more it goes on. False: it does not run.
+  bool call_off(OpId, const std::string& why);
+  // Whether anything may be changed now. Call in every step.
+  void may_change(bool may);
 
   void answered(const ReplyTo&, const Answer&) override;
   void timer(const ReplyTo&) override;
@@ -112,6 +114,7 @@ class Operations : public Publishing, public Asker {
     std::optional<Instant> acted_at;
     bool unanswered = false;   // What was sent then.
     bool sent_before = false;  // It had been sent already, and this was another try.
+    bool refused = false;      // For now, and its tablet has it registered as failed.
     bool silent = false;       // Who was asked last did not answer: the detail says so.
     bool counted = false;      // Its lost entries.
     bool resumed = false;      // Where a predecessor stood is not known.
@@ -121,6 +124,9 @@ class Operations : public Publishing, public Asker {
     // Taking back: what is left to do, the last first; then it ends with this.
     std::vector<Undo> undo;
     std::optional<OpStatus> ending;
+    Instant ending_since;
+    bool may_be_written = false;   // What was on its way to ZooKeeper then.
+    bool drop_unanswered = false;  // That of what was copied.
     std::string how;
     // kRecoverTable.
     Findings findings;
@@ -134,13 +140,19 @@ class Operations : public Publishing, public Asker {
   };
   // What was asked; the lower half of ReplyTo::what.
   enum Question : std::uint32_t {
-    kLook,     // How far the task is.
-    kConfirm,  // SAFETY 9: does the leader lead?
-    kTarget,   // SAFETY 9: does the target hold the table?
-    kAct,      // Do it.
-    kUndo,     // Take it back.
-    kUnpause,  // Somebody else's pause is in its way.
-    kListed,   // Does its leader send to it already?
+    kLook,         // How far the task is.
+    kConfirm,      // SAFETY 9: does the leader lead?
+    kTarget,       // SAFETY 9: does the target hold the table?
+    kAct,          // Do it.
+    kUndo,         // Take it back.
+    kUndoForget,   // Drop what was copied: its key in the registry,
+    kUndoLook,     // whether it is there,
+    kUndoConfirm,  // whether the leader leads (SAFETY 9),
+    kUndoDrop,     // then do it.
+    kUnpause,      // Somebody else's pause is in its way.
+    kListed,       // Does its leader send to it already? Was it told to copy?
+    kLoad,         // Whatever is on its disk, so that it can be dropped.
+    kForget,       // A task that was refused.
     kDeleteBinlog,
     kTermPair,  // The replica's, its leader's.
     kLeaderPair,
@@ -161,12 +173,12 @@ class Operations : public Publishing, public Asker {
   bool leader_is_gone(const Operation&) const;
   bool is_alive(const Operation&) const;  // The row that the op is about.
   BegunOp entry(const Operation&) const;
+  std::optional<std::string> why_not_begun(const Operation&, const Partition&) const;
 
   void ask(Operation&, Question, TabletIndex, Call, Duration deadline);
   void run(Operation&);
   void next(Operation&);
   void look_later(Operation&);
-  void keep_first(Operation&);
   void says(Operation&, std::string what);
 
   // task_behaviour.cc: every task's row.
@@ -180,6 +192,7 @@ class Operations : public Publishing, public Asker {
   enum class OkMeans : std::uint8_t { kDone, kBegun };
   struct TaskBehaviour {
     Task task;
+    bool is_rowless = false;   // Where it is about what has no row.
     Step look = nullptr;       // Asks how far it is; every task begins so, also when it is resumed.
     Step start = nullptr;      // When a look says that it is still to be done.
     Step kept = nullptr;       // After what is kept of the replica was written.
@@ -195,8 +208,8 @@ class Operations : public Publishing, public Asker {
     Codes not_now = {};
     Codes nothing_there = {};
   };
-  static const std::array<TaskBehaviour, 11> kBehaviours;
-  static const TaskBehaviour* find_behaviour(Task);
+  static const std::array<TaskBehaviour, 16> kBehaviours;
+  static const TaskBehaviour* find_behaviour(Task, About about = About::kReplica);
   static const TaskBehaviour& behaviour(const Operation&);
   void look(Operation& o) { (this->*behaviour(o).look)(o); }
   void start(Operation&);
@@ -211,13 +224,14 @@ class Operations : public Publishing, public Asker {
   Call drop_table(const Operation&) const;
   Call send_snapshot(const Operation&) const;
   Call lead(const Operation&) const;
+  Call make_snapshot(const Operation&) const;
 
   // tasks.cc: the steps.
-  static TabletIndex seat(const Operation&);  // Where the present task is carried out.
+  static TabletIndex seat(const Operation&);   // Where the present task is carried out,
+  static TabletIndex whose(const Operation&);  // and whose replica it is about.
   void ask_followers(Operation&);
   void ask_registry(Operation&);
   void ask_status(Operation&);
-  void publish_row(Operation&);
   void looked_at_followers(Operation&, const Answer&);
   void looked_at_snapshot(Operation&, const Answer&);
   LoadStep load_step(const Operation&, const Answer&) const;
@@ -231,6 +245,14 @@ class Operations : public Publishing, public Asker {
   void looked_at_registry(Operation&, const Answer&);
   void looked_for_it(Operation&, const Answer&);
   void look_at_target(Operation&);
+  void ask_whether_sent(Operation&);
+  void looked_whether_sent(Operation&, const Answer&);
+  void looked_at_rowless(Operation&, const Answer&);
+  void told_to_load_rowless(Operation&, const Answer&);
+  void snapshot_may_be_made(Operation&, const Answer&);
+  void forget_refused(Operation&);
+  void refused_is_forgotten(Operation&, const Answer&);
+  bool may_be_destroyed(const Operation&) const;
   void nothing_is_held(Operation&, const Answer&);
   void may_be_dropped(Operation&, const Answer&);
   void confirm(Operation&);
@@ -259,15 +281,40 @@ class Operations : public Publishing, public Asker {
   void leader_said_its_goal(Operation&, const Answer&);
   void it_said_its_offset(Operation&, const Answer&);
 
-  // Ending.
+  // rows.cc: what is written to ZooKeeper.
+  static bool moves(const Operation&);
+  static std::optional<TabletIndex> goes(const Operation&);  // Whose row is to go, if one is.
+  static bool brings_alive(const Operation&);
+  static bool needs_its_row(const Operation&);
+  static bool rows_are_final(const Operation&);   // For the op; they may have changed since.
+  bool rows_are_settled(const Operation&) const;  // They are as it wants them: whose goes is gone.
+  static bool may_lead(const Replica&);
+  void look_again_at_what_goes(Operation&, const Partition&);
+  void keep_first(Operation&);
+  void publish_row(Operation&);
+  std::optional<PartitionEdit> edit_of_kept(const Operation&, const Partition&) const;
+  std::optional<PartitionEdit> edit_of_row(const Operation&, const Partition&) const;
+  void comes_alive(const Operation&, bool leads, PartitionEdit&) const;
+  std::optional<PartitionEdit> edit_that_adds(const Operation&, const Partition&) const;
+  std::optional<PartitionEdit> edit_that_removes(const Operation&, const Partition&) const;
+  std::optional<PartitionEdit> edit_back(const Operation&, const Partition&) const;
+  bool is_as_written(const Operation&) const;
+
+  // Ending; taking_back.cc.
   void fail(Operation& o, const std::string& why) { finish(o, OpStatus::kFailed, why); }
   void cancel(Operation& o, const std::string& why) { finish(o, OpStatus::kCanceled, why); }
   void finish(Operation&, OpStatus, const std::string& how);
   static std::vector<Undo> what_to_undo(const Operation&);
   void take_back(Operation&);
   void taken_back(Operation&, const Answer&);
+  void settle_rows(Operation&);
+  void rows_settled(Operation&);
+  void drop_copy(Operation&);
+  void dropping_copy(Operation&, Question, const Answer&);
+  void end_drop_of_copy(Operation&);
   void end(OpId, OpStatus, std::string how);
   void leave_clean(const Operation&);
+  std::string what_was_done(const Operation&) const;
   void tell_how_it_ended(const Operation&, const OpRecord&);
 
   Model& model_;
@@ -278,6 +325,7 @@ class Operations : public Publishing, public Asker {
   Cleanup& cleanup_;
   std::map<OpId, Operation> operations_;
   std::map<PartitionKey, OpId> of_partition_;
+  bool may_change_ = false;
 };
 
 }  // namespace failoverd::core

@@ -10,7 +10,7 @@
 namespace failoverd::core {
 // --- What is called ------------------------------------------------------------------------------
 
-Call Operations::del_replica(const Operation& o) const { return DelReplica{o.at, replica(o)}; }
+Call Operations::del_replica(const Operation& o) const { return DelReplica{o.at, name(whose(o))}; }
 Call Operations::add_replica(const Operation& o) const { return AddReplica{o.at, replica(o)}; }
 Call Operations::pause_snapshot(const Operation& o) const { return PauseSnapshot{o.at}; }
 Call Operations::recover_snapshot(const Operation& o) const { return RecoverSnapshot{o.at}; }
@@ -22,6 +22,10 @@ Call Operations::send_snapshot(const Operation& o) const {
   return SendSnapshot{o.at, replica(o), o.op, o.what.type};
 }
 
+Call Operations::make_snapshot(const Operation& o) const {
+  return MakeSnapshot{o.at, o.op, o.what.type};
+}
+
 // It goes on in the term in which it was: nobody else has led since.
 Call Operations::lead(const Operation& o) const {
   return Promote{o.at, model_.partition(o.at)->published_term(), {}};
@@ -31,8 +35,11 @@ Call Operations::lead(const Operation& o) const {
 
 using O = Operations;
 
-constexpr std::array<O::TaskBehaviour, 11> Operations::kBehaviours{{
+constexpr std::array<O::TaskBehaviour, 16> Operations::kBehaviours{{
     {.task = Task::kUpdatePartitionStatus, .look = &O::publish_row},
+    {.task = Task::kAddTableInfo, .look = &O::publish_row},
+    {.task = Task::kUpdateTableInfo, .look = &O::publish_row},
+    {.task = Task::kDelTableInfo, .look = &O::publish_row},
     {.task = Task::kDelReplica,
      .look = &O::ask_followers,
      .start = &O::act,
@@ -69,6 +76,29 @@ constexpr std::array<O::TaskBehaviour, 11> Operations::kBehaviours{{
                   {kConfirm, &O::leader_confirmed}}},
      .call = &O::drop_table,
      .ok_means = OkMeans::kBegun},
+    {.task = Task::kDropTable,
+     .is_rowless = true,
+     .look = &O::ask_whether_sent,
+     .start = &O::look_at_target,
+     .confirmed = &O::act,
+     .answers = {{{kListed, &O::looked_whether_sent},
+                  {kLook, &O::looked_at_registry},
+                  {kTarget, &O::looked_at_rowless},
+                  {kLoad, &O::told_to_load_rowless},
+                  {kConfirm, &O::leader_confirmed},
+                  {kForget, &O::refused_is_forgotten}}},
+     .call = &O::drop_table,
+     .ok_means = OkMeans::kBegun,
+     .not_now = {kTableIsMakingSnapshot}},
+    {.task = Task::kMakeSnapshot,
+     .look = &O::ask_registry,
+     .start = &O::look_at_target,
+     .answers = {{{kLook, &O::looked_at_registry},
+                  {kTarget, &O::snapshot_may_be_made},
+                  {kForget, &O::refused_is_forgotten}}},
+     .call = &O::make_snapshot,
+     .ok_means = OkMeans::kBegun,
+     .not_now = {kTableStatusIsNotNormal, kTableIsMakingSnapshot}},
     {.task = Task::kSendSnapshot,
      .look = &O::ask_registry,
      .start = &O::keep_first,
@@ -115,16 +145,18 @@ constexpr std::array<O::TaskBehaviour, 11> Operations::kBehaviours{{
                   {kFence, &O::fenced_behind_its_leader}}}},
 }};
 
-const Operations::TaskBehaviour* Operations::find_behaviour(Task task) {
-  const auto row = std::find_if(kBehaviours.begin(), kBehaviours.end(),
-                                [&](const TaskBehaviour& b) { return b.task == task; });
+const Operations::TaskBehaviour* Operations::find_behaviour(Task task, About about) {
+  const bool is_rowless = about == About::kRowless;
+  const auto row = std::find_if(
+      kBehaviours.begin(), kBehaviours.end(),
+      [&](const TaskBehaviour& b) { return b.task == task && b.is_rowless == is_rowless; });
   return row == kBehaviours.end() ? nullptr : &*row;
 }
 
 bool Operations::carries_out(Task task) { return find_behaviour(task) != nullptr; }
 
 const Operations::TaskBehaviour& Operations::behaviour(const Operation& o) {
-  const TaskBehaviour* found = find_behaviour(task(o));
+  const TaskBehaviour* found = find_behaviour(task(o), o.what.table[o.row].about);
   CHECK(found);
   return *found;
 }

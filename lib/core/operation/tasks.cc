@@ -11,7 +11,22 @@
 namespace failoverd::core {
 
 TabletIndex Operations::seat(const Operation& o) {
-  return o.what.table[o.row].seat == Seat::kLeader ? o.leader : o.what.replica;
+  switch (o.what.table[o.row].seat) {
+    case Seat::kLeader:
+      return o.leader;
+    case Seat::kSource:
+      return o.what.from;
+    case Seat::kReplica:
+    case Seat::kMetadata:
+      break;
+  }
+  return o.what.replica;
+}
+
+TabletIndex Operations::whose(const Operation& o) {
+  const TaskRow& row = o.what.table[o.row];
+  const bool source = row.seat == Seat::kSource || row.about == About::kSource;
+  return source ? o.what.from : o.what.replica;
 }
 
 void Operations::ask_followers(Operation& o) {
@@ -26,17 +41,14 @@ void Operations::ask_status(Operation& o) {
   ask(o, kLook, seat(o), GetTableStatus{o.at}, kLookAtMost);
 }
 
-void Operations::publish_row(Operation& o) {
-  o.publishing = true;
-  publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
-}
-
 void Operations::answered(const ReplyTo& reply_to, const Answer& answer) {
   Operation* o = find(reply_to.key);
   if (!o || reply_to.what >> 8 != (o->step & 0xffffff)) return;
   const auto question = static_cast<Question>(reply_to.what & 0xff);
   if (o->ending) {
+    const bool drops = question >= kUndoForget && question <= kUndoDrop;
     if (question == kUndo) taken_back(*o, answer);
+    if (drops) dropping_copy(*o, question, answer);
     return;
   }
   const TaskBehaviour& task = behaviour(*o);
@@ -69,7 +81,7 @@ void Operations::looked_at_followers(Operation& o, const Answer& answer) {
     return;
   }
   const bool wanted = task(o) == Task::kAddReplica;
-  answer.sends_to(replica(o)) == wanted ? next(o) : start(o);
+  answer.sends_to(name(whose(o))) == wanted ? next(o) : start(o);
 }
 
 void Operations::looked_at_snapshot(Operation& o, const Answer& answer) {
@@ -228,12 +240,96 @@ void Operations::looked_at_registry(Operation& o, const Answer& answer) {
       return;
     case OpStatus::kFailed:
     case OpStatus::kCanceled:
+      if (o.refused) return forget_refused(o);
       fail(o, std::string{to_text(task(o))} + " failed on " + name(seat(o)));
   }
 }
 
 void Operations::look_at_target(Operation& o) {
-  ask(o, kTarget, o.what.replica, GetTableStatus{o.at}, kLookAtMost);
+  ask(o, kTarget, whose(o), GetTableStatus{o.at}, kLookAtMost);
+}
+
+// A successor must not drop what has been copied: then its leader knows that it was told to copy.
+// It knows it until the op is over, or is a leader no more.
+void Operations::ask_whether_sent(Operation& o) {
+  const bool may_be_sent =
+      o.row < place_of(o.what.table, Task::kSendSnapshot) && has(o.what.table, Task::kSendSnapshot);
+  may_be_sent ? ask(o, kListed, o.leader, GetTaskStatus{}, kLookAtMost) : ask_registry(o);
+}
+
+void Operations::looked_whether_sent(Operation& o, const Answer& answer) {
+  if (!answer.ok()) {
+    says(o, leader(o) + ": GetTaskStatus " + to_text(answer));
+    look_later(o);
+    return;
+  }
+  const bool sent = std::any_of(
+      answer.tasks.begin(), answer.tasks.end(),
+      [&](const RegisteredTask& t) { return t.op == o.op && t.task == Task::kSendSnapshot; });
+  sent ? next(o) : ask_registry(o);
+}
+
+// What is only on its disk nobody tells, and nobody drops: it is loaded first (FEDB.md 3.2).
+void Operations::looked_at_rowless(Operation& o, const Answer& answer) {
+  const Endpoint& endpoint = name(whose(o));
+  const Table* table = model_.table(o.at.tid);
+  const ReplicaStatus* s = answer.status_of(o.at);
+  if (!answer.ok()) {
+    says(o, endpoint + ": GetTableStatus " + to_text(answer));
+    look_later(o);
+  } else if (cleanup_.may_still_drop(o.at, whose(o))) {
+    says(o,
+         "waits for a DropTable of an op that is over, which " + endpoint + " may carry out yet");
+    look_later(o);
+  } else if (!s) {
+    ask(o, kLoad, whose(o), model_.load_call(o.at), kActAtMost);
+  } else if (table && !s->name.empty() && s->name != table->shape.name) {
+    fail(o, endpoint + " holds table \"" + s->name + "\" under its tid: that is left alone");
+  } else if (s->mode == Mode::kLeader) {
+    fail(o, endpoint + " leads it without a row: what it holds may be nowhere else");
+  } else if (s->state == TableState::kNormal || s->state == TableState::kSnapshotPaused) {
+    confirm(o);
+  } else {
+    says(o, "waits until " + endpoint + " has loaded what it holds of it, or made its snapshot");
+    look_later(o);
+  }
+}
+
+void Operations::told_to_load_rowless(Operation& o, const Answer& answer) {
+  if (answer.says(kTableDirIsNotExist) || answer.says(kCreateTableFailed)) {
+    next(o);  // There is nothing, or nothing that could be read.
+  } else if (answer.ok() || answer.says(kTableAlreadyExists)) {
+    look_later(o);
+  } else {
+    fail(o, name(whose(o)) + ": LoadTable " + to_text(answer));
+  }
+}
+
+void Operations::snapshot_may_be_made(Operation& o, const Answer& answer) {
+  const ReplicaStatus* s = answer.status_of(o.at);
+  if (!answer.ok() || !s) {
+    fail(o, leader(o) + " should lead and does not hold it: " + to_text(answer));
+  } else if (s->state == TableState::kNormal) {
+    act(o);
+  } else if (outbox_.now - o.task_began > kQuick && s->state == TableState::kSnapshotPaused) {
+    fail(o, "snapshots are paused on " + leader(o));  // What ends a pause waits for ops to end.
+  } else {
+    const bool paused = s->state == TableState::kSnapshotPaused;
+    says(o, paused ? "waits: snapshots are paused on " + leader(o)
+                   : "waits for a snapshot that " + leader(o) + " is making");
+    look_later(o);
+  }
+}
+
+// The tablet takes no second task under the same key.
+void Operations::forget_refused(Operation& o) {
+  o.refused = true;
+  ask(o, kForget, seat(o), DeleteOpTask{o.op, o.at}, kActAtMost);
+}
+
+void Operations::refused_is_forgotten(Operation& o, const Answer& answer) {
+  if (answer.ok()) o.acted = o.unanswered = o.refused = false;
+  look_later(o);
 }
 
 void Operations::nothing_is_held(Operation& o, const Answer& answer) {
@@ -281,10 +377,19 @@ bool Operations::says_it_leads(Operation& o, const Answer& answer) {
   return false;
 }
 
+// SAFETY 9: never the last copy, nor one that counts. What has no row is one more than those that
+// have one.
+bool Operations::may_be_destroyed(const Operation& o) const {
+  const Partition* p = model_.partition(o.at);
+  if (!p || !leader_leads(o) || whose(o) == o.leader) return false;
+  const Replica* r = p->on(whose(o));
+  if (o.what.table[o.row].about == About::kRowless) return !r;
+  return p->replicas.size() + (r ? 0 : 1) >= 2 && !(r && r->is_alive);
+}
+
 void Operations::leader_confirmed(Operation& o, const Answer& answer) {
   if (!says_it_leads(o, answer)) return;
-  const Partition* p = model_.partition(o.at);
-  if (p && p->replicas.size() >= 2 && leader_leads(o)) {
+  if (may_be_destroyed(o)) {
     confirmed(o);
   } else {
     fail(o, "the rows changed meanwhile: nothing is deleted");
@@ -334,7 +439,7 @@ void Operations::acted(Operation& o, const Answer& answer) {
     taken(o);
     task.ok_means == OkMeans::kBegun ? look_later(o) : next(o);
   } else if (is_one_of(task.not_now)) {
-    look_later(o);
+    is_registered(task.task) ? forget_refused(o) : look_later(o);
   } else if (is_one_of(task.nothing_there)) {
     nothing_on_disk(o);  // Or nothing that can be loaded; its leader has all of it.
   } else {

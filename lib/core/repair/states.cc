@@ -106,6 +106,10 @@ constexpr OpRow kOps[] = {
     {OpType::kReAddReplicaWithDropOP, "its log cannot go on: copied anew",
      kReAddReplicaWithDropTasks},
     {OpType::kReAddReplicaOP, "nothing to load: copied", kReAddReplicaTasks},
+    {OpType::kAddReplicaOP, "ordered: a new replica", kAddReplicaTasks},
+    {OpType::kMigrateOP, "ordered: a new replica in the place of another one", kMigrateTasks},
+    {OpType::kDelReplicaOP, "ordered: a replica goes", kDelReplicaTasks},
+    {OpType::kMakeSnapshotOP, "ordered: its leader makes a snapshot", kMakeSnapshotTasks},
 };
 
 constexpr bool nothing_stays_paused() {
@@ -122,6 +126,8 @@ const char* name_of(Seat seat) {
       return "leader";
     case Seat::kReplica:
       return "replica";
+    case Seat::kSource:
+      return "source";
     case Seat::kMetadata:
       return "ZooKeeper";
   }
@@ -136,6 +142,12 @@ const char* name_of(Undo undo) {
       return "taken back by RecoverSnapshot";
     case Undo::kDelReplica:
       return "taken back by DelReplica";
+    case Undo::kSettleRows:
+      return "settled, however it ends";
+    case Undo::kDropCopy:
+      return "taken back by DropTable";
+    case Undo::kDelSource:
+      return "its leader lets go of the source";
   }
   return "?";
 }

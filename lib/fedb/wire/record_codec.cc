@@ -155,6 +155,8 @@ std::string to_bytes(const core::BegunOp& op, const Clocks& clocks, const std::s
   m.set_why(op.why);
   if (op.over) m.set_over(true);
   if (op.paused) m.set_paused(true);
+  if (!op.from.empty()) m.set_from(op.from);
+  if (op.sends) m.set_sends(true);
   return bytes_of(std::move(m), before);
 }
 
@@ -182,6 +184,8 @@ Result<core::BegunOp> begun_op_from(const std::string& bytes, const Clocks& cloc
   op.why = m->why();
   op.over = m->over();
   op.paused = m->paused();
+  op.from = m->from();
+  op.sends = m->sends();
   return op;
 }
 

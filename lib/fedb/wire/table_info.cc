@@ -56,6 +56,35 @@ core::TableShape shape_of(const Info& info, TableDetails* details) {
   return shape;
 }
 
+template <class Partition>
+int place_of(const Partition& p, const core::Endpoint& endpoint) {
+  for (int i = 0; i < p.partition_meta_size(); ++i) {
+    if (p.partition_meta(i).endpoint() == endpoint) return i;
+  }
+  return -1;
+}
+
+// Empty: they came and went.
+template <class Partition>
+std::string edit_which_rows(Partition& p, const core::PartitionEdit& edit) {
+  const auto has = [&](const std::string& what) {
+    return "partition " + std::to_string(edit.pid) + " has " + what;
+  };
+  for (const core::Endpoint& endpoint : edit.removed) {
+    const int place = place_of(p, endpoint);
+    if (place < 0) return has("no row " + endpoint);
+    p.mutable_partition_meta()->DeleteSubrange(place, 1);
+  }
+  for (const core::RowEdit& row : edit.added) {
+    if (place_of(p, row.endpoint) >= 0) return has("two rows " + row.endpoint);
+    auto* meta = p.add_partition_meta();
+    meta->set_endpoint(row.endpoint);
+    meta->set_is_leader(row.is_leader);
+    meta->set_is_alive(row.is_alive);
+  }
+  return p.partition_meta_size() == 0 ? has("no row left") : "";
+}
+
 template <class Info>
 std::string edit_partition(Info& info, const core::PartitionEdit& edit) {
   for (auto& p : *info.mutable_table_partition()) {
@@ -75,7 +104,7 @@ std::string edit_partition(Info& info, const core::PartitionEdit& edit) {
       pair->set_term(t.term);
       pair->set_offset(t.offset);
     }
-    return "";
+    return edit_which_rows(p, edit);
   }
   return "it has no partition " + std::to_string(edit.pid);
 }

@@ -24,7 +24,8 @@ Result<core::TableShape> parse_table(const std::string& znode, const std::string
                                      std::int32_t version, Numbering numbering,
                                      TableDetails* details = nullptr);
 
-// The value with new flags and terms. Fails if a row or partition of the edit is not there.
+// The value with other rows, new flags and terms. Fails if a row or partition of the edit is not
+// there, if one that is to be added is, and if no row would be left.
 Result<std::string> apply_edit(const std::string& value, const core::TableEdit& edit,
                                Numbering numbering);
 

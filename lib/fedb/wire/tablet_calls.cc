@@ -247,6 +247,11 @@ WireCall to_wire(const core::Call& call, Numbering numbering) {
             fill_task(c.op, c.type, core::Task::kDropTable, *m.mutable_task_info());
             return WireCall{"DropTable", m.SerializeAsString()};
           },
+          [](const core::MakeSnapshot& c) {
+            auto m = for_signed_partition<wire::GeneralRequest>(c.at);
+            fill_task(c.op, c.type, core::Task::kMakeSnapshot, *m.mutable_task_info());
+            return WireCall{"MakeSnapshot", m.SerializeAsString()};
+          },
           [](const core::GetManifest& c) {
             return WireCall{"GetManifest",
                             for_partition<wire::GetManifestRequest>(c.at).SerializeAsString()};

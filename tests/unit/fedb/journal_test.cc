@@ -36,6 +36,8 @@ TEST(JournalBytes, BegunOp) {
   op.type = core::OpType::kReAddReplicaWithDropOP;
   op.at = {2, 5};
   op.replica = "A:1";
+  op.from = "Z:1";
+  op.sends = true;
   op.incarnation = 4711;
   op.leader = "B:1";
   op.leader_term = 12;

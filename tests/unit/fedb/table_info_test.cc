@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "lib/core/cluster/model.h"
 #include "proto/openmldb.pb.h"
 #include "proto/table_info.pb.h"
 
@@ -66,6 +67,67 @@ TEST(TableInfo, UnknownFieldsSurviveAnEdit) {
   const auto after = apply_edit(golden(kFlow) + unknown, edit, Numbering::kFedb);
   ASSERT_TRUE(after);
   EXPECT_NE(after->find(unknown), std::string::npos);
+}
+
+template <class Info>
+void rows_come_and_go(const std::string& before, Numbering numbering) {
+  Info expected;
+  ASSERT_TRUE(expected.ParseFromString(before));
+  auto* p = expected.mutable_table_partition(0);
+  const std::string gone = p->partition_meta(0).endpoint();
+  const std::string stays = p->partition_meta(1).endpoint();
+  core::TableEdit edit{"t", 1, {}};
+  edit.partitions.push_back({p->pid(), {{stays, true, true}}, {}, {}});
+  edit.partitions.back().added = {{"127.0.0.1:1", false, false}};
+  edit.partitions.back().removed = {gone};
+  const auto after = apply_edit(before, edit, numbering);
+  ASSERT_TRUE(after) << after.error().text;
+
+  p->mutable_partition_meta(1)->set_is_leader(true);
+  p->mutable_partition_meta(1)->set_is_alive(true);
+  p->mutable_partition_meta()->DeleteSubrange(0, 1);
+  auto* meta = p->add_partition_meta();
+  meta->set_endpoint("127.0.0.1:1");
+  meta->set_is_leader(false);
+  meta->set_is_alive(false);
+  EXPECT_EQ(*after, expected.SerializeAsString());
+
+  EXPECT_FALSE(apply_edit(*after, edit, numbering)) << "neither twice";
+  edit.partitions.back() = {p->pid(), {}, {}, {}};
+  for (const auto& row : p->partition_meta()) {
+    edit.partitions.back().removed.push_back(row.endpoint());
+  }
+  EXPECT_FALSE(apply_edit(*after, edit, numbering)) << "no row would be left";
+}
+
+// What is not known of a row comes back with it.
+TEST(TableInfo, RowsComeAndGo) {
+  fedb::TableInfo of_fedb;
+  ASSERT_TRUE(of_fedb.ParseFromString(golden(kFlow)));
+  auto* known = of_fedb.mutable_table_partition(0)->mutable_partition_meta(1);
+  known->mutable_unknown_fields()->AddLengthDelimited(1007)->assign("hello");
+  rows_come_and_go<fedb::TableInfo>(of_fedb.SerializeAsString(), Numbering::kFedb);
+
+  openmldb::TableInfo of_openmldb;
+  ASSERT_TRUE(of_openmldb.ParseFromString(golden("openmldb-0.9/table_info.bin")));
+  auto* p = of_openmldb.mutable_table_partition(0);
+  while (p->partition_meta_size() < 2) {
+    auto* meta = p->add_partition_meta();
+    meta->set_endpoint("127.0.0.1:2");
+    meta->set_is_leader(false);
+  }
+  rows_come_and_go<openmldb::TableInfo>(of_openmldb.SerializeAsString(), Numbering::kOpenmldb);
+}
+
+// SAFETY 22: what is judged to fit does.
+TEST(TableInfo, AnAddedRowIsNoLongerThanItIsCounted) {
+  core::TableEdit edit{"t", 1, {}};
+  edit.partitions.push_back({0, {}, {}, {}});
+  edit.partitions.back().added = {{std::string(200, 'e') + ":65535", false, false}};
+  const std::string before = golden(kFlow);
+  const auto after = apply_edit(before, edit, Numbering::kFedb);
+  ASSERT_TRUE(after);
+  EXPECT_LE(after->size(), before.size() + core::length_of_added(edit));
 }
 
 TEST(TableInfo, AnEditOfARowThatIsNotThereIsRefused) {

@@ -1,0 +1,73 @@
+#include "tests/simulation/operators.h"
+
+#include <iterator>
+
+#include "tests/simulation/daemon.h"
+
+namespace failoverd::simulation {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+void Operators::start() { next(); }
+
+void Operators::next() {
+  world_.schedule.after(random_.in({milliseconds{100}, seconds{6}}), [this] {
+    if (stopped_) return;
+    order();
+    next();
+  });
+}
+
+void Operators::order() {
+  Daemon* daemon = world_.active();
+  if (!daemon || !daemon->alive() || daemon->paused()) return;
+  core::OperatorAsked asked;
+  asked.id = ++last_;
+  asked.by = "ann";
+  asked.what = draw();
+  if (random_.chance(0.15)) {
+    if (const core::OpId op = any_op(*daemon)) asked.what = core::operators::CancelOp{op};
+  }
+  world_.say("ann orders " + std::to_string(asked.id));
+  daemon->tell(asked);
+}
+
+core::OperatorCommand Operators::draw() {
+  const auto& tables = world_.fake_zookeeper.tables();
+  if (tables.empty()) return core::operators::MakeSnapshot{{"none", ""}, 0};
+  auto it = tables.begin();
+  std::advance(it, static_cast<std::ptrdiff_t>(random_.below(tables.size())));
+  const core::TableShape& table = it->second;
+  const core::TableName name{table.name, table.db};
+  const core::PartitionShape& p = table.partitions[random_.below(table.partitions.size())];
+  const std::string row = p.rows[random_.below(p.rows.size())].endpoint;
+  switch (random_.below(8)) {
+    case 0:
+      return core::operators::MakeSnapshot{name, p.pid};
+    case 1:
+    case 2:
+      return core::operators::AddReplicas{name, {p.pid}, any_tablet()};
+    case 3:
+    case 4:
+      return core::operators::DelReplicas{name, {p.pid}, row};
+    default:
+      return core::operators::Migrate{row, name, {p.pid}, any_tablet()};
+  }
+}
+
+std::string Operators::any_tablet() {
+  auto it = world_.tablets().begin();
+  std::advance(it, static_cast<std::ptrdiff_t>(random_.below(world_.tablets().size())));
+  return it->first;
+}
+
+core::OpId Operators::any_op(const Daemon& daemon) {
+  const auto& running = daemon.brain().ops().running();
+  if (running.empty()) return 0;
+  auto it = running.begin();
+  std::advance(it, static_cast<std::ptrdiff_t>(random_.below(running.size())));
+  return it->first;
+}
+
+}  // namespace failoverd::simulation

@@ -1,0 +1,34 @@
+// Operators who order replicas to come, move and go, at any moment, also what makes no sense then.
+// They draw from random of their own: what a seed draws beside them stays what it is. Owned by the
+// run.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "lib/core/api/operator_command.h"
+#include "tests/simulation/world.h"
+
+namespace failoverd::simulation {
+
+class Operators {
+ public:
+  Operators(World& world, std::uint64_t seed) : world_(world), random_(seed) {}
+
+  void start();
+  void stop() { stopped_ = true; }
+
+ private:
+  void next();
+  void order();
+  core::OperatorCommand draw();
+  std::string any_tablet();
+  core::OpId any_op(const Daemon&);
+
+  World& world_;
+  Random random_;
+  bool stopped_ = false;
+  core::RequestId last_ = 0;
+};
+
+}  // namespace failoverd::simulation
