@@ -19,6 +19,10 @@ class NoSource : public admin::Source {
     done([] { return admin::ListPage<admin::ReplicaRow>{}; });
   }
   std::string why_unreadable(const std::string&) override { return ""; }
+  std::optional<std::string> table_info(const std::string&, const std::string&) override {
+    return {};
+  }
+  std::string nameserver() override { return ""; }
   admin::ListPage<admin::OpRow> ops(const admin::OpsAsked&) override { return {}; }
   std::vector<admin::ConfRow> conf() override { return {}; }
   admin::LoggedEvents events(std::uint64_t, std::size_t) override { return {}; }

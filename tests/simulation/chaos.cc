@@ -67,7 +67,6 @@ void Chaos::choose_faults() {
     faults_.push_back({15, [this] { refuse_table(); }});
     faults_.push_back({8, [this] { take_shorter_requests(); }});
   }
-  if (world_.operators) faults_.push_back({60, [this] { operator_asks(); }});
   // Something must bring partitions into trouble.
   if (world_.random.chance(0.9) || faults_.empty()) faults_.push_back(all[0]);
   for (const Fault& fault : faults_) total_weight_ += fault.weight;

@@ -91,10 +91,6 @@ class Chaos : public Observer {
   void take_shorter_requests();
   void reload();
 
-  // --- What operators ask for: chaos_operators.cc
-  void operator_asks();
-  core::OperatorCommand any_command();
-
   World& world_;
   bool calm_ = false;
   double aimed_ = 0;  // How often something that matters is struck.

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "lib/fedb/leadership/obstacles.h"
 #include "tests/simulation/daemon_parts.h"
 #include "tests/simulation/fake_cluster.h"
 
@@ -63,7 +64,12 @@ class ClusterViewTest : public MadeUp {
   RunInProcess run_ = [](const Work& work) { work(); };
   ProcessLoop loop_{world_, run_};
   ReadsOfNodes client_{world_, "d1", run_};
-  fedb::ClusterView view_{loop_, client_, world_.fake_zookeeper.paths(), fedb::Numbering::kFedb,
+  fedb::Obstacles obstacles_{[](const core::Event&) {}};
+  fedb::ClusterView view_{loop_,
+                          client_,
+                          world_.fake_zookeeper.paths(),
+                          fedb::Numbering::kFedb,
+                          obstacles_,
                           [this](core::Event event) {
                             auto* listed = std::get_if<core::TabletsListed>(&event);
                             if (listed) listed_ = std::move(listed->children);

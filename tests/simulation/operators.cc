@@ -42,6 +42,7 @@ core::OperatorCommand Operators::draw() {
   const core::TableName name{table.name, table.db};
   const core::PartitionShape& p = table.partitions[random_.below(table.partitions.size())];
   const std::string row = p.rows[random_.below(p.rows.size())].endpoint;
+  if (random_.chance(0.5)) return draw_leaders(name, p.pid, row);
   switch (random_.below(8)) {
     case 0:
       return core::operators::MakeSnapshot{name, p.pid};
@@ -53,6 +54,28 @@ core::OperatorCommand Operators::draw() {
       return core::operators::DelReplicas{name, {p.pid}, row};
     default:
       return core::operators::Migrate{row, name, {p.pid}, any_tablet()};
+  }
+}
+
+// What moves leaders, and brings back what is lost.
+core::OperatorCommand Operators::draw_leaders(const core::TableName& table, std::uint32_t pid,
+                                              const std::string& row) {
+  namespace o = core::operators;
+  switch (random_.below(8)) {
+    case 0:
+    case 1:
+    case 2:
+      return o::ChangeLeader{table, pid, "auto"};
+    case 3:
+      return o::ChangeLeader{table, pid, row};
+    case 4:
+      return o::ChangeLeader{table, pid, "", false, random_.chance(0.5)};
+    case 5:
+      return o::OfflineEndpoint{any_tablet()};
+    case 6:
+      return o::RecoverEndpoint{any_tablet(), random_.chance(0.5)};
+    default:
+      return o::RecoverTable{table, pid, row};
   }
 }
 

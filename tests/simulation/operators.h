@@ -1,4 +1,5 @@
-// Operators who order replicas to come, move and go, at any moment, also what makes no sense then.
+// Operators who order leaders to move and replicas to come, move and go, at any moment, also what
+// makes no sense then.
 // They draw from random of their own: what a seed draws beside them stays what it is. Owned by the
 // run.
 #pragma once
@@ -22,6 +23,8 @@ class Operators {
   void next();
   void order();
   core::OperatorCommand draw();
+  core::OperatorCommand draw_leaders(const core::TableName&, std::uint32_t pid,
+                                     const std::string& row);
   std::string any_tablet();
   core::OpId any_op(const Daemon&);
 

@@ -283,7 +283,6 @@ RunResult run(const RunOptions& options) {
     if (options.only.empty() || options.only == checker->rule()) world.watch(*checker);
   }
 
-  world.operators = options.operators;
   world.fake_zookeeper_refuses = fake_zookeeper_refuses(options.seed);
   draw_cluster(world);
   if (options.tamper) options.tamper(world);
@@ -295,7 +294,7 @@ RunResult run(const RunOptions& options) {
   world.watch(chaos);
   chaos.start();
   Operators operators{world, options.seed ^ kOfOperators};
-  if (options.seed % 3 == 1) operators.start();
+  if (options.operators || options.seed % 3 == 1) operators.start();
   world.run_for(world.random.in({seconds{10}, seconds{40}}));
   // A small cluster that writes little suffers longer.
   while (world.schedule.steps() < kLeastSteps && !world.violation()) world.run_for(seconds{1});

@@ -60,7 +60,6 @@ class World {
   FakeZooKeeper fake_zookeeper;
   FakeServer follower{*this, nullptr};  // Of ZooKeeper's servers one that nobody is connected to.
   core::Policy policy;                  // Of daemons that start from now on.
-  bool operators = false;               // They ask for things, too.
   bool fake_zookeeper_refuses = false;  // ZooKeeper does not take every table all the time.
   Tamper tamper;
 

@@ -128,8 +128,7 @@ void Handovers::look_again(PartitionKey at) {
   }
   const Replica* from = p->on(h.from);
   if (!from || !from->leads() || standing(model_, *from) == Standing::kGone) {
-    if (!looks) return elect(h);
-    return end(h.op, OpStatus::kFailed, name(h.from) + " does not lead it any more");
+    return elect(h);  // There is nothing to hand over.
   }
   const Replica* to = p->on(h.to);
   const bool fit = to && to->is_alive && standing(model_, *to) != Standing::kGone;

@@ -44,6 +44,7 @@ void Operators::asked(const OperatorAsked& e) {
       cancel(outcome.cancels, e.by);
     } else if (orders_.has_ids(outcome.orders.size())) {
       const std::uint64_t command = orders_.new_command();
+      if (!outcome.hand_over.empty()) handed_over_[outcome.tablet].merge(outcome.hand_over);
       for (Order& order : outcome.orders) {
         order.command = command;
         order.by = e.by;
@@ -163,7 +164,7 @@ Operators::Outcome Operators::carry_out(const o::ChangeLeader& c) {
     return refuse(kCreateOpFailed, "create op failed",
                   c.candidate + " is no alive follower of " + model_.name_of(at));
   }
-  const bool alive = leader && !model_.tablet(leader->tablet).verdict.dead() && !c.force;
+  const bool alive = leader && standing(model_, *leader) != Standing::kGone && !c.force;
   Treatment what;
   what.replica = to ? to->tablet : leader ? leader->tablet : p->replicas.front().tablet;
   what.type = alive ? OpType::kHandoverOP : OpType::kChangeLeaderOP;
@@ -215,12 +216,13 @@ void Operators::plan_offline(Outcome& outcome, PartitionKey at, Partition& p, Ta
     return;
   }
   what.any = true;
-  const bool hands_over = p.leader() == r && !t.verdict.dead();
+  const bool hands_over = p.leader() == r && standing(model_, *r) != Standing::kGone;
   what.type = hands_over ? OpType::kHandoverOP : OpType::kChangeLeaderOP;
   plan(outcome, at, what,
        hands_over ? "its leader is handed over, and its row set dead"
                   : "the alive follower that holds most is elected");
   if (!hands_over) return;
+  outcome.hand_over.insert(at);
   Treatment then;
   then.replica = tablet;
   then.alive = false;
@@ -242,6 +244,7 @@ Operators::Outcome Operators::carry_out(const o::OfflineEndpoint& c) {
     if (Partition* p = model_.partition(at)) plan_offline(outcome, at, *p, *tablet);
   }
   for (Order& order : outcome.orders) order.at_once = c.concurrency;
+  outcome.tablet = *tablet;
   return outcome;
 }
 
@@ -275,7 +278,7 @@ Operators::Outcome Operators::carry_out(const o::RecoverEndpoint& c) {
     const Partition* p = model_.partition(at);
     const Replica* r = p ? p->on(*tablet) : nullptr;
     if (!r || r->is_alive) continue;
-    const bool led = r->is_leader;
+    const bool led = r->is_leader || handed_over_[*tablet].contains(at);
     plan_recovery(outcome, at, *p, *r);
     if (!c.need_restore || !led || p->replicas.size() == 1) continue;
     outcome.answer.plan.back() += "; then it leads again";

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -42,6 +43,9 @@ class Operators {
   struct Outcome {
     OperatorAnswer answer;
     std::vector<Order> orders;
+    // OfflineEndpoint: what its tablet led, and hands over.
+    TabletIndex tablet = 0;
+    std::set<PartitionKey> hand_over;
     OpId cancels = 0;
     std::optional<PartitionKey> accepts;  // What its election waits for may be lost.
     bool refused() const { return answer.code != 0; }
@@ -81,6 +85,8 @@ class Operators {
   Handovers& handovers_;
   CopyQueue& copies_;
   const StandBack& stand_back_;
+  // What a tablet led until OfflineEndpoint, for RecoverEndpoint with need_restore.
+  std::map<TabletIndex, std::set<PartitionKey>> handed_over_;
 };
 
 }  // namespace failoverd::core
