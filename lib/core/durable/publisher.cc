@@ -77,7 +77,7 @@ Publisher::Room Publisher::collect(OpId op, Wish& wish, Load& load) {
     if (first) refusals_.too_long(table);  // Else it goes when the others are published.
     return Room::kLeft;
   }
-  if (!refusals_.fits(table, partitions, rows)) {  // Without new rows it would.
+  if (its_rows > 0 && !refusals_.fits(table, partitions, rows)) {  // Without them it would.
     if (first) wish.by->refused(op, "there is no room for another row");
     return Room::kLeft;
   }

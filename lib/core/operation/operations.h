@@ -256,6 +256,8 @@ class Operations : public Publishing, public Asker {
   void nothing_is_held(Operation&, const Answer&);
   void may_be_dropped(Operation&, const Answer&);
   void confirm(Operation&);
+  void confirm_then_publish(Operation&);
+  void leader_lets_row_go(Operation&, const Answer&);
   bool says_it_leads(Operation&, const Answer&);
   void leader_confirmed(Operation&, const Answer&);
   void delete_binlog(Operation&);

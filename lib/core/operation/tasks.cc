@@ -357,6 +357,20 @@ void Operations::confirm(Operation& o) {
   ask(o, kConfirm, o.leader, GetTermPair{o.at}, kConfirmAtMost);
 }
 
+// SAFETY 9: an alive row goes only while another tablet has just said that it leads: its own may
+// have restarted since with less than this replica holds. Nothing is asked where it is gone
+// already.
+void Operations::confirm_then_publish(Operation& o) {
+  const TabletIndex goes = task(o) == Task::kUpdateTableInfo ? o.what.from : o.what.replica;
+  const Partition* p = model_.partition(o.at);
+  p && p->on(goes) ? confirm(o) : publish_row(o);
+}
+
+void Operations::leader_lets_row_go(Operation& o, const Answer& answer) {
+  if (!says_it_leads(o, answer)) return;
+  leader_leads(o) ? publish_row(o) : fail(o, "its leader changed meanwhile: no row is removed");
+}
+
 // Whether the leader says that it leads with the published term; if not, the op has ended. One that
 // leads with another one owes it to an election that nobody remembers, or to a ChangeRole that was
 // carried out late: it is elected anew before anything else (SAFETY 5, 8).
