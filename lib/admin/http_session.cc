@@ -218,7 +218,7 @@ asio::awaitable<bool> Session::answer(HttpRequest request, std::optional<HttpRes
     turn.reset();
     action = co_await run_command(std::move(command->request));
   } else if (auto* tables = std::get_if<ShowTables>(&*action)) {
-    action = co_await show_tables(std::move(*tables), std::move(turn));
+    action = co_await show_tables(std::move(*tables), std::exchange(turn, {}));
   }
   if (turn) turn->end(std::get<HttpResponse>(*action).body.size());
   co_return co_await send(std::move(std::get<HttpResponse>(*action)), how);

@@ -90,7 +90,9 @@ void Brain::Parts::call_off(const std::string& why, bool all) {
   elections.call_off(why, all);
   operations.call_off(why, all);
   copies.cancel_all(why);
-  if (all) handovers.call_off(why);  // An operator ordered them.
+  if (!all) return;  // What operators ordered goes on with the switch off.
+  handovers.call_off(why);
+  orders.cancel_all(why);
 }
 
 void Brain::Parts::nameservers_listed(const NameserversListed& e) {

@@ -62,8 +62,8 @@ struct Brain::Parts {
   Elections elections{model, outbox, ops, publisher, records, terms, journal};
   Cleanup cleanup{model, outbox, journal};
   Operations operations{model, outbox, ops, publisher, journal, cleanup};
-  Handovers handovers{model, outbox, ops, publisher, journal, elections};
-  Reserving reserving{model, outbox, stand_back, elections, terms, op_ids};
+  Handovers handovers{model, outbox, ops, publisher, journal, terms, elections};
+  Reserving reserving{model, outbox, stand_back, elections, handovers, terms, op_ids};
   TableFacts tables{model, outbox, records, refusals, elections, stand_back};
   Takeover takeover{model,      outbox,    ops,     records,   journal,
                     operations, handovers, cleanup, stand_back};

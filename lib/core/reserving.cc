@@ -7,7 +7,8 @@ namespace failoverd::core {
 void Reserving::look() {
   if (!pace_.may_write() || !stand_back_.may_reserve()) return;
   // With auto_failover off the cluster's own znodes stay as they are.
-  const bool terms = terms_.due() && (stand_back_.auto_failover() || elections_.any());
+  const bool wanted = stand_back_.auto_failover() || elections_.any() || handovers_.any();
+  const bool terms = terms_.due() && wanted;
   const bool op_ids = op_ids_.due();
   if (!terms && !op_ids) return;
   std::size_t partitions = 0;

@@ -9,17 +9,19 @@
 #include "lib/core/durable/write_pace.h"
 #include "lib/core/election/elections.h"
 #include "lib/core/guards/stand_back.h"
+#include "lib/core/handover/handovers.h"
 
 namespace failoverd::core {
 
 class Reserving {
  public:
   Reserving(const Model& model, Outbox& outbox, const StandBack& stand_back, Elections& elections,
-            NumberBlock& terms, NumberBlock& op_ids)
+            const Handovers& handovers, NumberBlock& terms, NumberBlock& op_ids)
       : model_(model),
         outbox_(outbox),
         stand_back_(stand_back),
         elections_(elections),
+        handovers_(handovers),
         terms_(terms),
         op_ids_(op_ids) {}
 
@@ -33,6 +35,7 @@ class Reserving {
   Outbox& outbox_;
   const StandBack& stand_back_;
   Elections& elections_;
+  const Handovers& handovers_;
   NumberBlock& terms_;
   NumberBlock& op_ids_;
   WritePace pace_{outbox_, ReplyTo::Owner::kTerms};

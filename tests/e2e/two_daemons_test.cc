@@ -13,6 +13,7 @@
 #include "tests/e2e/daemon.h"
 #include "tests/e2e/soundness.h"
 #include "tests/harness/tcp_proxy.h"
+#include "tests/harness/zookeeper_client.h"
 
 namespace failoverd::e2e {
 namespace {
@@ -149,8 +150,13 @@ TEST(TwoDaemons, OneThatListensEverywhereIsNamedByItsHost) {
 // With the default configuration on two hosts: each listens at 127.0.0.1:9650 of its own.
 TEST(TwoDaemons, OneThatListensOnLoopbackElsewhereIsNamed) {
   Cluster cluster({.tablets = 0});
-  const std::string lock = "failoverd/leader/elsewhere-0000000000";
-  cluster.znodes().create(lock, "elsewhere:9650 127.0.0.1:9650");
+  const std::string parent = cluster.znodes().path("failoverd/leader");
+  harness::ZooKeeperClient elsewhere{cluster.zookeeper().hosts()};
+  ASSERT_TRUE(elsewhere.ensure_path(parent).ok());
+  ASSERT_TRUE(elsewhere
+                  .create(parent + "/elsewhere-0000000000", "elsewhere:9650 127.0.0.1:9650",
+                          /*ephemeral=*/true)
+                  .ok());
   Daemon& standby = cluster.start_daemon();
   const std::string named = "Failoverd-Active-Name: elsewhere:9650\r\n";
   ASSERT_TRUE(cluster.wait_until(
@@ -167,7 +173,7 @@ TEST(TwoDaemons, OneThatListensOnLoopbackElsewhereIsNamed) {
             "failed to set auto_failover. error msg: the active daemon is elsewhere:9650, which "
             "listens on loopback only there: run failoverctl on that host or set listen.http\n");
   EXPECT_THAT(standby.ctl({"status"}).out, HasSubstr("; active: elsewhere:9650, epoch"));
-  cluster.znodes().remove(lock);
+  ASSERT_TRUE(elsewhere.remove(parent + "/elsewhere-0000000000").ok());
   EXPECT_TRUE(cluster.wait_until([&] { return standby.active(); }, "it acts"));
 }
 

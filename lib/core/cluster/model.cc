@@ -406,7 +406,7 @@ void Model::forget_what_was_begun() {
       p.unfinished_term.reset();
       p.unfinished_restart = false;
       for (Replica& r : p.replicas) {
-        r.question_open = r.detached = r.diverged = r.not_replicated = false;
+        r.question_open = r.detached = r.diverged = r.not_replicated = r.ordered_back = false;
         const Row* written = r.stepping_down ? row({tid, pid}, tablet(r.tablet).endpoint) : nullptr;
         r.stepping_down = false;
         if (written) r.is_alive = written->is_alive;

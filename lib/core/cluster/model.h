@@ -54,6 +54,7 @@ struct Replica {
   // ChangeRole(follower) comes before anything else. Cleared when that was answered.
   std::optional<Term> in_doubt_term;
   Offset in_doubt_offset = 0;  // Its last offset before that term.
+  bool ordered_back = false;   // An operator waits for it to be brought back.
   bool question_open = false;  // A question about it, or an order to it, is under way.
   // An alive follower that is none: it led beside its leader, so that its log may be its own; or
   // its leader does not send to it. Its row dies, and it is recovered.

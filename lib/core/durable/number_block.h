@@ -35,6 +35,15 @@ class NumberBlock {
     return first;
   }
 
+  // Whether take() would give them; if not, they are reserved next.
+  bool has(std::uint64_t count, std::uint64_t above) {
+    const std::uint64_t first = std::max(next_, std::min(above, kHighest) + 1);
+    if (end_ >= first + count) return true;
+    wanted_above_ = std::max(wanted_above_, std::min(above, kHighest));
+    short_ = true;
+    return false;
+  }
+
   // Whether a reservation is due: empty or half used up, and none under way.
   bool due() const { return !asked_ && (short_ || end_ - std::min(next_, end_) < size_ / 2); }
   void asked() { asked_ = true; }

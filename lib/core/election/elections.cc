@@ -51,7 +51,7 @@ void Elections::call(Election& e, What what, TabletIndex tablet, Call to_send) {
 }
 
 void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect,
-                      std::optional<Handed> handed) {
+                      std::optional<Handed> handed, bool ordered) {
   Election& e = elections_[op];
   e.op = op;
   e.type = type;
@@ -70,6 +70,8 @@ void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect,
   e.began = outbox_.now;
   e.detect = detect;
   e.handed = handed;
+  e.begun = handed && handed->told;
+  e.ordered = ordered || handed;
   of_partition_[at] = op;
   loss_is_possible(e) ? read_first(e) : new_round(e);
 }
@@ -116,7 +118,8 @@ void Elections::call_off(const std::string& why, bool all) {
   std::vector<OpId> not_begun;
   for (const auto& [op, e] : elections_) {
     const Partition* p = model_.partition(e.at);
-    if (!e.begun && (all || !p || !p->unfinished_term)) not_begun.push_back(op);
+    const bool goes_on = e.ordered || (p && p->unfinished_term);
+    if (!e.begun && (all || !p || !goes_on)) not_begun.push_back(op);
   }
   for (const OpId op : not_begun) gone(op, why);
 }
@@ -152,7 +155,7 @@ void Elections::new_round(Election& e) {
     gone(e.op, "the partition is gone");
     return;
   }
-  const auto term = terms_.take(2, p->highest_term());
+  const auto term = terms_.take(kTermsOfARound, p->highest_term());
   if (!term) {
     says(e, "waits for terms to be reserved in table/term");
     return;
@@ -213,7 +216,7 @@ bool Elections::add_candidate(Election& e, const Replica& r) {
   Participant& c = e.of(r.tablet);
   c.begin_round();
   c.stands = true;
-  c.demoted = e.handed && e.handed->from == r.tablet;  // A put may still be on its way in.
+  c.demoted = r.stepping_down;  // A put may still be on its way in (SAFETY 12).
   const Replica* leader = model_.partition(e.at)->leader();
   // SAFETY 6: it held the table when its leader was last heard of, and has held it ever since. One
   // that had to load it has followed nobody, even if its leader has been heard of again.

@@ -43,9 +43,12 @@ class Elections : public Publishing, public Asker {
   struct Handed {
     TabletIndex from = 0;
     std::optional<TabletIndex> to;  // Who is to lead among equals; none: any other.
+    bool told = false;              // The old leader has been told to follow: it is finished.
   };
+  // Terms that one round takes: the probe's, and the new leader's.
+  static constexpr std::uint64_t kTermsOfARound = 2;
   void begin(OpId op, OpType type, PartitionKey at, Duration detect,
-             std::optional<Handed> handed = {});
+             std::optional<Handed> handed = {}, bool ordered = false);
   void stop();  // The lock is lost: forget all; records tell the successor.
   // Ends those that have changed nothing yet. `all`: also where they finish what a predecessor
   // began; that stays unfinished, and its record stays (SAFETY 3).
@@ -116,6 +119,7 @@ class Elections : public Publishing, public Asker {
     // may have led, and its log may hold that term.
     bool unrecorded = false;
     std::optional<Handed> handed;
+    bool ordered = false;          // By an operator: the switch does not end it.
     bool restart_goes_on = false;  // A predecessor may have told any of them to load.
     std::optional<Instant> first_loaded;
     // What the old leader was last heard to hold.

@@ -225,9 +225,9 @@ void Elections::give_up(Election& e, std::vector<Hold::Lost> lost) {
 bool Elections::accept_loss(PartitionKey at, const std::string& by) {
   const auto op = of_partition_.find(at);
   Election* e = op == of_partition_.end() ? nullptr : find(op->second);
-  if (!e || (e->phase != Phase::kReading && e->phase != Phase::kProbing)) return false;
+  if (!e || e->phase == Phase::kPromoting || e->phase == Phase::kPublishing) return false;
   e->loss_accepted_by = by;
-  decide(*e);
+  if (e->phase == Phase::kReading || e->phase == Phase::kProbing) decide(*e);
   return true;
 }
 

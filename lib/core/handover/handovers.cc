@@ -49,6 +49,28 @@ void Handovers::begin(OpId op, PartitionKey at, std::optional<TabletIndex> to) {
   ask_both(h);
 }
 
+std::optional<Elections::Handed> Handovers::adopt(OpId op, PartitionKey at) {
+  const Partition& p = *model_.partition(at);
+  if (p.leader() || p.replicas.size() == 1) return std::nullopt;
+  for (const Replica& r : p.replicas) {
+    const bool leads = r.report.held && r.report.mode == Mode::kLeader;
+    if (!r.is_leader || r.is_alive || !leads || standing(model_, r) != Standing::kServes) continue;
+    BegunOp entry;
+    entry.id = op;
+    entry.type = OpType::kHandoverOP;
+    entry.at = at;
+    entry.replica = entry.leader = name(r.tablet);
+    entry.incarnation = model_.tablet(r.tablet).incarnation;
+    entry.leader_term = p.published_term();
+    entry.started = outbox_.now;
+    stepping_down_[at] = entry;
+    journal_.begin(entry);
+    model_.steps_down(at, r.tablet, true, outbox_.now);
+    return Elections::Handed{r.tablet, std::nullopt, false};
+  }
+  return std::nullopt;
+}
+
 void Handovers::resume(const BegunOp& begun) {
   const Partition* p = model_.partition(begun.at);
   const auto from = model_.find_tablet(begun.leader);
@@ -109,12 +131,13 @@ BegunOp Handovers::entry(const Handover& h) const {
 
 void Handovers::look_again(PartitionKey at) {
   Partition* p = model_.partition(at);
-  if (const auto left = stepping_down_.find(at); left != stepping_down_.end() && p) {
+  if (const auto left = stepping_down_.find(at); left != stepping_down_.end()) {
     const BegunOp& entry = left->second;
-    if (p->published_term() > entry.leader_term) {  // It has a later leader.
+    const bool is_gone = !p && model_.knows_every_table();
+    if (is_gone || (p && p->published_term() > entry.leader_term)) {  // It has a later leader.
       journal_.drop(entry.id);
       stepping_down_.erase(left);
-    } else if (p->op == 0) {  // Its election has ended without one.
+    } else if (p && p->op == 0) {  // Its election has ended without one.
       p->unfinished_term = std::max(p->unfinished_term.value_or(0), entry.leader_term + 1);
     }
   }
@@ -128,12 +151,15 @@ void Handovers::look_again(PartitionKey at) {
   }
   const Replica* from = p->on(h.from);
   if (!from || !from->leads() || standing(model_, *from) == Standing::kGone) {
-    return elect(h);  // There is nothing to hand over.
+    return elect(h, h.phase == Phase::kDemoting);  // There is nothing to hand over.
   }
   const Replica* to = p->on(h.to);
   const bool fit = to && to->is_alive && standing(model_, *to) != Standing::kGone;
   if (fit || h.phase == Phase::kDemoting || h.phase == Phase::kTakingBack) return;
-  if (h.any && choose(model_, *p, h)) return;
+  if (h.any && choose(model_, *p, h)) {
+    if (looks || h.phase == Phase::kQuiescing) ask_both(h);
+    return;
+  }
   const std::string how = name(h.to) + " is no follower that serves it any more";
   if (looks) {
     end(h.op, OpStatus::kFailed, how);
@@ -202,18 +228,25 @@ void Handovers::answered(const ReplyTo& reply_to, const Answer& answer) {
 
 // ChangeRole(follower) waits for the thread that sends to each follower: one that hangs would stop
 // the whole tablet (docs/wire.md). And one that makes a snapshot refuses it.
-std::optional<std::string> Handovers::what_is_in_the_way(const Handover& h,
-                                                         const Partition& p) const {
+std::optional<std::string> Handovers::what_is_in_the_way(const Handover& h, const Partition& p) {
   const ReplicaStatus* from = h.said_from->status_of(h.at);
   const ReplicaStatus* to = h.said_to->status_of(h.at);
+  // SAFETY 4: never a round trip to ZooKeeper while nobody leads.
+  if (!terms_.has(Elections::kTermsOfARound, p.highest_term()))
+    return "no terms are reserved in table/term yet";
   if (!from || from->mode != Mode::kLeader) return name(h.from) + " does not say that it leads";
   if (!to || to->mode != Mode::kFollower) return name(h.to) + " does not say that it follows";
   if (from->state != TableState::kNormal) return name(h.from) + " makes a snapshot, or sends one";
   if (to->state != TableState::kNormal) return name(h.to) + " makes a snapshot";
   for (const Replica& r : p.replicas) {
     const Tablet& t = model_.tablet(r.tablet);
-    if (r.is_alive && t.verdict.state != TabletState::kHealthy) {
+    if (!r.is_alive) continue;
+    if (t.verdict.state != TabletState::kHealthy) {
       return t.endpoint + " is " + to_text(t.verdict.state);
+    }
+    // SAFETY 2: whoever holds most would win.
+    if (r.diverged || r.not_replicated || r.in_doubt_term) {
+      return "the log of " + t.endpoint + " may be its own";
     }
   }
   return std::nullopt;
@@ -243,6 +276,7 @@ std::optional<PartitionEdit> Handovers::edit(OpId op, const Partition& p) {
   if (!h || p.published_term() != h->term) return std::nullopt;
   const bool alive = h->phase == Phase::kTakingBack;
   if (row_is_alive(*h) == alive) return std::nullopt;  // It is written already.
+  if (!alive && !h->how.empty()) return std::nullopt;  // It has been called off.
   PartitionEdit edit;
   edit.rows.push_back({name(h->from), true, alive});
   if (!alive) edit.begins = entry(*h);
@@ -262,6 +296,8 @@ void Handovers::published(OpId op) {
   if (row_is_alive(*h)) {
     stepping_down_.erase(h->at);
     journal_.drop(op);
+    model_.steps_down(h->at, h->from, false, outbox_.now);
+    if (!h->how.empty()) return end(op, OpStatus::kCanceled, h->how);
     return end(op, OpStatus::kFailed, "somebody else has named a leader meanwhile");
   }
   model_.steps_down(h->at, h->from, true, outbox_.now);  // Its row may have been read before.
@@ -273,12 +309,9 @@ void Handovers::published(OpId op) {
   ask_both(*h);
 }
 
+// It may only be unreadable: what was flipped stays so until it is known to be gone.
 void Handovers::gone(OpId op, const std::string& why) {
-  const Handover* h = find(op);
-  if (!h) return;
-  stepping_down_.erase(h->at);
-  journal_.drop(op);
-  end(op, OpStatus::kCanceled, why);
+  if (find(op)) end(op, OpStatus::kCanceled, why);
 }
 
 // Nothing of it is written.
@@ -302,14 +335,20 @@ void Handovers::read(Handover& h) {
   const Answer& from = *h.said_from;
   const Answer& to = *h.said_to;
   const bool another = from.ok() && (!from.is_leader || from.term != h.term);
-  if (another) return elect(h);  // Somebody told it otherwise.
+  if (another) return elect(h, /*told=*/true);  // Somebody told it otherwise.
   const bool both = from.ok() && to.ok() && to.has_table;
   const bool still = both && h.before == from.offset;
-  if (still && to.offset >= from.offset) return demote(h);
+  if (both) {
+    model_.heard_offset(h.at, h.from, from.offset, outbox_.now);
+    model_.heard_offset(h.at, h.to, to.offset, outbox_.now);
+  }
+  if (still && to.offset == from.offset) return demote(h);
   if (outbox_.now >= quiet_until(h)) {
     std::string why = "clients went on writing to " + name(h.from);
     if (!both) why = "one of " + name(h.from) + " and " + name(h.to) + " did not answer";
-    if (still) {
+    if (still && to.offset > from.offset) {
+      why = name(h.to) + " was ahead of " + name(h.from);
+    } else if (still) {
       why = name(h.to) + " lacked " + std::to_string(from.offset - to.offset) + " entries";
     }
     const auto pause = outbox_.policy.handover.pause / std::chrono::milliseconds{1};
@@ -330,7 +369,7 @@ void Handovers::demoted(Handover& h, const Answer& answer) {
   // SAFETY 17: without an answer it may follow. The election asks it, and tells it again.
   const bool may_follow = answer.ok() || (!answer.answered() && !answer.never_sent());
   if (may_follow) {
-    elect(h);
+    elect(h, /*told=*/true);
   } else {
     take_back(h, name(h.from) + " would not follow: " + to_text(answer));
   }
@@ -338,10 +377,10 @@ void Handovers::demoted(Handover& h, const Answer& answer) {
 
 // From here on it is an election like others, and whoever holds most leads: the old leader itself,
 // if a put slipped in.
-void Handovers::elect(Handover& h) {
+void Handovers::elect(Handover& h, bool told) {
   const OpId op = h.op;
   const PartitionKey at = h.at;
-  const Elections::Handed handed{h.from, h.any ? std::nullopt : std::optional{h.to}};
+  const Elections::Handed handed{h.from, h.any ? std::nullopt : std::optional{h.to}, told};
   publisher_.forget(op);
   of_partition_.erase(at);
   handovers_.erase(op);

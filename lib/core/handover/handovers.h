@@ -18,6 +18,7 @@
 #include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
+#include "lib/core/durable/number_block.h"
 #include "lib/core/durable/op_journal.h"
 #include "lib/core/durable/publisher.h"
 #include "lib/core/election/elections.h"
@@ -27,17 +28,21 @@ namespace failoverd::core {
 class Handovers : public Publishing, public Asker {
  public:
   Handovers(Model& model, Outbox& outbox, OpHistory& ops, Publisher& publisher, OpJournal& journal,
-            Elections& elections)
+            NumberBlock& terms, Elections& elections)
       : model_(model),
         outbox_(outbox),
         ops_(ops),
         publisher_(publisher),
         journal_(journal),
+        terms_(terms),
         elections_(elections) {}
 
   // The op has been opened in the OpHistory and is the partition's, which has a leader. `to`: who
   // is to lead; none: the follower that holds most.
   void begin(OpId op, PartitionKey at, std::optional<TabletIndex> to);
+  // The row of its leader was set dead by hand, and it leads all the same: it counts as one that
+  // steps down, until there is a later leader. None: nobody is in that way.
+  std::optional<Elections::Handed> adopt(OpId op, PartitionKey at);
   // A predecessor's: its election is finished first thing, with the old leader among the
   // candidates. The op is not opened.
   void resume(const BegunOp& op);
@@ -45,6 +50,7 @@ class Handovers : public Publishing, public Asker {
   // The old leader goes on leading, where it has not been told to follow yet.
   void call_off(const std::string& why);
   bool call_off(OpId op, const std::string& why);  // False: it goes on, or is none.
+  bool any() const { return !handovers_.empty(); }
   // A verdict, a row or a term of it changed.
   void look_again(PartitionKey at);
 
@@ -89,7 +95,7 @@ class Handovers : public Publishing, public Asker {
   Handover* find(OpId);
   const Endpoint& name(TabletIndex i) const { return model_.tablet(i).endpoint; }
   static bool choose(const Model&, const Partition&, Handover&);
-  std::optional<std::string> what_is_in_the_way(const Handover&, const Partition&) const;
+  std::optional<std::string> what_is_in_the_way(const Handover&, const Partition&);
   bool row_is_alive(const Handover&) const;  // As it is written.
   BegunOp entry(const Handover&) const;
   Instant quiet_until(const Handover&) const;
@@ -102,7 +108,7 @@ class Handovers : public Publishing, public Asker {
   void read(Handover&);
   void demote(Handover&);
   void demoted(Handover&, const Answer&);
-  void elect(Handover&);
+  void elect(Handover&, bool told = false);
   void take_back(Handover&, const std::string& how);
   void end(OpId, OpStatus, std::string how);
 
@@ -111,6 +117,7 @@ class Handovers : public Publishing, public Asker {
   OpHistory& ops_;
   Publisher& publisher_;
   OpJournal& journal_;
+  NumberBlock& terms_;
   Elections& elections_;
   std::map<OpId, Handover> handovers_;
   std::map<PartitionKey, OpId> of_partition_;

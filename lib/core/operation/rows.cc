@@ -1,5 +1,6 @@
 // Operations: what is written of an op to ZooKeeper: rows that change, come and go, and what is
 // kept of a replica; and that nothing of it is left half-done (SAFETY 1, 11).
+#include <algorithm>
 #include <utility>
 
 #include "lib/core/operation/operations.h"
@@ -109,7 +110,14 @@ std::optional<PartitionEdit> Operations::edit_of_row(const Operation& o, const P
   if (!r || r->is_alive == o.what.alive) return std::nullopt;
   PartitionEdit edit;
   if (o.what.by_hand) {
-    edit.rows.push_back({replica(o), r->is_leader, o.what.alive});
+    // Never two alive leader rows, and never none that is alive (SAFETY 1).
+    const Replica* leads = p.leader();
+    const bool last = std::none_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& other) {
+      return &other != r && other.is_alive && !other.stepping_down;
+    });
+    if (!o.what.alive && last) return std::nullopt;
+    const bool as_leader = r->is_leader && !(o.what.alive && leads && leads != r);
+    edit.rows.push_back({replica(o), as_leader, o.what.alive});
     return edit;
   }
   const bool single = p.replicas.size() == 1;

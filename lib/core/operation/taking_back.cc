@@ -1,5 +1,6 @@
 // Operations: how what an op did is taken back when it ends, whatever the reason (SAFETY 11).
 #include <utility>
+#include <vector>
 
 #include "lib/core/api/timing.h"
 #include "lib/core/operation/operations.h"
@@ -90,7 +91,13 @@ void Operations::settle_rows(Operation& o) {
 
 void Operations::may_change(bool may) {
   if (std::exchange(may_change_, may) == may) return;
-  for (auto& [op, o] : operations_) {
+  std::vector<OpId> running;
+  running.reserve(operations_.size());
+  for (const auto& [op, o] : operations_) running.push_back(op);
+  for (const OpId op : running) {
+    Operation* found = find(op);
+    if (!found || !model_.partition(found->at)) continue;
+    Operation& o = *found;
     const bool settles = o.ending && !o.undo.empty() && o.undo.back() == Undo::kSettleRows;
     if (!settles) continue;
     if (may) {

@@ -114,7 +114,7 @@ std::optional<TabletIndex> Operators::listed(const Endpoint& endpoint) const {
   const auto tablet = model_.find_tablet(endpoint);
   if (!tablet) return std::nullopt;
   const Tablet& t = model_.tablet(*tablet);
-  return t.evidence.registered || !t.hosts.empty() ? tablet : std::nullopt;
+  return t.is_of_cluster() ? tablet : std::nullopt;
 }
 
 bool Operators::is_healthy(TabletIndex tablet) const {
@@ -180,6 +180,7 @@ Operators::Outcome Operators::carry_out(const o::ChangeLeader& c) {
              std::string{c.accept_loss ? "; what only others are known to hold is given up" : ""});
   }
   outcome.orders.back().accept_loss = c.accept_loss;
+  outcome.orders.back().force = c.force;
   return outcome;
 }
 

@@ -11,6 +11,12 @@
 namespace failoverd::core {
 
 OpId Orders::add(Order order) {
+  open(order);
+  waiting_.push_back(std::move(order));
+  return waiting_.back().op;
+}
+
+void Orders::open(Order& order) {
   const auto id = op_ids_.take(1);
   CHECK(id);
   order.op = *id;
@@ -33,8 +39,6 @@ OpId Orders::add(Order order) {
                 {"pid", std::to_string(order.at.pid)},
                 {"tablet", record.replica},
                 {"by", order.by}});
-  waiting_.push_back(std::move(order));
-  return *id;
 }
 
 bool Orders::waits(OpId op) const {
@@ -54,8 +58,13 @@ void Orders::look() {
   while (!waiting_.empty()) {
     Order order = std::move(waiting_.front());
     waiting_.pop_front();
+    if (Partition* p = model_.partition(order.at)) {
+      Replica* r = p->on(order.what.replica);
+      if (r) r->ordered_back = order.what.type == OpType::kRecoverTableOP;
+    }
     if (is_done_already(order)) {
       end(order, OpStatus::kDone, "its replica is alive already");
+      if (order.then) follow(order, still);
     } else if (const auto why = why_impossible(order)) {
       end(order, OpStatus::kFailed, *why);
     } else if (auto waits = waits_for(order)) {
@@ -70,7 +79,7 @@ void Orders::look() {
 
 // Those that have ended make room, and are followed by what was to follow.
 void Orders::look_at_running() {
-  std::vector<Order> follow;
+  std::vector<Order> followed;
   std::erase_if(running_, [&](const auto& entry) {
     if (ops_.find(entry.first)) return false;
     const Order& ended = entry.second;
@@ -78,14 +87,17 @@ void Orders::look_at_running() {
     const auto record = std::find_if(all.rbegin(), all.rend(),
                                      [&](const OpRecord& r) { return r.id == entry.first; });
     const bool done = record != all.rend() && record->status == OpStatus::kDone;
-    if (done && ended.then) follow.push_back(ended);
+    if (done && ended.then) followed.push_back(ended);
     return true;
   });
-  for (Order& order : follow) {
-    if (!has_ids(1) || !model_.partition(order.at)) continue;
-    order.what = *std::exchange(order.then, std::nullopt);
-    add(std::move(order));
-  }
+  for (const Order& order : followed) follow(order, waiting_);
+}
+
+void Orders::follow(Order order, std::deque<Order>& to) {
+  if (!has_ids(1) || !model_.partition(order.at)) return;
+  order.what = *std::exchange(order.then, std::nullopt);
+  open(order);
+  to.push_back(std::move(order));
 }
 
 // Automatic failover was faster.
@@ -100,6 +112,7 @@ std::optional<std::string> Orders::why_impossible(const Order& order) const {
   const Partition* p = model_.partition(order.at);
   if (!p) return "the partition is gone";
   const Table& table = *model_.table(order.at.tid);
+  if (p->diagnosis.condition == Condition::kQuarantined) return p->diagnosis.text();
   if (table.refusal) return "ZooKeeper does not take its table: " + Refusals::waits_for(table);
   const OpType type = order.what.type;
   const Tablet& tablet = model_.tablet(order.what.replica);
@@ -132,14 +145,21 @@ std::optional<std::string> Orders::waits_for(const Order& order) const {
   }
   if (order.at_once > 0) {
     const auto run = std::count_if(running_.begin(), running_.end(), [&](const auto& entry) {
-      return entry.second.command == order.command;
+      return entry.second.command == order.command && ops_.find(entry.first);
     });
     if (run >= order.at_once)
       return "others of its command, " + std::to_string(order.at_once) + " at once";
   }
   const Replica* r = p.on(order.what.replica);
+  const bool hands_over = order.what.type == OpType::kHandoverOP;
+  if (hands_over && p.unfinished_term) return "an election that was begun";
+  const bool to_it = hands_over && !order.what.any && r && !r->is_alive;
+  if (to_it && copies_.waits(order.at, r->tablet)) return "its copy, whose turn comes later";
   if (order.what.type != OpType::kRecoverTableOP || !r) return std::nullopt;
-  if (!has_returned(model_, p, *r)) return model_.tablet(r->tablet).endpoint + " to answer";
+  if (!has_returned(model_, p, *r)) {
+    const bool leads = r->report.held && r->report.mode == Mode::kLeader;
+    return model_.tablet(r->tablet).endpoint + (leads ? " to be told to follow" : " to answer");
+  }
   if (copies_.waits(order.at, r->tablet)) return "a copy of it that waits for its turn";
   if (cleanup_.may_still_drop(order.at, r->tablet)) return "what an earlier op told its tablet";
   return std::nullopt;
@@ -152,7 +172,11 @@ void Orders::begin(Order& order) {
     handovers_.begin(order.op, order.at,
                      order.what.any ? std::nullopt : std::optional{order.what.replica});
   } else if (is_election(order.what.type)) {
-    elections_.begin(order.op, order.what.type, order.at, Duration{0});
+    // SAFETY 12: somebody set its row dead by hand, and it leads: it may hold what nobody else
+    // does.
+    std::optional<Elections::Handed> handed;
+    if (!order.force) handed = handovers_.adopt(order.op, order.at);
+    elections_.begin(order.op, order.what.type, order.at, Duration{0}, handed, /*ordered=*/true);
     if (order.accept_loss) elections_.accept_loss(order.at, order.by);
   } else {
     operations_.begin(order.op, order.at, order.what);
@@ -168,6 +192,10 @@ bool Orders::cancel(OpId op, const std::string& why) {
   waiting_.erase(found);
   end(order, OpStatus::kCanceled, why);
   return true;
+}
+
+void Orders::cancel_all(const std::string& why) {
+  for (const Order& order : std::exchange(waiting_, {})) end(order, OpStatus::kCanceled, why);
 }
 
 void Orders::end(const Order& order, OpStatus status, const std::string& how) {

@@ -36,6 +36,7 @@ struct Order {
   std::string by;
   // kChangeLeaderOP: who answers for what is lost there; empty: nobody.
   bool accept_loss = false;
+  bool force = false;  // Its leader hangs, and is not handed over.
   // What the same partition is ordered when this op has ended well.
   std::optional<Treatment> then = {};
 };
@@ -68,12 +69,15 @@ class Orders {
   // Ends one that has not begun; false: it is none that waits.
   bool cancel(OpId, const std::string& why);
   bool waits(OpId op) const;
+  void cancel_all(const std::string& why);
   void stop();  // The lock is lost.
 
   // Partitions to diagnose again; the brain takes them.
   std::set<PartitionKey> changed;
 
  private:
+  void open(Order&);
+  void follow(Order, std::deque<Order>& to);
   bool is_done_already(const Order&) const;
   std::optional<std::string> why_impossible(const Order&) const;
   std::optional<std::string> waits_for(const Order&) const;

@@ -46,7 +46,8 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
     // It sees to those that may win it. It may wait for long, and an old leader whose row is dead
     // would go on sending to who loads meanwhile.
     const bool sees_to_it = elects && r.is_alive;
-    if (stand_back_.auto_failover() && !sees_to_it && leads_beside(at, r)) {
+    const bool may = stand_back_.auto_failover() || (r.ordered_back && !r.is_alive);
+    if (may && !sees_to_it && leads_beside(at, r)) {
       const bool ask_first = r.is_alive && !r.in_doubt_term;
       ask_first ? ask(at, r, kDoesItLead, r.tablet, GetTermPair{at}, kReconcileAtMost)
                 : ask(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);

@@ -80,7 +80,8 @@ bool Takeover::resume(const BegunOp& begun) {
     handovers_.resume(begun);
     return true;
   }
-  if (p && !table_of(begun.type).empty()) {
+  const bool damaged = begun.type == OpType::kMigrateOP && begun.from.empty();
+  if (p && !damaged && !table_of(begun.type).empty()) {
     p->op = begun.id;
     operations_.resume(begun);
   } else {
