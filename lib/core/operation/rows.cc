@@ -116,7 +116,7 @@ std::optional<PartitionEdit> Operations::edit_of_row(const Operation& o, const P
       return &other != r && other.is_alive && !other.stepping_down;
     });
     if (!o.what.alive && last) return std::nullopt;
-    const bool as_leader = r->is_leader && !(o.what.alive && leads && leads != r);
+    const bool as_leader = r->is_leader && (!o.what.alive || !leads || leads == r);
     edit.rows.push_back({replica(o), as_leader, o.what.alive});
     return edit;
   }
