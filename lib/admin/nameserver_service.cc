@@ -134,12 +134,13 @@ void NameserverService::State::take(rpc::Request request, rpc::Server::Reply rep
       Call{std::move(request), *dialect, std::move(who), std::move(reply)});
   asio::co_spawn(io, serve(call), [self = shared_from_this(), call](std::exception_ptr thrown) {
     if (!thrown) return;
-    std::string why = "not an exception of the library";
+    std::string why;
     try {
       std::rethrow_exception(thrown);
     } catch (const std::exception& error) {
       why = error.what();
-    } catch (...) {  // NOLINT(bugprone-empty-catch): `why` says it.
+    } catch (...) {
+      why = "no std::exception";
     }
     if (self->options.log) self->options.log("an answer to " + call->method() + " failed: " + why);
     call->fail(kInternal, "failed inside, see the log of failoverd");

@@ -25,8 +25,8 @@ std::string shortened(std::string_view text, std::size_t most_bytes);
 // separators, bidirectional controls).
 std::string shown_safely(std::string_view text, char instead);
 
-// JSON as a terminal may be shown it: the characters that a terminal would obey are written
-// \uXXXX, which is the same string to whoever parses it. White space between JSON's tokens stays.
+// JSON as a terminal may be shown it: JSON's own escapes (\u001b) stand for the characters that a
+// terminal would obey, so that a parser reads the same strings. White space between tokens stays.
 std::string json_shown_safely(std::string_view json);
 
 }  // namespace failoverd

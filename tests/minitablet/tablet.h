@@ -148,6 +148,8 @@ class Tablet : public std::enable_shared_from_this<Tablet> {
   void make_snapshot(GeneralCall call);
   void pause_snapshot(GeneralCall call);
   void recover_snapshot(GeneralCall call);
+  void change_pause(GeneralCall call, fedb::TaskType type, fedb::TableState to, TabletCode code,
+                    const char* text);
   void get_manifest(P<fedb::GetManifestRequest, fedb::GetManifestResponse> call);
   boost::asio::awaitable<void> make_snapshot_task(PartitionPtr partition, TaskPtr task);
   boost::asio::awaitable<bool> write_snapshot(PartitionPtr partition);

@@ -152,30 +152,28 @@ asio::awaitable<bool> Tablet::write_snapshot(PartitionPtr partition) {
 }
 
 void Tablet::pause_snapshot(GeneralCall call) {
-  TaskPtr task;
-  if (!begin_task(*call, fedb::kPauseSnapshot, task)) return;
-  const PartitionPtr partition = find(static_cast<std::uint32_t>(call->request.tid()),
-                                      static_cast<std::uint32_t>(call->request.pid()));
-  const bool can = partition && (partition->state == fedb::kTableNormal ||
-                                 partition->state == fedb::kSnapshotPaused);
-  TaskRegistry::end(task, can);
-  if (!partition) return call->end(kTableIsNotExist, generation().no_table);
-  if (!can) return call->end(kStateIsNotNormal, "table status is not kNormal");
-  partition->state = fedb::kSnapshotPaused;
-  call->ok();
+  change_pause(std::move(call), fedb::kPauseSnapshot, fedb::kSnapshotPaused, kStateIsNotNormal,
+               "table status is not kNormal");
 }
 
 void Tablet::recover_snapshot(GeneralCall call) {
+  change_pause(std::move(call), fedb::kRecoverSnapshot, fedb::kTableNormal, kStateIsNotPaused,
+               "table status is not kSnapshotPaused");
+}
+
+// From either state; any other is refused with this code and text.
+void Tablet::change_pause(GeneralCall call, fedb::TaskType type, fedb::TableState to,
+                          TabletCode code, const char* text) {
   TaskPtr task;
-  if (!begin_task(*call, fedb::kRecoverSnapshot, task)) return;
+  if (!begin_task(*call, type, task)) return;
   const PartitionPtr partition = find(static_cast<std::uint32_t>(call->request.tid()),
                                       static_cast<std::uint32_t>(call->request.pid()));
   const bool can = partition && (partition->state == fedb::kTableNormal ||
                                  partition->state == fedb::kSnapshotPaused);
   TaskRegistry::end(task, can);
   if (!partition) return call->end(kTableIsNotExist, generation().no_table);
-  if (!can) return call->end(kStateIsNotPaused, "table status is not kSnapshotPaused");
-  partition->state = fedb::kTableNormal;
+  if (!can) return call->end(code, text);
+  partition->state = to;
   call->ok();
 }
 

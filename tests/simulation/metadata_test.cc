@@ -167,6 +167,34 @@ TEST_F(MetadataTest, ARefusalNamesItsTable) {
   EXPECT_EQ(world_.fake_zookeeper.kept(kAt, "B:1"), nullptr);
 }
 
+// SAFETY 12: the flip and the entry of its op are there together, also where the entry is there
+// already, by a publish whose answer was lost.
+TEST_F(MetadataTest, AnOpBeginsWithItsPublish) {
+  core::Publish command = publish(0);
+  core::BegunOp op;
+  op.id = 1'000'000'001;
+  op.type = core::OpType::kHandoverOP;
+  op.at = kAt;
+  op.leader = op.replica = "B:1";
+  command.tables[0].partitions[0].begins = op;
+  const std::string path = world_.fake_zookeeper.paths().ops() + "/1000000001";
+  world_.fake_zookeeper.write({Op::create(path, "somebody's")}, 0, "somebody");
+  a_.parts.side.metadata.publish(command);
+  world_.run_for(milliseconds{100});
+  auto answers = a_.told<core::Published>();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_THAT(answers[0].why, HasSubstr("failoverd/ops/1000000001"));
+  EXPECT_EQ(version(), 0);
+  a_.parts.side.metadata.publish(command);
+  world_.run_for(milliseconds{100});
+  answers = a_.told<core::Published>();
+  ASSERT_FALSE(answers.empty());
+  EXPECT_EQ(answers.back().outcome, Outcome::kDone);
+  EXPECT_EQ(version(), 1);
+  ASSERT_TRUE(world_.fake_zookeeper.begun().contains(op.id));
+  EXPECT_EQ(world_.fake_zookeeper.begun().at(op.id).type, core::OpType::kHandoverOP);
+}
+
 // SAFETY 4: of two that take a block at the same time, only one gets it.
 TEST_F(MetadataTest, ABlockOfTermsIsGivenOnce) {
   a_.parts.side.metadata.reserve_terms({1, 0, 100});

@@ -67,8 +67,6 @@ class NumberBlock {
     wanted_above_ = 0;
   }
   bool empty() const { return next_ >= end_; }
-  // How many can be taken now.
-  std::uint64_t left() const { return end_ - std::min(next_, end_); }
 
  private:
   std::uint64_t size_;

@@ -150,6 +150,13 @@ std::optional<std::string> Orders::waits_for(const Order& order) const {
     if (run >= order.at_once)
       return "others of its command, " + std::to_string(order.at_once) + " at once";
   }
+  if (copies(order.what.table)) {
+    const Replica* leader = p.leader();
+    const int most = outbox_.policy.recovery.max_copies_per_tablet;
+    const bool turn = operations_.copies_on(order.what.replica) < most &&
+                      (!leader || operations_.copies_on(leader->tablet) < most);
+    if (!turn) return "its turn: recovery.max_copies_per_tablet allows no more copies there";
+  }
   const Replica* r = p.on(order.what.replica);
   const bool hands_over = order.what.type == OpType::kHandoverOP;
   if (hands_over && p.unfinished_term) return "an election that was begun";

@@ -60,8 +60,11 @@ class Orders {
 
   // A number that no other command has.
   std::uint64_t new_command() { return ++last_command_; }
-  // Whether so many ops can be opened now.
-  bool has_ids(std::size_t count) const { return op_ids_.left() >= count; }
+  // Whether so many ops can be opened now; if not, ids for them are reserved next.
+  bool has_ids(std::size_t count) {
+    op_ids_.want_size(2 * count);
+    return op_ids_.has(count, 0);
+  }
   // Opens its op, and gives its id.
   OpId add(Order order);
   // Begins those whose turn has come. Call in every step.

@@ -50,7 +50,11 @@ struct ZnodeStore::Publishing {
   std::vector<Written> written;
   std::vector<std::string> tables;  // All of it, written or not.
   std::vector<Keeping> kept;
-  std::vector<std::string> entries;  // Names.
+  struct Entry {
+    std::string name;
+    std::string znode;  // The table's.
+  };
+  std::vector<Entry> entries;
 };
 
 ZnodeStore::ZnodeStore(Loop& loop, zookeeper::Client& session, zookeeper::OpenClient open,
@@ -98,6 +102,7 @@ void ZnodeStore::begin(const core::LockGained& left) {
   kept_.clear();
   kept_znodes_.clear();
   op_znodes_.clear();
+  entries_there_.clear();
   for (const core::PartitionLineages& partition : left.kept) {
     kept_znodes_.insert(partition.at.tid);
     auto& to = kept_[partition.at.tid][partition.at.pid];
@@ -202,8 +207,9 @@ void ZnodeStore::add_entries(const core::TableEdit& edit, Publishing& to) {
     const std::string name = std::to_string(p.begins->id);
     const std::string path = paths_.ops() + "/" + name;
     std::string bytes = to_bytes(*p.begins, clocks_of(loop_), leadership_.left_by_newer(path));
-    to.ops.push_back(Op::create(path, std::move(bytes)));
-    to.entries.push_back(name);
+    to.ops.push_back(entries_there_.contains(name) ? Op::set(path, std::move(bytes), -1)
+                                                   : Op::create(path, std::move(bytes)));
+    to.entries.push_back({name, edit.znode});
     op_znodes_.insert(name);  // Whoever removes it comes behind this.
   }
 }
@@ -290,8 +296,17 @@ void ZnodeStore::not_published(const Publishing& sent, const std::vector<OpResul
       told.refused.push_back(refused_for(sent.kept[kept].znode, *failed, tid));
     }
   } else if (kept < sent.kept.size() + sent.entries.size()) {
-    told.why = "failoverd/ops/" + sent.entries[kept - sent.kept.size()] + ": " + failed->word;
-    if (is_gone) session_.ensure_path(paths_.ops(), [](Code) {});
+    const Publishing::Entry& entry = sent.entries[kept - sent.kept.size()];
+    told.why = "failoverd/ops/" + entry.name + ": " + failed->word;
+    if (failed->code == Code::kNodeExists) {  // Made by a publish whose answer was lost.
+      entries_there_.insert(entry.name);
+    } else if (is_gone) {  // Or its parent is: somebody tidied up by hand.
+      entries_there_.erase(entry.name);
+      session_.ensure_path(paths_.ops(), [](Code) {});
+    } else {  // SAFETY 22: nobody else's publish waits for it.
+      told.outcome = Outcome::kRefused;
+      told.refused.push_back({entry.znode, reason_of(*failed), told.why, false});
+    }
   } else {
     told.why = "table/notify: " + failed->word;
     if (is_gone) watch_notify();

@@ -89,6 +89,8 @@ class ZnodeStore : public MetadataStore {
   std::set<std::uint32_t> kept_znodes_;
   // Entries of ops that have a znode.
   std::set<std::string> op_znodes_;
+  // Of them those that a publish was to make and that were there already.
+  std::set<std::string> entries_there_;
   Lifetime lifetime_;
 };
 
