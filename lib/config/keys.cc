@@ -32,13 +32,10 @@ constexpr std::array kSections{
 };
 
 // What this version does nothing with.
-constexpr std::array<std::string_view, 7> kUnused{"listen.socket",
-                                                  "detection.zookeeper_lost",
-                                                  "detection.hung_leader",
-                                                  "recovery.replace_after",
-                                                  "handover.pause",
-                                                  "guards.flaps",
-                                                  "state_dir"};
+constexpr std::array<std::string_view, 6> kUnused{
+    "listen.socket",         "detection.zookeeper_lost",
+    "detection.hung_leader", "recovery.replace_after",
+    "guards.flaps",          "state_dir"};
 
 constexpr std::uint64_t kManyEntries = 1'000'000'000'000'000;
 
