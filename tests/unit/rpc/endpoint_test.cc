@@ -19,8 +19,9 @@ TEST(OneSpelling, OfOneAddress) {
 
 // Nobody can say what a name means without asking; and what is no endpoint has no spelling.
 TEST(OneSpelling, OthersStayAsTheyAre) {
-  for (const char* same : {"10.0.0.1:9527", "[fe80::1]:1", "db1:9527", "DB1.lan:9527", "d0:9527",
-                           "localhost.lan:1", "1.2.3.256:1", "nothing", "", ":", "::1:80"}) {
+  for (const char* same :
+       {"10.0.0.1:9527", "[fe80::1]:1", "db1:9527", "DB1.lan:9527", "d0:9527", "localhost.lan:1",
+        "1.2.3.256:1", "nothing", "", ":", "::1:80", "[[f[[f]]:1", "[[::1]]:1"}) {
     EXPECT_EQ(one_spelling(same), same);
   }
 }
