@@ -54,7 +54,6 @@ void Brain::Parts::take(const Event& event) {
                    outbox.policy = e.policy;
                    states.mark_troubled();
                  },
-                 [&](const LossAccepted& e) { loss_accepted(e); },
                  [&](const OperatorAsked& e) { operators.asked(e); },
              },
              event);
@@ -73,14 +72,6 @@ void Brain::Parts::take_journal(const JournalWritten& e) {
     operations.journaled(op);
     cleanup.journaled(op);
   }
-}
-
-void Brain::Parts::loss_accepted(const LossAccepted& e) {
-  if (elections.accept_loss(e.at, e.by)) return;
-  outbox.note(Severity::kInfo, "hold",
-              "nothing waits for lost entries of " + model.name_of(e.at) + "; " + e.by +
-                  " would accept the loss",
-              {{"partition", model.name_of(e.at)}});
 }
 
 // What has not touched the cluster yet is called off; `all`: what has is taken back as well. An

@@ -85,7 +85,6 @@ struct Brain::Parts {
   void take_journal(const JournalWritten&);
   void nameservers_listed(const NameserversListed&);
   void switch_was_read(const SwitchRead&);
-  void loss_accepted(const LossAccepted&);
   void lock_gained(const LockGained&);
   void lock_lost(const LockLost&);
   void tablet_answered(TabletAnswered);

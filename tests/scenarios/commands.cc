@@ -180,10 +180,6 @@ void Scenario::learn_network() {
   commands_["switch"] = [this](const Words& w) {
     world_.fake_zookeeper.set_auto_failover(w.at(0) == "on", "operator");
   };
-  // accept-loss flow/0: an operator does.
-  commands_["accept-loss"] = [this](const Words& w) {
-    if (Daemon* d = world_.active()) d->tell(core::LossAccepted{partition_named(w.at(0)), "ann"});
-  };
   // operator changeleader flow/0 [auto|B] [accept-loss] [force], offlineendpoint A, recoverendpoint
   // A [need-restore], recovertable flow/0 A, cancelop 1000000001, updatetablealive flow/0 A yes|no,
   // makesnapshot flow/0, migrate A flow/0 B, addreplica flow/0 A, delreplica flow/0 A: somebody

@@ -35,9 +35,17 @@ class KnownLossWaits : public Listener {
   }
 
   void after_step(const Daemon& daemon, const core::Event& event) override {
-    if (const auto* e = std::get_if<core::LossAccepted>(&event)) accepted_[e->at] = now();
+    if (const auto* e = std::get_if<core::OperatorAsked>(&event)) operator_asked(e->what);
     for (const core::Hold& h : daemon.brain().holds()) {
       for (const core::Hold::Lost& lost : h.waits_for) waits(daemon, h.at, lost.tablet);
+    }
+  }
+
+  void operator_asked(const core::OperatorCommand& what) {
+    const auto* change = std::get_if<core::operators::ChangeLeader>(&what);
+    if (!change || !change->accept_loss) return;
+    for (const auto& [znode, table] : world_.fake_zookeeper.tables()) {
+      if (table.name == change->table.name) accepted_[{table.tid, change->pid}] = now();
     }
   }
 

@@ -194,14 +194,6 @@ struct PolicyChanged {
   Policy policy;
 };
 
-// An operator says that a partition's election is to go on with the replicas that are there, though
-// others are known, or may be thought, to hold more. It ends the waits of the election that is
-// under way for tablets that are not there (SAFETY 6, 20), and nothing else.
-struct LossAccepted {
-  PartitionKey at;
-  std::string by;  // Who said so.
-};
-
 // An operator asks for something. Answered by AnswerOperator, in the same step.
 struct OperatorAsked {
   RequestId id = 0;  // The asker's own.
@@ -217,7 +209,7 @@ using Event =
                  SwitchRead, ClusterRead, LockGained, LockLost, ContactMade, Obstacle,
                  ZookeeperLost, ZookeeperConnected, TabletAnswered, Published, TableTried,
                  TermsReserved, OpIdsReserved, RecordWritten, JournalWritten, ConnectionLost,
-                 TimerFired, LoopStalled, StatusAsked, PolicyChanged, LossAccepted, OperatorAsked>;
+                 TimerFired, LoopStalled, StatusAsked, PolicyChanged, OperatorAsked>;
 
 // One stable line, without a time.
 std::string to_text(const Event&);

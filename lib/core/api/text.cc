@@ -343,7 +343,6 @@ std::string to_text(const Event& event) {
           [](const LoopStalled& e) { return "loop-stalled " + milliseconds_text(e.duration); },
           [](const StatusAsked& e) { return asked_text(e); },
           [](const PolicyChanged&) { return std::string{"policy-changed"}; },
-          [](const LossAccepted& e) { return "loss-accepted" + at_text(e.at) + " by=" + e.by; },
           [](const OperatorAsked& e) {
             return "operator-asked id=" + number(e.id) + " by=" + e.by + " " +
                    operator_text(e.what) + (e.only_plan ? " only-plan" : "") +
