@@ -18,7 +18,9 @@ namespace failoverd::e2e {
 namespace control = minitablet::control;
 
 Cluster::Cluster(ClusterOptions options)
-    : options_(std::move(options)), zookeeper_({.properties = options_.zookeeper_properties}) {
+    : options_(std::move(options)),
+      directory_(options_.disks_below),
+      zookeeper_({.properties = options_.zookeeper_properties}) {
   znodes_ =
       std::make_unique<testkit::Znodes>(io_, zookeeper_.hosts(), "/rtidb_cluster", generation());
   testkit::create_cluster_znodes(*znodes_);

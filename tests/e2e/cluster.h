@@ -34,6 +34,8 @@ struct ClusterOptions {
   std::chrono::milliseconds tablet_session{1000};
   std::vector<std::string> tablet_flags = {};
   std::vector<std::string> zookeeper_properties = {};  // "jute.maxbuffer=200000".
+  // Where the tablets' disks are; empty: below $TMPDIR. ZooKeeper's data are always there.
+  std::filesystem::path disks_below = {};
 };
 
 struct DaemonOptions {

@@ -8,8 +8,9 @@
 
 namespace failoverd::harness {
 
-TemporaryDirectory::TemporaryDirectory() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "failoverd-test-XXXXXX").string();
+TemporaryDirectory::TemporaryDirectory(const std::filesystem::path& below) {
+  const auto& parent = below.empty() ? std::filesystem::temp_directory_path() : below;
+  std::string pattern = (parent / "failoverd-test-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) {
     throw std::runtime_error(pattern + ": cannot make a temporary directory");
   }

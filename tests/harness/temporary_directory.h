@@ -7,8 +7,9 @@ namespace failoverd::harness {
 
 class TemporaryDirectory {
  public:
-  // Below $TMPDIR, else /tmp. Throws std::runtime_error when it cannot be made.
-  TemporaryDirectory();
+  // Below that directory; else below $TMPDIR, or /tmp. Throws std::runtime_error when it cannot be
+  // made.
+  explicit TemporaryDirectory(const std::filesystem::path& below = {});
   // Removes it with all it holds; with FAILOVERD_KEEP_FILES in the environment it stays and its
   // path is printed.
   ~TemporaryDirectory();
