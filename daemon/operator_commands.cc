@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "lib/config/units.h"
+
 namespace failoverd {
 namespace {
 
@@ -80,6 +82,23 @@ class Arguments {
     if (count == 0) wrong("concurrency", kWhat.c_str());
     return static_cast<std::uint32_t>(count);
   }
+  // "2h": how long it lasts.
+  Duration duration(const char* key, const char* what) {
+    const std::string* value = find(key);
+    if (!value) missing(key, what);
+    const auto read = value ? config::parse_duration(*value) : std::nullopt;
+    if (value && !read) wrong(key, what);
+    return read.value_or(Duration{});
+  }
+  std::uint64_t id(const char* key, const char* what) { return number(key, what, UINT64_MAX); }
+  // Both may be left out.
+  core::TableName table_or_nothing() const {
+    return {text_or_nothing("name"), text_or_nothing("db")};
+  }
+  std::optional<std::uint32_t> pid_or_nothing() {
+    if (!find("pid")) return {};
+    return pid();
+  }
   bool flag(const char* key, std::optional<bool> otherwise = false) {
     const std::string* value = find(key);
     const char* const what = "true or false (yes or no)";
@@ -139,9 +158,45 @@ struct Verb {
   OperatorCommand (*read)(Arguments&);
 };
 
+using Verbs = std::map<std::string, Verb>;
+
+// About ops, holds and the cluster as a whole.
+Verbs verbs_of_cluster() {
+  return {
+      {"cancelop",
+       {"Cancel op ok!",
+        {"op_id"},
+        [](Arguments& a) -> OperatorCommand { return operators::CancelOp{a.op()}; }}},
+      {"holdadd",
+       {"hold ok",
+        {"tablet", "name", "db", "pid", "all", "reason", "for", "by"},
+        [](Arguments& a) -> OperatorCommand {
+          operators::AddHold hold;
+          hold.tablet = a.text_or_nothing("tablet");
+          hold.table = a.table_or_nothing();
+          hold.pid = a.pid_or_nothing();
+          hold.everything = a.flag("all");
+          hold.reason = a.text("reason", "why it is held");
+          hold.by = a.text_or_nothing("by");
+          hold.lasts = a.duration("for", "how long it lasts, such as 30m or 2h");
+          return hold;
+        }}},
+      {"holdremove",
+       {"hold removed",
+        {"hold"},
+        [](Arguments& a) -> OperatorCommand {
+          return operators::RemoveHold{a.id("hold", "a hold's number, as hold list shows them")};
+        }}},
+      {"recoverdata",
+       {"recover data ok",
+        {},
+        [](Arguments&) -> OperatorCommand { return operators::RecoverData{}; }}},
+  };
+}
+
 // Every command takes `plan`, too. The words are the original client's.
-const std::map<std::string, Verb>& verbs() {
-  static const std::map<std::string, Verb> all = {
+Verbs verbs_of_tables() {
+  return {
       {"changeleader",
        {"change leader ok",
         {"name", "db", "pid", "candidate", "accept_loss", "force"},
@@ -192,10 +247,6 @@ const std::map<std::string, Verb>& verbs() {
         [](Arguments& a) -> OperatorCommand {
           return operators::MakeSnapshot{a.table(), a.pid()};
         }}},
-      {"cancelop",
-       {"Cancel op ok!",
-        {"op_id"},
-        [](Arguments& a) -> OperatorCommand { return operators::CancelOp{a.op()}; }}},
       {"updatetablealive",
        {"update ok",
         {"name", "db", "pid", "endpoint", "alive"},
@@ -204,6 +255,14 @@ const std::map<std::string, Verb>& verbs() {
                                              a.flag("alive", std::nullopt)};
         }}},
   };
+}
+
+const Verbs& verbs() {
+  static const Verbs all = [] {
+    Verbs both = verbs_of_tables();
+    both.merge(verbs_of_cluster());
+    return both;
+  }();
   return all;
 }
 
@@ -252,6 +311,12 @@ admin::CommandResult to_command_result(const OperatorQuestion& question, const s
   }
   result.message =
       question.only_plan ? "nothing was begun: this is the plan" : verbs().at(name).done;
+  const bool healthy =
+      std::holds_alternative<operators::RecoverData>(question.what) && answer.plan.empty();
+  if (healthy) result.message = "every partition is healthy: nothing is to be done";
+  if (answer.hold != 0 && !question.only_plan) {
+    result.message += ": hold " + std::to_string(answer.hold);
+  }
   result.ops = answer.ops;
   result.plan = answer.plan;
   return result;

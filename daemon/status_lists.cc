@@ -146,7 +146,24 @@ void StatusSource::list_wrong(admin::StatusView& view) const {
 
 void StatusSource::list_holds(admin::StatusView& view) const {
   const std::vector<core::Hold> holds = driver_.brain().holds();
-  view.holds_total = holds.size();
+  const std::vector<core::OperatorHold> ordered = driver_.brain().operator_holds();
+  view.holds_total = holds.size() + ordered.size();
+  for (const core::OperatorHold& h : ordered) {
+    if (view.holds.size() == kMostInStatus) return;
+    admin::HoldRow& row = view.holds.emplace_back();
+    row.word = "operator";
+    row.text = core::to_text(h);
+    row.since_ms = wall(h.since);
+    if (h.until) row.until_ms = wall(*h.until);
+    row.lifted_by = h.offline ? "failoverctl recoverendpoint " + h.tablet
+                              : "failoverctl hold remove " + std::to_string(h.id);
+    row.name = h.table;
+    row.db = h.db;
+    row.id = h.id;
+    row.what = core::held_text(h) + (h.offline ? ", offline" : "");
+    row.by = h.by;
+    row.why = h.reason;
+  }
   for (const core::Hold& h : holds) {
     if (view.holds.size() == kMostInStatus) return;
     const core::Table* table = driver_.brain().model().table(h.at.tid);

@@ -166,6 +166,9 @@ admin::StatusView StatusSource::status() {
   view.tables = brain.model().tables().size();
   list_wrong(view);
   list_holds(view);
+  const core::DataRecoveryState& recovery = brain.data_recovery();
+  view.data_recovery = {recovery.number,  recovery.by,    recovery.partitions,
+                        recovery.healthy, recovery.still, recovery.left};
   list_left_alone(view);
   list_strangers(view);
   list_ops(view);
@@ -263,6 +266,7 @@ std::string StatusSource::metrics() {
   }
   std::map<std::string, std::uint64_t> holds;
   for (const core::Hold& h : brain.holds()) ++holds[h.reason];
+  if (const std::size_t ordered = brain.operator_holds().size()) holds["operator"] = ordered;
   now.holds = counts_of(holds);
   now.needless_verdicts = brain.needless_verdicts();
   now.log_lines_dropped = log_.dropped();

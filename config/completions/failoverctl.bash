@@ -9,11 +9,11 @@ _failoverctl() {
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
-    --server | --db | --since) return ;;
+    --server | --db | --tablet | --table | --pid | --reason | --for | --by | --since) return ;;
   esac
   for ((i = 1; i < COMP_CWORD; ++i)); do
     case ${COMP_WORDS[i]} in
-      --server | --token-file | --db | --since) ((++i)) ;;
+      --server | --token-file | --db | --tablet | --table | --pid | --reason | --for | --by | --since) ((++i)) ;;
       -*) ;;
       *)
         command=${COMP_WORDS[i]}
@@ -23,8 +23,8 @@ _failoverctl() {
   done
   case $command in
     '')
-      words='status showtablet showtable showopstatus showns confget fsm events confset changeleader offlineendpoint recoverendpoint recovertable migrate addreplica delreplica makesnapshot cancelop updatetablealive'
-      options='--server --json --token-file --db --plan --yes --wait --accept-loss --force --since --follow --help --version'
+      words='status showtablet showtable showopstatus showns confget fsm events confset changeleader offlineendpoint recoverendpoint recovertable migrate addreplica delreplica makesnapshot cancelop updatetablealive recoverdata hold'
+      options='--server --json --token-file --db --plan --yes --wait --accept-loss --force --tablet --table --pid --all --reason --for --by --since --follow --help --version'
       ;;
     status)
       options='--server --json --token-file --help --version'
@@ -86,6 +86,13 @@ _failoverctl() {
     updatetablealive)
       words='yes no'
       options='--server --json --token-file --db --plan --yes --wait --help --version'
+      ;;
+    recoverdata)
+      options='--server --json --token-file --plan --yes --help --version'
+      ;;
+    hold)
+      words='add list remove'
+      options='--server --json --token-file --db --plan --tablet --table --pid --all --reason --for --by --help --version'
       ;;
   esac
   if [[ $word == -* ]]; then words=$options; fi

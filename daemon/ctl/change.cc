@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/ctl/data_recovery.h"
 #include "daemon/ctl/output.h"
 #include "daemon/ctl/table.h"
 #include "daemon/ctl/wait.h"
@@ -30,8 +31,23 @@ std::string filled_in(std::string text, const std::vector<std::string>& argument
   return text;
 }
 
+// The daemon's name for what is asked.
+std::string name_of(const Options& options) {
+  return options.command == "hold" ? "hold" + options.arguments[0] : options.command;
+}
+
+json::object arguments_of_hold(const Options& options) {
+  json::object object;
+  if (options.arguments[0] == "remove") object["hold"] = options.arguments[1];
+  for (const auto& [key, value] : options.hold) object[key == "table" ? "name" : key] = value;
+  if (options.db) object["db"] = *options.db;
+  if (options.all) object["all"] = true;
+  return object;
+}
+
 // All values are text: the daemon reads them, and says what is wrong with one.
 json::object arguments_of(const CommandInfo& command, const Options& options) {
+  if (options.command == "hold") return arguments_of_hold(options);
   json::object object;
   std::istringstream keys{command.keys};
   std::string key;
@@ -100,6 +116,9 @@ class Change {
     }
     const auto answer = post(arguments_);
     if (!answer) return kFailed;
+    if (options_.command == "recoverdata") {
+      return follow_data_recovery(servers_, *answer, options_.json);
+    }
     const std::vector<std::uint64_t> begun = read(*answer).ops;
     if (options_.wait) return wait(*answer, begun);
     return print(options_.json ? json_shown_safely(answer->body)
@@ -110,7 +129,7 @@ class Change {
   // Empty: it was not done, and that has been said.
   std::optional<Answer> post(const json::object& arguments) {
     const auto answer =
-        servers_.post("/api/v1/commands/" + options_.command, json::serialize(arguments));
+        servers_.post("/api/v1/commands/" + name_of(options_), json::serialize(arguments));
     if (!answer) {
       fail(failure_ + answer.error().text);
       return {};

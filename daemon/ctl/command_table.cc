@@ -94,6 +94,20 @@ constexpr std::array kChanging = {
                 "yes no"},
 };
 
+// About more than one table or tablet.
+constexpr std::array kWhole = {
+    CommandInfo{"recoverdata", "", 0, 0, kWithYes | kWithPlan,
+                "Brings the whole cluster to health, also one whose rows lie: shows what it found "
+                "of each partition and what it will do, asks, does it, and says what is left.",
+                "failoverctl recoverdata", "failed to recover data. error msg: ", "", true, ""},
+    CommandInfo{"hold", "add|list|remove [ID]", 1, 2, kWithHold | kWithDb | kWithPlan,
+                "Keeps automatic failover away from a tablet, a table, a partition, or everything, "
+                "for a while; shows what is held; ends a hold. Manual commands are not held, nor "
+                "is an old leader's demotion.",
+                "failoverctl hold add --tablet 127.0.0.1:9521 --reason maintenance --for 2h",
+                "failed to hold. error msg: ", "", false, "add list remove"},
+};
+
 constexpr std::array kOptions = {
     OptionInfo{"--server", "URL[,URL...]",
                "The daemons; with several the active one is found. Without it $FAILOVERD_SERVER, "
@@ -124,6 +138,17 @@ constexpr std::array kOptions = {
     OptionInfo{"--force", nullptr,
                "The leader hangs: it is neither waited for nor asked to hand over.", kWithForce,
                &Options::force},
+    OptionInfo{"--tablet", "ENDPOINT", "hold add: whose replicas.", kWithHold, nullptr},
+    OptionInfo{"--table", "TABLE", "hold add: which table.", kWithHold, nullptr},
+    OptionInfo{"--pid", "PID", "hold add: which partition of the table; without it all of them.",
+               kWithHold, nullptr},
+    OptionInfo{"--all", nullptr, "hold add: the whole cluster.", kWithHold, &Options::all},
+    OptionInfo{"--reason", "TEXT", "hold add: why, for whoever reads it later.", kWithHold,
+               nullptr},
+    OptionInfo{"--for", "DURATION", "hold add: how long it lasts, such as 30m or 2h.", kWithHold,
+               nullptr},
+    OptionInfo{"--by", "NAME", "hold add: whose hold it is. Without it, who asks.", kWithHold,
+               nullptr},
     OptionInfo{"--since", "ID", "Only events after this one.", kWithSince, nullptr},
     OptionInfo{"--follow", nullptr, "Go on with events to come.", kWithFollow, &Options::follow},
     OptionInfo{"--help", nullptr, "All of this, or what belongs to one command.", 0,
@@ -137,6 +162,7 @@ std::span<const CommandInfo> commands() {
   static const auto kAll = [] {
     std::vector<CommandInfo> all(kShowing.begin(), kShowing.end());
     all.insert(all.end(), kChanging.begin(), kChanging.end());
+    all.insert(all.end(), kWhole.begin(), kWhole.end());
     return all;
   }();
   return kAll;

@@ -20,6 +20,7 @@ enum : std::uint32_t {
   kWithForce = 1U << 5U,
   kWithSince = 1U << 6U,
   kWithFollow = 1U << 7U,
+  kWithHold = 1U << 8U,
 };
 
 struct OptionInfo {

@@ -149,6 +149,9 @@ int run(const Options& options) {
   const auto token = read_token(options.token_file);
   if (!token) return fail(token.error().text);
   Servers servers(std::move(urls), *token);
+  if (options.command == "hold" && options.arguments[0] == "list") {
+    return show(servers.get("/api/v1/status"), options.json, "holds", holds_table);
+  }
   if (find_command(options.command)->failure != nullptr) return change(servers, options);
   return handlers().at(options.command)(servers, options);
 }

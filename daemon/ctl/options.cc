@@ -115,6 +115,14 @@ class Parser {
   }
 
   Result<void> with_value(const std::string& name, const std::string& value) {
+    if (given_.empty() || given_.back()->name != name || given_.back()->goes_with != kWithHold) {
+      return with_common_value(name, value);
+    }
+    options_.hold[name.substr(2)] = value;
+    return {};
+  }
+
+  Result<void> with_common_value(const std::string& name, const std::string& value) {
     if (name == "--server") {
       options_.servers = split(value);
       if (options_.servers.empty()) return Failure{"--server needs a URL"};
@@ -153,6 +161,13 @@ Result<void> check_arguments(const Options& options,
     if ((option->goes_with & command->options) != 0) continue;
     return Failure{options.command + " takes no " + option->name + " (see failoverctl " +
                    options.command + " --help)"};
+  }
+  if (options.command == "hold") {
+    const std::string& what = options.arguments[0];
+    const bool known = what == "add" || what == "list" || what == "remove";
+    if (!known || (given == 2) != (what == "remove")) {
+      return Failure{"usage: failoverctl " + shown(*command)};
+    }
   }
   if (options.command == "showopstatus" && given == 2) {
     const std::string& pid = options.arguments[1];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,7 +26,10 @@ struct Options {
   bool wait = false;
   bool accept_loss = false;  // changeleader
   bool force = false;        // changeleader
-  std::string command;       // Empty with --help or --version only.
+  bool all = false;          // hold add
+  // hold add: "tablet", "table", "pid", "reason", "for", "by", as they were given.
+  std::map<std::string, std::string> hold;
+  std::string command;  // Empty with --help or --version only.
   std::vector<std::string> arguments;
 };
 

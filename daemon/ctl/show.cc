@@ -1,5 +1,6 @@
 #include "daemon/ctl/show.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <functional>
 #include <map>
@@ -177,6 +178,28 @@ Result<std::string> ops_table(const std::string& answer) {
 
 Result<std::string> conf_table(const std::string& answer) {
   return table({"key", "value"}, answer, conf);
+}
+
+Result<std::string> holds_table(const std::string& answer) {
+  try {
+    const json::value value = json::parse(answer);
+    const json::object& status = value.as_object();
+    const auto now = status.at("now").to_number<std::int64_t>();
+    std::vector<Row> rows;
+    for (const json::value& each : status.at("holds").as_array()) {
+      const json::object& hold = each.as_object();
+      if (hold.at("id").is_null()) continue;  // Nobody ordered it: status shows it.
+      const bool ends = !hold.at("until").is_null();
+      rows.push_back(
+          {number_or_dash(hold, "id"), printable(text(hold, "what")), printable(text(hold, "by")),
+           ends ? short_duration(std::max<std::int64_t>(ms(hold, "until") - now, 0)) : "-",
+           printable(text(hold, "why"))});
+    }
+    return {boost::system::in_place_value,
+            to_table({"id", "held", "by", "ends_in", "reason"}, rows)};
+  } catch (const std::exception& error) {
+    return not_understood(error);
+  }
 }
 
 }  // namespace failoverd::ctl

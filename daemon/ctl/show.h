@@ -13,6 +13,8 @@ Result<std::string> tablets_table(const std::string& json);
 Result<std::string> replicas_table(const std::string& json);
 Result<std::string> ops_table(const std::string& json);
 Result<std::string> conf_table(const std::string& json);
+// Of /api/v1/status: what operators hold.
+Result<std::string> holds_table(const std::string& json);
 
 // The daemons and nameservers of one cluster, by the statuses of its daemons; an active one that a
 // standby names is among them, too.

@@ -117,7 +117,20 @@ json::object hold(const HoldRow& row) {
           {"name", text_or_null(row.name)},
           {"db", text(row.db)},
           {"pid", row.pid ? json::value(*row.pid) : json::value(nullptr)},
-          {"waits_for", list(row.waits_for, lost)}};
+          {"waits_for", list(row.waits_for, lost)},
+          {"id", row.id ? json::value(*row.id) : json::value(nullptr)},
+          {"what", text(row.what)},
+          {"by", text(row.by)},
+          {"why", text(row.why)}};
+}
+
+json::object data_recovery(const DataRecoveryView& view) {
+  return {{"number", view.number},
+          {"by", text(view.by)},
+          {"partitions", view.partitions},
+          {"healthy", view.healthy},
+          {"still", view.still},
+          {"left", list(view.left, [](const std::string& one) { return text(one); })}};
 }
 
 json::object partition(const PartitionRow& row) {
@@ -220,6 +233,7 @@ std::string to_json(const StatusView& status, std::int64_t now_ms) {
        {"stands_back", list(status.stands_back, reason)},
        {"holds_total", status.holds_total},
        {"holds", list(status.holds, hold)},
+       {"recoverdata", data_recovery(status.data_recovery)},
        {"partitions", counts(status.partitions)},
        {"wrong_total", status.wrong_total},
        {"wrong", list(status.wrong, partition)},

@@ -23,7 +23,7 @@ constexpr std::array kTabletStates = {"healthy", "suspect",   "crashed", "lost",
                                       "cut_off", "restarted", "hung",    "stranger"};
 constexpr std::array kLeftAlone = {"unreadable", "too_large", "no_auth", "refused"};
 constexpr std::array kPartitionStates = {"healthy", "degraded", "leaderless", "recovering", "held"};
-constexpr std::array kHolds = {"known_loss"};
+constexpr std::array kHolds = {"known_loss", "operator"};
 constexpr std::array kPhases = {"detect", "elect", "publish", "total"};
 constexpr std::array kFinalStatus = {"kDone", "kFailed", "kCanceled"};
 
@@ -141,8 +141,7 @@ void Metrics::State::add_cluster(Page& page, const MetricsInput& now) const {
   count_by("state", page, kTabletStates, now.tablets);
   page.family("failoverd_partitions", "Partitions by state.", MetricType::Gauge);
   count_by("state", page, kPartitionStates, now.partitions);
-  page.family("failoverd_holds", "Partitions that are left waiting on purpose, by reason.",
-              MetricType::Gauge);
+  page.family("failoverd_holds", "What is left waiting on purpose, by reason.", MetricType::Gauge);
   count_by("reason", page, kHolds, now.holds);
   page.family(
       "failoverd_tables_left_alone",

@@ -176,7 +176,7 @@ struct HoldRow {
     std::uint64_t entries = 0;  // So many, at least, its replica is known to hold that are missing.
     bool loads = false;         // It is back, and loads.
   };
-  std::string word;  // Label of failoverd_holds{reason}: known_loss.
+  std::string word;  // Label of failoverd_holds{reason}: known_loss, operator.
   std::string text;  // One sentence: what is held, and why.
   std::int64_t since_ms = 0;
   std::int64_t until_ms = 0;  // 0: as long as it takes.
@@ -186,6 +186,21 @@ struct HoldRow {
   std::string db;
   std::optional<std::uint32_t> pid;
   std::vector<Lost> waits_for;
+  // An operator's: its number, what it keeps, whose it is, and why.
+  std::optional<std::uint64_t> id = {};
+  std::string what = {};
+  std::string by = {};
+  std::string why = {};
+};
+
+// How far a recoverdata is; number 0: there was none since this daemon acts.
+struct DataRecoveryView {
+  std::uint64_t number = 0;
+  std::string by;
+  std::uint64_t partitions = 0;   // That were not healthy when it began.
+  std::uint64_t healthy = 0;      // Of these, now.
+  std::uint64_t still = 0;        // It works on; 0: it has ended.
+  std::vector<std::string> left;  // What it could not mend, a sentence each.
 };
 
 // A znode with metadata that failoverd leaves alone because it cannot read it.
@@ -245,6 +260,7 @@ struct StatusView {
   std::vector<Reason> stands_back;
   std::vector<HoldRow> holds;  // The daemon may bound it; holds_total is all.
   std::uint64_t holds_total = 0;
+  DataRecoveryView data_recovery;
   std::vector<Count> tablets;     // By TabletRow::state; states with none may be left out.
   std::vector<Count> partitions;  // By state, healthy included.
   std::uint64_t tables = 0;

@@ -44,6 +44,9 @@ const std::vector<std::string>& Brain::nameservers() const {
 std::uint64_t Brain::needless_verdicts() const { return parts_->monitor.needless_verdicts(); }
 std::vector<Hold> Brain::holds() const { return parts_->elections.holds(); }
 
+std::vector<OperatorHold> Brain::operator_holds() const { return parts_->holds.all(); }
+const DataRecoveryState& Brain::data_recovery() const { return parts_->data_recovery.state(); }
+
 std::vector<StandsBack> Brain::stands_back(Instant now) const {
   return parts_->stand_back.reasons(now);
 }
@@ -73,8 +76,11 @@ void Brain::Parts::settle() {
     }
     monitor.judge_all();
     for (TabletAnswered& e : std::exchange(outbox.withheld, {})) tablet_answered(std::move(e));
+    if (stand_back.has_lease()) holds.look();
+    if (std::exchange(holds.changed, false)) states.mark_troubled();
     collect();
     orders.look();
+    data_recovery.look();
     states.look();
     copies.look();
     publisher.flush(elections.promoting() ? Publisher::ElectionProgress::kAboutToEnd
@@ -100,10 +106,10 @@ void Brain::Parts::give_up_settling() {
 }
 
 // Where the parts say which partitions are worth another look.
-std::array<std::set<PartitionKey>*, 10> Brain::Parts::news() {
-  return {&tables.changed,   &takeover.changed, &monitor.changed, &publisher.changed,
-          &refusals.changed, &cleanup.changed,  &copies.changed,  &reconciliation.changed,
-          &orders.changed,   &handovers.changed};
+std::array<std::set<PartitionKey>*, 11> Brain::Parts::news() {
+  return {&tables.changed,   &takeover.changed,  &monitor.changed,      &publisher.changed,
+          &refusals.changed, &cleanup.changed,   &copies.changed,       &reconciliation.changed,
+          &orders.changed,   &handovers.changed, &data_recovery.changed};
 }
 
 void Brain::Parts::collect() {

@@ -27,6 +27,7 @@
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
 #include "lib/core/guards/stand_back.h"
+#include "lib/core/operators/data_recovery.h"
 #include "lib/core/repair/partition_states.h"
 
 namespace failoverd::core {
@@ -57,6 +58,10 @@ class Brain {
   const std::map<std::string, std::string>& obstacles() const;
   std::vector<WouldDo> would_do() const;
   std::vector<Hold> holds() const;
+  // What operators keep automatic failover away from; empty while the lock is not held.
+  std::vector<OperatorHold> operator_holds() const;
+  // How far the last recoverdata is.
+  const DataRecoveryState& data_recovery() const;
   // Verdicts that turned out wrong (SAFETY 15).
   std::uint64_t needless_verdicts() const;
 

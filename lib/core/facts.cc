@@ -39,6 +39,10 @@ void Brain::Parts::take(const Event& event) {
                  [&](const RecordWritten& e) {
                    const auto reply_to = outbox.close(e.id);
                    if (!reply_to) return;
+                   if (reply_to->owner == ReplyTo::Owner::kHolds) {
+                     holds.answered(*reply_to, e.ok);
+                     return;
+                   }
                    records.answered(*reply_to, e.ok);
                    elections.record_written();
                  },
@@ -84,6 +88,7 @@ void Brain::Parts::call_off(const std::string& why, bool all) {
   if (!all) return;  // What operators ordered goes on with the switch off.
   handovers.call_off(why);
   orders.cancel_all(why);
+  data_recovery.stop();
 }
 
 void Brain::Parts::nameservers_listed(const NameserversListed& e) {
@@ -109,6 +114,7 @@ void Brain::Parts::lock_gained(const LockGained& e) {
   for (const PartitionLineages& partition : e.kept) {
     for (const Lineage& kept : partition.replicas) model.keep(partition.at, kept);
   }
+  holds.start(e.holds);
   takeover.start(e);
   monitor.start();
   status_questions.start();
@@ -134,6 +140,8 @@ void Brain::Parts::lock_lost(const LockLost& e) {
   takeover.stop();
   copies.stop();
   orders.stop();
+  data_recovery.stop();
+  holds.stop();
   monitor.stop();
   status_questions.stop();
   terms.void_all();

@@ -16,8 +16,11 @@
 #include "lib/core/durable/publisher.h"
 #include "lib/core/durable/refusals.h"
 #include "lib/core/election/elections.h"
+#include "lib/core/guards/automation.h"
+#include "lib/core/guards/operator_holds.h"
 #include "lib/core/handover/handovers.h"
 #include "lib/core/operation/operations.h"
+#include "lib/core/operators/data_recovery.h"
 #include "lib/core/operators/operators.h"
 #include "lib/core/operators/orders.h"
 #include "lib/core/repair/copy_queue.h"
@@ -53,6 +56,8 @@ struct Brain::Parts {
   NumberBlock terms{1'000};
   NumberBlock op_ids{1'000};
   StandBack stand_back{model, outbox, op_ids};
+  OperatorHolds holds{model, outbox};
+  Automation automation{model, holds, stand_back};
   ElectionRecords records{outbox};
   OpJournal journal{outbox};
   Refusals refusals{model, outbox};
@@ -63,22 +68,23 @@ struct Brain::Parts {
   Cleanup cleanup{model, outbox, journal};
   Operations operations{model, outbox, ops, publisher, journal, cleanup};
   Handovers handovers{model, outbox, ops, publisher, journal, terms, elections};
-  Reserving reserving{model, outbox, stand_back, elections, handovers, terms, op_ids};
+  Reserving reserving{model, outbox, automation, stand_back, elections, handovers, terms, op_ids};
   TableFacts tables{model, outbox, records, refusals, elections, stand_back};
   Takeover takeover{model,      outbox,    ops,     records,   journal,
                     operations, handovers, cleanup, stand_back};
-  CopyQueue copies{model, outbox, ops, operations, journal, stand_back};
-  Treatments treatments{model,     outbox,     ops,     op_ids, refusals,
-                        elections, operations, cleanup, copies, stand_back};
+  CopyQueue copies{model, outbox, ops, operations, journal, automation, stand_back};
+  Treatments treatments{model,      outbox,  ops,    op_ids,     refusals,  elections,
+                        operations, cleanup, copies, automation, stand_back};
   Orders orders{model,      outbox,    ops,     op_ids, journal,   elections,
                 operations, handovers, cleanup, copies, stand_back};
-  Operators operators{model,      outbox,    ops,    orders,    elections,
-                      operations, handovers, copies, stand_back};
+  DataRecovery data_recovery{model, outbox, automation, orders};
+  Operators operators{model,     outbox, ops,   orders,        elections, operations,
+                      handovers, copies, holds, data_recovery, stand_back};
   LastOffsets last_offsets{model, publisher, elections, stand_back};
-  LostRows lost_rows{model, outbox, ops, publisher, stand_back};
-  Reconciliation reconciliation{model, outbox, ops, operations, copies, stand_back};
-  PartitionStates states{model,      outbox,       elections, operations,     handovers,
-                         treatments, last_offsets, lost_rows, reconciliation, stand_back};
+  LostRows lost_rows{model, outbox, ops, publisher, automation, stand_back};
+  Reconciliation reconciliation{model, outbox, ops, operations, copies, automation, stand_back};
+  PartitionStates states{model,        outbox,    elections,      operations, handovers, treatments,
+                         last_offsets, lost_rows, reconciliation, automation, stand_back};
 
  private:
   void take_table(const TableRead&);
@@ -93,7 +99,7 @@ struct Brain::Parts {
   void call_off(const std::string& why, bool all);
 
   void collect();
-  std::array<std::set<PartitionKey>*, 10> news();
+  std::array<std::set<PartitionKey>*, 11> news();
   bool is_settled();
   void give_up_settling();
 

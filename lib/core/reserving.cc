@@ -7,7 +7,7 @@ namespace failoverd::core {
 void Reserving::look() {
   if (!pace_.may_write() || !stand_back_.may_reserve()) return;
   // With auto_failover off the cluster's own znodes stay as they are.
-  const bool wanted = stand_back_.auto_failover() || elections_.any() || handovers_.any();
+  const bool wanted = automation_.acts_at_all() || elections_.any() || handovers_.any();
   const bool terms = terms_.due() && wanted;
   const bool op_ids = op_ids_.due();
   if (!terms && !op_ids) return;

@@ -8,6 +8,7 @@
 #include "lib/core/durable/number_block.h"
 #include "lib/core/durable/write_pace.h"
 #include "lib/core/election/elections.h"
+#include "lib/core/guards/automation.h"
 #include "lib/core/guards/stand_back.h"
 #include "lib/core/handover/handovers.h"
 
@@ -15,10 +16,12 @@ namespace failoverd::core {
 
 class Reserving {
  public:
-  Reserving(const Model& model, Outbox& outbox, const StandBack& stand_back, Elections& elections,
-            const Handovers& handovers, NumberBlock& terms, NumberBlock& op_ids)
+  Reserving(const Model& model, Outbox& outbox, const Automation& automation,
+            const StandBack& stand_back, Elections& elections, const Handovers& handovers,
+            NumberBlock& terms, NumberBlock& op_ids)
       : model_(model),
         outbox_(outbox),
+        automation_(automation),
         stand_back_(stand_back),
         elections_(elections),
         handovers_(handovers),
@@ -33,6 +36,7 @@ class Reserving {
  private:
   const Model& model_;
   Outbox& outbox_;
+  const Automation& automation_;
   const StandBack& stand_back_;
   Elections& elections_;
   const Handovers& handovers_;

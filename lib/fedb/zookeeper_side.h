@@ -51,6 +51,8 @@ struct ZookeeperSide {
   void carry_out(const core::ReserveOpIds& command) { metadata.reserve_op_ids(command); }
   void carry_out(const core::WriteRecord& command) { metadata.write_record(command); }
   void carry_out(const core::DropRecord& command) { metadata.drop_record(command); }
+  void carry_out(const core::WriteHold& command) { metadata.write_hold(command); }
+  void carry_out(const core::DropHold& command) { metadata.drop_hold(command); }
   void carry_out(const core::WriteJournal& command) { metadata.write_journal(command); }
   void carry_out(const core::ReadTable& command) { view.read_again(command.znode); }
 

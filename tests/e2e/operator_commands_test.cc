@@ -27,8 +27,7 @@ TEST_P(WithTheSwitch, ChangeLeaderHandsOver) {
   expect_nothing_is_lost();
 }
 
-TEST_F(OperatorCluster, OfflineEndpointThenRecoverEndpoint) {
-  start(/*auto_failover=*/false);
+TEST_P(WithTheSwitch, OfflineEndpointThenRecoverEndpoint) {
   EXPECT_THAT(waited({"offlineendpoint", cluster.tablet(0)}), StartsWith("offline endpoint ok\n"));
   for (std::uint32_t pid = 0; pid < 3; ++pid) {
     EXPECT_EQ(row(0, pid), "F-") << pid;
@@ -59,12 +58,10 @@ TEST_P(WithTheSwitch, WhatIsRefusedIsSaidInTheOriginalsWords) {
                  "failed to change leader. error msg: pid is not exist");
   expect_refused({"changeleader", "flow", "0"},
                  "failed to change leader. error msg: leader is alive");
-  // What it sets dead would be brought back at once.
-  const std::string on = "failed to offline endpoint. error msg: auto_failover is enabled";
   expect_refused({"offlineendpoint", "127.0.0.1:1"},
-                 GetParam() ? on : "failed to offline endpoint. error msg: endpoint is not exist");
+                 "failed to offline endpoint. error msg: endpoint is not exist");
   expect_refused({"offlineendpoint", cluster.tablet(0), "9"},
-                 GetParam() ? on : "failed to offline endpoint. error msg: invalid parameter");
+                 "failed to offline endpoint. error msg: invalid parameter");
   expect_refused({"recoverendpoint", "127.0.0.1:1"},
                  "failed to recover endpoint. error msg: endpoint is not exist");
   expect_refused({"recovertable", "flow", "0", cluster.tablet(0)},

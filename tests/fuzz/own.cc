@@ -50,6 +50,11 @@ void records(std::string_view input) {
         return fedb::to_bytes(ops, kClocks, before);
       });
   comes_back(
+      bytes, [](const std::string& b) { return fedb::operator_hold_from("7", b, kClocks); },
+      [](const core::OperatorHold& hold, const std::string& before) {
+        return fedb::to_bytes(hold, kClocks, before);
+      });
+  comes_back(
       bytes, [](const std::string& b) { return fedb::kept_table_from(b); },
       [](const fedb::TableLineages& kept, const std::string& before) {
         return fedb::to_bytes(kept, before);

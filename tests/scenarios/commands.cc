@@ -182,8 +182,9 @@ void Scenario::learn_network() {
   };
   // operator changeleader flow/0 [auto|B] [accept-loss] [force], offlineendpoint A, recoverendpoint
   // A [need-restore], recovertable flow/0 A, cancelop 1000000001, updatetablealive flow/0 A yes|no,
-  // makesnapshot flow/0, migrate A flow/0 B, addreplica flow/0 A, delreplica flow/0 A: somebody
-  // asks the active daemon; its answer is printed. `as-nameserver` or `plan` last.
+  // makesnapshot flow/0, migrate A flow/0 B, addreplica flow/0 A, delreplica flow/0 A, hold A|flow|
+  // flow/0|all 60s, remove-hold 1, recoverdata: somebody asks the active daemon; its answer is
+  // printed. `as-nameserver` or `plan` last.
   commands_["operator"] = [this](const Words& w) { ask_operator(w); };
   // reload d1: what `policy` said since it started.
   commands_["reload"] = [this](const Words& w) {
@@ -205,6 +206,15 @@ void Scenario::learn_znodes() {
   };
   commands_["drop-table"] = [this](const Words& w) {  // Its znode; the tablets keep what they hold.
     world_.fake_zookeeper.drop_table(table_named(w.at(0)).znode);
+  };
+  // rows-die flow/0: somebody has put back a znode in which no row of it is alive.
+  commands_["rows-die"] = [this](const Words& w) {
+    core::TableShape table = table_named(w.at(0).substr(0, w.at(0).find('/')));
+    for (core::PartitionShape& p : table.partitions) {
+      if (p.pid != partition_named(w.at(0)).pid) continue;
+      for (core::Row& row : p.rows) row.is_alive = false;
+    }
+    world_.fake_zookeeper.write_table(table, "somebody");
   };
   commands_["poison"] = [this](const Words& w) { poison(w); };
   commands_["cure"] = [this](const Words& w) {  // cure flow: its znode can be read again.
@@ -336,6 +346,22 @@ void Scenario::ask_operator(const Words& w) {
     asked.what = o::AddReplicas{table(1), {pid(1)}, tablet_named(w.at(2))};
   } else if (what == "delreplica") {
     asked.what = o::DelReplicas{table(1), {pid(1)}, tablet_named(w.at(2))};
+  } else if (what == "hold") {
+    o::AddHold hold;
+    hold.everything = w.at(1) == "all";
+    if (w.at(1).size() == 1) {
+      hold.tablet = tablet_named(w.at(1));
+    } else if (!hold.everything) {
+      hold.table = table(1);
+      if (w.at(1).find('/') != std::string::npos) hold.pid = pid(1);
+    }
+    hold.reason = "a disk is replaced";
+    hold.lasts = duration(w.at(2));
+    asked.what = hold;
+  } else if (what == "remove-hold") {
+    asked.what = o::RemoveHold{std::stoull(w.at(1))};
+  } else if (what == "recoverdata") {
+    asked.what = o::RecoverData{};
   } else {
     throw std::invalid_argument("no such command");
   }
@@ -427,7 +453,17 @@ void Scenario::show_holds() {
     }
     printer_.line(line + ": " + h.text + "; lifted by " + h.lifted_by);
   }
-  if (holds.empty()) printer_.line("nothing is held");
+  const auto ordered = d ? d->brain().operator_holds() : std::vector<core::OperatorHold>{};
+  for (const core::OperatorHold& h : ordered) {
+    std::string line = to_text(h);
+    if (h.until) {
+      line += ", for " +
+              std::to_string((*h.until - world_.schedule.now()) / std::chrono::milliseconds{1}) +
+              " ms more";
+    }
+    printer_.line(line);
+  }
+  if (holds.empty() && ordered.empty()) printer_.line("nothing is held");
 }
 
 // What ZooKeeper has of its replicas' offsets.

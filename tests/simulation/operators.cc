@@ -1,6 +1,7 @@
 #include "tests/simulation/operators.h"
 
 #include <iterator>
+#include <utility>
 
 #include "tests/simulation/daemon.h"
 
@@ -22,15 +23,58 @@ void Operators::next() {
 void Operators::order() {
   Daemon* daemon = world_.active();
   if (!daemon || !daemon->alive() || daemon->paused()) return;
+  core::OperatorCommand what = draw();
+  if (random_.chance(0.15)) {
+    if (const core::OpId op = any_op(*daemon)) what = core::operators::CancelOp{op};
+  }
+  ask(*daemon, std::move(what));
+}
+
+void Operators::ask(Daemon& daemon, core::OperatorCommand what) {
   core::OperatorAsked asked;
   asked.id = ++last_;
   asked.by = "ann";
-  asked.what = draw();
-  if (random_.chance(0.15)) {
-    if (const core::OpId op = any_op(*daemon)) asked.what = core::operators::CancelOp{op};
-  }
+  asked.what = std::move(what);
   world_.say("ann orders " + std::to_string(asked.id));
-  daemon->tell(asked);
+  daemon.tell(asked);
+}
+
+void Operators::stop() {
+  stopped_ = true;
+  let_go();
+}
+
+// Again and again: what is asked may be refused yet, and a daemon may die with it.
+void Operators::let_go() {
+  Daemon* daemon = world_.active();
+  if (daemon && daemon->alive() && !daemon->paused()) {
+    for (const core::OperatorHold& hold : daemon->brain().operator_holds()) {
+      if (hold.offline) {
+        ask(*daemon, core::operators::RecoverEndpoint{hold.tablet, false});
+      } else {
+        ask(*daemon, core::operators::RemoveHold{hold.id});
+      }
+    }
+  }
+  world_.schedule.after(seconds{1}, [this] { let_go(); });
+}
+
+core::OperatorCommand Operators::draw_hold(const core::TableName& table, std::uint32_t pid) {
+  core::operators::AddHold hold;
+  switch (random_.below(3)) {
+    case 0:
+      hold.tablet = any_tablet();
+      break;
+    case 1:
+      hold.table = table;
+      if (random_.chance(0.5)) hold.pid = pid;
+      break;
+    default:
+      hold.everything = true;
+  }
+  hold.reason = "a drill";
+  hold.lasts = random_.in({seconds{1}, seconds{20}});
+  return hold;
 }
 
 core::OperatorCommand Operators::draw() {
@@ -61,7 +105,7 @@ core::OperatorCommand Operators::draw() {
 core::OperatorCommand Operators::draw_leaders(const core::TableName& table, std::uint32_t pid,
                                               const std::string& row) {
   namespace o = core::operators;
-  switch (random_.below(8)) {
+  switch (random_.below(10)) {
     case 0:
     case 1:
     case 2:
@@ -74,6 +118,10 @@ core::OperatorCommand Operators::draw_leaders(const core::TableName& table, std:
       return o::OfflineEndpoint{any_tablet()};
     case 6:
       return o::RecoverEndpoint{any_tablet(), random_.chance(0.5)};
+    case 7:
+      return draw_hold(table, pid);
+    case 8:
+      return o::RecoverData{};
     default:
       return o::RecoverTable{table, pid, row};
   }

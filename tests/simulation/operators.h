@@ -1,5 +1,5 @@
-// Operators who order leaders to move and replicas to come, move and go, at any moment, also what
-// makes no sense then.
+// Operators who order leaders to move and replicas to come, move and go, who hold and take offline,
+// at any moment, also what makes no sense then.
 // They draw from random of their own: what a seed draws beside them stays what it is. Owned by the
 // run.
 #pragma once
@@ -17,14 +17,18 @@ class Operators {
   Operators(World& world, std::uint64_t seed) : world_(world), random_(seed) {}
 
   void start();
-  void stop() { stopped_ = true; }
+  // From now on they only end what they hold.
+  void stop();
 
  private:
   void next();
+  void let_go();
+  void ask(Daemon&, core::OperatorCommand);
   void order();
   core::OperatorCommand draw();
   core::OperatorCommand draw_leaders(const core::TableName&, std::uint32_t pid,
                                      const std::string& row);
+  core::OperatorCommand draw_hold(const core::TableName&, std::uint32_t pid);
   std::string any_tablet();
   core::OpId any_op(const Daemon&);
 

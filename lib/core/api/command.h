@@ -10,6 +10,7 @@
 
 #include "lib/core/api/calls.h"
 #include "lib/core/api/election_record.h"
+#include "lib/core/api/hold.h"
 #include "lib/core/api/journal_entry.h"
 #include "lib/core/api/operator_command.h"
 
@@ -108,6 +109,16 @@ struct DropRecord {
   std::string name;
 };
 
+// The same for an operator's hold; each answered by RecordWritten.
+struct WriteHold {
+  RequestId id = 0;
+  OperatorHold hold;
+};
+struct DropHold {
+  RequestId id = 0;
+  std::uint64_t hold = 0;
+};
+
 // Create or replace the entries of `begun` and `finished`, remove those of `ended`; with the epoch
 // check, all or nothing. Answered by JournalWritten.
 struct WriteJournal {
@@ -186,8 +197,8 @@ struct EntriesGivenUp {
 
 using Command =
     std::variant<CallTablet, Publish, TryTable, ReserveTerms, ReserveOpIds, WriteRecord, DropRecord,
-                 WriteJournal, SetTimer, ReadTable, ShowStatus, AnswerOperator, Note, CountFailover,
-                 CountOp, CountLost, EntriesGivenUp>;
+                 WriteHold, DropHold, WriteJournal, SetTimer, ReadTable, ShowStatus, AnswerOperator,
+                 Note, CountFailover, CountOp, CountLost, EntriesGivenUp>;
 
 const char* to_text(Severity);
 // One stable line.

@@ -9,6 +9,7 @@
 
 #include "lib/core/api/calls.h"
 #include "lib/core/api/election_record.h"
+#include "lib/core/api/hold.h"
 #include "lib/core/api/journal_entry.h"
 #include "lib/core/api/operator_command.h"
 #include "lib/core/api/policy.h"
@@ -68,6 +69,7 @@ struct LockGained {
   std::vector<BegunOp> begun;
   std::vector<PartitionLineages> kept;
   std::vector<FinishedOps> finished;
+  std::vector<OperatorHold> holds = {};
 };
 
 struct LockLost {
@@ -147,7 +149,7 @@ struct OpIdsReserved {
   OpId last = 0;
 };
 
-// Answers WriteRecord and DropRecord.
+// Answers WriteRecord, DropRecord, WriteHold and DropHold.
 struct RecordWritten {
   RequestId id = 0;
   bool ok = false;

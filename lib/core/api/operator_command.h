@@ -90,13 +90,33 @@ struct UpdateTableAlive {
   bool alive = false;
 };
 
+// Keeps automatic failover away from something.
+struct AddHold {
+  Endpoint tablet;  // Or:
+  TableName table;  // or neither, then `everything` must be said.
+  std::optional<std::uint32_t> pid;
+  bool everything = false;
+  std::string reason;
+  std::string by;    // Whose it is; empty: whoever asks.
+  Duration lasts{};  // From one second to kLongestHold.
+};
+inline constexpr Duration kLongestHold = std::chrono::hours{24 * 365};
+
+struct RemoveHold {
+  std::uint64_t hold = 0;
+};
+
+// Brings the whole cluster to health, with the switch on or off and whatever is held.
+struct RecoverData {};
+
 }  // namespace operators
 
 using OperatorCommand =
     std::variant<operators::ChangeLeader, operators::OfflineEndpoint, operators::RecoverEndpoint,
                  operators::RecoverTable, operators::Migrate, operators::AddReplicas,
                  operators::DelReplicas, operators::MakeSnapshot, operators::CancelOp,
-                 operators::UpdateTableAlive>;
+                 operators::UpdateTableAlive, operators::AddHold, operators::RemoveHold,
+                 operators::RecoverData>;
 
 struct OperatorAnswer {
   int code = 0;                   // 0: it is done, or its ops have been opened.
@@ -104,6 +124,7 @@ struct OperatorAnswer {
   std::string hint;               // What would be right; may be empty.
   std::vector<OpId> ops;          // Those that were opened, in the order in which they begin.
   std::vector<std::string> plan;  // What is done, a sentence for each partition.
+  std::uint64_t hold = 0;         // AddHold: its id.
 };
 
 // Codes of the nameserver's that nothing else here needs.

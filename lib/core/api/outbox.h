@@ -32,6 +32,8 @@ struct ReplyTo {
     kCleanup,         // key: op; tablet.
     kReconciliation,  // key: packed(partition); tablet.
     kStatus,          // key: tablet, or who asked; tablet.
+    kHolds,           // key: hold.
+    kCare,
     kBrain,
   };
   Owner owner = Owner::kBrain;

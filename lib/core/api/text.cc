@@ -75,6 +75,7 @@ std::string gained_text(const LockGained& e) {
   for (const FinishedOps& f : e.finished) {
     text += " finished-" + number(f.number) + "*" + number(f.ops.size());
   }
+  for (const OperatorHold& hold : e.holds) text += " " + to_text(hold);
   return text;
 }
 
@@ -128,6 +129,16 @@ std::string operator_text(const OperatorCommand& command) {
                    (c.pid ? number(*c.pid) : std::string{"*"}) + " " + c.endpoint +
                    (c.alive ? " yes" : " no");
           },
+          [](const o::AddHold& c) {
+            OperatorHold hold;
+            hold.tablet = c.tablet;
+            hold.table = c.table.name;
+            hold.db = c.table.db;
+            hold.pid = c.pid;
+            return "hold add " + held_text(hold);
+          },
+          [](const o::RemoveHold& c) { return "hold remove " + number(c.hold); },
+          [](const o::RecoverData&) { return std::string{"recoverdata"}; },
       },
       command);
 }
@@ -138,6 +149,7 @@ std::string answer_text(const AnswerOperator& c) {
   if (!c.answer.error.empty()) text += " " + c.answer.error;
   if (!c.answer.hint.empty()) text += " (" + c.answer.hint + ")";
   for (const OpId op : c.answer.ops) text += " op=" + number(op);
+  if (c.answer.hold != 0) text += " hold=" + number(c.answer.hold);
   return text;
 }
 
@@ -213,6 +225,18 @@ std::string to_text(const ElectionRecord& record) {
     }
   }
   return text + "}";
+}
+
+std::string held_text(const OperatorHold& hold) {
+  if (!hold.tablet.empty()) return "tablet " + hold.tablet;
+  if (hold.table.empty()) return "everything";
+  const std::string table = (hold.db.empty() ? "" : hold.db + ".") + hold.table;
+  return hold.pid ? table + "/" + number(*hold.pid) : "table " + table;
+}
+
+std::string to_text(const OperatorHold& hold) {
+  return "hold " + number(hold.id) + " of " + hold.by + " on " + held_text(hold) + ": " +
+         hold.reason;
 }
 
 std::string to_text(const std::vector<Hold::Lost>& lost) {
@@ -379,6 +403,10 @@ std::string to_text(const Command& command) {
             return "write-record id=" + number(c.id) + " " + to_text(c.record);
           },
           [](const DropRecord& c) { return "drop-record id=" + number(c.id) + " " + c.name; },
+          [](const WriteHold& c) {
+            return "write-hold id=" + number(c.id) + " " + to_text(c.hold);
+          },
+          [](const DropHold& c) { return "drop-hold id=" + number(c.id) + " " + number(c.hold); },
           [](const WriteJournal& c) {
             std::string text = "write-journal id=" + number(c.id);
             for (const BegunOp& op : c.begun) text += " begun " + begun_text(op);

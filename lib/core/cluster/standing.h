@@ -17,6 +17,11 @@ enum class Standing : std::uint8_t {
 
 Standing standing(const Model&, const Replica&);
 
+// Its znode is there, and nothing says that it is dead.
+inline bool is_there(const Tablet& tablet) {
+  return tablet.evidence.registered && !tablet.verdict.dead();
+}
+
 // Whether its tablet answers, and what it said since the connection was made counts.
 bool answers_freshly(const Model&, const Replica&);
 

@@ -376,6 +376,10 @@ std::string Elections::loss_text(const Election& e) const {
            most.tablet + " was last known to hold";
   }
   const auto loss = possible_loss(e);
+  const auto old = e.handed ? e.participants.find(e.handed->from) : e.participants.end();
+  const bool old_leader_said = old != e.participants.end() && old->second.heard == Heard::kOffset &&
+                               old->second.offset <= e.winner_offset;
+  if (old_leader_said) return "; no entry is lost";
   if (!loss) return "; the old leader was never heard";
   const Duration age = e.began - e.leader_asked_at;
   return "; may have lost at most " + std::to_string(*loss) + " entries, sample " +

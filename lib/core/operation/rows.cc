@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/core/cluster/standing.h"
 #include "lib/core/operation/operations.h"
 
 namespace failoverd::core {
@@ -107,6 +108,7 @@ std::optional<PartitionEdit> Operations::edit_of_kept(const Operation& o,
 // replica's only when its znode is gone and its port does not answer.
 std::optional<PartitionEdit> Operations::edit_of_row(const Operation& o, const Partition& p) const {
   const Replica* r = p.on(o.what.replica);
+  if (o.what.every_row) return edit_of_every_row(p);
   if (!r || r->is_alive == o.what.alive) return std::nullopt;
   PartitionEdit edit;
   if (o.what.by_hand) {
@@ -132,6 +134,19 @@ std::optional<PartitionEdit> Operations::edit_of_row(const Operation& o, const P
   if (single && (!t.verdict.dead() || t.evidence.registered)) return std::nullopt;
   edit.rows.push_back({replica(o), r->is_leader, false});
   edit.kept.push_back(model_.lineage_of(p, *r));
+  return edit;
+}
+
+// SAFETY 1: only where no row names who holds what was acknowledged.
+std::optional<PartitionEdit> Operations::edit_of_every_row(const Partition& p) const {
+  PartitionEdit edit;
+  for (const Replica& r : p.replicas) {
+    if (r.is_alive) return std::nullopt;
+    if (is_there(model_.tablet(r.tablet))) {
+      edit.rows.push_back({model_.tablet(r.tablet).endpoint, false, true});
+    }
+  }
+  if (edit.rows.empty()) return std::nullopt;
   return edit;
 }
 

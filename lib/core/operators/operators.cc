@@ -37,28 +37,51 @@ Operators::Outcome Operators::refuse(int code, std::string words, std::string hi
 
 void Operators::asked(const OperatorAsked& e) {
   Outcome outcome = decide(e);
-  OperatorAnswer& answer = outcome.answer;
-  if (!outcome.refused() && !e.only_plan) {
-    if (outcome.accepts) elections_.accept_loss(*outcome.accepts, e.by);
-    if (outcome.cancels != 0) {
-      cancel(outcome.cancels, e.by);
-    } else if (orders_.has_ids(outcome.orders.size())) {
-      const std::uint64_t command = orders_.new_command();
-      if (!outcome.hand_over.empty()) handed_over_[outcome.tablet].merge(outcome.hand_over);
-      for (Order& order : outcome.orders) {
-        order.command = command;
-        order.by = e.by;
-        order.what.ordered = true;
-        if (order.what.why.empty()) order.what.why = "ordered by " + e.by;
-        answer.ops.push_back(orders_.add(std::move(order)));
-      }
-    } else {
-      answer = refuse(kCreateOpFailed, "create op failed",
-                      "no numbers for so many ops have been reserved yet: ask again")
-                   .answer;
-    }
+  const bool does = !outcome.refused() && !e.only_plan;
+  if (does && std::holds_alternative<o::AddHold>(e.what)) {
+    if (outcome.hold->by.empty()) outcome.hold->by = e.by;
+    holds_.add(*outcome.hold, e.id);  // Answered when it is written.
+    return;
   }
-  outbox_.out.emplace_back(AnswerOperator{e.id, std::move(answer)});
+  if (does) begin(e, outcome);
+  outbox_.out.emplace_back(AnswerOperator{e.id, std::move(outcome.answer)});
+}
+
+void Operators::begin(const OperatorAsked& e, Outcome& outcome) {
+  OperatorAnswer& answer = outcome.answer;
+  if (!orders_.has_ids(outcome.orders.size())) {
+    answer = refuse(kCreateOpFailed, "create op failed",
+                    "no numbers for so many ops have been reserved yet: ask again")
+                 .answer;
+    return;
+  }
+  if (outcome.accepts) elections_.accept_loss(*outcome.accepts, e.by);
+  if (outcome.lifts != 0) holds_.remove(outcome.lifts, e.by + " ends it");
+  if (outcome.cancels != 0) cancel(outcome.cancels, e.by);
+  if (outcome.hold) hold_offline(e, *outcome.hold);
+  if (outcome.care) data_recovery_.begin(e.by, *outcome.care, outcome.prepared);
+  const std::uint64_t command = orders_.new_command();
+  for (Order& order : outcome.orders) {
+    order.command = command;
+    order.by = e.by;
+    order.what.ordered = true;
+    if (order.what.why.empty()) order.what.why = "ordered by " + e.by;
+    answer.ops.push_back(orders_.add(std::move(order)));
+  }
+}
+
+// What it handed over when it went offline before, and has not been brought back since, counts,
+// too.
+void Operators::hold_offline(const OperatorAsked& e, OperatorHold hold) {
+  if (const OperatorHold* before = holds_.offline(hold.tablet)) {
+    for (const PartitionKey at : before->led) {
+      const bool known = std::find(hold.led.begin(), hold.led.end(), at) != hold.led.end();
+      if (!known) hold.led.push_back(at);
+    }
+    holds_.remove(before->id, "it is taken offline again");
+  }
+  hold.by = e.by;
+  holds_.add(std::move(hold), std::nullopt);
 }
 
 Operators::Outcome Operators::decide(const OperatorAsked& e) {
@@ -68,13 +91,13 @@ Operators::Outcome Operators::decide(const OperatorAsked& e) {
 
 std::optional<Operators::Outcome> Operators::stands_in_the_way(const OperatorAsked& e) const {
   const bool by_nameserver = e.as_nameserver && is_manual(e.what);
-  // What it sets dead would be brought back at once.
-  const bool offline = std::holds_alternative<o::OfflineEndpoint>(e.what);
-  if (stand_back_.auto_failover() && (by_nameserver || offline || edits_by_hand(e.what))) {
+  if (stand_back_.auto_failover() && (by_nameserver || edits_by_hand(e.what))) {
     return refuse(kAutoFailoverIsEnabled, "auto_failover is enabled",
                   "confset auto_failover false comes first");
   }
-  if (stand_back_.may_change()) return std::nullopt;
+  const bool only_holds =
+      std::holds_alternative<o::AddHold>(e.what) || std::holds_alternative<o::RemoveHold>(e.what);
+  if (only_holds ? stand_back_.has_lease() : stand_back_.may_change()) return std::nullopt;
   std::string why;
   for (const StandsBack& s : stand_back_.reasons(outbox_.now)) {
     why += (why.empty() ? "" : "; ") + s.text;
@@ -117,10 +140,7 @@ std::optional<TabletIndex> Operators::listed(const Endpoint& endpoint) const {
   return t.is_of_cluster() ? tablet : std::nullopt;
 }
 
-bool Operators::is_healthy(TabletIndex tablet) const {
-  const Tablet& t = model_.tablet(tablet);
-  return t.evidence.registered && !t.verdict.dead();
-}
+bool Operators::is_healthy(TabletIndex tablet) const { return is_there(model_.tablet(tablet)); }
 
 void Operators::plan(Outcome& outcome, PartitionKey at, Treatment what, const std::string& text) {
   outcome.answer.plan.push_back(model_.name_of(at) + ": " + text);
@@ -223,7 +243,7 @@ void Operators::plan_offline(Outcome& outcome, PartitionKey at, Partition& p, Ta
        hands_over ? "its leader is handed over, and its row set dead"
                   : "the alive follower that holds most is elected");
   if (!hands_over) return;
-  outcome.hand_over.insert(at);
+  outcome.hold->led.push_back(at);
   Treatment then;
   then.replica = tablet;
   then.alive = false;
@@ -241,11 +261,14 @@ Operators::Outcome Operators::carry_out(const o::OfflineEndpoint& c) {
   const auto tablet = listed(c.endpoint);
   if (!tablet) return refuse(kEndpointIsNotExist, "endpoint is not exist");
   Outcome outcome;
+  outcome.hold.emplace();
+  outcome.hold->tablet = c.endpoint;
+  outcome.hold->offline = true;
+  outcome.hold->reason = "offlineendpoint";
   for (const PartitionKey at : model_.tablet(*tablet).hosts) {
     if (Partition* p = model_.partition(at)) plan_offline(outcome, at, *p, *tablet);
   }
   for (Order& order : outcome.orders) order.at_once = c.concurrency;
-  outcome.tablet = *tablet;
   return outcome;
 }
 
@@ -275,11 +298,16 @@ Operators::Outcome Operators::carry_out(const o::RecoverEndpoint& c) {
   if (!tablet) return refuse(kEndpointIsNotExist, "endpoint is not exist");
   if (!is_healthy(*tablet)) return refuse(kTabletIsNotHealthy, "tablet is not healthy");
   Outcome outcome;
+  const OperatorHold* offline = holds_.offline(c.endpoint);
+  if (offline) outcome.lifts = offline->id;
+  const auto led_before = [&](PartitionKey at) {
+    return offline && std::find(offline->led.begin(), offline->led.end(), at) != offline->led.end();
+  };
   for (const PartitionKey at : model_.tablet(*tablet).hosts) {
     const Partition* p = model_.partition(at);
     const Replica* r = p ? p->on(*tablet) : nullptr;
     if (!r || r->is_alive) continue;
-    const bool led = r->is_leader || handed_over_[*tablet].contains(at);
+    const bool led = r->is_leader || led_before(at);
     plan_recovery(outcome, at, *p, *r);
     if (!c.need_restore || !led || p->replicas.size() == 1) continue;
     outcome.answer.plan.back() += "; then it leads again";

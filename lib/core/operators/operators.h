@@ -14,7 +14,9 @@
 #include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
+#include "lib/core/guards/operator_holds.h"
 #include "lib/core/guards/stand_back.h"
+#include "lib/core/operators/data_recovery.h"
 #include "lib/core/operators/orders.h"
 #include "lib/core/repair/copy_queue.h"
 
@@ -23,8 +25,8 @@ namespace failoverd::core {
 class Operators {
  public:
   Operators(Model& model, Outbox& outbox, OpHistory& ops, Orders& orders, Elections& elections,
-            Operations& operations, Handovers& handovers, CopyQueue& copies,
-            const StandBack& stand_back)
+            Operations& operations, Handovers& handovers, CopyQueue& copies, OperatorHolds& holds,
+            DataRecovery& data_recovery, const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
         ops_(ops),
@@ -33,6 +35,8 @@ class Operators {
         operations_(operations),
         handovers_(handovers),
         copies_(copies),
+        holds_(holds),
+        data_recovery_(data_recovery),
         stand_back_(stand_back) {}
 
   // Answered in the same step.
@@ -43,16 +47,21 @@ class Operators {
   struct Outcome {
     OperatorAnswer answer;
     std::vector<Order> orders;
-    // OfflineEndpoint: what its tablet led, and hands over.
-    TabletIndex tablet = 0;
-    std::set<PartitionKey> hand_over;
+    // To be held: what AddHold says, or the tablet that goes offline.
+    std::optional<OperatorHold> hold;
+    std::uint64_t lifts = 0;  // This hold ends.
     OpId cancels = 0;
+    // RecoverData: what it takes into its care, and where it sets the rows first.
+    std::optional<std::set<PartitionKey>> care;
+    std::set<PartitionKey> prepared;
     std::optional<PartitionKey> accepts;  // What its election waits for may be lost.
     bool refused() const { return answer.code != 0; }
   };
   static Outcome refuse(int code, std::string words, std::string hint = "");
 
   Outcome decide(const OperatorAsked&);
+  void begin(const OperatorAsked&, Outcome&);
+  void hold_offline(const OperatorAsked&, OperatorHold);
   void cancel(OpId, const std::string& by);
   std::optional<Outcome> stands_in_the_way(const OperatorAsked&) const;
   Outcome carry_out(const operators::ChangeLeader&);
@@ -65,6 +74,9 @@ class Operators {
   Outcome carry_out(const operators::MakeSnapshot&);
   Outcome carry_out(const operators::CancelOp&);
   Outcome carry_out(const operators::UpdateTableAlive&);
+  Outcome carry_out(const operators::AddHold&);
+  Outcome carry_out(const operators::RemoveHold&);
+  Outcome carry_out(const operators::RecoverData&);
 
   Table* find(const TableName&);
   Outcome no_table(const TableName&) const;
@@ -84,9 +96,9 @@ class Operators {
   Operations& operations_;
   Handovers& handovers_;
   CopyQueue& copies_;
+  OperatorHolds& holds_;
+  DataRecovery& data_recovery_;
   const StandBack& stand_back_;
-  // What a tablet led until OfflineEndpoint, for RecoverEndpoint with need_restore.
-  std::map<TabletIndex, std::set<PartitionKey>> handed_over_;
 };
 
 }  // namespace failoverd::core

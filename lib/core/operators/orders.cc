@@ -46,6 +46,13 @@ bool Orders::waits(OpId op) const {
                      [&](const Order& order) { return order.op == op; });
 }
 
+bool Orders::any_of(PartitionKey at) const {
+  const auto of_it = [&](const Order& order) { return order.at == at; };
+  return std::any_of(waiting_.begin(), waiting_.end(), of_it) ||
+         std::any_of(running_.begin(), running_.end(),
+                     [&](const auto& entry) { return of_it(entry.second); });
+}
+
 void Orders::stop() {
   waiting_.clear();
   running_.clear();

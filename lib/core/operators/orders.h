@@ -72,6 +72,8 @@ class Orders {
   // Ends one that has not begun; false: it is none that waits.
   bool cancel(OpId, const std::string& why);
   bool waits(OpId op) const;
+  // Some of a partition's have not ended.
+  bool any_of(PartitionKey) const;
   void cancel_all(const std::string& why);
   void stop();  // The lock is lost.
 

@@ -84,6 +84,11 @@ void CopyQueue::begin(Key key) {
     ops_.find(w.op)->detail = "waits for " + Refusals::waits_for(table);
     return;
   }
+  const OperatorHold* hold = automation_.kept_away(at, w.what.replica);
+  if (hold && !w.what.ordered) {
+    ops_.find(w.op)->detail = "waits for the end of " + to_text(*hold);
+    return;
+  }
   if (!has_turn(w)) {
     ops_.find(w.op)->detail = "waits for its turn: " + model_.tablet(w.leader).endpoint + " or " +
                               model_.tablet(w.what.replica).endpoint +

@@ -12,6 +12,7 @@
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
 #include "lib/core/durable/op_journal.h"
+#include "lib/core/guards/automation.h"
 #include "lib/core/guards/stand_back.h"
 #include "lib/core/operation/operations.h"
 
@@ -20,12 +21,13 @@ namespace failoverd::core {
 class CopyQueue {
  public:
   CopyQueue(Model& model, Outbox& outbox, OpHistory& ops, Operations& operations,
-            OpJournal& journal, const StandBack& stand_back)
+            OpJournal& journal, const Automation& automation, const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
         ops_(ops),
         operations_(operations),
         journal_(journal),
+        automation_(automation),
         stand_back_(stand_back) {}
 
   // The op has been opened in the OpHistory; it is the partition's own only when its turn has come.
@@ -65,6 +67,7 @@ class CopyQueue {
   OpHistory& ops_;
   Operations& operations_;
   OpJournal& journal_;
+  const Automation& automation_;
   const StandBack& stand_back_;
   std::map<Key, Waiting> waiting_;
 };

@@ -30,7 +30,7 @@ std::vector<WouldDo> PartitionStates::would_do() const {
   for (const PartitionKey at : troubled_) {
     const Partition* p = model_.partition(at);
     const char* what = p ? core::would_do(p->diagnosis.condition) : nullptr;
-    if (!what || !p->would_note) continue;
+    if (!what || !p->would_note || automation_.acts_on(at)) continue;
     all.push_back({at, model_.name_of(at), std::string{what} + ": " + p->diagnosis.text()});
   }
   return all;

@@ -10,6 +10,7 @@
 #include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/election/elections.h"
+#include "lib/core/guards/automation.h"
 #include "lib/core/guards/stand_back.h"
 #include "lib/core/handover/handovers.h"
 #include "lib/core/operation/operations.h"
@@ -30,7 +31,8 @@ class PartitionStates : public Asker {
  public:
   PartitionStates(Model& model, Outbox& outbox, Elections& elections, Operations& operations,
                   Handovers& handovers, Treatments& treatments, LastOffsets& last_offsets,
-                  LostRows& lost_rows, Reconciliation& reconciliation, const StandBack& stand_back)
+                  LostRows& lost_rows, Reconciliation& reconciliation, const Automation& automation,
+                  const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
         elections_(elections),
@@ -40,6 +42,7 @@ class PartitionStates : public Asker {
         last_offsets_(last_offsets),
         lost_rows_(lost_rows),
         reconciliation_(reconciliation),
+        automation_(automation),
         stand_back_(stand_back) {}
 
   void stop();  // The lock is lost.
@@ -73,6 +76,7 @@ class PartitionStates : public Asker {
   LastOffsets& last_offsets_;
   LostRows& lost_rows_;
   Reconciliation& reconciliation_;
+  const Automation& automation_;
   const StandBack& stand_back_;
   std::set<PartitionKey> dirty_;     // To be diagnosed again.
   std::set<PartitionKey> troubled_;  // Not healthy: looked at again when we may change things.

@@ -46,14 +46,14 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
     // It sees to those that may win it. It may wait for long, and an old leader whose row is dead
     // would go on sending to who loads meanwhile.
     const bool sees_to_it = elects && r.is_alive;
-    const bool may = stand_back_.auto_failover() || (r.ordered_back && !r.is_alive);
+    const bool may = automation_.acts_on(at) || (r.ordered_back && !r.is_alive);
     if (may && !sees_to_it && leads_beside(at, r)) {
       const bool ask_first = r.is_alive && !r.in_doubt_term;
       ask_first ? ask(at, r, kDoesItLead, r.tablet, GetTermPair{at}, kReconcileAtMost)
                 : ask(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
     } else if (!op && r.is_alive && stands_still(*leader, r)) {
       ask(at, r, kItsTerm, r.tablet, GetTermPair{at}, kReconcileAtMost);
-    } else if (stand_back_.auto_failover() && !op && !r.is_alive && !r.detached &&
+    } else if (automation_.acts_on(at) && !op && !r.is_alive && !r.detached &&
                !has_returned(model_, p, r) && standing(model_, *leader) == Standing::kServes) {
       ask(at, r, kIsDeadSentTo, leader->tablet, GetTableFollower{at}, kReconcileAtMost);
     }
@@ -123,7 +123,7 @@ void Reconciliation::rival_leads(PartitionKey at, Partition& p, Replica& r, Term
   if (term > kHighestTerm) return;  // Damage, that no election can outbid (SAFETY 16).
   // The switch went off while it was asked: whoever looks when it is on again asks again (SAFETY
   // 8).
-  if (!stand_back_.auto_failover()) return;
+  if (!automation_.acts_on(at)) return;
   if (term > p.published_term()) {
     // It leads with a term that nobody published: an election that was not finished (SAFETY 8).
     p.unfinished_term = term;
@@ -140,7 +140,7 @@ void Reconciliation::rival_leads(PartitionKey at, Partition& p, Replica& r, Term
 void Reconciliation::rival_was_told(PartitionKey at, Replica& r, const Answer& answer) {
   if (answer.says(kTableStatusIsNotNormal)) {
     // A paused snapshot refuses this, too, and nobody else may be there to end the pause.
-    if (!may_act()) return;
+    if (!may_act(at)) return;
     ask(at, r, kEndItsPause, r.tablet, RecoverSnapshot{at}, kReconcileAtMost);
     return;
   }
@@ -206,7 +206,7 @@ void Reconciliation::leader_of_dead_said(PartitionKey at, Partition& p, Replica&
   const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
   r.detached = !answer.sends_to(endpoint);
   const Replica* leader = p.leader();
-  if (r.detached || !leader || p.op != 0 || !may_act()) return;
+  if (r.detached || !leader || p.op != 0 || !may_act(at)) return;
   ask(at, r, kLetGo, leader->tablet, DelReplica{at, endpoint}, kJoinsAReplica);
 }
 

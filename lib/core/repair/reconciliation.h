@@ -12,6 +12,7 @@
 #include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
+#include "lib/core/guards/automation.h"
 #include "lib/core/guards/stand_back.h"
 #include "lib/core/operation/operations.h"
 #include "lib/core/repair/copy_queue.h"
@@ -21,12 +22,13 @@ namespace failoverd::core {
 class Reconciliation : public Asker {
  public:
   Reconciliation(Model& model, Outbox& outbox, const OpHistory& ops, const Operations& operations,
-                 const CopyQueue& copies, const StandBack& stand_back)
+                 const CopyQueue& copies, const Automation& automation, const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
         ops_(ops),
         operations_(operations),
         copies_(copies),
+        automation_(automation),
         stand_back_(stand_back) {}
 
   // Asks or tells whoever contradicts this partition's rows.
@@ -47,13 +49,16 @@ class Reconciliation : public Asker {
   void leader_of_still_follower_said(PartitionKey, Partition&, Replica&, std::uint32_t what,
                                      const Answer&);
   void leader_of_dead_said(PartitionKey, Partition&, Replica&, const Answer&);
-  bool may_act() const { return stand_back_.auto_failover() && stand_back_.may_change(); }
+  bool may_act(PartitionKey at) const {
+    return automation_.acts_on(at) && stand_back_.may_change();
+  }
 
   Model& model_;
   Outbox& outbox_;
   const OpHistory& ops_;
   const Operations& operations_;
   const CopyQueue& copies_;
+  const Automation& automation_;
   const StandBack& stand_back_;
 };
 

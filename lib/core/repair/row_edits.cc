@@ -82,7 +82,7 @@ void LostRows::look(PartitionKey at, const Partition& p) {
       op && (op->type != OpType::kOfflineReplicaOP || outbox_.now - op->started > kLongOp);
   const bool beside = long_op && !is_election(op->type) &&
                       p.diagnosis.condition == Condition::kFollowerLost && p.replicas.size() > 1;
-  if (!beside || !stand_back_.auto_failover() || !stand_back_.may_change()) {
+  if (!beside || !automation_.acts_on(at) || !stand_back_.may_change()) {
     publisher_.forget(id(at));
     return;
   }

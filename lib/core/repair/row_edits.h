@@ -10,6 +10,7 @@
 #include "lib/core/cluster/op_history.h"
 #include "lib/core/durable/publisher.h"
 #include "lib/core/election/elections.h"
+#include "lib/core/guards/automation.h"
 #include "lib/core/guards/stand_back.h"
 
 namespace failoverd::core {
@@ -46,8 +47,13 @@ class LastOffsets : public Publishing {
 class LostRows : public Publishing {
  public:
   LostRows(const Model& model, Outbox& outbox, const OpHistory& ops, Publisher& publisher,
-           const StandBack& stand_back)
-      : model_(model), outbox_(outbox), ops_(ops), publisher_(publisher), stand_back_(stand_back) {}
+           const Automation& automation, const StandBack& stand_back)
+      : model_(model),
+        outbox_(outbox),
+        ops_(ops),
+        publisher_(publisher),
+        automation_(automation),
+        stand_back_(stand_back) {}
 
   // Publishes it if that is due.
   void look(PartitionKey, const Partition&);
@@ -63,6 +69,7 @@ class LostRows : public Publishing {
   Outbox& outbox_;
   const OpHistory& ops_;
   Publisher& publisher_;
+  const Automation& automation_;
   const StandBack& stand_back_;
 };
 

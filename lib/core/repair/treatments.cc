@@ -14,8 +14,8 @@ void Treatments::treat(PartitionKey at, Partition& p) {
   if (!stand_back_.may_change()) return;
   const Condition what = p.diagnosis.condition;
   // SAFETY 3: what was begun is finished, also with auto_failover off.
-  if (!stand_back_.auto_failover() && !p.unfinished_term) {
-    would_treat(at, p);
+  if (!automation_.acts_on(at) && !p.unfinished_term) {
+    if (!automation_.is_prepared(at)) would_treat(at, p);
     return;
   }
   // SAFETY 22: judged before the first probe; what was begun goes on to its end (SAFETY 3).
@@ -24,10 +24,10 @@ void Treatments::treat(PartitionKey at, Partition& p) {
     elect(at, p);
     return;
   }
-  if (!stand_back_.auto_failover()) return;
+  if (!automation_.acts_on(at)) return;
   std::optional<Treatment> treatment;
   if (what == Condition::kFollowerLost || what == Condition::kSingleLost) {
-    treatment = treatment_of_lost(p);
+    treatment = treatment_of_lost(at, p);
   } else if (what == Condition::kReturned) {
     treatment = treatment_of_returned(at, p);
   }
@@ -59,9 +59,19 @@ void Treatments::begin(PartitionKey at, Partition& p, const Treatment& treatment
     operations_.begin(op, at, treatment);
 }
 
-std::optional<Treatment> Treatments::treatment_of_lost(const Partition& p) const {
+// True: an operator keeps us away from that tablet's replica, and the partition says so.
+bool Treatments::is_held(PartitionKey at, Partition& p, TabletIndex tablet) const {
+  const OperatorHold* hold = automation_.held(at, tablet);
+  if (!hold) return false;
+  p.diagnosis.waits_for = "the end of " + to_text(*hold) + "; lifted by failoverctl hold remove " +
+                          std::to_string(hold->id);
+  return true;
+}
+
+std::optional<Treatment> Treatments::treatment_of_lost(PartitionKey at, Partition& p) const {
   if (p.diagnosis.condition == Condition::kSingleLost) {
     const Replica& only = p.replicas.front();
+    if (is_held(at, p, only.tablet)) return std::nullopt;
     if (in_back_off(model_, only, outbox_.now)) return std::nullopt;
     return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRowTasks, only.tablet, false, 0, ""};
   }
@@ -71,7 +81,7 @@ std::optional<Treatment> Treatments::treatment_of_lost(const Partition& p) const
   for (const Replica& r : p.replicas) {
     if (&r == leader || !leader || in_back_off(model_, r, outbox_.now)) continue;
     const FollowerState state = follower_state(model_, p, *leader, r);
-    if (!is_to_be_set_dead(state) || state <= is) continue;
+    if (!is_to_be_set_dead(state) || state <= is || is_held(at, p, r.tablet)) continue;
     is = state;
     worst = &r;
   }
@@ -79,10 +89,15 @@ std::optional<Treatment> Treatments::treatment_of_lost(const Partition& p) const
   return Treatment{OpType::kOfflineReplicaOP, kOfflineReplicaTasks, worst->tablet, false, 0, ""};
 }
 
-std::optional<Treatment> Treatments::treatment_of_returned(PartitionKey at,
-                                                           const Partition& p) const {
+std::optional<Treatment> Treatments::treatment_of_returned(PartitionKey at, Partition& p) const {
   for (const Replica& r : p.replicas) {
     if (!has_returned(model_, p, r) || in_back_off(model_, r, outbox_.now)) continue;
+    if (is_held(at, p, r.tablet)) continue;
+    if (const OperatorHold* offline = automation_.kept_away(at, r.tablet)) {
+      p.diagnosis.waits_for =
+          "the end of " + to_text(*offline) + "; lifted by failoverctl recoverendpoint";
+      continue;
+    }
     const bool leads = r.report.held && r.report.mode == Mode::kLeader && is_loaded(r.report.state);
     if (p.replicas.size() == 1 && leads) {
       return Treatment{OpType::kUpdatePartitionStatusOP, kUpdateRowTasks, r.tablet, true, 0, ""};
@@ -99,6 +114,12 @@ std::optional<Treatment> Treatments::treatment_of_returned(PartitionKey at,
 // True: nothing is begun for it now, and it says what it waits for.
 bool Treatments::is_left_alone(PartitionKey at, Partition& p) {
   Table& table = *model_.table(at.tid);
+  if (elects(p.diagnosis.condition)) {
+    const auto row = std::find_if(p.replicas.begin(), p.replicas.end(),
+                                  [](const Replica& r) { return r.is_leader; });
+    const Replica& led = row == p.replicas.end() ? p.replicas.front() : *row;
+    if (is_held(at, p, led.tablet)) return true;
+  }
   std::string waits;
   if (table.refusal) {
     waits = Refusals::waits_for(table);
@@ -129,7 +150,8 @@ void Treatments::op_ended(const Operations::Ended& ended) {
   if (!r->is_alive) r->diverged = r->not_replicated = false;
   if (!r->is_alive && ended.detached) r->detached = true;
   const bool ordered = ended.next && ended.next->ordered;
-  const bool may_act = (stand_back_.auto_failover() || ordered) && stand_back_.may_change();
+  const bool wanted = automation_.acts_on(ended.at) && !automation_.kept_away(ended.at, r->tablet);
+  const bool may_act = (wanted || ordered) && stand_back_.may_change();
   if (!ended.next || p->op != 0 || !may_act) return;
   if (model_.table(ended.at.tid)->refusal) return;
   if (copies(ended.next->table)) {

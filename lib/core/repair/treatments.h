@@ -10,6 +10,7 @@
 #include "lib/core/durable/number_block.h"
 #include "lib/core/durable/refusals.h"
 #include "lib/core/election/elections.h"
+#include "lib/core/guards/automation.h"
 #include "lib/core/guards/stand_back.h"
 #include "lib/core/operation/cleanup.h"
 #include "lib/core/operation/operations.h"
@@ -29,7 +30,7 @@ class Treatments {
  public:
   Treatments(Model& model, Outbox& outbox, OpHistory& ops, NumberBlock& op_ids, Refusals& refusals,
              Elections& elections, Operations& operations, const Cleanup& cleanup,
-             CopyQueue& copies, const StandBack& stand_back)
+             CopyQueue& copies, const Automation& automation, const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
         ops_(ops),
@@ -39,6 +40,7 @@ class Treatments {
         operations_(operations),
         cleanup_(cleanup),
         copies_(copies),
+        automation_(automation),
         stand_back_(stand_back) {}
 
   // Begins what its diagnosis asks for; with auto_failover off it says what that would be. The
@@ -51,11 +53,12 @@ class Treatments {
 
  private:
   bool is_left_alone(PartitionKey, Partition&);
+  bool is_held(PartitionKey, Partition&, TabletIndex) const;
   void elect(PartitionKey, Partition&);
   void begin(PartitionKey, Partition&, const Treatment&);
   void wait_for_turn(PartitionKey, Partition&, const Treatment&);
-  std::optional<Treatment> treatment_of_lost(const Partition&) const;
-  std::optional<Treatment> treatment_of_returned(PartitionKey, const Partition&) const;
+  std::optional<Treatment> treatment_of_lost(PartitionKey, Partition&) const;
+  std::optional<Treatment> treatment_of_returned(PartitionKey, Partition&) const;
   void back_off(PartitionKey, Replica&, const std::string& why);
   void would_treat(PartitionKey, Partition&);
   OpId open(OpType, PartitionKey, Partition&, const std::string& why,
@@ -70,6 +73,7 @@ class Treatments {
   Operations& operations_;
   const Cleanup& cleanup_;
   CopyQueue& copies_;
+  const Automation& automation_;
   const StandBack& stand_back_;
   bool leaders_counted_ = false;
 };

@@ -118,14 +118,15 @@ void Leadership::write_epoch(std::uint64_t tenure, std::int64_t epoch, std::int3
                }));
 }
 
-// What predecessors left: the children of three znodes.
+// What predecessors left: the children of four znodes.
 void Leadership::read_records(std::uint64_t tenure) {
   left_ = {};
   left_by_newer_.clear();
-  reads_open_ = 3;
+  reads_open_ = 4;
   read_below(tenure, paths_.elections(), &Leadership::election_read);
   read_below(tenure, paths_.ops(), &Leadership::op_read);
   read_below(tenure, paths_.replicas(), &Leadership::kept_read);
+  read_below(tenure, paths_.holds(), &Leadership::hold_read);
 }
 
 void Leadership::read_below(std::uint64_t tenure, const std::string& parent, Take take) {
@@ -133,8 +134,10 @@ void Leadership::read_below(std::uint64_t tenure, const std::string& parent, Tak
       parent, lifetime_.guard([this, tenure, parent, take](
                                   Code code, const std::vector<std::string>& names, const Stat&) {
         if (tenure != tenure_) return;
-        const Duration pause = obstacles_.answered(parent, code);
-        if (code != Code::kOk) return again(++tenure_, pause);
+        // Made with the first hold.
+        const bool nothing = code == Code::kNoNode && parent == paths_.holds();
+        const Duration pause = obstacles_.answered(parent, nothing ? Code::kOk : code);
+        if (code != Code::kOk && !nothing) return again(++tenure_, pause);
         reads_open_ += names.size();
         for (const std::string& name : names) read_one(tenure, parent, name, take);
         if (--reads_open_ == 0) all_read(tenure);
@@ -196,6 +199,13 @@ std::string Leadership::kept_read(const std::string& name, const std::string& va
   return "";
 }
 
+std::string Leadership::hold_read(const std::string& name, const std::string& value, bool* newer) {
+  auto hold = operator_hold_from(name, value, clocks_of(loop_), newer);
+  if (!hold) return hold.error().text;
+  left_.holds.push_back(std::move(*hold));
+  return "";
+}
+
 void Leadership::all_read(std::uint64_t tenure) {
   if (tenure != tenure_ || !lock_.held()) return;
   forget_obstacles();
@@ -210,7 +220,8 @@ void Leadership::all_read(std::uint64_t tenure) {
 }
 
 void Leadership::forget_obstacles() {
-  for (const auto& path : {paths_.elections(), paths_.ops(), paths_.replicas(), paths_.epoch()}) {
+  for (const auto& path :
+       {paths_.elections(), paths_.ops(), paths_.replicas(), paths_.holds(), paths_.epoch()}) {
     obstacles_.forget(path);
   }
   obstacles_.set(kEpoch, paths_.epoch(), "");

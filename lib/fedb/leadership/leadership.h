@@ -73,6 +73,7 @@ class Leadership {
   std::string election_read(const std::string& name, const std::string& value, bool* newer);
   std::string op_read(const std::string& name, const std::string& value, bool* newer);
   std::string kept_read(const std::string& name, const std::string& value, bool* newer);
+  std::string hold_read(const std::string& name, const std::string& value, bool* newer);
   void all_read(std::uint64_t tenure);
   void again(std::uint64_t tenure, Duration pause);
   void forget_obstacles();

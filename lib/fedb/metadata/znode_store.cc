@@ -394,28 +394,48 @@ void ZnodeStore::make_notify() {
 
 void ZnodeStore::write_record(const core::WriteRecord& command) {
   const std::string path = paths_.elections() + "/" + command.record.name;
-  const std::string bytes = to_bytes(command.record, leadership_.left_by_newer(path));
-  const auto told = [this, id = command.id](bool ok) {
-    if (ok) return tell_(core::RecordWritten{id, true});
-    failed_later([this, id] { tell_(core::RecordWritten{id, false}); });
-  };
-  multi({Op::create(path, bytes)}, [this, path, bytes, told](Code code, const auto& results) {
-    if (code == Code::kOk) return told(true);
-    if (results.size() > 1 && results[1].code == Code::kNoNode) {
-      session_.ensure_path(paths_.elections(), [](Code) {});
-    }
-    if (results.size() < 2 || results[1].code != Code::kNodeExists) return told(false);
-    multi({Op::set(path, bytes, -1)}, [told](Code c, const auto&) { told(c == Code::kOk); });
-  });
+  put(command.id, paths_.elections(), path,
+      to_bytes(command.record, leadership_.left_by_newer(path)));
 }
 
 void ZnodeStore::drop_record(const core::DropRecord& command) {
-  multi({Op::remove(paths_.elections() + "/" + command.name, -1)},
-        [this, id = command.id](Code code, const auto& results) {
-          const bool gone = results.size() > 1 && results[1].code == Code::kNoNode;
-          if (code == Code::kOk || gone) return tell_(core::RecordWritten{id, true});
-          failed_later([this, id] { tell_(core::RecordWritten{id, false}); });
+  take_away(command.id, paths_.elections() + "/" + command.name);
+}
+
+void ZnodeStore::write_hold(const core::WriteHold& command) {
+  const std::string path = paths_.holds() + "/" + std::to_string(command.hold.id);
+  put(command.id, paths_.holds(), path,
+      to_bytes(command.hold, clocks_of(loop_), leadership_.left_by_newer(path)));
+}
+
+void ZnodeStore::drop_hold(const core::DropHold& command) {
+  take_away(command.id, paths_.holds() + "/" + std::to_string(command.hold));
+}
+
+// Creates or replaces it; answered by RecordWritten, and so is the next.
+void ZnodeStore::put(core::RequestId id, const std::string& parent, const std::string& path,
+                     const std::string& bytes) {
+  const auto told = [this, id](bool ok) {
+    if (ok) return tell_(core::RecordWritten{id, true});
+    failed_later([this, id] { tell_(core::RecordWritten{id, false}); });
+  };
+  multi({Op::create(path, bytes)},
+        [this, parent, path, bytes, told](Code code, const auto& results) {
+          if (code == Code::kOk) return told(true);
+          if (results.size() > 1 && results[1].code == Code::kNoNode) {
+            session_.ensure_path(parent, [](Code) {});
+          }
+          if (results.size() < 2 || results[1].code != Code::kNodeExists) return told(false);
+          multi({Op::set(path, bytes, -1)}, [told](Code c, const auto&) { told(c == Code::kOk); });
         });
+}
+
+void ZnodeStore::take_away(core::RequestId id, const std::string& path) {
+  multi({Op::remove(path, -1)}, [this, id](Code code, const auto& results) {
+    const bool gone = results.size() > 1 && results[1].code == Code::kNoNode;
+    if (code == Code::kOk || gone) return tell_(core::RecordWritten{id, true});
+    failed_later([this, id] { tell_(core::RecordWritten{id, false}); });
+  });
 }
 
 // --- Ops -----------------------------------------------------------------------------------------

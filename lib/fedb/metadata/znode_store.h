@@ -48,6 +48,8 @@ class ZnodeStore : public MetadataStore {
   void reserve_op_ids(const core::ReserveOpIds& command) { numbers_.reserve_op_ids(command); }
   void write_record(const core::WriteRecord& command);
   void drop_record(const core::DropRecord& command);
+  void write_hold(const core::WriteHold& command);
+  void drop_hold(const core::DropHold& command);
   void write_journal(const core::WriteJournal& command);
 
  private:
@@ -71,6 +73,9 @@ class ZnodeStore : public MetadataStore {
   void watch_notify();
   void make_notify();
 
+  void put(core::RequestId id, const std::string& parent, const std::string& path,
+           const std::string& bytes);
+  void take_away(core::RequestId id, const std::string& path);
   void failed_later(std::function<void()> tell);
 
   Loop& loop_;

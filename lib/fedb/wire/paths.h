@@ -26,6 +26,7 @@ struct Paths {
   std::string elections() const { return at("failoverd/elections"); }
   std::string ops() const { return at("failoverd/ops"); }
   std::string replicas() const { return at("failoverd/replicas"); }
+  std::string holds() const { return at("failoverd/holds"); }
   std::string daemons() const { return at("failoverd/daemons"); }
 };
 

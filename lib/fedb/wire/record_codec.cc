@@ -1,6 +1,7 @@
 #include "lib/fedb/wire/record_codec.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "proto/journal.pb.h"
@@ -80,6 +81,10 @@ void keep_all_newer(const journal::KeptTable& from, journal::KeptTable& to) {
       [](const auto& f, auto& t) {
         keep_newer(f.replicas(), t.mutable_replicas(), by_endpoint, nothing_in_it);
       });
+}
+
+void keep_all_newer(const journal::OperatorHold& from, journal::OperatorHold& to) {
+  keep_newer(from, to);
 }
 
 template <class Message>
@@ -232,6 +237,51 @@ Result<core::FinishedOps> finished_ops_from(const std::string& bytes, const Cloc
     op.replica = from.replica();
   }
   return finished;
+}
+
+std::string to_bytes(const core::OperatorHold& hold, const Clocks& clocks,
+                     const std::string& before) {
+  journal::OperatorHold m;
+  m.set_version(kVersion);
+  if (!hold.tablet.empty()) m.set_tablet(hold.tablet);
+  if (!hold.table.empty()) m.set_table(hold.table);
+  if (!hold.db.empty()) m.set_db(hold.db);
+  if (hold.pid) m.set_pid(*hold.pid);
+  if (hold.offline) m.set_offline(true);
+  for (const core::PartitionKey at : hold.led) {
+    auto* led = m.add_led();
+    led->set_tid(at.tid);
+    led->set_pid(at.pid);
+  }
+  m.set_reason(hold.reason);
+  m.set_by(hold.by);
+  m.set_since(to_wall(hold.since, clocks));
+  if (hold.until) m.set_until(to_wall(*hold.until, clocks));
+  return bytes_of(std::move(m), before);
+}
+
+Result<core::OperatorHold> operator_hold_from(const std::string& name, const std::string& bytes,
+                                              const Clocks& clocks, bool* newer) {
+  const auto m = parse<journal::OperatorHold>(bytes, "operator's hold", newer);
+  if (!m) return m.error();
+  core::OperatorHold hold;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), hold.id);
+  if (error != std::errc{} || end != name.data() + name.size() || hold.id == 0) {
+    return Failure{"is named \"" + name + "\"; holds are named 1, 2 and so on"};
+  }
+  if (m->has_pid() && m->table().empty()) return Failure{"names a partition of no table"};
+  if (m->offline() && m->tablet().empty()) return Failure{"takes no tablet offline"};
+  hold.tablet = m->tablet();
+  hold.table = m->table();
+  hold.db = m->db();
+  if (m->has_pid()) hold.pid = m->pid();
+  hold.offline = m->offline();
+  for (const auto& led : m->led()) hold.led.push_back({led.tid(), led.pid()});
+  hold.reason = m->reason();
+  hold.by = m->by();
+  hold.since = from_wall(m->since(), clocks);
+  if (m->has_until()) hold.until = from_wall(m->until(), clocks);
+  return hold;
 }
 
 std::string to_bytes(const TableLineages& kept, const std::string& before) {

@@ -10,6 +10,7 @@
 #include "lib/base/loop.h"
 #include "lib/base/result.h"
 #include "lib/core/api/election_record.h"
+#include "lib/core/api/hold.h"
 #include "lib/core/api/journal_entry.h"
 
 namespace failoverd::fedb {
@@ -37,6 +38,12 @@ std::string to_bytes(const core::FinishedOps& finished, const Clocks& clocks,
                      const std::string& before = {});
 Result<core::FinishedOps> finished_ops_from(const std::string& bytes, const Clocks& clocks,
                                             bool* newer = nullptr);
+
+std::string to_bytes(const core::OperatorHold& hold, const Clocks& clocks,
+                     const std::string& before = {});
+// Its id is the znode's name.
+Result<core::OperatorHold> operator_hold_from(const std::string& name, const std::string& bytes,
+                                              const Clocks& clocks, bool* newer = nullptr);
 
 // Of one table: by pid, then by endpoint.
 using TableLineages = std::map<std::uint32_t, std::map<core::Endpoint, core::Lineage>>;

@@ -79,13 +79,27 @@ TEST_F(CtlChangeTest, TheDaemonIsToldByNameAndKey) {
       {{"cancelop", "1000000012"}, {{"op_id", "1000000012"}}},
       {{"updatetablealive", "flow", "*", "A:1", "no"},
        {{"name", "flow"}, {"pid", "*"}, {"endpoint", "A:1"}, {"alive", "no"}}},
+      {{"hold", "add", "--table", "flow", "--pid=3", "--db", "d", "--reason", "new disk",
+        "--for=2h", "--by", "ann"},
+       {{"name", "flow"},
+        {"pid", "3"},
+        {"db", "d"},
+        {"reason", "new disk"},
+        {"for", "2h"},
+        {"by", "ann"}}},
+      {{"hold", "add", "--tablet", "A:1", "--reason=r", "--for", "1m"},
+       {{"tablet", "A:1"}, {"reason", "r"}, {"for", "1m"}}},
+      {{"hold", "add", "--all", "--reason=r", "--for", "1m"},
+       {{"all", "true"}, {"reason", "r"}, {"for", "1m"}}},
+      {{"hold", "remove", "7"}, {{"hold", "7"}}},
+      {{"recoverdata"}, {}},
       {{"confset", "auto_failover", "false"}, {{"key", "auto_failover"}, {"value", "false"}}}};
   std::set<std::string> names;
   for (const auto& [words, arguments] : all) {
     EXPECT_EQ(run(words).status, 0) << words[0];
     auto told = commands();
     ASSERT_FALSE(told.empty()) << words[0];
-    EXPECT_EQ(told.back().name, words[0]);
+    EXPECT_EQ(told.back().name, words[0] == "hold" ? "hold" + words[1] : words[0]);
     EXPECT_EQ(told.back().args, arguments) << words[0];
     names.insert(words[0]);
     // What it will do is asked for before, in the same words.

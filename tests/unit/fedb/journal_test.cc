@@ -53,6 +53,41 @@ TEST(JournalBytes, BegunOp) {
   EXPECT_EQ(begun_op_from(to_bytes(op, clocks()), clocks())->lost_entries, std::nullopt);
 }
 
+TEST(JournalBytes, OperatorHold) {
+  core::OperatorHold hold;
+  hold.id = 7;
+  hold.tablet = "A:1";
+  hold.offline = true;
+  hold.led = {{2, 0}, {3, 1}};
+  hold.reason = "new disk";
+  hold.by = "ann";
+  hold.since = boot_now();
+  hold.until = hold.since + std::chrono::hours{2};
+  auto back = operator_hold_from("7", to_bytes(hold, clocks()), clocks());
+  ASSERT_TRUE(back);
+  expect_about(back->since, hold.since);
+  expect_about(*back->until, *hold.until);
+  back->since = hold.since;
+  back->until = hold.until;
+  EXPECT_EQ(*back, hold);
+}
+
+// What cannot be a hold of ours is left alone, and says what it is.
+TEST(JournalBytes, AHoldThatMakesNoSense) {
+  core::OperatorHold hold;
+  hold.reason = "r";
+  const auto why = [&](const char* name) {
+    return operator_hold_from(name, to_bytes(hold, clocks()), clocks()).error().text;
+  };
+  EXPECT_EQ(why("x1"), "is named \"x1\"; holds are named 1, 2 and so on");
+  EXPECT_EQ(why("0"), "is named \"0\"; holds are named 1, 2 and so on");
+  hold.pid = 3;
+  EXPECT_EQ(why("1"), "names a partition of no table");
+  hold.pid.reset();
+  hold.offline = true;
+  EXPECT_EQ(why("1"), "takes no tablet offline");
+}
+
 TEST(JournalBytes, FinishedOps) {
   core::FinishedOps finished;
   finished.number = 4;

@@ -1,0 +1,95 @@
+#include "daemon/ctl/data_recovery.h"
+
+#include <boost/json.hpp>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "daemon/ctl/output.h"
+#include "daemon/ctl/table.h"
+#include "lib/base/utf8.h"
+
+namespace failoverd::ctl {
+namespace {
+
+namespace json = boost::json;
+
+constexpr auto kBetween = std::chrono::milliseconds(200);
+// Longer than another daemon needs to take over.
+constexpr int kTriesUntold = 60;
+
+// How far the daemon is; none: it did not say.
+std::optional<json::object> progress(Servers& servers) {
+  const auto answer = servers.get("/api/v1/status");
+  if (!answer || answer->status != 200) return std::nullopt;
+  boost::system::error_code error;
+  const json::value status = json::parse(answer->body, error);
+  if (error || !status.is_object()) return std::nullopt;
+  const json::value* found = status.get_object().if_contains("recoverdata");
+  if (!found || !found->is_object()) return std::nullopt;
+  return found->get_object();
+}
+
+std::uint64_t number(const json::object& object, const char* key) {
+  const json::value* found = object.if_contains(key);
+  boost::system::error_code error;
+  const auto number = found ? found->to_number<std::uint64_t>(error) : 0;
+  return error ? 0 : number;
+}
+
+std::string summary(const json::object& state) {
+  return std::to_string(number(state, "healthy")) + " of " +
+         std::to_string(number(state, "partitions")) + " partitions are healthy";
+}
+
+int finish(const json::object& state, bool as_json) {
+  const json::value* left = state.if_contains("left");
+  const bool any = left && left->is_array() && !left->get_array().empty();
+  if (as_json) {
+    print(json_shown_safely(json::serialize(state)) + "\n");
+  } else {
+    std::string text = summary(state) + "\n";
+    if (any) {
+      for (const json::value& line : left->get_array()) {
+        if (line.is_string()) text += "left: " + printable(std::string(line.get_string())) + "\n";
+      }
+    }
+    print(text);
+  }
+  return any ? fail("not every partition is healthy") : kDone;
+}
+
+}  // namespace
+
+int follow_data_recovery(Servers& servers, const Answer& answer, bool as_json) {
+  const std::string message = member(answer, "message");
+  if (!as_json) print(printable(message) + "\n");
+  boost::system::error_code error;
+  const json::value told = json::parse(answer.body, error);
+  const json::value* plan =
+      error || !told.is_object() ? nullptr : told.get_object().if_contains("plan");
+  if (!plan || !plan->is_array() || plan->get_array().empty()) {
+    return as_json ? print(json_shown_safely(answer.body)) : kDone;
+  }
+  std::string shown;
+  for (int untold = 0; untold < kTriesUntold; ++untold) {
+    const auto state = progress(servers);
+    if (state && number(*state, "number") == 0) {
+      return fail("another daemon acts now, and does not go on with it: run recoverdata again");
+    }
+    if (state) {
+      untold = 0;
+      if (number(*state, "still") == 0) return finish(*state, as_json);
+      if (const std::string now = summary(*state); now != shown) {
+        std::fprintf(stderr, "%s\n", now.c_str());
+        shown = now;
+      }
+    }
+    std::this_thread::sleep_for(kBetween);  // Asked again and again: nothing tells of the end.
+  }
+  return fail("no daemon tells how far it is: failoverctl status shows what is not healthy");
+}
+
+}  // namespace failoverd::ctl
