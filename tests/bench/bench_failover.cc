@@ -25,7 +25,8 @@ constexpr const char* kUsage =
     "  --only=NAME,...   of kill-8, kill-8-writes, kill-300, stop-8, stop-8-short,\n"
     "                    kill-8-readers, kill-8-log-readers, return-8, return-8-missed,\n"
     "                    return-300, copy-8, big-reuse, big-copy, grow-1000,\n"
-    "                    grow-5000, idle-300\n"
+    "                    grow-5000, handovers, handovers-lagging, offline-300,\n"
+    "                    offline-300-8, offline-300-led, offline-300-writes, idle-300\n"
     "  --idle-seconds=N  how long the idle daemon is watched (30)\n"
     "  --json=FILE       also writes all figures there; -: to standard output\n";
 
@@ -119,6 +120,37 @@ const std::vector<Return>& returns() {
   return all;
 }
 
+struct Handing {
+  std::string name;
+  std::string words;
+  double goal_ms = 0;  // 0: none.
+  HandoverCase what;
+};
+
+const std::vector<Handing>& handings() {
+  static const std::vector<Handing> all = {
+      {"handovers", "1,000 handovers, 8 at once, 200 puts/s to each", 100, {}},
+      {"handovers-lagging", "the same, binlog_notify_on_put off", 0, {.notify_on_put = false}},
+  };
+  return all;
+}
+
+struct Offline {
+  std::string name;
+  std::string words;
+  PlannedCase what;
+};
+
+const std::vector<Offline>& offlines() {
+  static const std::vector<Offline> all = {
+      {"offline-300", "300 partitions x 3, 100 led", {}},
+      {"offline-300-8", "the same, concurrency 8", {.concurrency = 8}},
+      {"offline-300-led", "300 x 3, all led", {.leads_all = true}},
+      {"offline-300-writes", "300 x 3, 100 led, 5 puts/s to each", {.writes_per_second = 5}},
+  };
+  return all;
+}
+
 double load() {
   double average = 0;
   return getloadavg(&average, 1) == 1 ? average : 0;
@@ -198,6 +230,29 @@ GrowthResult grow(const std::string& name, std::uint32_t partitions, int runs) {
   return result;
 }
 
+HandoverResult measure(const Handing& h) {
+  say(h.words + ":");
+  HandoverResult result{h.name, h.words, h.goal_ms, measure_handovers(h.what)};
+  char text[48];
+  std::snprintf(text, sizeof text, " %.1f ms (p99)\n", result.taken.pauses.quantile(0.99));
+  say(text);
+  return result;
+}
+
+PlannedResult measure(const Offline& o, int runs) {
+  PlannedResult result{o.name, o.words, {}};
+  say(o.words + ":");
+  for (int i = 0; i < (runs + 2) / 3; ++i) {
+    result.runs.push_back(measure_planned(o.what));
+    char text[64];
+    std::snprintf(text, sizeof text, " %.0f %.0f %.0f", result.runs.back().leaders,
+                  result.runs.back().dead, result.runs.back().alive);
+    say(text);
+  }
+  say(" ms (leaders, rows dead, all alive)\n");
+  return result;
+}
+
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
@@ -239,6 +294,12 @@ int run(const Options& options) {
   for (const std::uint32_t partitions : {1'000U, 5'000U}) {
     const std::string name = "grow-" + std::to_string(partitions);
     if (options.wants(name)) report.growths.push_back(grow(name, partitions, options.runs));
+  }
+  for (const Handing& h : handings()) {
+    if (options.wants(h.name)) report.handovers.push_back(measure(h));
+  }
+  for (const Offline& o : offlines()) {
+    if (options.wants(o.name)) report.planned.push_back(measure(o, options.runs));
   }
   if (options.wants("idle-300")) {
     const std::string words = "Idle, 300 partitions x 3";

@@ -1,6 +1,7 @@
 #include "tests/bench/figures.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace failoverd::bench {
 
@@ -10,6 +11,14 @@ double Series::min() const {
 
 double Series::max() const {
   return values_.empty() ? 0 : *std::max_element(values_.begin(), values_.end());
+}
+
+double Series::quantile(double share) const {
+  if (values_.empty()) return 0;
+  std::vector<double> sorted = values_;
+  std::sort(sorted.begin(), sorted.end());
+  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
+  return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
 }
 
 double Series::median() const {

@@ -22,6 +22,7 @@ class Series {
   double min() const;
   double median() const;
   double max() const;
+  double quantile(double share) const;  // 0.99: so many of them are no larger.
   const std::vector<double>& values() const { return values_; }
 
  private:

@@ -55,6 +55,35 @@ struct Growth {
 };
 Growth measure_growth(std::uint32_t partitions);
 
+// `changeleader T P auto` of all partitions at once, again and again, while rows are put to each.
+struct HandoverCase {
+  std::uint32_t partitions = 8;
+  std::uint32_t rounds = 125;
+  double writes_per_second = 200;  // To each partition.
+  bool notify_on_put = true;       // The tablets' binlog_notify_on_put.
+};
+struct HandoversTaken {
+  Series pauses;  // From the old leader's last acknowledged row to the new one's first.
+  std::uint64_t taken_back = 0;  // The old leader went on leading.
+  std::uint64_t acked = 0;
+  std::uint64_t lost = 0;  // Of these, row by row and replica by replica.
+};
+HandoversTaken measure_handovers(const HandoverCase& what);
+
+// `offlineendpoint` of a tablet that lives, and `recoverendpoint` of the same.
+struct PlannedCase {
+  std::uint32_t partitions = 300;
+  bool leads_all = false;         // Else a third of them.
+  double writes_per_second = 0;   // To each partition, all the time; 0: nothing is missed.
+  std::uint32_t concurrency = 0;  // 0: the command's default.
+};
+struct Planned {
+  double leaders = 0;  // From the command until all its leaders are elsewhere; milliseconds.
+  double dead = 0;     // Until all its rows are dead, too.
+  double alive = 0;    // From recoverendpoint until every row is alive.
+};
+Planned measure_planned(const PlannedCase& what);
+
 struct Idle {
   double cpu_percent = 0;  // Of one core.
   double resident_mib = 0;

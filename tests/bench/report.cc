@@ -13,6 +13,8 @@ namespace json = boost::json;
 // SAFETY 15: a refused port counts when it refuses again so long after.
 constexpr double kSecondRefusalMs = 20;
 constexpr double kGrowthGoal = 6;
+constexpr double kOfflineGoalMs = 5'000;
+constexpr double kBackGoalMs = 1'000;
 constexpr double kIdleCpuGoal = 2;
 constexpr double kMemoryGoalMib = 50;
 
@@ -146,6 +148,41 @@ std::string growth_table(const Report& report) {
                      kGrowthGoal, verdict(std::max(leaders, alive) < kGrowthGoal));
 }
 
+std::string handover_table(const Report& report) {
+  std::string text =
+      line("\n%-44s %6s %8s %8s %8s %8s %10s %5s\n", "Without a leader, as clients see it, ms",
+           "times", "median", "p99", "max", "in vain", "rows", "lost");
+  for (const HandoverResult& r : report.handovers) {
+    const double p99 = r.taken.pauses.quantile(0.99);
+    const std::string goal =
+        r.goal_ms == 0 ? "-" : line("p99 < %.0f %s", r.goal_ms, verdict(p99 < r.goal_ms));
+    text += line("%-44s %6zu %8.1f %8.1f %8.1f %8llu %10llu %5llu  %s\n", r.words.c_str(),
+                 r.taken.pauses.values().size(), r.taken.pauses.median(), p99, r.taken.pauses.max(),
+                 static_cast<unsigned long long>(r.taken.taken_back),
+                 static_cast<unsigned long long>(r.taken.acked),
+                 static_cast<unsigned long long>(r.taken.lost), goal.c_str());
+  }
+  return text;
+}
+
+Series part(const PlannedResult& r, double Planned::*member) {
+  return series<Planned>(r.runs, [member](const Planned& p) { return p.*member; });
+}
+
+std::string planned_table(const Report& report) {
+  std::string text =
+      line("\n%-44s %4s %10s %10s %10s\n", "A tablet goes offline and back (medians), ms", "runs",
+           "leaders", "rows dead", "all alive");
+  for (const PlannedResult& r : report.planned) {
+    const double dead = part(r, &Planned::dead).median();
+    const double alive = part(r, &Planned::alive).median();
+    text += line("%-44s %4zu %10.0f %10.0f %10.0f  < %.0f %s, < %.0f %s\n", r.words.c_str(),
+                 r.runs.size(), part(r, &Planned::leaders).median(), dead, alive, kOfflineGoalMs,
+                 verdict(dead < kOfflineGoalMs), kBackGoalMs, verdict(alive < kBackGoalMs));
+  }
+  return text;
+}
+
 json::array to_array(const Series& series) {
   return json::array(series.values().begin(), series.values().end());
 }
@@ -180,6 +217,24 @@ json::object to_object(const FailoverResult& r) {
   return object;
 }
 
+json::object to_object(const HandoverResult& r) {
+  return {{"name", r.name},
+          {"what", r.words},
+          {"pause_ms", summary(r.taken.pauses)},
+          {"p99_ms", r.taken.pauses.quantile(0.99)},
+          {"taken_back", r.taken.taken_back},
+          {"rows", r.taken.acked},
+          {"lost", r.taken.lost}};
+}
+
+json::object to_object(const PlannedResult& r) {
+  return {{"name", r.name},
+          {"what", r.words},
+          {"leaders_ms", summary(part(r, &Planned::leaders))},
+          {"dead_ms", summary(part(r, &Planned::dead))},
+          {"alive_ms", summary(part(r, &Planned::alive))}};
+}
+
 json::object to_object(const RecoveryResult& r) {
   json::object object{{"name", r.name},
                       {"what", r.words},
@@ -201,6 +256,8 @@ std::string to_table(const Report& report) {
   if (!report.failovers.empty()) text += failover_table(report) + limit_table(report);
   if (!report.recoveries.empty()) text += recovery_table(report);
   if (!report.growths.empty()) text += growth_table(report);
+  if (!report.handovers.empty()) text += handover_table(report);
+  if (!report.planned.empty()) text += planned_table(report);
   if (report.idle) {
     const Idle& idle = report.idle->idle;
     text += line(
@@ -231,6 +288,12 @@ std::string to_json(const Report& report) {
                                    {"alive_ms", summary(part(r, &Growth::alive))}});
   }
   object["growth"] = std::move(growths);
+  json::array handovers;
+  for (const HandoverResult& r : report.handovers) handovers.push_back(to_object(r));
+  object["handovers"] = std::move(handovers);
+  json::array planned;
+  for (const PlannedResult& r : report.planned) planned.push_back(to_object(r));
+  object["planned"] = std::move(planned);
   if (report.idle) {
     const Idle& idle = report.idle->idle;
     object["idle"] = json::object{{"what", report.idle->words},

@@ -34,6 +34,19 @@ struct GrowthResult {
   std::vector<Growth> runs;
 };
 
+struct HandoverResult {
+  std::string name;  // handovers.
+  std::string words;
+  double goal_ms = 0;  // Of the 99th hundredth; 0: none.
+  HandoversTaken taken;
+};
+
+struct PlannedResult {
+  std::string name;  // offline-300.
+  std::string words;
+  std::vector<Planned> runs;
+};
+
 struct IdleResult {
   std::string words;
   Idle idle;
@@ -46,6 +59,8 @@ struct Report {
   std::vector<FailoverResult> failovers;
   std::vector<RecoveryResult> recoveries;
   std::vector<GrowthResult> growths;  // The smallest first.
+  std::vector<HandoverResult> handovers;
+  std::vector<PlannedResult> planned;
   std::optional<IdleResult> idle;
 };
 
