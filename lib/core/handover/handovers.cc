@@ -342,12 +342,16 @@ void Handovers::read(Handover& h) {
     model_.heard_offset(h.at, h.from, from.offset, outbox_.now);
     model_.heard_offset(h.at, h.to, to.offset, outbox_.now);
   }
-  if (still && to.offset == from.offset) return demote(h);
+  const bool equal = still && to.offset == from.offset;
+  const std::optional<Endpoint> stands = equal ? follower_that_stands_still(h) : std::nullopt;
+  if (equal && !stands) return demote(h);
   if (outbox_.now >= quiet_until(h)) {
     std::string why = "clients went on writing to " + name(h.from);
     if (!both) why = "one of " + name(h.from) + " and " + name(h.to) + " did not answer";
     if (still && to.offset > from.offset) {
       why = name(h.to) + " was ahead of " + name(h.from);
+    } else if (stands) {
+      why = *stands + " had not answered that it follows elsewhere";
     } else if (still) {
       why = name(h.to) + " lacked " + std::to_string(from.offset - to.offset) + " entries";
     }
@@ -356,6 +360,16 @@ void Handovers::read(Handover& h) {
   }
   h.before = both ? std::optional{from.offset} : std::nullopt;
   again(h, kHandoverReadAgain);
+}
+
+// A tablet that is told to follow stands still until what it sends to followers has been answered:
+// two that send to each other would wait for each other until their calls time out (docs/wire.md).
+std::optional<Endpoint> Handovers::follower_that_stands_still(const Handover& h) const {
+  for (const auto& [op, other] : handovers_) {
+    if (other.phase != Phase::kDemoting || other.from == h.from) continue;
+    if (model_.partition(h.at)->on(other.from)) return name(other.from);
+  }
+  return std::nullopt;
 }
 
 void Handovers::demote(Handover& h) {

@@ -106,6 +106,8 @@ class Handovers : public Publishing, public Asker {
   void again(Handover&, Duration);
   void looked(Handover&);
   void read(Handover&);
+  // One that is being told to follow in another partition.
+  std::optional<Endpoint> follower_that_stands_still(const Handover&) const;
   void demote(Handover&);
   void demoted(Handover&, const Answer&);
   void elect(Handover&, bool told = false);
