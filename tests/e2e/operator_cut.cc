@@ -59,7 +59,7 @@ void OperatorCuts::begin(const Scene& scene) {
         [&] { return second_->status().find("\"ready\":true") != std::string::npos; },
         "the standby is ready"));
   }
-  cluster().start_writer();
+  cluster().start_writer(scene.rate);
   const auto has_rows = [&] {
     const auto all = cluster().writer().summary().partitions;
     return all.size() == partitions() &&
@@ -112,13 +112,34 @@ std::vector<std::string> OperatorCuts::words(std::uint32_t pid) const {
   return words;
 }
 
+std::uint32_t OperatorCuts::times() const {
+  const auto& command = plan().command;
+  return std::find(command.begin(), command.end(), "PID") != command.end() ? partitions() : 1;
+}
+
 void OperatorCuts::give_command() {
   cluster().writer().forget_gaps();
-  const auto& command = plan().command;
-  const bool of_each = std::find(command.begin(), command.end(), "PID") != command.end();
-  for (std::uint32_t pid = 0; pid < (of_each ? partitions() : 1); ++pid) {
+  for (std::uint32_t pid = 0; pid < times(); ++pid) {
     const auto ran = first().ctl(words(pid));
     ASSERT_EQ(ran.status, 0) << ran.out << ran.err;
+  }
+}
+
+void OperatorCuts::carry_out_command() {
+  constexpr int kTries = 5;
+  cluster().writer().forget_gaps();
+  for (std::uint32_t pid = 0; pid < times(); ++pid) {
+    auto waited = words(pid);
+    waited.emplace_back("--wait");
+    Daemon::Output ran = first().ctl(waited);
+    for (int i = 1; i < kTries && ran.status != 0; ++i) ran = first().ctl(waited);
+    EXPECT_EQ(ran.status, 0) << ran.out << ran.err;
+  }
+}
+
+void OperatorCuts::expect_rows_as_ordered() {
+  for (std::uint32_t pid = 0; pid < partitions(); ++pid) {
+    EXPECT_EQ(who_has_rows(pid), plan().outcomes.back());
   }
 }
 

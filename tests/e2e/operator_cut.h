@@ -25,6 +25,8 @@ class OperatorCuts : public testing::Test {
     bool auto_failover = false;
     bool standby = false;          // A second daemon stands by from the start.
     bool through_proxy = false;    // Between the first daemon and ZooKeeper.
+    bool notify_on_put = true;     // The tablets' binlog_notify_on_put.
+    double rate = 50;              // Puts a second and partition.
     std::uint32_t partitions = 0;  // 0: one for each cut.
     std::chrono::milliseconds tablet_session{600};
   };
@@ -34,6 +36,11 @@ class OperatorCuts : public testing::Test {
   // Every partition's op will hang at its cut.
   void inject();
   void give_command();
+  // The same, and waits until all of it is done. A handover that a late put has made useless is
+  // ordered once more, as its operator would.
+  void carry_out_command();
+  // Everybody has rows who should have them, and nobody else.
+  void expect_rows_as_ordered();
   // All of them hang there.
   void wait_for_cuts();
   void release_all();
@@ -56,6 +63,7 @@ class OperatorCuts : public testing::Test {
  private:
   void prepare();
   std::vector<std::string> words(std::uint32_t pid) const;
+  std::uint32_t times() const;  // How often the command is given.
   std::vector<int> tablets_at(Seat seat) const;
   bool reached(std::uint32_t pid);
   std::string missing();
