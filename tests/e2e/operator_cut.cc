@@ -44,8 +44,7 @@ void OperatorCuts::begin(const Scene& scene) {
       .tablet_flags = {"--zk_keep_alive_check_interval=100", "--task_pool_size=16",
                        "--make_snapshot_threshold_offset=1", "--retry_send_file_wait_time_ms=50"}});
   proxy_ = std::make_unique<harness::TcpProxy>(cluster().io(), cluster().zookeeper().port());
-  cluster().create_table("flow", partitions(), static_cast<std::uint32_t>(plan().on.size()),
-                         plan().on, /*spread=*/false);
+  cluster().create_table("flow", partitions(), 3, {0, 1, 2}, /*spread=*/false);
   DaemonOptions options{
       .config = {scene.auto_failover ? "auto_failover: true" : "auto_failover: false",
                  "recovery: {max_copies_per_tablet: 64}", "handover: {pause: 5s}"},
@@ -207,7 +206,7 @@ std::vector<std::string> OperatorCuts::what_is_left(Died died) {
   std::vector<std::string> left = left_behind(cluster());
   const bool goes_offline = plan().target == 0 && !healed_;
   std::erase_if(left, [&](const std::string& line) {
-    return (died == Died::kSource && line.find("is left in the journal") != line.npos) ||
+    return (died == Died::kSource && line.find("is left in the journal") != std::string::npos) ||
            (goes_offline && line.ends_with(", a dead row"));
   });
   return left;

@@ -10,7 +10,7 @@
 
 namespace failoverd::e2e {
 
-// Tablets are A, B, C, D. A leads every partition, D is empty where `on` does not say otherwise.
+// Tablets are A, B, C, D. A leads every partition, B and C follow, D is empty.
 enum class Seat { kLeader, kFollowers, kTarget, kSource };
 
 // Where a partition's op stands when something happens.
@@ -32,15 +32,14 @@ struct OperatorPlan {
   const char* name;
   // A letter is a tablet's address, PID a partition (then once for each), PIDS all of them.
   std::vector<std::string> command;
-  Before before;
-  std::vector<int> on;
-  int target;  // What the command is about; -1: only its leader.
-  int source;  // -1: nothing moves.
-  // Who may have rows when it is over, as it was or as it should be: "ABC".
-  std::vector<std::string> outcomes;
-  bool only_off;                  // Refused, or of no use, while auto_failover is on.
-  bool in_journal;                // Its op is written down before its first task.
-  std::uint32_t publishes;        // Of one op.
+  int target = -1;  // What the command is about; -1: only its leader.
+  int source = -1;  // -1: nothing moves.
+  Before before = Before::kAllIsWell;
+  // Who may have rows when it is over, as it was or, the last one, as it should be.
+  std::vector<std::string> outcomes = {"ABC"};
+  bool only_off = false;          // Refused, or of no use, while auto_failover is on.
+  bool in_journal = true;         // Its op is written down before its first task.
+  std::uint32_t publishes = 1;    // Of one op.
   std::vector<OperatorCut> cuts;  // One per partition.
 };
 
