@@ -80,6 +80,7 @@ void Brain::Parts::settle() {
     if (std::exchange(holds.changed, false)) states.mark_troubled();
     collect();
     orders.look();
+    operators.look();
     data_recovery.look();
     states.look();
     copies.look();

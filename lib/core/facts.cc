@@ -140,6 +140,7 @@ void Brain::Parts::lock_lost(const LockLost& e) {
   takeover.stop();
   copies.stop();
   orders.stop();
+  operators.stop();
   data_recovery.stop();
   holds.stop();
   monitor.stop();

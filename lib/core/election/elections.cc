@@ -70,10 +70,15 @@ void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect,
   e.began = outbox_.now;
   e.detect = detect;
   e.handed = handed;
+  if (handed) e.preferred = handed->to;
   e.begun = handed && handed->told;
   e.ordered = ordered || handed;
   of_partition_[at] = op;
   loss_is_possible(e) ? read_first(e) : new_round(e);
+}
+
+void Elections::prefer(OpId op, TabletIndex candidate) {
+  if (Election* e = find(op)) e->preferred = candidate;
 }
 
 void Elections::stop() {

@@ -49,6 +49,8 @@ class Elections : public Publishing, public Asker {
   static constexpr std::uint64_t kTermsOfARound = 2;
   void begin(OpId op, OpType type, PartitionKey at, Duration detect,
              std::optional<Handed> handed = {}, bool ordered = false);
+  // Who is to lead among those that hold as much.
+  void prefer(OpId op, TabletIndex candidate);
   void stop();  // The lock is lost: forget all; records tell the successor.
   // Ends those that have changed nothing yet. `all`: also where they finish what a predecessor
   // began; that stays unfinished, and its record stays (SAFETY 3).
@@ -119,8 +121,9 @@ class Elections : public Publishing, public Asker {
     // may have led, and its log may hold that term.
     bool unrecorded = false;
     std::optional<Handed> handed;
-    bool ordered = false;          // By an operator: the switch does not end it.
-    bool restart_goes_on = false;  // A predecessor may have told any of them to load.
+    bool ordered = false;                  // By an operator: the switch does not end it.
+    std::optional<TabletIndex> preferred;  // Among equals.
+    bool restart_goes_on = false;          // A predecessor may have told any of them to load.
     std::optional<Instant> first_loaded;
     // What the old leader was last heard to hold.
     std::optional<Offset> leader_offset;

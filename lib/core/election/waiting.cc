@@ -258,7 +258,7 @@ const Participant* Elections::goes_on_leading(const Election& e) const {
 }
 
 // Highest offset. Among equals: who has not refused to lead, whom the rows name where they cannot
-// be written, to whom it was to be handed over, whose tablet leads fewest, by name.
+// be written, whom an operator named, whose tablet leads fewest, by name.
 TabletIndex Elections::choose_winner(const Election& e, Offset best) const {
   if (const Participant* leads = goes_on_leading(e)) return leads->tablet;
   const Replica* named =
@@ -266,7 +266,7 @@ TabletIndex Elections::choose_winner(const Election& e, Offset best) const {
   const auto rank = [&](const Participant& c) {
     const Tablet& t = model_.tablet(c.tablet);
     const bool is_old = e.handed && c.tablet == e.handed->from;
-    const bool is_another = e.handed && e.handed->to && c.tablet != *e.handed->to;
+    const bool is_another = e.preferred && c.tablet != *e.preferred;
     return std::make_tuple(c.refused_to_lead, named && named->tablet != c.tablet, is_old,
                            is_another, t.leaders, std::string_view{t.endpoint});
   };

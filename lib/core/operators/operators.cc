@@ -44,6 +44,10 @@ void Operators::asked(const OperatorAsked& e) {
     return;
   }
   if (does) begin(e, outcome);
+  if (std::holds_alternative<o::UpdateTableAlive>(e.what) && !outcome.answer.ops.empty()) {
+    late_.push_back({e.id, std::move(outcome.answer)});
+    return;
+  }
   outbox_.out.emplace_back(AnswerOperator{e.id, std::move(outcome.answer)});
 }
 
@@ -68,6 +72,33 @@ void Operators::begin(const OperatorAsked& e, Outcome& outcome) {
     if (order.what.why.empty()) order.what.why = "ordered by " + e.by;
     answer.ops.push_back(orders_.add(std::move(order)));
   }
+}
+
+void Operators::look() {
+  std::erase_if(late_, [&](Late& late) {
+    const auto runs = [&](OpId op) { return ops_.find(op) != nullptr; };
+    if (std::any_of(late.answer.ops.begin(), late.answer.ops.end(), runs)) return false;
+    for (const OpRecord& op : ops_.ended()) {
+      const auto& all = late.answer.ops;
+      const bool of_it = std::find(all.begin(), all.end(), op.id) != all.end();
+      if (!of_it || op.status == OpStatus::kDone || late.answer.code != 0) continue;
+      late.answer.code = kSetZkFailed;
+      late.answer.error = "set zk failed";
+      late.answer.hint = model_.name_of(op.at) + ": " + op.detail;
+    }
+    outbox_.out.emplace_back(AnswerOperator{late.id, std::move(late.answer)});
+    return true;
+  });
+}
+
+void Operators::stop() {
+  for (Late& late : late_) {
+    late.answer.code = kSetZkFailed;
+    late.answer.error = "set zk failed";
+    late.answer.hint = "this daemon is no longer active: showtable tells what was written";
+    outbox_.out.emplace_back(AnswerOperator{late.id, std::move(late.answer)});
+  }
+  late_.clear();
 }
 
 // What it handed over when it went offline before, and has not been brought back since, counts,
@@ -335,139 +366,6 @@ Operators::Outcome Operators::carry_out(const o::RecoverTable& c) {
   if (!r) return refuse(kPidIsNotExist, "pid is not exist");
   Outcome outcome;
   plan_recovery(outcome, at, *p, *r);
-  return outcome;
-}
-
-// --- Replicas ------------------------------------------------------------------------------------
-
-std::optional<std::string> Operators::why_not_migrated(const o::Migrate& c, const Table& table,
-                                                       std::uint32_t pid) const {
-  const std::string of = " name[" + c.table.name + "] pid[" + number(pid) + "]";
-  const auto found = table.partitions.find(pid);
-  const Partition* p = found == table.partitions.end() ? nullptr : &found->second;
-  const auto row_of_leader = [](const Replica& r) { return r.is_leader; };
-  if (!p || std::none_of(p->replicas.begin(), p->replicas.end(), row_of_leader)) {
-    return "leader endpoint is empty." + of;
-  }
-  const TabletIndex from = *model_.find_tablet(c.from);
-  const Replica* source = p->on(from);
-  if (source && source->is_leader) return "cannot migrate leader." + of;
-  const Replica* leader = p->leader();
-  if (!leader || model_.tablet(leader->tablet).verdict.dead()) {
-    const auto row = std::find_if(p->replicas.begin(), p->replicas.end(), row_of_leader);
-    return "leader[" + model_.tablet(row->tablet).endpoint + "] is offline." + of;
-  }
-  if (!source) {
-    return "src_endpoint[" + c.from + "] has not partition[" + number(pid) + "]. name[" +
-           c.table.name + "]";
-  }
-  if (p->on(*model_.find_tablet(c.to))) {
-    return "partition[" + number(pid) + "] is already in des_endpoint[" + c.to + "]. name[" +
-           c.table.name + "]";
-  }
-  return std::nullopt;
-}
-
-Operators::Outcome Operators::carry_out(const o::Migrate& c) {
-  const auto from = listed(c.from);
-  if (!from || !is_healthy(*from)) {
-    return refuse(kSourceNotHealthy, "src_endpoint is not exist or not healthy");
-  }
-  const auto to = listed(c.to);
-  if (!to || !is_healthy(*to)) {
-    return refuse(kTargetNotHealthy, "des_endpoint is not exist or not healthy");
-  }
-  Table* table = find(c.table);
-  if (!table) return no_table(c.table);
-  if (table_of(OpType::kMigrateOP).empty()) return refuse(kCreateOpFailed, "create op failed");
-  Outcome outcome;
-  for (const std::uint32_t pid : c.pids) {
-    if (auto why = why_not_migrated(c, *table, pid)) {
-      const bool leads = why->starts_with("cannot migrate leader");
-      return refuse(kMigrateFailed, std::move(*why),
-                    leads ? "changeleader hands it over first" : "");
-    }
-    Treatment what;
-    what.type = OpType::kMigrateOP;
-    what.table = table_of(what.type);
-    what.replica = *to;
-    what.from = *from;
-    plan(outcome, {table->shape.tid, pid}, what, "its replica goes from " + c.from + " to " + c.to);
-  }
-  return outcome;
-}
-
-Operators::Outcome Operators::carry_out(const o::AddReplicas& c) {
-  const auto tablet = listed(c.endpoint);
-  if (!tablet || !is_healthy(*tablet)) return refuse(kTabletIsNotHealthy, "tablet is not healthy");
-  Table* table = find(c.table);
-  if (!table) return no_table(c.table);
-  if (table_of(OpType::kAddReplicaOP).empty()) return refuse(kCreateOpFailed, "create op failed");
-  Outcome outcome;
-  for (const std::uint32_t pid : c.pids) {
-    const auto p = table->partitions.find(pid);
-    if (p == table->partitions.end()) {
-      return refuse(kInvalidParameter, "invalid parameter", "there is no partition " + number(pid));
-    }
-    if (p->second.on(*tablet)) {
-      return refuse(kReplicaIsThere, "pid " + number(pid) + " is exist in " + c.endpoint);
-    }
-    Treatment what;
-    what.type = OpType::kAddReplicaOP;
-    what.table = table_of(what.type);
-    what.replica = *tablet;
-    plan(outcome, {table->shape.tid, pid}, what, c.endpoint + " gets a replica");
-  }
-  return outcome;
-}
-
-Operators::Outcome Operators::carry_out(const o::DelReplicas& c) {
-  Table* table = find(c.table);
-  if (!table) return no_table(c.table);
-  const auto tablet = listed(c.endpoint);
-  if (!tablet || !is_healthy(*tablet)) return refuse(kTabletIsNotHealthy, "tablet is not healthy");
-  if (table_of(OpType::kDelReplicaOP).empty()) return refuse(kCreateOpFailed, "create op failed");
-  Outcome outcome;
-  for (const std::uint32_t pid : c.pids) {
-    const auto p = table->partitions.find(pid);
-    if (p == table->partitions.end()) {
-      return refuse(kInvalidParameter, "max pid is greater than partition size");
-    }
-    const Replica* r = p->second.on(*tablet);
-    if (!r) return refuse(kPidIsNotExist, "pid " + number(pid) + " is not in " + c.endpoint);
-    if (r->is_leader) {
-      return refuse(kTableIsLeader,
-                    "can not del leader. pid " + number(pid) + " endpoint " + c.endpoint,
-                    "changeleader hands it over first");
-    }
-    Treatment what;
-    what.type = OpType::kDelReplicaOP;
-    what.table = table_of(what.type);
-    what.replica = *tablet;
-    what.alive = false;
-    plan(outcome, {table->shape.tid, pid}, what, "the replica on " + c.endpoint + " goes");
-  }
-  return outcome;
-}
-
-Operators::Outcome Operators::carry_out(const o::MakeSnapshot& c) {
-  const auto failed = [](std::string hint) {
-    return refuse(kCreateOpFailed, "create op failed", std::move(hint));
-  };
-  Table* table = find(c.table);
-  if (!table) return failed("table is not exist");
-  const PartitionKey at{table->shape.tid, c.pid};
-  const Partition* p = model_.partition(at);
-  if (!p) return failed("pid is not exist");
-  const Replica* leader = p->leader();
-  if (!leader || model_.tablet(leader->tablet).verdict.dead()) return failed("it has no leader");
-  if (table_of(OpType::kMakeSnapshotOP).empty()) return failed("");
-  Outcome outcome;
-  Treatment what;
-  what.type = OpType::kMakeSnapshotOP;
-  what.table = table_of(what.type);
-  what.replica = leader->tablet;
-  plan(outcome, at, what, "its leader makes a snapshot");
   return outcome;
 }
 

@@ -39,8 +39,11 @@ class Operators {
         data_recovery_(data_recovery),
         stand_back_(stand_back) {}
 
-  // Answered in the same step.
+  // Answered in the same step; what is written first, when it is written.
   void asked(const OperatorAsked&);
+  // Answers those whose ops have ended. Call in every step.
+  void look();
+  void stop();  // The lock is lost.
 
  private:
   // What a command comes to: refused, or orders that are not opened yet, each with its plan.
@@ -59,6 +62,11 @@ class Operators {
   };
   static Outcome refuse(int code, std::string words, std::string hint = "");
 
+  // UpdateTableAlive: scripts go on with what the rows say then.
+  struct Late {
+    RequestId id = 0;
+    OperatorAnswer answer;
+  };
   Outcome decide(const OperatorAsked&);
   void begin(const OperatorAsked&, Outcome&);
   void hold_offline(const OperatorAsked&, OperatorHold);
@@ -99,6 +107,7 @@ class Operators {
   OperatorHolds& holds_;
   DataRecovery& data_recovery_;
   const StandBack& stand_back_;
+  std::vector<Late> late_;
 };
 
 }  // namespace failoverd::core

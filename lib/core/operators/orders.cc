@@ -69,8 +69,8 @@ void Orders::look() {
       Replica* r = p->on(order.what.replica);
       if (r) r->ordered_back = order.what.type == OpType::kRecoverTableOP;
     }
-    if (is_done_already(order)) {
-      end(order, OpStatus::kDone, "its replica is alive already");
+    if (const auto already = is_done_already(order)) {
+      end(order, OpStatus::kDone, *already);
       if (order.then) follow(order, still);
     } else if (const auto why = why_impossible(order)) {
       end(order, OpStatus::kFailed, *why);
@@ -107,11 +107,20 @@ void Orders::follow(Order order, std::deque<Order>& to) {
   to.push_back(std::move(order));
 }
 
-// Automatic failover was faster.
-bool Orders::is_done_already(const Order& order) const {
+// Automatic failover was faster: how it is now.
+std::optional<std::string> Orders::is_done_already(const Order& order) const {
   const Partition* p = model_.partition(order.at);
-  const Replica* r = p ? p->on(order.what.replica) : nullptr;
-  return order.what.type == OpType::kRecoverTableOP && r && r->is_alive;
+  if (!p) return std::nullopt;
+  const Replica* r = p->on(order.what.replica);
+  if (order.what.type == OpType::kRecoverTableOP && r && r->is_alive) {
+    return "its replica is alive already";
+  }
+  const Replica* leader = p->leader();
+  const bool elects = order.what.type == OpType::kChangeLeaderOP && !order.force;
+  if (elects && leader && standing(model_, *leader) == Standing::kServes) {
+    return model_.tablet(leader->tablet).endpoint + " leads it by now";
+  }
+  return std::nullopt;
 }
 
 // What was checked when it was ordered may be otherwise now.
@@ -129,6 +138,7 @@ std::optional<std::string> Orders::why_impossible(const Order& order) const {
   if (type == OpType::kHandoverOP && !order.what.any && leader == r) {
     return tablet.endpoint + " leads it already";
   }
+  if (type == OpType::kMakeSnapshotOP && !leader) return "it has no leader";
   if (is_election(type)) {
     return has_candidate(model_, *p) ? std::nullopt
                                      : std::optional{"nobody can lead it: " + p->diagnosis.text()};
@@ -191,8 +201,11 @@ void Orders::begin(Order& order) {
     std::optional<Elections::Handed> handed;
     if (!order.force) handed = handovers_.adopt(order.op, order.at);
     elections_.begin(order.op, order.what.type, order.at, Duration{0}, handed, /*ordered=*/true);
+    if (!order.what.any) elections_.prefer(order.op, order.what.replica);
     if (order.accept_loss) elections_.accept_loss(order.at, order.by);
   } else {
+    // It was ordered of whoever leads.
+    if (order.what.type == OpType::kMakeSnapshotOP) order.what.replica = p.leader()->tablet;
     operations_.begin(order.op, order.at, order.what);
   }
   running_.emplace(order.op, std::move(order));

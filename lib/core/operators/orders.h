@@ -83,7 +83,7 @@ class Orders {
  private:
   void open(Order&);
   void follow(Order, std::deque<Order>& to);
-  bool is_done_already(const Order&) const;
+  std::optional<std::string> is_done_already(const Order&) const;
   std::optional<std::string> why_impossible(const Order&) const;
   std::optional<std::string> waits_for(const Order&) const;
   void begin(Order&);
