@@ -314,7 +314,7 @@ admin::CommandResult to_command_result(const OperatorQuestion& question, const s
   const bool healthy =
       std::holds_alternative<operators::RecoverData>(question.what) && answer.plan.empty();
   if (healthy) result.message = "every partition is healthy: nothing is to be done";
-  if (answer.hold != 0 && !question.only_plan) {
+  if (std::holds_alternative<operators::AddHold>(question.what) && !question.only_plan) {
     result.message += ": hold " + std::to_string(answer.hold);
   }
   result.ops = answer.ops;

@@ -115,6 +115,7 @@ void Brain::Parts::lock_gained(const LockGained& e) {
     for (const Lineage& kept : partition.replicas) model.keep(partition.at, kept);
   }
   holds.start(e.holds);
+  operators.start();
   takeover.start(e);
   monitor.start();
   status_questions.start();

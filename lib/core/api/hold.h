@@ -46,7 +46,9 @@ struct OperatorHold {
   // The tablet went offline by offlineendpoint: nothing is brought back there until
   // recoverendpoint, and all else goes on.
   bool offline = false;
-  std::vector<PartitionKey> led = {};  // Then: what the tablet handed over.
+  std::vector<PartitionKey> led = {};  // Then: what the tablet handed over,
+  // and where its rows were still alive when it was ordered; a successor goes on with these.
+  std::vector<PartitionKey> pending = {};
   std::string reason = {};
   std::string by = {};
   Instant since = {};

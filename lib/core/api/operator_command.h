@@ -124,7 +124,7 @@ struct OperatorAnswer {
   std::string hint;               // What would be right; may be empty.
   std::vector<OpId> ops;          // Those that were opened, in the order in which they begin.
   std::vector<std::string> plan;  // What is done, a sentence for each partition.
-  std::uint64_t hold = 0;         // AddHold: its id.
+  std::uint64_t hold = 0;         // AddHold, OfflineEndpoint: the hold's id.
 };
 
 // Codes of the nameserver's that nothing else here needs.

@@ -19,7 +19,10 @@ void OperatorHolds::start(const std::vector<OperatorHold>& left) {
 
 void OperatorHolds::stop() {
   for (auto& [id, entry] : entries_) {
-    answer(entry, kSetZkFailed, "this daemon is no longer active: hold list tells what is held");
+    entry.answer.code = kSetZkFailed;
+    entry.answer.error = "set zk failed";
+    entry.answer.hint = "this daemon is no longer active: hold list tells what is held";
+    answer(entry);
   }
   entries_.clear();
   last_ = 0;
@@ -27,7 +30,7 @@ void OperatorHolds::stop() {
   pace_.stop();
 }
 
-std::uint64_t OperatorHolds::add(OperatorHold hold, std::optional<RequestId> asked) {
+std::uint64_t OperatorHolds::add(OperatorHold hold, RequestId asked, OperatorAnswer answer) {
   hold.id = ++last_;
   hold.since = outbox_.now;
   outbox_.note(Severity::kWarning, "hold", to_text(hold),
@@ -35,6 +38,8 @@ std::uint64_t OperatorHolds::add(OperatorHold hold, std::optional<RequestId> ask
   Entry entry;
   entry.hold = std::move(hold);
   entry.asked = asked;
+  entry.answer = std::move(answer);
+  entry.answer.hold = last_;
   entries_.emplace(last_, std::move(entry));
   changed = true;
   return last_;
@@ -45,12 +50,19 @@ bool OperatorHolds::remove(std::uint64_t id, const std::string& why) {
   if (found == entries_.end() || found->second.removed) return false;
   Entry& entry = found->second;
   entry.removed = changed = true;
-  answer(entry, 0, "");
+  answer(entry);
   outbox_.note(
       Severity::kInfo, "hold",
       "no longer held: " + held_text(entry.hold) + " (hold " + std::to_string(id) + "): " + why,
       {{"hold", std::to_string(id)}, {"by", entry.hold.by}});
   return true;
+}
+
+void OperatorHolds::nothing_is_pending(std::uint64_t id) {
+  const auto found = entries_.find(id);
+  if (found == entries_.end()) return;
+  found->second.hold.pending.clear();
+  found->second.dirty = true;
 }
 
 void OperatorHolds::look() {
@@ -97,19 +109,13 @@ void OperatorHolds::answered(const ReplyTo& reply_to, bool ok) {
   } else if (entry.drops) {
     entries_.erase(found);
   } else {
-    answer(entry, 0, "");
+    answer(entry);
   }
 }
 
-void OperatorHolds::answer(Entry& entry, int code, const std::string& hint) {
+void OperatorHolds::answer(Entry& entry) {
   const auto asked = std::exchange(entry.asked, std::nullopt);
-  if (!asked) return;
-  OperatorAnswer told;
-  told.code = code;
-  if (code != 0) told.error = "set zk failed";
-  told.hint = hint;
-  told.hold = entry.hold.id;
-  outbox_.out.emplace_back(AnswerOperator{*asked, std::move(told)});
+  if (asked) outbox_.out.emplace_back(AnswerOperator{*asked, std::move(entry.answer)});
 }
 
 std::vector<OperatorHold> OperatorHolds::all() const {

@@ -24,8 +24,11 @@ class OperatorHolds {
   void start(const std::vector<OperatorHold>& left);
   void stop();  // The lock is lost; whoever waits for an answer is told so.
 
-  // Gives its id, which `hold` needs not have. `asked`: who is answered when it is written.
-  std::uint64_t add(OperatorHold hold, std::optional<RequestId> asked);
+  // Gives its id, which `hold` needs not have. `asked`: who is given `answer` when it is written,
+  // and 304 if the lock is lost before.
+  std::uint64_t add(OperatorHold hold, RequestId asked, OperatorAnswer answer);
+  // All that was pending by it has ended.
+  void nothing_is_pending(std::uint64_t id);
   // False: there is none.
   bool remove(std::uint64_t id, const std::string& why);
   // Those that have expired go, and what is new is written. Call in every step with a lease.
@@ -51,8 +54,9 @@ class OperatorHolds {
     bool drops = false;   // and it is the removal.
     bool sent = false;    // It may be there.
     std::optional<RequestId> asked;
+    OperatorAnswer answer;
   };
-  void answer(Entry&, int code, const std::string& hint);
+  void answer(Entry&);
   void flush();
 
   const Model& model_;

@@ -38,43 +38,74 @@ Operators::Outcome Operators::refuse(int code, std::string words, std::string hi
 void Operators::asked(const OperatorAsked& e) {
   Outcome outcome = decide(e);
   const bool does = !outcome.refused() && !e.only_plan;
-  if (does && std::holds_alternative<o::AddHold>(e.what)) {
-    if (outcome.hold->by.empty()) outcome.hold->by = e.by;
-    holds_.add(*outcome.hold, e.id);  // Answered when it is written.
-    return;
-  }
-  if (does) begin(e, outcome);
-  if (std::holds_alternative<o::UpdateTableAlive>(e.what) && !outcome.answer.ops.empty()) {
-    late_.push_back({e.id, std::move(outcome.answer)});
-    return;
-  }
+  if (does && !begin(e, outcome)) return;
   outbox_.out.emplace_back(AnswerOperator{e.id, std::move(outcome.answer)});
 }
 
-void Operators::begin(const OperatorAsked& e, Outcome& outcome) {
+bool Operators::begin(const OperatorAsked& e, Outcome& outcome) {
   OperatorAnswer& answer = outcome.answer;
   if (!orders_.has_ids(outcome.orders.size())) {
     answer = refuse(kCreateOpFailed, "create op failed",
                     "no numbers for so many ops have been reserved yet: ask again")
                  .answer;
-    return;
+    return true;
   }
   if (outcome.accepts) elections_.accept_loss(*outcome.accepts, e.by);
   if (outcome.lifts != 0) holds_.remove(outcome.lifts, e.by + " ends it");
   if (outcome.cancels != 0) cancel(outcome.cancels, e.by);
-  if (outcome.hold) hold_offline(e, *outcome.hold);
   if (outcome.care) data_recovery_.begin(e.by, *outcome.care, outcome.prepared);
   const std::uint64_t command = orders_.new_command();
-  for (Order& order : outcome.orders) {
-    order.command = command;
-    order.by = e.by;
-    order.what.ordered = true;
-    if (order.what.why.empty()) order.what.why = "ordered by " + e.by;
-    answer.ops.push_back(orders_.add(std::move(order)));
+  for (Order& order : outcome.orders) add(std::move(order), command, e.by, answer);
+  if (outcome.hold) {  // What is held outlives this daemon once it is answered.
+    hold(e, outcome);
+    return false;
   }
+  if (!std::holds_alternative<o::UpdateTableAlive>(e.what)) return true;
+  late_.push_back({e.id, std::move(answer)});
+  return false;
+}
+
+void Operators::add(Order order, std::uint64_t command, const std::string& by,
+                    OperatorAnswer& answer) {
+  order.command = command;
+  order.by = by;
+  order.what.ordered = true;
+  if (order.what.why.empty()) order.what.why = "ordered by " + by;
+  answer.ops.push_back(orders_.add(std::move(order)));
 }
 
 void Operators::look() {
+  answer_late();
+  if (stand_back_.may_change()) go_on_with_offline();
+}
+
+// Once in a tenure; and when all that was ordered with it has ended, a successor is told so.
+void Operators::go_on_with_offline() {
+  for (const OperatorHold& hold : holds_.all()) {
+    if (hold.pending.empty()) continue;
+    const auto runs = [&](PartitionKey at) { return orders_.any_of(at); };
+    if (goes_on_) {
+      const auto tablet = model_.find_tablet(hold.tablet);
+      Outcome outcome;
+      outcome.hold.emplace();
+      for (const PartitionKey at : hold.pending) {
+        Partition* p = model_.partition(at);
+        if (tablet && p) plan_offline(outcome, at, *p, *tablet);
+      }
+      if (!orders_.has_ids(outcome.orders.size())) return;
+      const std::uint64_t command = orders_.new_command();
+      for (Order& order : outcome.orders) {
+        order.at_once = o::kConcurrency;
+        add(std::move(order), command, hold.by, outcome.answer);
+      }
+    } else if (std::none_of(hold.pending.begin(), hold.pending.end(), runs)) {
+      holds_.nothing_is_pending(hold.id);
+    }
+  }
+  goes_on_ = false;
+}
+
+void Operators::answer_late() {
   std::erase_if(late_, [&](Late& late) {
     const auto runs = [&](OpId op) { return ops_.find(op) != nullptr; };
     if (std::any_of(late.answer.ops.begin(), late.answer.ops.end(), runs)) return false;
@@ -103,16 +134,17 @@ void Operators::stop() {
 
 // What it handed over when it went offline before, and has not been brought back since, counts,
 // too.
-void Operators::hold_offline(const OperatorAsked& e, OperatorHold hold) {
-  if (const OperatorHold* before = holds_.offline(hold.tablet)) {
+void Operators::hold(const OperatorAsked& e, Outcome& outcome) {
+  OperatorHold& hold = *outcome.hold;
+  if (const OperatorHold* before = hold.offline ? holds_.offline(hold.tablet) : nullptr) {
     for (const PartitionKey at : before->led) {
       const bool known = std::find(hold.led.begin(), hold.led.end(), at) != hold.led.end();
       if (!known) hold.led.push_back(at);
     }
     holds_.remove(before->id, "it is taken offline again");
   }
-  hold.by = e.by;
-  holds_.add(std::move(hold), std::nullopt);
+  if (hold.by.empty()) hold.by = e.by;
+  holds_.add(hold, e.id, std::move(outcome.answer));
 }
 
 Operators::Outcome Operators::decide(const OperatorAsked& e) {
@@ -299,7 +331,10 @@ Operators::Outcome Operators::carry_out(const o::OfflineEndpoint& c) {
   for (const PartitionKey at : model_.tablet(*tablet).hosts) {
     if (Partition* p = model_.partition(at)) plan_offline(outcome, at, *p, *tablet);
   }
-  for (Order& order : outcome.orders) order.at_once = c.concurrency;
+  for (Order& order : outcome.orders) {
+    order.at_once = c.concurrency;
+    outcome.hold->pending.push_back(order.at);
+  }
   return outcome;
 }
 

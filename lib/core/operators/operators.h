@@ -41,7 +41,9 @@ class Operators {
 
   // Answered in the same step; what is written first, when it is written.
   void asked(const OperatorAsked&);
-  // Answers those whose ops have ended. Call in every step.
+  // A new tenure: what a predecessor took offline is gone on with.
+  void start() { goes_on_ = true; }
+  // Answers those whose ops have ended, and goes on with what is offline. Call in every step.
   void look();
   void stop();  // The lock is lost.
 
@@ -50,7 +52,7 @@ class Operators {
   struct Outcome {
     OperatorAnswer answer;
     std::vector<Order> orders;
-    // To be held: what AddHold says, or the tablet that goes offline.
+    // To be held: what AddHold says, or the tablet that goes offline. Answered when it is written.
     std::optional<OperatorHold> hold;
     std::uint64_t lifts = 0;  // This hold ends.
     OpId cancels = 0;
@@ -68,8 +70,12 @@ class Operators {
     OperatorAnswer answer;
   };
   Outcome decide(const OperatorAsked&);
-  void begin(const OperatorAsked&, Outcome&);
-  void hold_offline(const OperatorAsked&, OperatorHold);
+  // False: it is answered later.
+  bool begin(const OperatorAsked&, Outcome&);
+  void hold(const OperatorAsked&, Outcome&);
+  void add(Order, std::uint64_t command, const std::string& by, OperatorAnswer&);
+  void answer_late();
+  void go_on_with_offline();
   void cancel(OpId, const std::string& by);
   std::optional<Outcome> stands_in_the_way(const OperatorAsked&) const;
   Outcome carry_out(const operators::ChangeLeader&);
@@ -108,6 +114,7 @@ class Operators {
   DataRecovery& data_recovery_;
   const StandBack& stand_back_;
   std::vector<Late> late_;
+  bool goes_on_ = false;
 };
 
 }  // namespace failoverd::core

@@ -111,6 +111,7 @@ void ZnodeStore::begin(const core::LockGained& left) {
   for (const core::BegunOp& op : left.begun) op_znodes_.insert(std::to_string(op.id));
   for (const core::FinishedOps& f : left.finished) op_znodes_.insert(finished_name(f.number));
   numbers_.begin(left);
+  session_.ensure_path(paths_.holds(), [](Code) {});  // So that the first hold need not wait.
 }
 
 void ZnodeStore::publish(const core::Publish& command) {

@@ -248,11 +248,15 @@ std::string to_bytes(const core::OperatorHold& hold, const Clocks& clocks,
   if (!hold.db.empty()) m.set_db(hold.db);
   if (hold.pid) m.set_pid(*hold.pid);
   if (hold.offline) m.set_offline(true);
-  for (const core::PartitionKey at : hold.led) {
-    auto* led = m.add_led();
-    led->set_tid(at.tid);
-    led->set_pid(at.pid);
-  }
+  const auto add = [](const std::vector<core::PartitionKey>& all, auto* to) {
+    for (const core::PartitionKey at : all) {
+      auto* partition = to->Add();
+      partition->set_tid(at.tid);
+      partition->set_pid(at.pid);
+    }
+  };
+  add(hold.led, m.mutable_led());
+  add(hold.pending, m.mutable_pending());
   m.set_reason(hold.reason);
   m.set_by(hold.by);
   m.set_since(to_wall(hold.since, clocks));
@@ -276,7 +280,8 @@ Result<core::OperatorHold> operator_hold_from(const std::string& name, const std
   hold.db = m->db();
   if (m->has_pid()) hold.pid = m->pid();
   hold.offline = m->offline();
-  for (const auto& led : m->led()) hold.led.push_back({led.tid(), led.pid()});
+  for (const auto& p : m->led()) hold.led.push_back({p.tid(), p.pid()});
+  for (const auto& p : m->pending()) hold.pending.push_back({p.tid(), p.pid()});
   hold.reason = m->reason();
   hold.by = m->by();
   hold.since = from_wall(m->since(), clocks);

@@ -59,6 +59,7 @@ TEST(JournalBytes, OperatorHold) {
   hold.tablet = "A:1";
   hold.offline = true;
   hold.led = {{2, 0}, {3, 1}};
+  hold.pending = {{2, 4}};
   hold.reason = "new disk";
   hold.by = "ann";
   hold.since = boot_now();
