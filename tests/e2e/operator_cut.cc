@@ -78,7 +78,7 @@ void OperatorCuts::prepare() {
     };
     ASSERT_TRUE(cluster().wait_until(gone, "it is known to be dead"));
   }
-  const auto offline = first().ctl({"offlineendpoint", cluster().tablet(target), "8", "--wait"});
+  const auto offline = order({"offlineendpoint", cluster().tablet(target), "8", "--wait"});
   ASSERT_EQ(offline.status, 0) << offline.err;
   if (plan().before == Before::kOffline) return;
   std::filesystem::remove_all(cluster().disk(target));
@@ -116,10 +116,22 @@ std::uint32_t OperatorCuts::times() const {
   return std::find(command.begin(), command.end(), "PID") != command.end() ? partitions() : 1;
 }
 
+// One that has just begun to act changes nothing for a moment.
+Daemon::Output OperatorCuts::order(const std::vector<std::string>& words) {
+  Daemon::Output ran;
+  cluster().wait_until(
+      [&] {
+        ran = first().ctl(words);
+        return ran.err.find("set zk failed") == std::string::npos;
+      },
+      "it may change something");
+  return ran;
+}
+
 void OperatorCuts::give_command() {
   cluster().writer().forget_gaps();
   for (std::uint32_t pid = 0; pid < times(); ++pid) {
-    const auto ran = first().ctl(words(pid));
+    const auto ran = order(words(pid));
     ASSERT_EQ(ran.status, 0) << ran.out << ran.err;
   }
 }
@@ -130,8 +142,8 @@ void OperatorCuts::carry_out_command() {
   for (std::uint32_t pid = 0; pid < times(); ++pid) {
     auto waited = words(pid);
     waited.emplace_back("--wait");
-    Daemon::Output ran = first().ctl(waited);
-    for (int i = 1; i < kTries && ran.status != 0; ++i) ran = first().ctl(waited);
+    Daemon::Output ran = order(waited);
+    for (int i = 1; i < kTries && ran.status != 0; ++i) ran = order(waited);
     EXPECT_EQ(ran.status, 0) << ran.out << ran.err;
   }
 }

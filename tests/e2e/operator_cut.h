@@ -63,6 +63,7 @@ class OperatorCuts : public testing::Test {
  private:
   void prepare();
   std::vector<std::string> words(std::uint32_t pid) const;
+  Daemon::Output order(const std::vector<std::string>& words);
   std::uint32_t times() const;  // How often the command is given.
   std::vector<int> tablets_at(Seat seat) const;
   bool reached(std::uint32_t pid);
