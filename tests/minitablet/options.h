@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lib/base/result.h"
+#include "tests/harness/flags.h"
 #include "tests/minitablet/generation.h"
 
 namespace failoverd::minitablet {
@@ -56,11 +57,7 @@ struct Options {
   Result<void> settle();
 };
 
-struct ParsedFlags {
-  Options options;
-  bool help = false;
-  std::vector<std::string> warnings;  // One per flag that was accepted and ignored.
-};
+using ParsedFlags = harness::ParsedFlags<Options>;
 // Arguments without the program's name; --flagfile=FILE has one flag a line.
 Result<ParsedFlags> parse_flags(const std::vector<std::string>& arguments);
 
