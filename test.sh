@@ -6,8 +6,8 @@
 #   ./test.sh --full     that, three minutes of chaos, clang-tidy, a sanitizer build with its
 #                        tests, and a while of fuzzing
 #   ./test.sh NAME...    parts: checks (format, layering, lengths, words, pages, shell, selftest,
-#                        units, prometheus), unit, scenarios, simulation, tablet, contract,
-#                        e2e, bench, chaos, tidy, sanitizers, fuzz; a scenario or a file of the
+#                        units, prometheus), unit, scenarios, simulation, tablet, nameserver,
+#                        contract, e2e, bench, chaos, tidy, sanitizers, fuzz; a scenario or a file of the
 #                        contract by its name; any other name is a regular expression of test
 #                        names. Only what NAME needs is built.
 #   ./test.sh --list     the names of all tests
@@ -24,7 +24,7 @@ export JOBS=${JOBS:-$(nproc)}
 # What was compiled in one clone is not compiled again in another.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 readonly CHECKS=(format layering lengths words pages shell selftest units prometheus)
-readonly STOREYS=(unit scenarios simulation tablet contract e2e bench chaos)
+readonly STOREYS=(unit scenarios simulation tablet nameserver contract e2e bench chaos)
 # What runs in the sanitizers' build: everything but benchmarks and what only drives processes.
 readonly SANITIZED=(unit scenarios simulation contract e2e)
 
