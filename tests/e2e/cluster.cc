@@ -23,13 +23,26 @@ Cluster::Cluster(ClusterOptions options)
       zookeeper_({.properties = options_.zookeeper_properties}) {
   znodes_ =
       std::make_unique<testkit::Znodes>(io_, zookeeper_.hosts(), "/rtidb_cluster", generation());
-  testkit::create_cluster_znodes(*znodes_);
+  start_nameservers();
   for (int i = 0; i < options_.tablets; ++i) {
     endpoints_.push_back("127.0.0.1:" + std::to_string(harness::free_port()));
   }
   std::sort(endpoints_.begin(), endpoints_.end());
   tablets_.resize(endpoints_.size());
   for (int i = 0; i < options_.tablets; ++i) start_tablet(i);
+}
+
+void Cluster::start_nameservers() {
+  testkit::NameserverOptions options;
+  options.generation = &generation();
+  options.zookeeper = zookeeper_.hosts();
+  options.session = options_.nameserver_session;
+  options.flags = options_.nameserver_flags;
+  options.logs = directory();
+  nameservers_ = std::make_unique<testkit::Nameservers>(io_, options);
+  for (int i = 0; i < options_.nameservers; ++i) nameservers_->add();
+  if (options_.nameservers > 0) nameservers_->wait_for_leader();
+  testkit::create_cluster_znodes(*znodes_);
 }
 
 Cluster::~Cluster() {
@@ -219,7 +232,17 @@ void Cluster::create_table(const std::string& name, std::uint32_t partitions,
   wish.db = db;
   for (const int i : on) wish.endpoints.push_back(tablet(i));
   if (on.empty()) wish.endpoints = endpoints_;
-  testkit::create_table(*znodes_, wish);
+  if (nameservers_->count() == 0) {
+    testkit::create_table(*znodes_, wish);
+    return;
+  }
+  // Every tablet has to be known to be healthy.
+  const auto made = [&] {
+    return nameservers_->create_as_wished(nameservers_->wait_for_leader(), wish) == 0;
+  };
+  if (!wait_until(made, "the nameserver creates " + name)) {
+    throw std::runtime_error("the nameserver does not create " + name);
+  }
 }
 
 std::string Cluster::rows(const std::string& name, std::uint32_t pid) {

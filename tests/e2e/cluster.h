@@ -23,6 +23,7 @@
 #include "tests/minitablet/testkit/create_table.h"
 #include "tests/minitablet/testkit/writer.h"
 #include "tests/minitablet/testkit/znodes.h"
+#include "tests/nameserver/testkit/nameservers.h"
 
 namespace failoverd::e2e {
 
@@ -34,6 +35,12 @@ struct ClusterOptions {
   std::chrono::milliseconds tablet_session{1000};
   std::vector<std::string> tablet_flags = {};
   std::vector<std::string> zookeeper_properties = {};  // "jute.maxbuffer=200000".
+  // Mininameservers beside it, whose own auto_failover is off: they make the cluster's znodes, and
+  // tables are created through the one that leads. nameservers().add() adds more at any time; where
+  // there was none from the beginning, the znode config/auto_failover says `true`.
+  int nameservers = 0;
+  std::chrono::milliseconds nameserver_session{1000};
+  std::vector<std::string> nameserver_flags = {};
   // Where the tablets' disks are; empty: below $TMPDIR. ZooKeeper's data are always there.
   std::filesystem::path disks_below = {};
 };
@@ -129,6 +136,9 @@ class Cluster {
   bool holds(int i, const std::string& table, std::uint32_t pid, const std::string& key,
              const std::string& value = {});
 
+  // --- Nameservers, 0, 1, ...: start, kill, pause, resume, leader and whatever they are asked.
+  testkit::Nameservers& nameservers() { return *nameservers_; }
+
   // --- Daemons.
   Daemon& start_daemon(const DaemonOptions& options = {});
   // The same, and waits until it acts with all tablets known to be healthy.
@@ -149,12 +159,14 @@ class Cluster {
   void stop_writer();
   minitablet::control::CountersResponse counters(int i);
   harness::Process::Options tablet_process(int i);
+  void start_nameservers();
 
   boost::asio::io_context io_;
   const ClusterOptions options_;
   harness::TemporaryDirectory directory_;
   harness::ZooKeeperServer zookeeper_;
   std::unique_ptr<testkit::Znodes> znodes_;
+  std::unique_ptr<testkit::Nameservers> nameservers_;
   std::vector<std::string> endpoints_;
   std::set<int> paused_;
   std::map<int, std::string> hangs_at_start_;  // Values of the flag --hang.
