@@ -107,10 +107,10 @@ void Brain::Parts::give_up_settling() {
 }
 
 // Where the parts say which partitions are worth another look.
-std::array<std::set<PartitionKey>*, 11> Brain::Parts::news() {
-  return {&tables.changed,   &takeover.changed,  &monitor.changed,      &publisher.changed,
-          &refusals.changed, &cleanup.changed,   &copies.changed,       &reconciliation.changed,
-          &orders.changed,   &handovers.changed, &data_recovery.changed};
+std::array<std::set<PartitionKey>*, 12> Brain::Parts::news() {
+  return {&tables.changed,   &takeover.changed,  &monitor.changed,       &publisher.changed,
+          &refusals.changed, &cleanup.changed,   &copies.changed,        &reconciliation.changed,
+          &orders.changed,   &handovers.changed, &data_recovery.changed, &edits.changed};
 }
 
 void Brain::Parts::collect() {

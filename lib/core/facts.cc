@@ -130,6 +130,7 @@ void Brain::Parts::lock_lost(const LockLost& e) {
   }
   stand_back.lock_lost();
   outbox.forget_all();
+  edits.stop();
   elections.stop();
   operations.stop();
   handovers.stop();

@@ -23,6 +23,7 @@
 #include "lib/core/operators/data_recovery.h"
 #include "lib/core/operators/operators.h"
 #include "lib/core/operators/orders.h"
+#include "lib/core/operators/partition_edits.h"
 #include "lib/core/repair/copy_queue.h"
 #include "lib/core/repair/partition_states.h"
 #include "lib/core/repair/reconciliation.h"
@@ -78,8 +79,9 @@ struct Brain::Parts {
   Orders orders{model,      outbox,    ops,     op_ids, journal,   elections,
                 operations, handovers, cleanup, copies, stand_back};
   DataRecovery data_recovery{model, outbox, automation, orders};
+  PartitionEdits edits{model, outbox, ops, op_ids, journal, publisher, stand_back};
   Operators operators{model,     outbox, ops,   orders,        elections, operations,
-                      handovers, copies, holds, data_recovery, stand_back};
+                      handovers, copies, holds, data_recovery, edits,     stand_back};
   LastOffsets last_offsets{model, publisher, elections, stand_back};
   LostRows lost_rows{model, outbox, ops, publisher, automation, stand_back};
   Reconciliation reconciliation{model, outbox, ops, operations, copies, automation, stand_back};
@@ -99,7 +101,7 @@ struct Brain::Parts {
   void call_off(const std::string& why, bool all);
 
   void collect();
-  std::array<std::set<PartitionKey>*, 11> news();
+  std::array<std::set<PartitionKey>*, 12> news();
   bool is_settled();
   void give_up_settling();
 

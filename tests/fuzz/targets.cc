@@ -13,6 +13,7 @@ const std::vector<Target>& targets() {
        {"tests/golden/rtidb-1.4.1/zk", "tests/golden/openmldb-0.9.3/zk", "tests/golden/fedb-2.1",
         "tests/golden/openmldb-0.9"},
        ".bin"},
+      {"partition", partition, {}, ""},
       {"records", records, {}, ""},
       {"configuration", configuration, {"config"}, ".yaml"},
       {"http", http, {}, ""},

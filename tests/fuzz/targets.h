@@ -12,6 +12,7 @@ namespace failoverd::fuzz {
 void frames(std::string_view input);         // baidu_std, in pieces.
 void answers(std::string_view input);        // What a tablet answers, to each call.
 void table_info(std::string_view input);     // A table's znode, in both numberings.
+void partition(std::string_view input);      // One of a table, as people write it.
 void records(std::string_view input);        // Our own znodes.
 void configuration(std::string_view input);  // failoverd.yaml.
 void http(std::string_view input);           // A request.

@@ -5,9 +5,11 @@
 #include "lib/base/check.h"
 #include "lib/base/utf8.h"
 #include "lib/core/cluster/model.h"
+#include "lib/fedb/wire/partition_text.h"
 #include "lib/fedb/wire/table_info.h"
 #include "lib/fedb/wire/tablet_calls.h"
 #include "lib/rpc/frame.h"
+#include "proto/table_info.pb.h"
 #include "tests/fuzz/targets.h"
 
 namespace failoverd::fuzz {
@@ -114,7 +116,37 @@ void table_info(std::string_view input) {
     CHECK(again->partitions.size() == shape->partitions.size());
     CHECK(again->partitions[0].rows.size() == first.rows.size());
     CHECK(again->partitions[0].terms.size() == first.terms.size() + 1);
+    for (const fedb::PartitionText& p : fedb::partitions_of(value, numbering)) partition(p.json);
   }
+}
+
+void partition(std::string_view input) {
+  const auto parsed = fedb::parse_partition(std::string{input});
+  if (!parsed) {
+    CHECK(!parsed.error().text.empty());
+    CHECK(parsed.error().text.find('\n') == std::string::npos);
+    return;
+  }
+  // In the place of another one, and read again.
+  fedb::TableInfo info;
+  info.set_name("flow");
+  info.set_tid(2);
+  auto& other = *info.add_table_partition();
+  other.set_pid(parsed->shape.pid);
+  other.add_partition_meta()->set_endpoint("a:1");
+  other.mutable_partition_meta(0)->set_is_leader(true);
+  const std::string value = info.SerializeAsString();
+  constexpr auto kNumbers = fedb::Numbering::kFedb;
+  core::TableEdit edit;
+  edit.znode = "t";
+  core::PartitionEdit& its = edit.partitions.emplace_back();
+  its.pid = parsed->shape.pid;
+  its.whole = {parsed->shape, parsed->message};
+  const auto edited = fedb::apply_edit(value, edit, kNumbers);
+  CHECK(edited);
+  CHECK(fedb::what_changes(*edited, kNumbers, parsed->shape.pid, parsed->message).empty());
+  const auto again = fedb::partitions_of(*edited, kNumbers);
+  CHECK(again.size() == 1 && again[0].pid == parsed->shape.pid);
 }
 
 }  // namespace failoverd::fuzz

@@ -183,8 +183,8 @@ void Scenario::learn_network() {
   // operator changeleader flow/0 [auto|B] [accept-loss] [force], offlineendpoint A, recoverendpoint
   // A [need-restore], recovertable flow/0 A, cancelop 1000000001, updatetablealive flow/0 A yes|no,
   // makesnapshot flow/0, migrate A flow/0 B, addreplica flow/0 A, delreplica flow/0 A, hold A|flow|
-  // flow/0|all 60s, remove-hold 1, recoverdata: somebody asks the active daemon; its answer is
-  // printed. `as-nameserver` or `plan` last.
+  // flow/0|all 60s, remove-hold 1, recoverdata, settablepartition flow/0 A=L+ B=F- [1@0 3@5] [old]:
+  // somebody asks the active daemon; its answer is printed. `as-nameserver` or `plan` last.
   commands_["operator"] = [this](const Words& w) { ask_operator(w); };
   // reload d1: what `policy` said since it started.
   commands_["reload"] = [this](const Words& w) {
@@ -362,6 +362,8 @@ void Scenario::ask_operator(const Words& w) {
     asked.what = o::RemoveHold{std::stoull(w.at(1))};
   } else if (what == "recoverdata") {
     asked.what = o::RecoverData{};
+  } else if (what == "settablepartition") {
+    asked.what = edit_by_hand(w);
   } else {
     throw std::invalid_argument("no such command");
   }

@@ -35,6 +35,13 @@ struct RowEdit {
   bool operator==(const RowEdit&) const = default;
 };
 
+// A partition as somebody has written it by hand.
+struct WholePartition {
+  PartitionShape shape;
+  std::string message;  // The same as a TablePartition, with all that it says.
+  bool operator==(const WholePartition&) const = default;
+};
+
 struct PartitionEdit {
   std::uint32_t pid = 0;
   std::vector<RowEdit> rows;
@@ -46,8 +53,10 @@ struct PartitionEdit {
   std::optional<BegunOp> begins = std::nullopt;
   std::vector<RowEdit> added = {};     // Rows that are not there yet, behind the others.
   std::vector<Endpoint> removed = {};  // Whose rows go.
+  // All of the partition is replaced; then nothing above changes the table.
+  std::optional<WholePartition> whole = std::nullopt;
   bool changes_table() const {
-    return !rows.empty() || !terms.empty() || !added.empty() || !removed.empty();
+    return !rows.empty() || !terms.empty() || !added.empty() || !removed.empty() || whole;
   }
   bool operator==(const PartitionEdit&) const = default;
 };

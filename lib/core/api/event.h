@@ -196,7 +196,8 @@ struct PolicyChanged {
   Policy policy;
 };
 
-// An operator asks for something. Answered by AnswerOperator, in the same step.
+// An operator asks for something. Answered by AnswerOperator in the same step; an edit by hand
+// (SetTablePartition) when it is written, or is not.
 struct OperatorAsked {
   RequestId id = 0;  // The asker's own.
   OperatorCommand what;

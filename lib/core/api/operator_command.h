@@ -109,6 +109,15 @@ struct RemoveHold {
 // Brings the whole cluster to health, with the switch on or off and whatever is held.
 struct RecoverData {};
 
+// Replaces a partition by hand, rows and history; refused while auto_failover is on.
+struct SetTablePartition {
+  TableName table;
+  PartitionShape partition;               // As it is to be.
+  std::string message;                    // The same as a TablePartition, with all that it says.
+  std::int32_t version = 0;               // Of the znode in which the partition was read.
+  std::vector<std::string> what_changes;  // A line each; empty: nothing does.
+};
+
 }  // namespace operators
 
 using OperatorCommand =
@@ -116,7 +125,7 @@ using OperatorCommand =
                  operators::RecoverTable, operators::Migrate, operators::AddReplicas,
                  operators::DelReplicas, operators::MakeSnapshot, operators::CancelOp,
                  operators::UpdateTableAlive, operators::AddHold, operators::RemoveHold,
-                 operators::RecoverData>;
+                 operators::RecoverData, operators::SetTablePartition>;
 
 struct OperatorAnswer {
   int code = 0;                   // 0: it is done, or its ops have been opened.

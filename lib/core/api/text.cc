@@ -58,6 +58,7 @@ std::string edit_text(const TableEdit& table) {
           " added " + row.endpoint + "=" + (row.is_leader ? "L" : "F") + (row.is_alive ? "+" : "-");
     }
     for (const Endpoint& endpoint : p.removed) text += " removed " + endpoint;
+    if (p.whole) text += " whole " + partition_text(p.whole->shape);
     for (const TermPair& t : p.terms) text += " term " + number(t.term) + "@" + number(t.offset);
     for (const Lineage& k : p.kept) text += " " + kept_text(k);
     if (p.begins) text += " begins " + begun_text(*p.begins);
@@ -139,6 +140,10 @@ std::string operator_text(const OperatorCommand& command) {
           },
           [](const o::RemoveHold& c) { return "hold remove " + number(c.hold); },
           [](const o::RecoverData&) { return std::string{"recoverdata"}; },
+          [](const o::SetTablePartition& c) {
+            return "settablepartition" + table_text(c.table) + "/" + partition_text(c.partition) +
+                   " @" + std::to_string(c.version);
+          },
       },
       command);
 }

@@ -75,6 +75,7 @@ std::size_t length_of_added(const PartitionEdit& edit) {
   for (const RowEdit& row : edit.added) {
     bytes += kLengthsGrow + kRowBytes + kKeptBytes + 2 * row.endpoint.size();
   }
+  if (edit.whole) bytes += kLengthsGrow + edit.whole->message.size();
   return bytes;
 }
 
@@ -171,27 +172,31 @@ void Model::place(const TableShape& shape, Table& table, Instant now) {
     } else {
       to.since = now;
     }
-    std::vector<Replica> before;
-    before.swap(to.replicas);
-    to.pid = p.pid;
-    const Term published_before = to.published_term();
-    to.terms = p.terms;
-    for (const Row& row : p.rows) {
-      const TabletIndex tablet = tablet_index(row.endpoint);
-      Replica replica;
-      const auto known = std::find_if(before.begin(), before.end(),
-                                      [&](const Replica& r) { return r.tablet == tablet; });
-      if (known != before.end()) replica = *known;
-      replica.tablet = tablet;
-      if (known == before.end()) replica.row_since = now;
-      // It has a later leader.
-      if (to.published_term() > published_before) replica.stepping_down = false;
-      replica.row_says(row.is_leader, row.is_alive, now);
-      to.replicas.push_back(std::move(replica));
-      tablets_[tablet].hosts.insert({shape.tid, p.pid});
-    }
+    place({shape.tid, p.pid}, p, to, now);
   }
   table.partitions.swap(placed);
+}
+
+void Model::place(PartitionKey at, const PartitionShape& p, Partition& to, Instant now) {
+  std::vector<Replica> before;
+  before.swap(to.replicas);
+  to.pid = p.pid;
+  const Term published_before = to.published_term();
+  to.terms = p.terms;
+  for (const Row& row : p.rows) {
+    const TabletIndex tablet = tablet_index(row.endpoint);
+    Replica replica;
+    const auto known = std::find_if(before.begin(), before.end(),
+                                    [&](const Replica& r) { return r.tablet == tablet; });
+    if (known != before.end()) replica = *known;
+    replica.tablet = tablet;
+    if (known == before.end()) replica.row_since = now;
+    // It has a later leader.
+    if (to.published_term() > published_before) replica.stepping_down = false;
+    replica.row_says(row.is_leader, row.is_alive, now);
+    to.replicas.push_back(std::move(replica));
+    tablets_[tablet].hosts.insert(at);
+  }
 }
 
 void Model::written(std::uint32_t tid, const std::vector<PartitionEdit>& edits, Instant now) {
@@ -208,6 +213,7 @@ void Model::written(std::uint32_t tid, const std::vector<PartitionEdit>& edits, 
                                     [&](const PartitionShape& s) { return s.pid == edit.pid; });
     if (shape == shapes.end()) continue;
     Partition& p = table.partitions.at(edit.pid);
+    if (edit.whole) written_whole({tid, edit.pid}, edit, *shape, now);
     for (Replica& r : p.replicas) {
       if (!edit.terms.empty()) r.stepping_down = false;  // It has a later leader.
     }
@@ -268,6 +274,17 @@ void Model::written_rows(PartitionKey at, const PartitionEdit& edit, PartitionSh
     replica.row_says(row.is_leader, row.is_alive, now);
     tablets_[tablet].hosts.insert(at);
   }
+  table.shape.bytes += static_cast<std::uint32_t>(length_of_added(edit));
+  table.growth = std::max(table.growth, growth_of(shape));
+}
+
+void Model::written_whole(PartitionKey at, const PartitionEdit& edit, PartitionShape& shape,
+                          Instant now) {
+  Table& table = tables_.at(at.tid);
+  Partition& p = table.partitions.at(at.pid);
+  for (const Replica& r : p.replicas) tablets_[r.tablet].hosts.erase(at);
+  shape = edit.whole->shape;
+  place(at, shape, p, now);
   table.shape.bytes += static_cast<std::uint32_t>(length_of_added(edit));
   table.growth = std::max(table.growth, growth_of(shape));
 }

@@ -241,8 +241,10 @@ class Model {
 
  private:
   void place(const TableShape&, Table&, Instant now);
+  void place(PartitionKey, const PartitionShape&, Partition&, Instant now);
   void unplace(const Table&);
   void written_rows(PartitionKey, const PartitionEdit&, PartitionShape&, Instant now);
+  void written_whole(PartitionKey, const PartitionEdit&, PartitionShape&, Instant now);
 
   std::vector<Tablet> tablets_;
   std::map<std::string, TabletIndex, std::less<>> by_endpoint_;

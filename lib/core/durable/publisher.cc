@@ -36,6 +36,11 @@ void Publisher::forget(OpId op) {
   wishes_.erase(found);
 }
 
+bool Publisher::publishes(PartitionKey at) const {
+  return std::any_of(wishes_.begin(), wishes_.end(),
+                     [&](const auto& wish) { return wish.second.at == at; });
+}
+
 void Publisher::becomes_ready(OpId op, const Wish& wish) {
   ready_[wish.at.tid].insert(op);
   auto& waiting = wish.urgency == Urgency::kClientsWait ? clients_wait_ : nobody_waits_;

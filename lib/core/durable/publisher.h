@@ -42,6 +42,7 @@ class Publisher {
   void want(OpId op, PartitionKey at, Publishing& by, Urgency urgency);
   void forget(OpId op);
   bool wants(OpId op) const { return wishes_.contains(op); }  // It is not published yet.
+  bool publishes(PartitionKey at) const;  // Somebody wants something of it published.
   // How far elections are that will add to what is ready.
   enum class ElectionProgress : std::uint8_t { kNone, kUnderWay, kAboutToEnd };
   // Sends what is ready, or waits for elections, a little: for those that are about to end so that

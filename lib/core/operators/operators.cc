@@ -20,7 +20,8 @@ bool is_manual(const OperatorCommand& command) {
 }
 
 bool edits_by_hand(const OperatorCommand& command) {
-  return std::holds_alternative<o::UpdateTableAlive>(command);
+  return std::holds_alternative<o::UpdateTableAlive>(command) ||
+         std::holds_alternative<o::SetTablePartition>(command);
 }
 
 std::string number(std::uint64_t n) { return std::to_string(n); }
@@ -37,6 +38,7 @@ Operators::Outcome Operators::refuse(int code, std::string words, std::string hi
 
 void Operators::asked(const OperatorAsked& e) {
   Outcome outcome = decide(e);
+  if (begin_edit(e, outcome)) return;
   const bool does = !outcome.refused() && !e.only_plan;
   if (does && !begin(e, outcome)) return;
   outbox_.out.emplace_back(AnswerOperator{e.id, std::move(outcome.answer)});

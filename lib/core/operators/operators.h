@@ -18,6 +18,7 @@
 #include "lib/core/guards/stand_back.h"
 #include "lib/core/operators/data_recovery.h"
 #include "lib/core/operators/orders.h"
+#include "lib/core/operators/partition_edits.h"
 #include "lib/core/repair/copy_queue.h"
 
 namespace failoverd::core {
@@ -26,7 +27,7 @@ class Operators {
  public:
   Operators(Model& model, Outbox& outbox, OpHistory& ops, Orders& orders, Elections& elections,
             Operations& operations, Handovers& handovers, CopyQueue& copies, OperatorHolds& holds,
-            DataRecovery& data_recovery, const StandBack& stand_back)
+            DataRecovery& data_recovery, PartitionEdits& edits, const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
         ops_(ops),
@@ -37,6 +38,7 @@ class Operators {
         copies_(copies),
         holds_(holds),
         data_recovery_(data_recovery),
+        edits_(edits),
         stand_back_(stand_back) {}
 
   // Answered in the same step; what is written first, when it is written.
@@ -60,6 +62,7 @@ class Operators {
     std::optional<std::set<PartitionKey>> care;
     std::set<PartitionKey> prepared;
     std::optional<PartitionKey> accepts;  // What its election waits for may be lost.
+    std::optional<PartitionKey> edits;    // It is replaced.
     bool refused() const { return answer.code != 0; }
   };
   static Outcome refuse(int code, std::string words, std::string hint = "");
@@ -91,6 +94,8 @@ class Operators {
   Outcome carry_out(const operators::AddHold&);
   Outcome carry_out(const operators::RemoveHold&);
   Outcome carry_out(const operators::RecoverData&);
+  Outcome carry_out(const operators::SetTablePartition&);
+  bool begin_edit(const OperatorAsked&, Outcome&);
 
   Table* find(const TableName&);
   Outcome no_table(const TableName&) const;
@@ -112,6 +117,7 @@ class Operators {
   CopyQueue& copies_;
   OperatorHolds& holds_;
   DataRecovery& data_recovery_;
+  PartitionEdits& edits_;
   const StandBack& stand_back_;
   std::vector<Late> late_;
   bool goes_on_ = false;

@@ -1,5 +1,9 @@
 #include "lib/fedb/wire/table_info.h"
 
+#include <google/protobuf/unknown_field_set.h>
+
+#include <set>
+
 #include "proto/openmldb.pb.h"
 #include "proto/table_info.pb.h"
 
@@ -64,6 +68,18 @@ int place_of(const Partition& p, const core::Endpoint& endpoint) {
   return -1;
 }
 
+// Of those that `to` does not have itself.
+template <class Message>
+void keep_unknown_fields(const Message& from, Message& to) {
+  auto* known = to.GetReflection()->MutableUnknownFields(&to);
+  const auto& fields = from.GetReflection()->GetUnknownFields(from);
+  std::set<int> there;
+  for (int i = 0; i < known->field_count(); ++i) there.insert(known->field(i).number());
+  for (int i = 0; i < fields.field_count(); ++i) {
+    if (!there.contains(fields.field(i).number())) known->AddField(fields.field(i));
+  }
+}
+
 // Empty: they came and went.
 template <class Partition>
 std::string edit_which_rows(Partition& p, const core::PartitionEdit& edit) {
@@ -85,10 +101,31 @@ std::string edit_which_rows(Partition& p, const core::PartitionEdit& edit) {
   return p.partition_meta_size() == 0 ? has("no row left") : "";
 }
 
+// What we have no names for stays where it was: in the partition, and in a row that stays. A row
+// that was alive without saying so goes on like that.
+std::string replace_by(wire::TablePartition& p, const core::WholePartition& whole) {
+  wire::TablePartition by;
+  const bool is_one = by.ParsePartialFromString(whole.message) && by.IsInitialized();
+  if (!is_one || by.pid() != p.pid()) {
+    return "partition " + std::to_string(p.pid()) + ": what is to replace it is none";
+  }
+  keep_unknown_fields(p, by);
+  for (auto& meta : *by.mutable_partition_meta()) {
+    const int place = place_of(p, meta.endpoint());
+    if (place < 0) continue;
+    const wire::PartitionMeta& was = p.partition_meta(place);
+    keep_unknown_fields(was, meta);
+    if (meta.is_alive() && !was.has_is_alive()) meta.clear_is_alive();
+  }
+  p.Swap(&by);
+  return "";
+}
+
 template <class Info>
 std::string edit_partition(Info& info, const core::PartitionEdit& edit) {
   for (auto& p : *info.mutable_table_partition()) {
     if (p.pid() != edit.pid) continue;
+    if (edit.whole) return replace_by(p, *edit.whole);
     for (const core::RowEdit& row : edit.rows) {
       bool found = false;
       for (auto& meta : *p.mutable_partition_meta()) {

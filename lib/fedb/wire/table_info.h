@@ -25,7 +25,8 @@ Result<core::TableShape> parse_table(const std::string& znode, const std::string
                                      TableDetails* details = nullptr);
 
 // The value with other rows, new flags and terms. Fails if a row or partition of the edit is not
-// there, if one that is to be added is, and if no row would be left.
+// there, if one that is to be added is, and if no row would be left. Of a partition that is
+// replaced as a whole, fields that failoverd has no names for stay.
 Result<std::string> apply_edit(const std::string& value, const core::TableEdit& edit,
                                Numbering numbering);
 
