@@ -45,8 +45,8 @@ class Driver {
   // after at most core::kShowAtMost: then the brain's model shows it. A standby asks nobody.
   void ask_status(std::vector<std::uint32_t> tids, std::function<void()> done);
 
-  // An operator's command. `done` is called once, before this returns: with its refusal, or with
-  // the ops that were opened for it.
+  // An operator's command. `done` is called once: with its refusal, or with the ops that were
+  // opened for it, before this returns; of an edit by hand when it is written.
   void ask_operator(core::OperatorCommand command, std::string by, bool only_plan,
                     bool as_nameserver, std::function<void(const core::OperatorAnswer&)> done);
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lib/config/units.h"
+#include "lib/fedb/wire/partition_text.h"
 
 namespace failoverd {
 namespace {
@@ -72,6 +73,26 @@ class Arguments {
     return static_cast<std::uint32_t>(
         number("pid", "a partition's number, such as 0, or * for all", UINT32_MAX));
   }
+  // The whole partition, as JSON.
+  operators::SetTablePartition partition() {
+    operators::SetTablePartition edit;
+    edit.table = table();
+    const std::string json = text("partition", "a TablePartition, as gettablepartition shows it");
+    if (mistake_) return edit;
+    auto parsed = fedb::parse_partition(json);
+    if (!parsed) {
+      mistake_ = Failure{"partition is " + parsed.error().text};
+      return edit;
+    }
+    edit.partition = std::move(parsed->shape);
+    edit.message = std::move(parsed->message);
+    return edit;
+  }
+  // What it was when it was read. A nameserver's callers have none.
+  std::string etag() {
+    return request_.as_nameserver ? "" : text("etag", "what gettablepartition gave with it");
+  }
+
   core::OpId op() { return number("op_id", "an op's id, as showopstatus lists them", UINT64_MAX); }
   // Too many at once is refused by the brain, when it is that check's turn.
   std::uint32_t concurrency() {
@@ -254,6 +275,10 @@ Verbs verbs_of_tables() {
           return operators::UpdateTableAlive{a.table(), a.pid_or_all(), a.endpoint("endpoint"),
                                              a.flag("alive", std::nullopt)};
         }}},
+      {"settablepartition",
+       {"set table partition ok",
+        {"name", "db", "etag", "partition"},
+        [](Arguments& a) -> OperatorCommand { return a.partition(); }}},
   };
 }
 
@@ -271,6 +296,8 @@ std::optional<Failure> unknown_argument(const admin::CommandRequest& request, co
   for (const auto& argument : request.args) {
     const std::string& key = argument.first;
     const auto is_it = [&](const char* one) { return key == one; };
+    // It is the partition's own.
+    if (request.as_nameserver && key == "pid" && request.name == "settablepartition") continue;
     if (key == "plan" || std::any_of(verb.keys.begin(), verb.keys.end(), is_it)) continue;
     std::string mistake = "there is no argument " + key + ": " + request.name + " takes ";
     for (const char* one : verb.keys) mistake.append(one).append(", ");
@@ -293,7 +320,9 @@ Result<OperatorQuestion> to_operator_question(const admin::CommandRequest& reque
   const Verb& verb = verbs().at(request.name);
   if (auto unknown = unknown_argument(request, verb)) return std::move(*unknown);
   Arguments arguments{request};
-  OperatorQuestion question{verb.read(arguments), arguments.flag("plan")};
+  OperatorQuestion question{verb.read(arguments), arguments.flag("plan"), {}};
+  const bool is_edit = std::holds_alternative<operators::SetTablePartition>(question.what);
+  if (is_edit) question.etag = arguments.etag();
   if (arguments.mistake()) return *arguments.mistake();
   return question;
 }

@@ -14,6 +14,8 @@ namespace failoverd {
 struct OperatorQuestion {
   core::OperatorCommand what;
   bool only_plan = false;
+  std::string
+      etag;  // Of an edit by hand: what the partition was when it was read; empty: whatever.
 };
 
 // Whether there is such a command. "confset" is none of these: it does not go through the brain.

@@ -280,14 +280,20 @@ std::string StatusSource::why_unreadable(const std::string& name) {
   return "";
 }
 
-std::optional<std::string> StatusSource::table_info(const std::string& name,
-                                                    const std::string& db) {
+// Null: there is none, or it cannot be read.
+const fedb::TableValue* StatusSource::table_value(const std::string& name,
+                                                  const std::string& db) const {
   for (const auto& [tid, table] : driver_.brain().model().tables()) {
     if (table.shape.name != name || table.shape.db != db) continue;
-    const fedb::TableValue* value = driver_.view().table(table.shape.znode);
-    if (value) return value->value;
+    if (const auto* value = driver_.view().table(table.shape.znode)) return value;
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+std::optional<std::string> StatusSource::table_info(const std::string& name,
+                                                    const std::string& db) {
+  const fedb::TableValue* value = table_value(name, db);
+  return value ? std::optional(value->value) : std::nullopt;
 }
 
 std::string StatusSource::nameserver() {

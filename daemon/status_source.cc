@@ -299,8 +299,11 @@ void StatusSource::command(admin::CommandRequest request,
 
 void StatusSource::ask_brain(const admin::CommandRequest& request,
                              std::function<void(admin::CommandResult)> done) {
-  const auto question = to_operator_question(request);
+  auto question = to_operator_question(request);
   if (!question) return done(admin::bad_arguments(question.error().text));
+  if (auto* edit = std::get_if<core::operators::SetTablePartition>(&question->what)) {
+    look_at_znode(*edit, question->etag);
+  }
   driver_.ask_operator(
       question->what, asked_by(request), question->only_plan, request.as_nameserver,
       [question = *question, name = request.name, done = std::move(done)](

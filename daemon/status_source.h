@@ -42,6 +42,8 @@ class StatusSource : public admin::Source {
   void tables(const admin::TablesAsked& asked, std::function<void(ReadTables)> done) override;
   std::string why_unreadable(const std::string& name) override;
   std::optional<std::string> table_info(const std::string& name, const std::string& db) override;
+  std::optional<admin::ListPage<admin::WrittenPartition>> partitions(
+      const admin::PartitionsAsked& asked) override;
   std::string nameserver() override;
   admin::ListPage<admin::OpRow> ops(const admin::OpsAsked& asked) override;
   std::vector<admin::ConfRow> conf() override;
@@ -69,6 +71,10 @@ class StatusSource : public admin::Source {
   admin::OpRow op_row(const core::OpRecord& op) const;
   admin::HolderView holder() const;
   admin::SwitchView switch_view() const;
+  const fedb::TableValue* table_value(const std::string& name, const std::string& db) const;
+  // Fills in what it changes, as the znode is now, and which version that is: none where the
+  // partition is not any more what it was when it was read.
+  void look_at_znode(core::operators::SetTablePartition& edit, const std::string& etag) const;
   void ask_brain(const admin::CommandRequest& request,
                  std::function<void(admin::CommandResult)> done);
   void confset(const admin::CommandRequest& request,

@@ -7,10 +7,12 @@
 #include <iostream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/ctl/data_recovery.h"
 #include "daemon/ctl/output.h"
+#include "daemon/ctl/partition_file.h"
 #include "daemon/ctl/table.h"
 #include "daemon/ctl/wait.h"
 #include "lib/base/utf8.h"
@@ -46,14 +48,18 @@ json::object arguments_of_hold(const Options& options) {
 }
 
 // All values are text: the daemon reads them, and says what is wrong with one.
-json::object arguments_of(const CommandInfo& command, const Options& options) {
+Result<json::object> arguments_of(const CommandInfo& command, const Options& options) {
   if (options.command == "hold") return arguments_of_hold(options);
   json::object object;
+  if (options.command == "settablepartition") {
+    auto read = read_partition_file(options.arguments[0]);
+    if (!read) return read.error();
+    object = json::parse(*read).get_object();
+  }
   std::istringstream keys{command.keys};
   std::string key;
   for (const std::string& argument : options.arguments) {
-    keys >> key;
-    object[key] = argument;
+    if (keys >> key) object[key] = argument;
   }
   if (options.db) object["db"] = *options.db;
   if (options.accept_loss) object["accept_loss"] = true;
@@ -102,12 +108,12 @@ bool says_yes() {
 
 class Change {
  public:
-  Change(Servers& servers, const Options& options)
+  Change(Servers& servers, const Options& options, json::object arguments)
       : servers_(servers),
         options_(options),
         command_(*find_command(options.command)),
         failure_(filled_in(command_.failure, options.arguments)),
-        arguments_(arguments_of(command_, options)) {}
+        arguments_(std::move(arguments)) {}
 
   int run() {
     if (options_.plan || command_.asks) {
@@ -192,6 +198,11 @@ class Change {
 
 }  // namespace
 
-int change(Servers& servers, const Options& options) { return Change(servers, options).run(); }
+int change(Servers& servers, const Options& options) {
+  const CommandInfo& command = *find_command(options.command);
+  auto arguments = arguments_of(command, options);
+  if (!arguments) return fail(command.failure + arguments.error().text);
+  return Change(servers, options, std::move(*arguments)).run();
+}
 
 }  // namespace failoverd::ctl

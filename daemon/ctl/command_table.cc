@@ -31,6 +31,9 @@ constexpr std::array kShowing = {
                 "failoverctl showns", nullptr, "", false, ""},
     CommandInfo{"confget", "", 0, 0, 0, "The switches that confset changes.", "failoverctl confget",
                 nullptr, "", false, ""},
+    CommandInfo{"gettablepartition", "TABLE PID [FILE]", 2, 3, kWithDb,
+                "A partition as ZooKeeper has it, whole and as JSON, for settablepartition.",
+                "failoverctl gettablepartition flow 0 flow-0.json", nullptr, "", false, ""},
     CommandInfo{"fsm", "", 0, 0, 0,
                 "A partition's states, and what is done in each; ops, task by task.",
                 "failoverctl fsm", nullptr, "", false, ""},
@@ -92,6 +95,11 @@ constexpr std::array kChanging = {
                 "failoverctl updatetablealive flow 0 127.0.0.1:9521 no",
                 "Fail to update table alive. error msg: ", "name pid endpoint alive", false,
                 "yes no"},
+    CommandInfo{"settablepartition", "FILE", 1, 1, kChangesATable,
+                "Writes a partition by hand, as the file of gettablepartition now says. Shows what "
+                "changes. Refused while auto_failover is on, and where it has changed meanwhile.",
+                "failoverctl settablepartition flow-0.json --plan",
+                "Fail to set table partition. error msg: ", "", true, ""},
 };
 
 // About more than one table or tablet.
@@ -113,6 +121,9 @@ constexpr std::array kOptions = {
                "The daemons; with several the active one is found. Without it $FAILOVERD_SERVER, "
                "then http://127.0.0.1:9650.",
                0, nullptr},
+    OptionInfo{"--socket", "PATH",
+               "The daemon that listens at this unix socket: the same as --server unix:PATH.", 0,
+               nullptr},
     OptionInfo{"--json", nullptr,
                "Print JSON: the columns' names as keys, times as Unix milliseconds.", 0,
                &Options::json},

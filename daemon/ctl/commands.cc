@@ -12,6 +12,7 @@
 #include "daemon/ctl/change.h"
 #include "daemon/ctl/events.h"
 #include "daemon/ctl/output.h"
+#include "daemon/ctl/partition_file.h"
 #include "daemon/ctl/servers.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/status_text.h"
@@ -129,6 +130,7 @@ const std::map<std::string, Handler>& handlers() {
        [](Servers& servers, const Options& options) {
          return show(servers.get("/api/v1/conf"), options.json, "conf", conf_table);
        }},
+      {"gettablepartition", get_table_partition},
       {"showns", showns},
       {"fsm", fsm},
       {"events", events}};

@@ -126,6 +126,9 @@ class Parser {
     if (name == "--server") {
       options_.servers = split(value);
       if (options_.servers.empty()) return Failure{"--server needs a URL"};
+    } else if (name == "--socket") {
+      if (!value.starts_with('/')) return Failure{"--socket needs an absolute path, not " + value};
+      options_.servers = {"unix:" + value};
     } else if (name == "--token-file") {
       options_.token_file = value;
     } else if (name == "--db") {
@@ -169,7 +172,9 @@ Result<void> check_arguments(const Options& options,
       return Failure{"usage: failoverctl " + shown(*command)};
     }
   }
-  if (options.command == "showopstatus" && given == 2) {
+  const bool names_pid =
+      options.command == "showopstatus" || options.command == "gettablepartition";
+  if (names_pid && given >= 2) {
     const std::string& pid = options.arguments[1];
     const bool digits = !pid.empty() && pid.find_first_not_of("0123456789") == std::string::npos;
     if (!digits || pid.size() > 9) return Failure{"PID is a partition's number, not " + pid};

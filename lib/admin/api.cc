@@ -144,6 +144,7 @@ const std::vector<Api::Route>& Api::reading() {
       {"/api/v1/tablets", false, Needs::kCluster, &Api::tablets},
       {"/api/v1/tables", false, Needs::kCluster, &Api::tables},
       {"/api/v1/tables/NAME", false, Needs::kCluster, &Api::table},
+      {"/api/v1/partitions/NAME", false, Needs::kCluster, &Api::partitions},
       {"/api/v1/ops", false, Needs::kCluster, &Api::ops},
       {"/api/v1/conf", true, Needs::kSwitch, &Api::conf},
       {"/api/v1/fsm", false, Needs::kNothing, &Api::fsm},
@@ -302,9 +303,30 @@ HttpResponse Api::to_response(const ShowTables& shown, const ListPage<ReplicaRow
     }
     return list_response(to_json(page.rows), page.total, link);
   }
-  const std::string why = source_.why_unreadable(*name);
+  return no_table(*name);
+}
+
+HttpResponse Api::no_table(const std::string& name) const {
+  const std::string why = source_.why_unreadable(name);
   return with_role(
       error_response(404, why.empty() ? "table is not exist" : "table cannot be read: " + why));
+}
+
+// As the znode has them: whoever edits one begins here.
+Action Api::partitions(const Target& target) const {
+  PartitionsAsked asked{target.name, target.find("db").value_or(""), {}, {}, kMostRows};
+  if (auto refusal = limit_of(target, asked.limit)) return std::move(*refusal);
+  for (const auto& [key, to] : {std::pair("pid", &asked.pid), std::pair("after", &asked.after)}) {
+    const auto text = target.find(key);
+    if (!text) continue;
+    *to = parse_number<std::uint32_t>(*text);
+    if (!*to) return error_response(400, std::string{key} + " is not a number");
+  }
+  const auto page = source_.partitions(asked);
+  if (!page) return no_table(target.name);
+  return list_response(
+      to_json(page->rows), page->total,
+      page->more ? target.with("after", std::to_string(page->rows.back().pid)) : "");
 }
 
 Action Api::ops(const Target& target) const {

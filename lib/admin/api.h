@@ -5,6 +5,7 @@
 //   GET  /healthz /readyz /metrics
 //   GET  /api/v1/status /api/v1/tablets /api/v1/conf /api/v1/fsm
 //   GET  /api/v1/tables[?db=DB] /api/v1/tables/NAME[?db=DB]
+//   GET  /api/v1/partitions/NAME[?pid=PID][&db=DB]
 //   GET  /api/v1/ops[?name=NAME[&pid=PID]][&db=DB]
 //   GET  /api/v1/events[?since=ID]
 //   GET  /api/v1/events/stream[?since=ID]        server-sent events; Last-Event-ID beats since
@@ -108,12 +109,14 @@ class Api {
   Action tablets(const Target& target) const;
   Action tables(const Target& target) const;
   Action table(const Target& target) const;
+  Action partitions(const Target& target) const;
   Action ops(const Target& target) const;
   Action conf(const Target& target) const;
   Action events(const Target& target) const;
   Action stream(const Target& target) const;
 
   Action show_tables(const Target& target, std::optional<std::string> name) const;
+  HttpResponse no_table(const std::string& name) const;
   HttpResponse list_response(std::string body, std::optional<std::uint64_t> total,
                              const std::string& next) const;
   static std::optional<HttpResponse> limit_of(const Target& target, std::size_t& limit);

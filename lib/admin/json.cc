@@ -263,6 +263,17 @@ std::string to_json(const std::vector<OpRow>& rows, std::int64_t now_ms) {
 
 std::string to_json(const std::vector<ConfRow>& rows) { return objects(rows, conf); }
 
+std::string to_json(const std::vector<WrittenPartition>& rows) {
+  return objects(rows, [](const WrittenPartition& row) {
+    boost::system::error_code error;
+    return json::object{{"name", text(row.name)},
+                        {"db", text(row.db)},
+                        {"pid", row.pid},
+                        {"etag", text(row.etag)},
+                        {"partition", json::parse(valid_utf8(row.json), error)}};
+  });
+}
+
 std::string to_json(const LoggedEvents& events) {
   return lines(events, [](const auto& each) -> const std::string& { return each->json(); });
 }
@@ -299,7 +310,7 @@ Result<std::map<std::string, std::string>> parse_arguments(std::string_view body
   for (const auto& [key, argument] : value.get_object()) {
     if (argument.is_string()) {
       arguments[key] = std::string(argument.get_string());
-    } else if (argument.is_bool() || argument.is_number()) {
+    } else if (argument.is_bool() || argument.is_number() || argument.is_object()) {
       arguments[key] = json::serialize(argument);
     } else if (is_list_of_numbers(argument)) {
       std::string& numbers = arguments[key];
@@ -308,7 +319,7 @@ Result<std::map<std::string, std::string>> parse_arguments(std::string_view body
       }
     } else {
       return Failure{"argument " + std::string(key) +
-                     " is not a string, number, boolean or list of numbers"};
+                     " is not a string, number, boolean, object or list of numbers"};
     }
   }
   return arguments;

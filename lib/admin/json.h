@@ -21,6 +21,7 @@ std::string to_json(const std::vector<TabletRow>& rows);
 std::string to_json(const std::vector<ReplicaRow>& rows);
 std::string to_json(const std::vector<OpRow>& rows, std::int64_t now_ms);
 std::string to_json(const std::vector<ConfRow>& rows);
+std::string to_json(const std::vector<WrittenPartition>& rows);
 std::string to_json(const LoggedEvents& events);
 std::string to_json(const EventRow& row);
 
@@ -31,8 +32,8 @@ std::string to_json(const CommandResult& result);
 // {"error": "..."}.
 std::string error_json(std::string_view error);
 
-// A command's arguments: one JSON object of strings, numbers, booleans and lists of numbers, or
-// nothing at all.
+// A command's arguments: one JSON object of strings, numbers, booleans, lists of numbers and
+// objects, or nothing at all.
 Result<std::map<std::string, std::string>> parse_arguments(std::string_view body);
 
 }  // namespace failoverd::admin

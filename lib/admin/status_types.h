@@ -98,6 +98,24 @@ struct TablesAsked {
   std::size_t limit = kMostRows;
 };
 
+// Which partitions of a table are asked for.
+struct PartitionsAsked {
+  std::string name;
+  std::string db;                      // Empty: the table is outside every database.
+  std::optional<std::uint32_t> pid;    // None: all.
+  std::optional<std::uint32_t> after;  // Those behind this one.
+  std::size_t limit = kMostRows;
+};
+
+// A partition as its table's znode has it.
+struct WrittenPartition {
+  std::string name;
+  std::string db;
+  std::uint32_t pid = 0;
+  std::string etag;  // Another one means that something of it is otherwise.
+  std::string json;  // The whole TablePartition, an object.
+};
+
 struct OpsAsked {
   std::optional<std::string> name;
   std::optional<std::string> db;
@@ -294,10 +312,10 @@ struct Readiness {
 
 struct CommandRequest {
   std::string name;  // confset, ...
-  // Numbers, booleans and lists of numbers as text: "1", "true", "1,4,7".
+  // Numbers, booleans and lists of numbers as text: "1", "true", "1,4,7"; objects as JSON.
   std::map<std::string, std::string> args;
   std::string who;             // Whom the connection shows: a user of this machine; may be empty.
-  std::string from;            // Where the call came from: "127.0.0.1:40312", later "socket".
+  std::string from;            // Where the call came from: "127.0.0.1:40312", or "socket".
   bool as_nameserver = false;  // The caller speaks the nameserver's protocol.
 };
 
@@ -351,6 +369,8 @@ class Source {
   virtual std::string why_unreadable(const std::string& name) = 0;
   // The table's TableInfo as its znode has it; nothing: there is none, or it cannot be read.
   virtual std::optional<std::string> table_info(const std::string& name, const std::string& db) = 0;
+  // By pid; nothing: no such table.
+  virtual std::optional<ListPage<WrittenPartition>> partitions(const PartitionsAsked& asked) = 0;
   // The endpoint of the leading nameserver; empty: none lives.
   virtual std::string nameserver() = 0;
   // By op_id, running and finished ones.

@@ -200,6 +200,48 @@ TEST_F(NameserverProtocol, SetsTheSwitch) {
   EXPECT_TRUE(cluster.wait_until([&] { return client.get() == "false"; }, "it is off"));
 }
 
+// As a nameserver does: it is there when it is answered.
+TEST_F(NameserverProtocol, SetsAPartition) {
+  Cluster cluster;
+  cluster.create_table("flow", 1, 3);
+  cluster.start_active_daemon(serving(address));
+  NameserverClient client(cluster, address, "rtidb.nameserver.NameServer");
+  fedb::SetTablePartitionRequest set;
+  set.set_name("flow");
+  set.mutable_table_partition()->set_pid(0);
+  ASSERT_TRUE(cluster.wait_until([&] { return client.get() == "true"; }, "it is on"));
+  EXPECT_EQ(client.answer("SetTablePartition", set), "301 auto_failover is enabled");
+  ASSERT_EQ(client.set("auto_failover", "false"), "0 ok");
+  ASSERT_TRUE(cluster.wait_until([&] { return client.get() == "false"; }, "it is off"));
+  const auto got = [&] {
+    fedb::GetTablePartitionRequest get;
+    get.set_name("flow");
+    get.set_pid(0);
+    const auto answer = client.ask<fedb::GetTablePartitionResponse>("GetTablePartition", get);
+    return answer ? answer->table_partition() : fedb::TablePartition{};
+  };
+  const fedb::TablePartition before = got();
+  ASSERT_EQ(before.partition_meta_size(), 3);
+  *set.mutable_table_partition() = before;
+  EXPECT_EQ(client.answer("SetTablePartition", set), "0 ok");
+  // What a nameserver's memory adds to a row is written with it.
+  auto* row = set.mutable_table_partition()->mutable_partition_meta(2);
+  row->set_is_alive(false);
+  row->set_offset(7);
+  EXPECT_EQ(client.answer("SetTablePartition", set), "0 ok");
+  EXPECT_EQ(got().SerializeAsString(), set.table_partition().SerializeAsString());
+  EXPECT_EQ(cluster.znodes().table("flow")->table_partition(0).SerializeAsString(),
+            set.table_partition().SerializeAsString());
+  const std::string written = got().SerializeAsString();
+  set.mutable_table_partition()->mutable_partition_meta(0)->set_is_alive(false);
+  EXPECT_EQ(client.answer("SetTablePartition", set), "307 invalid parameter");
+  set.mutable_table_partition()->set_pid(9);
+  EXPECT_EQ(client.answer("SetTablePartition", set), "0 ok") << "nothing is done";
+  set.set_name("nosuch");
+  EXPECT_EQ(client.answer("SetTablePartition", set), "100 table is not exist");
+  EXPECT_EQ(got().SerializeAsString(), written);
+}
+
 TEST_F(NameserverProtocol, AStandbyIsNoLeaderUntilItActs) {
   Cluster cluster;
   Daemon& active = cluster.start_active_daemon();

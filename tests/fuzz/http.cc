@@ -22,6 +22,12 @@ class NoSource : public admin::Source {
   std::optional<std::string> table_info(const std::string&, const std::string&) override {
     return {};
   }
+  std::optional<admin::ListPage<admin::WrittenPartition>> partitions(
+      const admin::PartitionsAsked& asked) override {
+    admin::ListPage<admin::WrittenPartition> page;
+    page.rows.push_back({asked.name, asked.db, asked.pid.value_or(0), "0", "{}"});
+    return page;
+  }
   std::string nameserver() override { return ""; }
   admin::ListPage<admin::OpRow> ops(const admin::OpsAsked&) override { return {}; }
   std::vector<admin::ConfRow> conf() override { return {}; }

@@ -169,10 +169,20 @@ std::vector<std::string> options_of(const CommandInfo* command) {
   return all;
 }
 
+bool is_file(std::string_view value) { return value == "FILE" || value == "PATH"; }
+
+bool takes_file(const CommandInfo& command) {
+  return std::string_view{command.arguments}.find("FILE") != std::string_view::npos;
+}
+
 std::string bash_completion() {
   std::vector<std::string> valued;
+  std::vector<std::string> files;
+  std::vector<std::string> others;
   for (const OptionInfo& option : options()) {
-    if (option.value != nullptr) valued.emplace_back(option.name);
+    if (option.value == nullptr) continue;
+    valued.emplace_back(option.name);
+    (is_file(option.value) ? files : others).emplace_back(option.name);
   }
   std::string out =
       R"(# Bash completion of failoverctl. Written from the tables in daemon/ctl/command_table.cc:
@@ -181,14 +191,14 @@ std::string bash_completion() {
 _failoverctl() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
   local command='' words='' options='' i
+  local -a files=()
   case $before in
-    --token-file)
+    )" +
+      names(files, " | ") + R"()
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
 )";
-  std::vector<std::string> others = valued;
-  std::erase(others, "--token-file");
   out += "    " + names(others, " | ") + ") return ;;\n  esac\n";
   out += "  for ((i = 1; i < COMP_CWORD; ++i)); do\n    case ${COMP_WORDS[i]} in\n      " +
          names(valued, " | ") + R"() ((++i)) ;;
@@ -206,11 +216,12 @@ _failoverctl() {
   for (const CommandInfo& command : commands()) {
     out += "    " + std::string{command.name} + ")\n";
     if (*command.words != '\0') out += "      words='" + std::string{command.words} + "'\n";
+    if (takes_file(command)) out += "      files=(-f)\n";
     out += "      options='" + names(options_of(&command), " ") + "'\n      ;;\n";
   }
   return out + R"(  esac
-  if [[ $word == -* ]]; then words=$options; fi
-  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+  if [[ $word == -* ]]; then words=$options files=(); fi
+  mapfile -t COMPREPLY < <(compgen "${files[@]}" -W "$words" -- "$word")
 }
 complete -F _failoverctl failoverctl
 )";
@@ -228,7 +239,7 @@ std::string zsh_of(const OptionInfo& option) {
   std::string out = "'" + std::string{option.name} + "[" + in_zsh(option.meaning) + "]";
   if (option.value == nullptr) return out + "'";
   out += ":" + in_zsh(option.value) + ":";
-  return out + (std::string_view{option.value} == "FILE" ? "_files'" : "'");
+  return out + (is_file(option.value) ? "_files'" : "'");
 }
 
 std::string zsh_completion() {
@@ -264,7 +275,8 @@ _failoverctl() {
     if (*command.words != '\0') {
       out += "            '*:argument:(" + std::string{command.words} + ")'\n";
     } else if (command.most > 0) {
-      out += "            '*:argument:'\n";
+      out +=
+          std::string{"            '*:argument:"} + (takes_file(command) ? "_files" : "") + "'\n";
     }
     out += "          )\n          ;;\n";
   }
@@ -309,6 +321,10 @@ TEST(CtlManual, BashOffersWhatMayStandThere) {
   EXPECT_THAT(offered({"failoverctl", "changeleader", "--"}),
               AllOf(Contains("--force"), Contains("--json"), Not(Contains("--follow"))));
   EXPECT_THAT(offered({"failoverctl", "status", "--w"}), ElementsAre());
+  // Files, where one belongs.
+  EXPECT_THAT(offered({"failoverctl", "settablepartition", "/etc/passw"}), Contains("/etc/passwd"));
+  EXPECT_THAT(offered({"failoverctl", "--socket", "/etc/passw"}), Contains("/etc/passwd"));
+  EXPECT_THAT(offered({"failoverctl", "showtable", "/etc/passw"}), ElementsAre());
 }
 
 }  // namespace

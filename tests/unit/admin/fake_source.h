@@ -56,6 +56,16 @@ class FakeSource : public Source {
     const auto found = table_infos.find({db, name});
     return found == table_infos.end() ? std::nullopt : std::optional(found->second);
   }
+  std::optional<ListPage<WrittenPartition>> partitions(const PartitionsAsked& asked) override {
+    auto rows = partition_rows;
+    std::erase_if(rows, [&](const WrittenPartition& row) {
+      return row.name != asked.name || row.db != asked.db;
+    });
+    if (rows.empty()) return std::nullopt;
+    return page_of(rows, asked.limit, [&](const WrittenPartition& row) {
+      return (!asked.pid || row.pid == *asked.pid) && (!asked.after || row.pid > *asked.after);
+    });
+  }
   std::string nameserver() override { return nameserver_endpoint; }
   ListPage<OpRow> ops(const OpsAsked& asked) override {
     auto rows = op_rows;
@@ -111,6 +121,7 @@ class FakeSource : public Source {
   }();
   std::vector<TabletRow> tablet_rows;
   std::vector<ReplicaRow> replica_rows;
+  std::vector<WrittenPartition> partition_rows;
   std::map<std::string, std::string> unreadable;  // Why, by the table's name.
   std::map<std::pair<std::string, std::string>, std::string> table_infos;  // By db and name.
   std::string nameserver_endpoint;

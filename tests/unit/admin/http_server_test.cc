@@ -393,7 +393,7 @@ TEST_F(HttpServerTest, ACommandThatNeverAnswersIs504) {
 
 TEST_F(HttpServerTest, BadBodiesAre400) {
   served_.start();
-  for (const char* body : {"{", "[]", "{\"a\": {}}", "x"}) {
+  for (const char* body : {"{", "[]", "{\"a\": [{}]}", "x"}) {
     const auto answer = command("test", body);
     EXPECT_EQ(answer.status, 400) << body;
     EXPECT_TRUE(

@@ -51,7 +51,9 @@ TEST(Json, ArgumentsAreOneObjectOfPlainValues) {
             (Map{{"key", "auto_failover"}, {"value", "true"}, {"pid", "3"}}));
   EXPECT_EQ(parse_arguments(R"({"pids": [1, 4, 7], "none": []})").value(),
             (Map{{"pids", "1,4,7"}, {"none", ""}}));
-  for (const char* bad : {"[]", "3", "{", "{\"a\": {}}", "{\"a\": [1, true]}", "{\"a\": [[1]]}",
+  EXPECT_EQ(parse_arguments(R"({"partition": {"pid": 1, "rows": [{"a": "b"}]}})").value(),
+            (Map{{"partition", R"({"pid":1,"rows":[{"a":"b"}]})"}}));
+  for (const char* bad : {"[]", "3", "{", "{\"a\": [{}]}", "{\"a\": [1, true]}", "{\"a\": [[1]]}",
                           "{\"a\": null}", "{} x"}) {
     EXPECT_FALSE(parse_arguments(bad)) << bad;
   }
