@@ -81,6 +81,7 @@ class Daemon {
   int run() {
     end_after({SIGTERM, SIGINT}, kStopWithin);
     if (!listen() || !listen_rpc()) return 1;
+    listen_socket();
     reloaded_at_start();
     watch_file();
     wait_for_hangup();
@@ -94,7 +95,8 @@ class Daemon {
     log_.write(config::LogLevel::kInfo, "start",
                "failoverd " FAILOVERD_VERSION " watches " + config_.cluster.root + " at " +
                    config_.cluster.zookeeper + ", http " + config_.listen.http +
-                   (config_.listen.rpc.empty() ? "" : ", rpc " + config_.listen.rpc));
+                   (config_.listen.rpc.empty() ? "" : ", rpc " + config_.listen.rpc) +
+                   (config_.listen.socket.empty() ? "" : ", socket " + config_.listen.socket));
     io_.run();
     log_.flush();
     std::_Exit(0);
@@ -117,6 +119,16 @@ class Daemon {
     if (port) return true;
     std::fprintf(stderr, "listen.http: %s\n", port.error().text.c_str());
     return false;
+  }
+
+  // Without it failoverd can still be reached: no reason to leave a cluster alone.
+  void listen_socket() {
+    if (config_.listen.socket.empty() || !http_) return;
+    if (const auto listens = http_->listen_socket(config_.listen.socket); !listens) {
+      driver_.note(core::Severity::kError, "listen",
+                   "listen.socket is not served: " + listens.error().text,
+                   {{"socket", config_.listen.socket}});
+    }
   }
 
   bool listen_rpc() {
@@ -143,10 +155,8 @@ class Daemon {
   }
 
   void warn(const config::Config& config) {
-    for (const auto* lines : {&config.unused, &config.warnings}) {
-      for (const std::string& line : *lines) {
-        log_.write(config::LogLevel::kWarn, "config", line);
-      }
+    for (const std::string& line : config.unused) {
+      log_.write(config::LogLevel::kWarn, "config", line);
     }
   }
 
@@ -276,9 +286,7 @@ int run(int argc, char** argv) {
     return kBadConfiguration;
   }
   if (options->check_config) {
-    for (const auto* lines : {&config->unused, &config->warnings}) {
-      for (const std::string& line : *lines) std::fprintf(stderr, "%s\n", line.c_str());
-    }
+    for (const std::string& line : config->unused) std::fprintf(stderr, "%s\n", line.c_str());
     std::printf("%s: ok\n", options->config.c_str());
     return 0;
   }

@@ -3,11 +3,14 @@
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <exception>
 #include <optional>
@@ -20,6 +23,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
+using Protocol = asio::generic::stream_protocol;
 using boost::system::error_code;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
@@ -37,7 +41,7 @@ http::request<http::string_body> to_message(const Url& url, const Call& call) {
   message.version(11);
   message.method_string(call.method);
   message.target(call.path);
-  message.set(http::field::host, url.address());
+  message.set(http::field::host, url.socket.empty() ? url.address() : url.host);
   message.set(http::field::user_agent, "failoverctl/" FAILOVERD_VERSION);
   if (!call.body.empty()) message.set(http::field::content_type, "application/json");
   for (const auto& [name, value] : call.headers) message.set(name, value);
@@ -117,7 +121,21 @@ class Exchange {
  private:
   asio::awaitable<Result<void>> send() {
     stream_.expires_after(deadline_);
+    if (auto connected = co_await connect(); !connected) co_return connected.error();
+    const auto message = to_message(url_, call_);
+    const auto [error, size] = co_await http::async_write(stream_, message, kTuple);
+    if (error) co_return failed(url_, "write to", error);
+    co_return Result<void>();
+  }
+
+  asio::awaitable<Result<void>> connect() {
     error_code error;
+    if (!url_.socket.empty()) {
+      const Protocol::endpoint to = asio::local::stream_protocol::endpoint(url_.socket);
+      std::tie(error) = co_await stream_.async_connect(to, kTuple);
+      if (error) co_return failed(url_, "reach", error);
+      co_return Result<void>();
+    }
     tcp::resolver::results_type found;
     const auto numeric = asio::ip::make_address(url_.host, error);
     const int port = std::atoi(url_.port.c_str());
@@ -129,19 +147,22 @@ class Exchange {
       std::tie(error, found) = co_await resolver.async_resolve(url_.host, url_.port, kTuple);
       if (error) co_return failed(url_, "reach", error);
     }
-    std::tie(error, std::ignore) = co_await stream_.async_connect(found, kTuple);
-    if (error) co_return failed(url_, "reach", error);
-    const auto message = to_message(url_, call_);
-    std::tie(error, std::ignore) = co_await http::async_write(stream_, message, kTuple);
-    if (error) co_return failed(url_, "write to", error);
-    co_return Result<void>();
+    for (const auto& one : found) {
+      const Protocol::endpoint to = one.endpoint();
+      std::tie(error) = co_await stream_.async_connect(to, kTuple);
+      if (!error) co_return Result<void>();
+      if (error == beast::error::timeout) break;
+      error_code ignored;
+      stream_.socket().close(ignored);
+    }
+    co_return failed(url_, "reach", error);
   }
 
   const Url url_;
   const Call call_;
   const Duration deadline_;
 
-  beast::tcp_stream stream_;
+  beast::basic_stream<Protocol> stream_;
   beast::flat_buffer buffer_;
 };
 
@@ -156,6 +177,7 @@ struct Calls {
 }  // namespace
 
 std::string Url::address() const {
+  if (!socket.empty()) return "unix:" + socket;
   const bool v6 = host.find(':') != std::string::npos;
   return (v6 ? "[" + host + "]" : host) + ":" + port;
 }
@@ -164,6 +186,13 @@ Result<Url> parse_url(const std::string& text) {
   const auto wrong = [&](const char* why) {
     return Failure{"not a server's URL: " + text + ": " + why};
   };
+  constexpr std::string_view kUnix = "unix:";
+  if (text.starts_with(kUnix)) {
+    const std::string path = text.substr(kUnix.size());
+    if (!path.starts_with('/')) return wrong("the socket's path is absolute");
+    if (path.size() >= sizeof(sockaddr_un::sun_path)) return wrong("the socket's path is too long");
+    return Url{"localhost", "", path};
+  }
   std::string rest = text;
   if (const auto scheme = rest.find("://"); scheme != std::string::npos) {
     if (rest.substr(0, scheme) != "http") return wrong("it begins with http://");

@@ -15,12 +15,13 @@
 
 namespace failoverd::ctl {
 
-// http://host:port without a path; the scheme may be left out.
+// http://host:port without a path; the scheme may be left out. Or unix:/path, a unix socket.
 struct Url {
-  std::string host;
+  std::string host;  // "localhost" of a socket.
   std::string port;
+  std::string socket = {};  // The path; empty: none.
 
-  std::string address() const;  // "host:port".
+  std::string address() const;  // "host:port", or "unix:/path".
   bool operator==(const Url&) const = default;
 };
 

@@ -7,7 +7,9 @@
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
@@ -18,12 +20,15 @@
 
 #include "lib/admin/http_session.h"
 #include "lib/admin/json.h"
+#include "lib/admin/unix_socket.h"
 
 namespace failoverd::admin {
 namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
+using local = asio::local::stream_protocol;
+using Protocol = asio::generic::stream_protocol;
 using boost::system::error_code;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
@@ -35,6 +40,14 @@ Peer to_peer(const tcp::endpoint& endpoint) {
   const std::string host = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
   return {host + ":" + std::to_string(endpoint.port()), address.is_loopback()};
 }
+
+Peer to_peer(const local::endpoint&) { return {"socket", true}; }
+
+void send_at_once(tcp::socket& socket) {
+  error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+}
+void send_at_once(local::socket&) {}
 
 Result<tcp::endpoint> to_endpoint(asio::io_context& io, const std::string& address) {
   const auto wrong = [&](const std::string& why) {
@@ -94,8 +107,14 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
             source})),
         io(context) {}
 
-  asio::awaitable<void> accept_from(tcp::acceptor& acceptor);
-  void take(tcp::socket socket, const tcp::endpoint& from);
+  template <class Acceptor>
+  asio::awaitable<void> accept_from(Acceptor& acceptor);
+  void take(Protocol::socket socket, const Peer& peer);
+  // The handler keeps the state until the coroutine has ended.
+  template <class Acceptor>
+  void serve(Acceptor& acceptor) {
+    asio::co_spawn(io, accept_from(acceptor), [state = shared_from_this()](std::exception_ptr) {});
+  }
   bool has_room(bool local);
   std::shared_ptr<HttpSession> abandoned(bool remote_only) const;
   std::shared_ptr<HttpSession> longest_idle(bool remote_only) const;
@@ -103,18 +122,22 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
 
   const std::shared_ptr<HttpShared> shared;
   std::vector<std::unique_ptr<tcp::acceptor>> acceptors;
+  std::vector<std::unique_ptr<UnixSocket>> sockets;
   std::set<std::shared_ptr<HttpSession>> sessions;
   asio::io_context& io;
 };
 
-asio::awaitable<void> HttpServer::State::accept_from(tcp::acceptor& acceptor) {
+template <class Acceptor>
+asio::awaitable<void> HttpServer::State::accept_from(Acceptor& acceptor) {
   asio::steady_timer pause(io);
   while (shared->open) {
-    tcp::endpoint from;
+    typename Acceptor::protocol_type::endpoint from;
     auto [error, socket] = co_await acceptor.async_accept(from, kTuple);
     if (!shared->open) co_return;
     if (!error) {
-      take(std::move(socket), from);
+      send_at_once(socket);
+      keep_from_children(socket);
+      take(std::move(socket), to_peer(from));
       continue;
     }
     if (is_out_of_descriptors(error) && make_room(true)) continue;
@@ -125,11 +148,8 @@ asio::awaitable<void> HttpServer::State::accept_from(tcp::acceptor& acceptor) {
   }
 }
 
-void HttpServer::State::take(tcp::socket socket, const tcp::endpoint& from) {
+void HttpServer::State::take(Protocol::socket socket, const Peer& peer) {
   error_code ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
-  keep_from_children(socket);
-  const Peer peer = to_peer(from);
   if (!has_room(peer.local) && !make_room(peer.local)) {
     socket.non_blocking(true, ignored);
     const std::string body = error_json("too many connections");
@@ -192,6 +212,7 @@ HttpServer::~HttpServer() {
   state_->shared->open = false;
   error_code ignored;
   for (const auto& acceptor : state_->acceptors) acceptor->close(ignored);
+  for (const auto& socket : state_->sockets) socket->close();
   for (const auto& session : state_->sessions) session->close();
   state_->sessions.clear();
 }
@@ -208,11 +229,17 @@ Result<std::uint16_t> HttpServer::listen(const std::string& address) {
   if (error) return Failure{"cannot listen on " + address + ": " + error.message()};
   keep_from_children(*acceptor);
   const std::uint16_t port = acceptor->local_endpoint().port();
-  // The handler keeps the state until the coroutine has ended.
-  asio::co_spawn(state_->io, state_->accept_from(*acceptor),
-                 [state = state_](std::exception_ptr) {});
+  state_->serve(*acceptor);
   state_->acceptors.push_back(std::move(acceptor));
   return port;
+}
+
+Result<void> HttpServer::listen_socket(const std::string& path) {
+  auto socket = UnixSocket::listen(state_->io, path);
+  if (!socket) return socket.error();
+  state_->serve((*socket)->acceptor());
+  state_->sockets.push_back(std::move(*socket));
+  return {};
 }
 
 void HttpServer::set_token(std::string token) { state_->shared->api.set_token(std::move(token)); }

@@ -51,6 +51,11 @@ class HttpServer {
   // several addresses. Gives the port, or one line that names the address and the reason.
   Result<std::uint16_t> listen(const std::string& address);
 
+  // A unix socket of mode 0660. Whoever is let in there is a caller of this machine, whom the
+  // kernel names. In place of a file that a dead process left. The Failure is one line that names
+  // the path.
+  Result<void> listen_socket(const std::string& path);
+
   // A change whose header comes from now on needs this token, on open connections too; empty: none
   // is needed.
   void set_token(std::string token);

@@ -58,8 +58,7 @@ struct Config {
   // A line for each key that the file sets to something, while this version does not use it:
   //   failoverd.yaml:9:17: guards.flaps: "5": this version does not use it
   std::vector<std::string> unused;
-  std::vector<std::string> warnings;  // Lines like these, about what works and should be otherwise.
-  std::size_t keys_set = 0;           // How many keys the file has.
+  std::size_t keys_set = 0;  // How many keys the file has.
 };
 
 // A longer file is refused unread, because it would be read on the loop. The default file has 7
@@ -71,7 +70,7 @@ inline constexpr std::size_t kLargestFile = std::size_t{64} << 10;
 //   failoverd.yaml:7:12: detection.silence: "3" is not a duration: write N(ms|s|m|h), such as 3s
 Result<Config> parse(std::string_view text, const std::string& filename);
 
-// parse() of a file, and of listen.token_file's, which nobody else may write; the Failure begins
+// parse() of a file, and of listen.token_file's, which is its owner's alone; the Failure begins
 // with its path also when it cannot be read.
 Result<Config> load(const std::string& path);
 

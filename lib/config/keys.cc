@@ -32,10 +32,9 @@ constexpr std::array kSections{
 };
 
 // What this version does nothing with.
-constexpr std::array<std::string_view, 6> kUnused{
-    "listen.socket",         "detection.zookeeper_lost",
-    "detection.hung_leader", "recovery.replace_after",
-    "guards.flaps",          "state_dir"};
+constexpr std::array<std::string_view, 5> kUnused{"detection.zookeeper_lost",
+                                                  "detection.hung_leader", "recovery.replace_after",
+                                                  "guards.flaps", "state_dir"};
 
 constexpr std::uint64_t kManyEntries = 1'000'000'000'000'000;
 
@@ -97,14 +96,17 @@ void add_listen(std::vector<Key>& keys) {
                         "Who may change things at listen.rpc. local: whoever comes from loopback, "
                         "with listen.token_file\n"
                         "too; others may look. any: whoever reaches the address."));
-  keys.push_back(text("listen.socket", PLACE(listen.socket), "an absolute path, or \"\" for none",
-                      check_socket_path_or_none,
-                      "A unix socket that serves the HTTP interface too."));
+  keys.push_back(
+      text("listen.socket", PLACE(listen.socket), "an absolute path, or \"\" for none",
+           check_socket_path_or_none,
+           "A unix socket of mode 0660 that serves the HTTP interface, too: failoverctl\n"
+           "--socket PATH. Whoever is let in there comes from this machine. The directory\n"
+           "has to be there; where the socket cannot be made, failoverd goes on without."));
   keys.push_back(
       text("listen.token_file", PLACE(listen.token_file), "an absolute path, or \"\" for none",
            check_path_or_none,
            "The file with the token that those who change things must show. Without one, whoever\n"
-           "comes from loopback may change things, and nobody else may. Nobody else may write it.\n"
+           "comes from this machine may change things, and nobody else may. Its mode is 0600.\n"
            "Another token in it takes effect at the next reload, such as SIGHUP."));
   for (std::size_t i = first; i < keys.size(); ++i) keys[i].at_start = true;
 }

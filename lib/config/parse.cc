@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -336,6 +337,11 @@ std::string in_octal(mode_t mode) {
   return digits;
 }
 
+bool is_credential(const std::string& file) {
+  const char* const directory = std::getenv("CREDENTIALS_DIRECTORY");
+  return directory && *directory == '/' && file.starts_with(std::string{directory} + "/");
+}
+
 Stop Reader::read_token() {
   const std::string& file = config_.listen.token_file;
   if (file.empty()) return std::nullopt;
@@ -351,15 +357,11 @@ Stop Reader::read_token() {
   if (!(std::istringstream{found->text} >> config_.listen.token)) {
     return wrong("holds no token: write one word into it, or \"\" here for none");
   }
-  if ((found->mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return wrong("may be written by others (mode " + in_octal(found->mode) +
-                 "), who would set the token: chmod 600 it");
-  }
-  if ((found->mode & S_IROTH) != 0) {
-    config_.warnings.push_back(wrong("may be read by everybody on this machine (mode " +
-                                     in_octal(found->mode) +
-                                     "), who would have the token: chmod 600 it")
-                                   .text);
+  // Of systemd's credentials the group's bits say what its ACL allows this service alone.
+  const mode_t others = is_credential(file) ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
+  if ((found->mode & others) != 0) {
+    return wrong("may be read or written by others (mode " + in_octal(found->mode) +
+                 "), who would have the token: chmod 600 it");
   }
   return std::nullopt;
 }

@@ -176,6 +176,16 @@ class ServedSource {
   void close_idle() {
     on_loop([&] { server_->close_idle(); });
   }
+  void set_token(const std::string& token) {
+    on_loop([&] { server_->set_token(token); });
+  }
+  // Beside the address. Empty: it listens there, too.
+  std::string listen_socket(const std::string& path) {
+    return on_loop([&] {
+      const auto listens = server_->listen_socket(path);
+      return listens ? std::string{} : listens.error().text;
+    });
+  }
   std::string address() const { return "127.0.0.1:" + std::to_string(port); }
 
   FakeSource source;

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -38,6 +39,17 @@ class RawConnection {
     to.sin_port = htons(port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (::connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
+      throw std::runtime_error("cannot connect");
+    }
+  }
+  // A unix socket's path.
+  explicit RawConnection(const std::string& path)
+      : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un to{};
+    to.sun_family = AF_UNIX;
+    path.copy(to.sun_path, sizeof to.sun_path - 1);
+    if (::connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
+      ::close(fd_);
       throw std::runtime_error("cannot connect");
     }
   }
@@ -135,9 +147,10 @@ inline std::string post(const std::string& target, const std::string& body,
          "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
-// One request on a connection of its own.
-inline RawAnswer ask(std::uint16_t port, const std::string& request) {
-  RawConnection connection(port);
+// One request on a connection of its own, to a port or a unix socket's path.
+template <class Where>
+RawAnswer ask(const Where& where, const std::string& request) {
+  RawConnection connection(where);
   connection.send(request);
   return connection.answer(request.starts_with("HEAD"));
 }

@@ -97,14 +97,14 @@ TEST(Parse, WhatThisVersionDoesNotUseIsNamed) {
       "guards: {max_lost_entries: 0, flaps: 5}\n"
       "detection:\n  hung_leader: 1s\n  zookeeper_lost: 30s\n  silence: 1s\n"
       "election: {unclean_after: 1h, wait_for_lost: never}\n"
-      "listen: {rpc: \"\", socket: /run/s}\n",
+      "listen: {rpc: \"\", socket: /run/s}\nstate_dir: /s\n",
       "f.yaml");
   ASSERT_TRUE(config) << config.error().text;
   EXPECT_EQ(config->unused,
             (std::vector<std::string>{
                 "f.yaml:1:38: guards.flaps: \"5\": this version does not use it",
                 "f.yaml:3:16: detection.hung_leader: \"1s\": this version does not use it",
-                "f.yaml:7:27: listen.socket: \"/run/s\": this version does not use it"}));
+                "f.yaml:8:12: state_dir: \"/s\": this version does not use it"}));
 }
 
 struct Mistake {
