@@ -251,8 +251,15 @@ void OperatorCuts::heal() {
   if (!scene_.auto_failover) {
     EXPECT_EQ(acts_->ctl({"confset", "auto_failover", "true"}).status, 0);
   }
-  if (!plan().only_off) return;
-  const auto back = acts_->ctl({"recoverendpoint", cluster().tablet(plan().target)});
+  const bool was_offline = plan().before != Before::kAllIsWell || plan().target == 0;
+  if (!was_offline) return;
+  Daemon::Output back;
+  cluster().wait_until(
+      [&] {
+        back = acts_->ctl({"recoverendpoint", cluster().tablet(plan().target)});
+        return back.status == 0;
+      },
+      "it is known to be healthy");
   EXPECT_EQ(back.status, 0) << back.err;
 }
 

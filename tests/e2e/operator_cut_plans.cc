@@ -82,7 +82,6 @@ const std::vector<OperatorPlan>& operator_plans() {
       {.name = "OfflineEndpoint",
        .command = {"offlineendpoint", "A", "8"},
        .target = 0,
-       .only_off = true,
        .in_journal = false,
        .publishes = 3,
        .cuts = kOffline},
