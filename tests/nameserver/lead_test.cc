@@ -103,7 +103,7 @@ TEST_P(Lead, LosesTheLeadWithItsSessionAndGainsItAgain) {
 
 // docs/wire.md: each reconnect within a session adds one.
 TEST_P(Lead, EachConnectionAddsAZnodeAndTheLeadStays) {
-  begin(1);
+  begin(1, {"--zk_session_timeout=4000"});
   cluster().zookeeper().restart();
   ASSERT_TRUE(soon([&] { return znodes().children("leader").size() == 2; }, "it adds another"));
   for (const std::string& child : znodes().children("leader")) {

@@ -1,5 +1,6 @@
 #include "tests/nameserver/nameserver.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -231,13 +232,20 @@ asio::awaitable<void> Nameserver::watch_tablets(std::uint64_t reign) {
   }
 }
 
-// Its ops go in turn, so that what it lost is settled before it comes back. One that has only just
-// started holds nothing, and is first taken out like one that died.
+// One that has only just started holds nothing, and is first taken out like one that died; it comes
+// back when that is done.
 asio::awaitable<void> Nameserver::tablet_came(std::string endpoint) {
   std::string path = "nodes/";
   path += endpoint;
   const auto value = co_await keeper_.get(path);
   if (value && value->starts_with("startup_")) co_await ops_.offline_endpoint(endpoint, true);
+  const auto open = [&] {
+    return std::ranges::any_of(memory_.ops, [&](const auto& one) {
+      const Op& op = *one.second;
+      return op.data.endpoint() == endpoint && op.info.task_status() <= fedb::kDoing;
+    });
+  };
+  while (memory_.serves && open()) co_await sleep_for(std::chrono::milliseconds{20});
   co_await ops_.recover_endpoint(endpoint, false);
 }
 
