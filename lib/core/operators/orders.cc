@@ -9,6 +9,11 @@
 #include "lib/core/durable/refusals.h"
 
 namespace failoverd::core {
+namespace {
+
+constexpr int kHandoverTries = 3;
+
+}  // namespace
 
 OpId Orders::add(Order order) {
   open(order);
@@ -84,9 +89,18 @@ void Orders::look() {
   waiting_ = std::move(still);
 }
 
+// A put that came in at the last moment, or clients that went on for too long, do not keep a tablet
+// from going offline.
+bool Orders::is_tried_again(const Order& order, const OpRecord& ended) const {
+  const Partition* p = model_.partition(order.at);
+  return order.what.type == OpType::kHandoverOP && ended.status == OpStatus::kFailed &&
+         order.tries < kHandoverTries && order.then && p && p->leader();
+}
+
 // Those that have ended make room, and are followed by what was to follow.
 void Orders::look_at_running() {
   std::vector<Order> followed;
+  std::vector<Order> again;
   std::erase_if(running_, [&](const auto& entry) {
     if (ops_.find(entry.first)) return false;
     const Order& ended = entry.second;
@@ -95,8 +109,15 @@ void Orders::look_at_running() {
                                      [&](const OpRecord& r) { return r.id == entry.first; });
     const bool done = record != all.rend() && record->status == OpStatus::kDone;
     if (done && ended.then) followed.push_back(ended);
+    if (record != all.rend() && is_tried_again(ended, *record)) again.push_back(ended);
     return true;
   });
+  for (Order& order : again) {
+    if (!has_ids(1)) break;
+    ++order.tries;
+    open(order);
+    waiting_.push_back(std::move(order));
+  }
   for (const Order& order : followed) follow(order, waiting_);
 }
 

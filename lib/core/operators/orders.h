@@ -39,6 +39,7 @@ struct Order {
   bool force = false;  // Its leader hangs, and is not handed over.
   // What the same partition is ordered when this op has ended well.
   std::optional<Treatment> then = {};
+  int tries = 1;  // With this one.
 };
 
 class Orders {
@@ -83,6 +84,7 @@ class Orders {
  private:
   void open(Order&);
   void follow(Order, std::deque<Order>& to);
+  bool is_tried_again(const Order&, const OpRecord& ended) const;
   std::optional<std::string> is_done_already(const Order&) const;
   std::optional<std::string> why_impossible(const Order&) const;
   std::optional<std::string> waits_for(const Order&) const;
