@@ -307,69 +307,6 @@ void Scenario::change_policy(const Words& w) {
   }
 }
 
-void Scenario::ask_operator(const Words& w) {
-  namespace o = core::operators;
-  Daemon* d = world_.active();
-  if (!d) return printer_.line("nobody is active");
-  const auto has = [&](const char* word) { return std::find(w.begin(), w.end(), word) != w.end(); };
-  const auto table = [&](std::size_t i) {
-    return core::TableName{w.at(i).substr(0, w.at(i).find('/')), ""};
-  };
-  const auto pid = [&](std::size_t i) {
-    return static_cast<std::uint32_t>(std::stoul(w.at(i).substr(w.at(i).find('/') + 1)));
-  };
-  core::OperatorAsked asked;
-  asked.id = ++last_question_;
-  asked.by = "ann";
-  asked.only_plan = has("plan");
-  asked.as_nameserver = has("as-nameserver");
-  const std::string& what = w.at(0);
-  if (what == "changeleader") {
-    const bool named = w.size() > 2 && (w[2] == "auto" || w[2].size() == 1);
-    const std::string candidate = !named ? "" : w[2] == "auto" ? w[2] : tablet_named(w[2]);
-    asked.what = o::ChangeLeader{table(1), pid(1), candidate, has("accept-loss"), has("force")};
-  } else if (what == "offlineendpoint") {
-    asked.what = o::OfflineEndpoint{tablet_named(w.at(1))};
-  } else if (what == "recoverendpoint") {
-    asked.what = o::RecoverEndpoint{tablet_named(w.at(1)), has("need-restore")};
-  } else if (what == "recovertable") {
-    asked.what = o::RecoverTable{table(1), pid(1), tablet_named(w.at(2))};
-  } else if (what == "cancelop") {
-    asked.what = o::CancelOp{std::stoull(w.at(1))};
-  } else if (what == "updatetablealive") {
-    asked.what = o::UpdateTableAlive{table(1), pid(1), tablet_named(w.at(2)), w.at(3) == "yes"};
-  } else if (what == "makesnapshot") {
-    asked.what = o::MakeSnapshot{table(1), pid(1)};
-  } else if (what == "migrate") {
-    asked.what = o::Migrate{tablet_named(w.at(1)), table(2), {pid(2)}, tablet_named(w.at(3))};
-  } else if (what == "addreplica") {
-    asked.what = o::AddReplicas{table(1), {pid(1)}, tablet_named(w.at(2))};
-  } else if (what == "delreplica") {
-    asked.what = o::DelReplicas{table(1), {pid(1)}, tablet_named(w.at(2))};
-  } else if (what == "hold") {
-    o::AddHold hold;
-    hold.everything = w.at(1) == "all";
-    if (w.at(1).size() == 1) {
-      hold.tablet = tablet_named(w.at(1));
-    } else if (!hold.everything) {
-      hold.table = table(1);
-      if (w.at(1).find('/') != std::string::npos) hold.pid = pid(1);
-    }
-    hold.reason = "a disk is replaced";
-    hold.lasts = duration(w.at(2));
-    asked.what = hold;
-  } else if (what == "remove-hold") {
-    asked.what = o::RemoveHold{std::stoull(w.at(1))};
-  } else if (what == "recoverdata") {
-    asked.what = o::RecoverData{};
-  } else if (what == "settablepartition") {
-    asked.what = edit_by_hand(w);
-  } else {
-    throw std::invalid_argument("no such command");
-  }
-  d->tell(asked);
-}
-
 void Scenario::die_after(const Words& w) {
   Daemon& d = daemon_named(w.at(0));
   const auto is_it = [what = w.at(1)](const core::Command& command) {

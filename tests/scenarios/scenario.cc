@@ -3,7 +3,6 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "lib/fedb/wire/partition_text.h"
 #include "tests/simulation/daemon.h"
 
 namespace failoverd::scenarios {
@@ -77,60 +76,6 @@ core::PartitionKey Scenario::partition_named(const std::string& word) const {
   const auto slash = word.find('/');
   const core::TableShape table = table_named(word.substr(0, slash));
   return {table.tid, static_cast<std::uint32_t>(std::stoul(word.substr(slash + 1)))};
-}
-
-namespace {
-
-// As JSON, which the daemon's own code reads.
-std::string json_of(const core::PartitionShape& p) {
-  const auto flag = [](bool is) { return is ? "true" : "false"; };
-  std::string rows;
-  for (const core::Row& row : p.rows) {
-    rows.append(rows.empty() ? "" : ",").append(R"({"endpoint":")").append(row.endpoint);
-    rows.append(R"(","is_leader":)").append(flag(row.is_leader));
-    rows.append(R"(,"is_alive":)").append(flag(row.is_alive)).append("}");
-  }
-  std::string terms;
-  for (const core::TermPair& t : p.terms) {
-    terms.append(terms.empty() ? "" : ",").append(R"({"term":)").append(std::to_string(t.term));
-    terms.append(R"(,"offset":)").append(std::to_string(t.offset)).append("}");
-  }
-  return R"({"pid":)" + std::to_string(p.pid) + R"(,"partition_meta":[)" + rows +
-         R"(],"term_offset":[)" + terms + "]}";
-}
-
-}  // namespace
-
-// Rows such as A=L+ and B=F-, a history such as 1@0 3@5 (none: as it is); `old`: an earlier version
-// was read.
-core::operators::SetTablePartition Scenario::edit_by_hand(const Words& w) {
-  core::operators::SetTablePartition edit;
-  edit.table.name = w.at(1).substr(0, w.at(1).find('/'));
-  const core::TableShape table = table_named(edit.table.name);
-  edit.version = table.version;
-  const auto pid = static_cast<std::uint32_t>(std::stoul(w.at(1).substr(w.at(1).find('/') + 1)));
-  core::PartitionShape p{pid, {}, {}};
-  for (const std::string& word : w) {
-    if (word == "old") --edit.version;
-    const auto at = word.find_first_of("=@");
-    if (at == std::string::npos) continue;
-    if (word[at] == '@') {
-      p.terms.push_back({std::stoull(word), std::stoull(word.substr(at + 1))});
-    } else {
-      p.rows.push_back({anybody_named(word.substr(0, at)), word.find("=L") != std::string::npos,
-                        word.ends_with('+')});
-    }
-  }
-  const bool is_there = pid < table.partitions.size();
-  if (is_there && p.terms.empty()) p.terms = table.partitions[pid].terms;
-  const auto parsed = fedb::parse_partition(json_of(p));
-  if (!parsed) throw std::invalid_argument(parsed.error().text);
-  edit.partition = parsed->shape;
-  edit.message = parsed->message;
-  if (!is_there || p != table.partitions[pid]) {
-    edit.what_changes = {"it becomes what ann has written"};
-  }
-  return edit;
 }
 
 Daemon& Scenario::daemon_named(const std::string& word) {

@@ -40,7 +40,7 @@ class Scenario {
   void make_stranger(const Words&);
   void change_policy(const Words&);
   void ask_operator(const Words&);
-  core::operators::SetTablePartition edit_by_hand(const Words&);  // scenario.cc
+  core::operators::SetTablePartition edit_by_hand(const Words&);
   void die_after(const Words&);
   void poison(const Words&);
   void refuse(const Words&);
