@@ -185,6 +185,16 @@ void StatusSource::list_holds(admin::StatusView& view) const {
   }
 }
 
+void StatusSource::list_recovery(admin::StatusView& view) const {
+  const core::DataRecoveryState& now = driver_.brain().data_recovery();
+  view.data_recovery = {now.number, now.by, now.partitions, now.healthy, now.still, {}, 0};
+  view.data_recovery.left_total = now.left.size();
+  for (const std::string& line : now.left) {
+    if (view.data_recovery.left.size() == kMostInStatus) return;
+    view.data_recovery.left.push_back(line);
+  }
+}
+
 void StatusSource::list_left_alone(admin::StatusView& view) const {
   const core::Model& model = driver_.brain().model();
   const std::string root = config_.cluster.root + "/";

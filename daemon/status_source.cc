@@ -166,9 +166,7 @@ admin::StatusView StatusSource::status() {
   view.tables = brain.model().tables().size();
   list_wrong(view);
   list_holds(view);
-  const core::DataRecoveryState& recovery = brain.data_recovery();
-  view.data_recovery = {recovery.number,  recovery.by,    recovery.partitions,
-                        recovery.healthy, recovery.still, recovery.left};
+  list_recovery(view);
   list_left_alone(view);
   list_strangers(view);
   list_ops(view);
@@ -192,6 +190,8 @@ admin::OpRow StatusSource::op_row(const core::OpRecord& op) const {
   if (op.task != core::Task::kNone) row.cur_task = core::to_text(op.task);
   row.detail = op.detail;
   if (running) row.progress = op.progress;
+  if (op.without_leader) row.without_leader_ms = in_ms(*op.without_leader);
+  row.may_have_lost = op.may_have_lost;
   return row;
 }
 

@@ -64,6 +64,7 @@ class StatusSource : public admin::Source {
   std::string partition_state(const core::Partition& partition) const;
   void list_holds(admin::StatusView&) const;
   void list_wrong(admin::StatusView& view) const;
+  void list_recovery(admin::StatusView& view) const;
   void list_left_alone(admin::StatusView& view) const;
   void list_strangers(admin::StatusView& view) const;
   void list_ops(admin::StatusView& view) const;

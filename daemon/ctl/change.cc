@@ -183,7 +183,8 @@ class Change {
       std::string body = answer.body.substr(0, answer.body.rfind('}'));
       print(json_shown_safely(body + ",\"ended\":" + ops.json() + "}") + "\n");
     } else {
-      print(ops.summary() + "\n");
+      const std::string cost = ops.what_it_cost();
+      print((cost.empty() ? "" : cost + "\n") + ops.summary() + "\n");
     }
     if (!waited) return fail(waited.error().text);
     return ops.are_all_done() ? kDone : fail("not all ops have ended well");

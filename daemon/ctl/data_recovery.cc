@@ -55,6 +55,9 @@ int finish(const json::object& state, bool as_json) {
       for (const json::value& line : left->get_array()) {
         if (line.is_string()) text += "left: " + printable(std::string(line.get_string())) + "\n";
       }
+      const std::uint64_t all = number(state, "left_total");
+      const std::uint64_t shown = left->get_array().size();
+      if (all > shown) text += "... and " + std::to_string(all - shown) + " more\n";
     }
     print(text);
   }

@@ -30,6 +30,13 @@ ListedOp to_op(const json::object& row) {
   op.detail = text(row, "detail");
   const json::value& progress = row.at("progress");
   if (!progress.is_null()) op.progress = progress.to_number<double>();
+  const auto number = [&](const char* key) -> std::optional<std::uint64_t> {
+    const json::value* value = row.if_contains(key);  // Older daemons do not say.
+    if (!value || value->is_null()) return std::nullopt;
+    return value->to_number<std::uint64_t>();
+  };
+  op.without_leader = number("without_leader");
+  op.may_have_lost = number("may_have_lost");
   op.json = json::serialize(row);
   return op;
 }
@@ -201,6 +208,25 @@ std::vector<std::string> WatchedOps::outcomes() const {
 }
 
 std::string WatchedOps::summary() const { return counted(of_ops(count("kDone"))); }
+
+std::string WatchedOps::what_it_cost() const {
+  std::uint64_t pause = 0;
+  std::uint64_t lost = 0;
+  bool any = false;
+  bool is_known = true;
+  for (const auto& [id, op] : ops_) {
+    if (!op.row.without_leader) continue;
+    any = true;
+    pause = std::max(pause, *op.row.without_leader);
+    lost += op.row.may_have_lost.value_or(0);
+    is_known = is_known && op.row.may_have_lost;
+  }
+  if (!any) return "";
+  const std::string rows = !is_known   ? "not known"
+                           : lost == 0 ? "0"
+                                       : "at most " + std::to_string(lost);
+  return "rows lost: " + rows + ", longest pause: " + std::to_string(pause) + " ms";
+}
 
 std::string WatchedOps::counted(std::string done) const {
   done += " done, " + std::to_string(count("kFailed")) + " failed";

@@ -22,6 +22,9 @@ struct ListedOp {
   std::string task;    // Empty: at none.
   std::string detail;  // May be empty.
   std::optional<double> progress;
+  // Of one that changed a leader: milliseconds without one, entries that may be lost.
+  std::optional<std::uint64_t> without_leader = {};
+  std::optional<std::uint64_t> may_have_lost = {};
   std::string json;  // The row itself.
 };
 
@@ -53,6 +56,8 @@ class WatchedOps {
   std::vector<std::string> outcomes() const;
   // "8 ops done, 0 failed".
   std::string summary() const;
+  // "rows lost: 0, longest pause: 28 ms"; empty where no leader was changed.
+  std::string what_it_cost() const;
   // The rows of all, a JSON list.
   std::string json() const;
 

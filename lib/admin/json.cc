@@ -85,7 +85,9 @@ json::object op(const OpRow& row, std::int64_t now_ms) {
           {"db", text(row.db)},
           {"endpoint", text_or_null(row.endpoint)},
           {"detail", text(row.detail)},
-          {"progress", ratio_or_null(row.progress)}};
+          {"progress", ratio_or_null(row.progress)},
+          {"without_leader", number_or_null(row.without_leader_ms)},
+          {"may_have_lost", number_or_null(row.may_have_lost)}};
 }
 
 json::object conf(const ConfRow& row) {
@@ -130,6 +132,7 @@ json::object data_recovery(const DataRecoveryView& view) {
           {"partitions", view.partitions},
           {"healthy", view.healthy},
           {"still", view.still},
+          {"left_total", view.left_total},
           {"left", list(view.left, [](const std::string& one) { return text(one); })}};
 }
 

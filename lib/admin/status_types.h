@@ -139,6 +139,10 @@ struct OpRow {
   // While it runs, how much of its copy or of the follower's offset is done, 0 to 1; empty where
   // nobody can tell.
   std::optional<double> progress;
+  // Of one that changed a leader: milliseconds without one, and how many entries may be lost.
+  // Empty: it did not, or nobody knows.
+  std::optional<std::uint64_t> without_leader_ms = {};
+  std::optional<std::uint64_t> may_have_lost = {};
 };
 
 struct ConfRow {
@@ -215,10 +219,12 @@ struct HoldRow {
 struct DataRecoveryView {
   std::uint64_t number = 0;
   std::string by;
-  std::uint64_t partitions = 0;   // That were not healthy when it began.
-  std::uint64_t healthy = 0;      // Of these, now.
-  std::uint64_t still = 0;        // It works on; 0: it has ended.
-  std::vector<std::string> left;  // What it could not mend, a sentence each.
+  std::uint64_t partitions = 0;  // That were not healthy when it began.
+  std::uint64_t healthy = 0;     // Of these, now.
+  std::uint64_t still = 0;       // It works on; 0: it has ended.
+  // What it could not mend, a sentence each. The daemon may bound it; left_total is all.
+  std::vector<std::string> left;
+  std::uint64_t left_total = 0;
 };
 
 // A znode with metadata that failoverd leaves alone because it cannot read it.

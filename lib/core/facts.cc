@@ -89,6 +89,7 @@ void Brain::Parts::call_off(const std::string& why, bool all) {
   handovers.call_off(why);
   orders.cancel_all(why);
   data_recovery.stop();
+  operators.start();  // What is to be offline is ordered anew when something may be changed again.
 }
 
 void Brain::Parts::nameservers_listed(const NameserversListed& e) {

@@ -78,7 +78,7 @@ struct Brain::Parts {
                         operations, cleanup, copies, automation, stand_back};
   Orders orders{model,      outbox,    ops,     op_ids, journal,   elections,
                 operations, handovers, cleanup, copies, stand_back};
-  DataRecovery data_recovery{model, outbox, automation, orders};
+  DataRecovery data_recovery{model, outbox, automation, orders, copies};
   PartitionEdits edits{model, outbox, ops, op_ids, journal, publisher, stand_back};
   Operators operators{model,     outbox, ops,   orders,        elections, operations,
                       handovers, copies, holds, data_recovery, edits,     stand_back};

@@ -150,7 +150,7 @@ TEST(Configuration, AnotherTokenTakesEffect) {
   std::filesystem::permissions(token, std::filesystem::perms{0666});
   daemon.process().kill(SIGHUP);
   ASSERT_TRUE(cluster.wait_until(
-      [&] { return daemon.status().find("may be written by others") != std::string::npos; },
+      [&] { return daemon.status().find("may be read or written by others") != std::string::npos; },
       "such a file is refused"));
   EXPECT_EQ(confset(), 0) << "the old token holds";
 }

@@ -132,7 +132,9 @@ void OperatorCuts::give_command() {
   cluster().writer().forget_gaps();
   for (std::uint32_t pid = 0; pid < times(); ++pid) {
     const auto ran = order(words(pid));
-    ASSERT_EQ(ran.status, 0) << ran.out << ran.err;
+    // What is answered when it is written has no answer where that is what is cut.
+    const bool is_cut = ran.err.find("it may still be carried out") != std::string::npos;
+    ASSERT_TRUE(ran.status == 0 || is_cut) << ran.out << ran.err;
   }
 }
 

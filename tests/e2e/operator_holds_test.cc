@@ -132,7 +132,8 @@ TEST_F(RecoverData, OfAClusterWhoseRowsLie) {
   for (const int i : {0, 1, 2}) start_tablet(i);
   EXPECT_EQ(cluster.leader("flow", 0), -1);
   const auto plan = daemon->ctl({"recoverdata", "--plan"});
-  EXPECT_THAT(plan.out, HasSubstr("Its rows are set alive, its replicas loaded as followers"));
+  EXPECT_THAT(plan.out,
+              HasSubstr("The replicas are loaded as followers, and who holds most leads"));
   const auto ran = daemon->ctl({"recoverdata"});
   EXPECT_EQ(ran.status, 0) << ran.out << ran.err;
   EXPECT_THAT(ran.out, StartsWith("recover data ok\n3 of 3 partitions are healthy\n"));

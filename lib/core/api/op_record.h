@@ -1,6 +1,7 @@
 // An op, as showopstatus lists it. Plain data.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -22,6 +23,10 @@ struct OpRecord {
   std::optional<double>
       progress;        // While it runs: the follower's offset over what it has to reach, 0 to 1.
   std::string detail;  // What it does or waits for; after its end: how it went.
+  // Of one that changed a leader: for how long nobody led, and how many entries may be lost; none:
+  // it did not, or nobody knows.
+  std::optional<Duration> without_leader = {};
+  std::optional<std::uint64_t> may_have_lost = {};
   bool operator==(const OpRecord&) const = default;
 };
 

@@ -42,8 +42,9 @@ class Elections : public Publishing, public Asker {
   // `handed`: the end of a handover, whose old leader has been told to follow.
   struct Handed {
     TabletIndex from = 0;
-    std::optional<TabletIndex> to;  // Who is to lead among equals; none: any other.
-    bool told = false;              // The old leader has been told to follow: it is finished.
+    std::optional<TabletIndex> to;        // Who is to lead among equals; none: any other.
+    bool told = false;                    // The old leader has been told to follow: it is finished.
+    std::optional<Instant> flipped = {};  // Since then nobody has been said to lead.
   };
   // Terms that one round takes: the probe's, and the new leader's.
   static constexpr std::uint64_t kTermsOfARound = 2;
@@ -239,6 +240,8 @@ class Elections : public Publishing, public Asker {
   bool may_have_followed_unpublished(const Election&, TabletIndex) const;
   bool winner_has(const Election&, Term) const;
   static std::optional<std::uint64_t> possible_loss(const Election&);
+  static bool lost_nothing(const Election&);
+  static std::optional<std::uint64_t> may_have_lost(const Election&);
   std::string loss_text(const Election&) const;
 
   void again_at(Election&, Instant);

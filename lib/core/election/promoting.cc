@@ -345,6 +345,12 @@ void Elections::published(OpId op) {
   if (!e->given_up.empty()) {
     outbox_.out.emplace_back(EntriesGivenUp{e->at, most_of(e->given_up)->entries});
   }
+  if (OpRecord* record = ops_.find(op)) {
+    const Instant since =
+        e->handed && e->handed->flipped ? *e->handed->flipped : e->began - e->detect;
+    record->without_leader = outbox_.now - since;
+    record->may_have_lost = may_have_lost(*e);
+  }
   note_leader(*e, took);
   if (Partition* p = model_.partition(e->at)) {
     p->unfinished_term.reset();
@@ -369,17 +375,26 @@ std::optional<std::uint64_t> Elections::possible_loss(const Election& e) {
   return *e.leader_offset > e.winner_offset ? *e.leader_offset - e.winner_offset : 0;
 }
 
+// The old leader of a handover said itself that it holds no more.
+bool Elections::lost_nothing(const Election& e) {
+  const auto old = e.handed ? e.participants.find(e.handed->from) : e.participants.end();
+  return old != e.participants.end() && old->second.heard == Heard::kOffset &&
+         old->second.offset <= e.winner_offset;
+}
+
+std::optional<std::uint64_t> Elections::may_have_lost(const Election& e) {
+  if (!e.given_up.empty()) return most_of(e.given_up)->entries;
+  return lost_nothing(e) ? std::optional<std::uint64_t>{0} : possible_loss(e);
+}
+
 std::string Elections::loss_text(const Election& e) const {
   if (!e.given_up.empty()) {
     const Hold::Lost& most = *most_of(e.given_up);
     return "; may have lost at least " + std::to_string(most.entries) + " entries, which " +
            most.tablet + " was last known to hold";
   }
+  if (lost_nothing(e)) return "; no entry is lost";
   const auto loss = possible_loss(e);
-  const auto old = e.handed ? e.participants.find(e.handed->from) : e.participants.end();
-  const bool old_leader_said = old != e.participants.end() && old->second.heard == Heard::kOffset &&
-                               old->second.offset <= e.winner_offset;
-  if (old_leader_said) return "; no entry is lost";
   if (!loss) return "; the old leader was never heard";
   const Duration age = e.began - e.leader_asked_at;
   return "; may have lost at most " + std::to_string(*loss) + " entries, sample " +

@@ -25,9 +25,9 @@ class Automation {
   const OperatorHold* held(PartitionKey at, TabletIndex tablet) const {
     return in_care_.contains(at) ? nullptr : holds_.on(at, tablet);
   }
-  // What keeps it from bringing this replica back.
+  // What keeps it from bringing this replica back. A tablet that is offline stays so in its care,
+  // too.
   const OperatorHold* kept_away(PartitionKey at, TabletIndex tablet) const {
-    if (in_care_.contains(at)) return nullptr;
     const OperatorHold* offline = holds_.offline(model_.tablet(tablet).endpoint);
     return offline ? offline : held(at, tablet);
   }

@@ -1,6 +1,7 @@
 #include "lib/core/guards/operator_holds.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace failoverd::core {
@@ -22,7 +23,7 @@ void OperatorHolds::stop() {
     entry.answer.code = kSetZkFailed;
     entry.answer.error = "set zk failed";
     entry.answer.hint = "this daemon is no longer active: hold list tells what is held";
-    answer(entry);
+    tell(entry);
   }
   entries_.clear();
   last_ = 0;
@@ -45,12 +46,15 @@ std::uint64_t OperatorHolds::add(OperatorHold hold, RequestId asked, OperatorAns
   return last_;
 }
 
-bool OperatorHolds::remove(std::uint64_t id, const std::string& why) {
+bool OperatorHolds::remove(std::uint64_t id, const std::string& why, std::optional<RequestId> asked,
+                           OperatorAnswer answer) {
   const auto found = entries_.find(id);
   if (found == entries_.end() || found->second.removed) return false;
   Entry& entry = found->second;
   entry.removed = changed = true;
-  answer(entry);
+  tell(entry);  // Who waits for it to be written.
+  entry.asked = asked;
+  entry.answer = std::move(answer);
   outbox_.note(
       Severity::kInfo, "hold",
       "no longer held: " + held_text(entry.hold) + " (hold " + std::to_string(id) + "): " + why,
@@ -80,9 +84,11 @@ void OperatorHolds::look() {
 
 void OperatorHolds::flush() {
   if (!pace_.may_write()) return;
-  std::erase_if(entries_, [](const auto& e) {
-    return e.second.removed && !e.second.sent && !e.second.flying;
-  });
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const bool never_was = entry->second.removed && !entry->second.sent && !entry->second.flying;
+    if (never_was) tell(entry->second);
+    entry = never_was ? entries_.erase(entry) : std::next(entry);
+  }
   for (auto& [id, entry] : entries_) {
     if (entry.flying || !(entry.removed || entry.dirty)) continue;
     entry.flying = true;
@@ -107,13 +113,14 @@ void OperatorHolds::answered(const ReplyTo& reply_to, bool ok) {
     entry.dirty = !entry.drops;
     pace_.failed();
   } else if (entry.drops) {
+    tell(entry);
     entries_.erase(found);
-  } else {
-    answer(entry);
+  } else if (!entry.removed) {
+    tell(entry);
   }
 }
 
-void OperatorHolds::answer(Entry& entry) {
+void OperatorHolds::tell(Entry& entry) {
   const auto asked = std::exchange(entry.asked, std::nullopt);
   if (asked) outbox_.out.emplace_back(AnswerOperator{*asked, std::move(entry.answer)});
 }

@@ -29,8 +29,9 @@ class OperatorHolds {
   std::uint64_t add(OperatorHold hold, RequestId asked, OperatorAnswer answer);
   // All that was pending by it has ended.
   void nothing_is_pending(std::uint64_t id);
-  // False: there is none.
-  bool remove(std::uint64_t id, const std::string& why);
+  // False: there is none. `asked`: who is given `answer` when its znode is gone.
+  bool remove(std::uint64_t id, const std::string& why, std::optional<RequestId> asked = {},
+              OperatorAnswer answer = {});
   // Those that have expired go, and what is new is written. Call in every step with a lease.
   void look();
   void answered(const ReplyTo&, bool ok);
@@ -56,7 +57,7 @@ class OperatorHolds {
     std::optional<RequestId> asked;
     OperatorAnswer answer;
   };
-  void answer(Entry&);
+  void tell(Entry&);
   void flush();
 
   const Model& model_;

@@ -289,6 +289,8 @@ void Handovers::published(OpId op) {
   if (h->phase == Phase::kTakingBack) {
     journal_.drop(op);
     stepping_down_.erase(h->at);
+    ops_.find(op)->without_leader = outbox_.now - h->flipped;
+    ops_.find(op)->may_have_lost = 0;
     end(op, OpStatus::kFailed, h->how + ": " + name(h->from) + " goes on leading");
     return;
   }
@@ -394,7 +396,8 @@ void Handovers::demoted(Handover& h, const Answer& answer) {
 void Handovers::elect(Handover& h, bool told) {
   const OpId op = h.op;
   const PartitionKey at = h.at;
-  const Elections::Handed handed{h.from, h.any ? std::nullopt : std::optional{h.to}, told};
+  const Elections::Handed handed{h.from, h.any ? std::nullopt : std::optional{h.to}, told,
+                                 h.flipped};
   publisher_.forget(op);
   of_partition_.erase(at);
   handovers_.erase(op);

@@ -261,7 +261,9 @@ void Operations::look_again(PartitionKey at) {
 
 void Operations::give_way(PartitionKey at, const std::string& why) {
   const auto op = of_partition_.find(at);
-  if (op != of_partition_.end()) cancel(*find(op->second), "its leader is lost: " + why);
+  if (op == of_partition_.end()) return;
+  // What somebody writes by hand is what the election is to begin with.
+  if (Operation& o = *find(op->second); !o.what.by_hand) cancel(o, "its leader is lost: " + why);
 }
 
 bool Operations::sets_dead(PartitionKey at, TabletIndex replica) const {

@@ -38,8 +38,8 @@ struct Treatment {
   TabletIndex from = 0;  // kMigrateOP: whose replica goes.
   bool any = false;      // kHandoverOP: whichever follower holds most is to lead.
   bool by_hand = false;  // The row is set whatever its replica holds (kUpdateTableAliveOP).
-  // Then: none of the partition's rows is alive, and all whose tablets are there become alive, as
-  // followers'. Whoever holds most is found by an election.
+  // Then: all rows that lie (rows_that_lie) become alive, as followers'. Whoever holds most is
+  // found by an election.
   bool every_row = false;
 };
 
@@ -299,7 +299,7 @@ class Operations : public Publishing, public Asker {
   void publish_row(Operation&);
   std::optional<PartitionEdit> edit_of_kept(const Operation&, const Partition&) const;
   std::optional<PartitionEdit> edit_of_row(const Operation&, const Partition&) const;
-  std::optional<PartitionEdit> edit_of_every_row(const Partition&) const;
+  std::optional<PartitionEdit> edit_of_every_row(PartitionKey, const Partition&) const;
   void comes_alive(const Operation&, bool leads, PartitionEdit&) const;
   std::optional<PartitionEdit> edit_that_adds(const Operation&, const Partition&) const;
   std::optional<PartitionEdit> edit_that_removes(const Operation&, const Partition&) const;

@@ -108,7 +108,7 @@ std::optional<PartitionEdit> Operations::edit_of_kept(const Operation& o,
 // replica's only when its znode is gone and its port does not answer.
 std::optional<PartitionEdit> Operations::edit_of_row(const Operation& o, const Partition& p) const {
   const Replica* r = p.on(o.what.replica);
-  if (o.what.every_row) return edit_of_every_row(p);
+  if (o.what.every_row) return edit_of_every_row(o.at, p);
   if (!r || r->is_alive == o.what.alive) return std::nullopt;
   PartitionEdit edit;
   if (o.what.by_hand) {
@@ -137,14 +137,11 @@ std::optional<PartitionEdit> Operations::edit_of_row(const Operation& o, const P
   return edit;
 }
 
-// SAFETY 1: only where no row names who holds what was acknowledged.
-std::optional<PartitionEdit> Operations::edit_of_every_row(const Partition& p) const {
+std::optional<PartitionEdit> Operations::edit_of_every_row(PartitionKey at,
+                                                           const Partition& p) const {
   PartitionEdit edit;
-  for (const Replica& r : p.replicas) {
-    if (r.is_alive) return std::nullopt;
-    if (is_there(model_.tablet(r.tablet))) {
-      edit.rows.push_back({model_.tablet(r.tablet).endpoint, false, true});
-    }
+  for (const TabletIndex tablet : rows_that_lie(model_, at, p)) {
+    edit.rows.push_back({model_.tablet(tablet).endpoint, false, true});
   }
   if (edit.rows.empty()) return std::nullopt;
   return edit;

@@ -13,7 +13,7 @@ namespace {
 constexpr Duration kHopelessFor = std::chrono::seconds{5};
 // And what stays as it is, with nothing at work on it, after so long.
 constexpr Duration kStuckFor = std::chrono::seconds{60};
-constexpr Duration kLookAgain = std::chrono::milliseconds{500};
+constexpr Duration kLookAgain = std::chrono::milliseconds{200};
 
 std::string number(std::uint64_t n) { return std::to_string(n); }
 
@@ -38,24 +38,21 @@ std::string DataRecovery::plan(PartitionKey at, const Partition& p) const {
       model_.name_of(at) + ": " + p.diagnosis.text() + "; term " + number(p.published_term());
   for (const Replica& r : p.replicas) text += ", " + replica_text(model_.tablet(r.tablet), r);
   const StateRow& row = core::state(p.diagnosis.condition);
-  if (to_set_alive(p)) {
+  if (const auto lie = rows_that_lie(model_, at, p); !lie.empty()) {
+    text += ". Set alive:";
+    for (const TabletIndex tablet : lie) text += " " + model_.tablet(tablet).endpoint;
+    return text + ". The replicas are loaded as followers, and who holds most leads";
+  }
+  const bool alive = std::any_of(p.replicas.begin(), p.replicas.end(),
+                                 [](const Replica& r) { return r.is_alive; });
+  if (!alive && p.replicas.size() > 1) {
     return text +
-           ". Its rows are set alive, its replicas loaded as followers, and who holds most "
-           "leads";
+           ". Several rows say that they led, and nobody knows which did last: it is left. "
+           "updatetablealive sets that one alive, then it is recovered";
   }
   if (p.unfinished_term) return text + ". Its election is finished";
   if (row.would != nullptr) return text + ". It will " + row.would;
   return text + ". Waits for " + (*row.waits_for != '\0' ? row.waits_for : "what is at work on it");
-}
-
-std::optional<TabletIndex> DataRecovery::to_set_alive(const Partition& p) const {
-  if (p.replicas.size() < 2) return std::nullopt;  // The only one is loaded, and leads.
-  const auto alive = [](const Replica& r) { return r.is_alive; };
-  if (std::any_of(p.replicas.begin(), p.replicas.end(), alive)) return std::nullopt;
-  for (const Replica& r : p.replicas) {
-    if (is_there(model_.tablet(r.tablet))) return r.tablet;
-  }
-  return std::nullopt;
 }
 
 void DataRecovery::begin(const std::string& by, const std::set<PartitionKey>& all,
@@ -78,6 +75,7 @@ void DataRecovery::stop() {
   for (const auto& [at, care] : care_) automation_.release(at);
   care_.clear();
   state_ = {};
+  look_at_ = {};
   pace_.stop();
 }
 
@@ -87,24 +85,31 @@ bool DataRecovery::is_over(PartitionKey at, Care& care, std::string* why) {
   if (!p) return true;
   if (automation_.is_prepared(at)) {
     if (orders_.any_of(at)) return false;
+    if (!rows_that_lie(model_, at, *p).empty()) {
+      *why = model_.name_of(at) + ": its rows could not be set alive: " + p->diagnosis.text();
+      return true;
+    }
     automation_.take_care(at);
     changed.insert(at);
   }
   const Condition now = p->diagnosis.condition;
   if (now == Condition::kHealthy && p->op == 0 && !p->unfinished_term) return true;
-  if (now != care.seen || p->op != 0) {
+  if (now != care.seen || p->op != 0 || copies_.waits(at)) {
     care.seen = now;
     care.since = outbox_.now;
     return false;
   }
-  const bool hopeless = core::state(now).would == nullptr && now != Condition::kUncertain;
+  const bool is_offline = p->diagnosis.waits_for.starts_with("the end of hold");
+  const bool hopeless = now == Condition::kNoCandidate || now == Condition::kDegraded ||
+                        now == Condition::kQuarantined || is_offline;
   if (outbox_.now - care.since < (hopeless ? kHopelessFor : kStuckFor)) return false;
   *why = model_.name_of(at) + ": " + p->diagnosis.text();
   return true;
 }
 
 void DataRecovery::look() {
-  if (care_.empty()) return;
+  if (care_.empty() || outbox_.now < look_at_) return;
+  look_at_ = outbox_.now + kLookAgain;
   for (auto entry = care_.begin(); entry != care_.end();) {
     const PartitionKey at = entry->first;
     std::string why;
@@ -121,7 +126,7 @@ void DataRecovery::look() {
     }
     entry = care_.erase(entry);
   }
-  if (!care_.empty()) return pace_.look_at(outbox_.now + kLookAgain);
+  if (!care_.empty()) return pace_.look_at(look_at_);
   outbox_.note(state_.left.empty() ? Severity::kInfo : Severity::kWarning, "operator",
                "recoverdata has ended: " + number(state_.healthy) + " of " +
                    number(state_.partitions) + " partitions are healthy, " +

@@ -15,6 +15,7 @@
 #include "lib/core/durable/write_pace.h"
 #include "lib/core/guards/automation.h"
 #include "lib/core/operators/orders.h"
+#include "lib/core/repair/copy_queue.h"
 
 namespace failoverd::core {
 
@@ -31,14 +32,12 @@ struct DataRecoveryState {
 
 class DataRecovery {
  public:
-  DataRecovery(Model& model, Outbox& outbox, Automation& automation, const Orders& orders)
-      : model_(model), outbox_(outbox), automation_(automation), orders_(orders) {}
+  DataRecovery(Model& model, Outbox& outbox, Automation& automation, const Orders& orders,
+               const CopyQueue& copies)
+      : model_(model), outbox_(outbox), automation_(automation), orders_(orders), copies_(copies) {}
 
   // One sentence: what is known of a partition that is not healthy, and what will be done.
   std::string plan(PartitionKey, const Partition&) const;
-  // None of its rows is alive, and a tablet of one is there: it is set alive first. None: it is not
-  // so.
-  std::optional<TabletIndex> to_set_alive(const Partition&) const;
 
   // `prepared`: those whose rows are set first, by orders that have been added.
   void begin(const std::string& by, const std::set<PartitionKey>& all,
@@ -63,8 +62,10 @@ class DataRecovery {
   Outbox& outbox_;
   Automation& automation_;
   const Orders& orders_;
+  const CopyQueue& copies_;
   std::map<PartitionKey, Care> care_;
   DataRecoveryState state_;
+  Instant look_at_;  // Not before.
   WritePace pace_{outbox_, ReplyTo::Owner::kCare};
 };
 

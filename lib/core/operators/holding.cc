@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/core/cluster/standing.h"
 #include "lib/core/operators/operators.h"
 
 namespace failoverd::core {
@@ -75,15 +76,15 @@ Operators::Outcome Operators::carry_out(const o::RecoverData&) {
       outcome.answer.plan.push_back(data_recovery_.plan(at, p));
       outcome.care->insert(at);
       if (p.op != 0 || table.refusal) continue;
-      const auto tablet = data_recovery_.to_set_alive(p);
-      if (!tablet) continue;
+      const auto lie = rows_that_lie(model_, at, p);
+      if (lie.empty()) continue;
       Order& order = outcome.orders.emplace_back();
       order.at = at;
       order.what.type = OpType::kUpdateTableAliveOP;
       order.what.table = kUpdateRowTasks;
-      order.what.replica = *tablet;
+      order.what.replica = lie.front();
       order.what.by_hand = order.what.every_row = true;
-      order.what.why = "recoverdata: no row of it is alive";
+      order.what.why = "recoverdata: its rows lie";
       outcome.prepared.insert(at);
     }
   }

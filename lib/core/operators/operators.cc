@@ -46,20 +46,26 @@ void Operators::asked(const OperatorAsked& e) {
 
 bool Operators::begin(const OperatorAsked& e, Outcome& outcome) {
   OperatorAnswer& answer = outcome.answer;
-  if (!orders_.has_ids(outcome.orders.size())) {
+  if (!outcome.orders.empty() && !orders_.has_ids(outcome.orders.size())) {
     answer = refuse(kCreateOpFailed, "create op failed",
                     "no numbers for so many ops have been reserved yet: ask again")
                  .answer;
     return true;
   }
   if (outcome.accepts) elections_.accept_loss(*outcome.accepts, e.by);
-  if (outcome.lifts != 0) holds_.remove(outcome.lifts, e.by + " ends it");
+  if (const auto of = command_of_.extract(outcome.lifts)) {
+    orders_.cancel_command(of.mapped(), e.by + " has it brought back");
+  }
   if (outcome.cancels != 0) cancel(outcome.cancels, e.by);
   if (outcome.care) data_recovery_.begin(e.by, *outcome.care, outcome.prepared);
   const std::uint64_t command = orders_.new_command();
   for (Order& order : outcome.orders) add(std::move(order), command, e.by, answer);
+  if (outcome.lifts != 0) {
+    holds_.remove(outcome.lifts, e.by + " ends it", e.id, std::move(answer));
+    return false;
+  }
   if (outcome.hold) {  // What is held outlives this daemon once it is answered.
-    hold(e, outcome);
+    hold(e, outcome, command);
     return false;
   }
   if (!std::holds_alternative<o::UpdateTableAlive>(e.what)) return true;
@@ -83,26 +89,44 @@ void Operators::look() {
 
 // Once in a tenure; and when all that was ordered with it has ended, a successor is told so.
 void Operators::go_on_with_offline() {
+  if (goes_on_) {
+    order_what_is_pending();
+    return;
+  }
+  for (auto of = command_of_.begin(); of != command_of_.end();) {
+    const auto [hold, command] = *of;
+    if (orders_.any_of_command(command)) {
+      ++of;
+      continue;
+    }
+    holds_.nothing_is_pending(hold);
+    of = command_of_.erase(of);
+  }
+}
+
+void Operators::order_what_is_pending() {
+  std::vector<std::pair<OperatorHold, Outcome>> all;
+  std::size_t orders = 0;
   for (const OperatorHold& hold : holds_.all()) {
     if (hold.pending.empty()) continue;
-    const auto runs = [&](PartitionKey at) { return orders_.any_of(at); };
-    if (goes_on_) {
-      const auto tablet = model_.find_tablet(hold.tablet);
-      Outcome outcome;
-      outcome.hold.emplace();
-      for (const PartitionKey at : hold.pending) {
-        Partition* p = model_.partition(at);
-        if (tablet && p) plan_offline(outcome, at, *p, *tablet);
-      }
-      if (!orders_.has_ids(outcome.orders.size())) return;
-      const std::uint64_t command = orders_.new_command();
-      for (Order& order : outcome.orders) {
-        order.at_once = o::kConcurrency;
-        add(std::move(order), command, hold.by, outcome.answer);
-      }
-    } else if (std::none_of(hold.pending.begin(), hold.pending.end(), runs)) {
-      holds_.nothing_is_pending(hold.id);
+    const auto tablet = model_.find_tablet(hold.tablet);
+    Outcome outcome;
+    outcome.hold.emplace();
+    for (const PartitionKey at : hold.pending) {
+      Partition* p = model_.partition(at);
+      if (tablet && p) plan_offline(outcome, at, *p, *tablet);
     }
+    orders += outcome.orders.size();
+    all.emplace_back(hold, std::move(outcome));
+  }
+  if (!orders_.has_ids(orders)) return;
+  for (auto& [hold, outcome] : all) {
+    const std::uint64_t command = orders_.new_command();
+    for (Order& order : outcome.orders) {
+      order.at_once = o::kConcurrency;
+      add(std::move(order), command, hold.by, outcome.answer);
+    }
+    command_of_[hold.id] = command;
   }
   goes_on_ = false;
 }
@@ -132,11 +156,12 @@ void Operators::stop() {
     outbox_.out.emplace_back(AnswerOperator{late.id, std::move(late.answer)});
   }
   late_.clear();
+  command_of_.clear();
 }
 
 // What it handed over when it went offline before, and has not been brought back since, counts,
 // too.
-void Operators::hold(const OperatorAsked& e, Outcome& outcome) {
+void Operators::hold(const OperatorAsked& e, Outcome& outcome, std::uint64_t command) {
   OperatorHold& hold = *outcome.hold;
   if (const OperatorHold* before = hold.offline ? holds_.offline(hold.tablet) : nullptr) {
     for (const PartitionKey at : before->led) {
@@ -146,7 +171,9 @@ void Operators::hold(const OperatorAsked& e, Outcome& outcome) {
     holds_.remove(before->id, "it is taken offline again");
   }
   if (hold.by.empty()) hold.by = e.by;
-  holds_.add(hold, e.id, std::move(outcome.answer));
+  const bool pending = !hold.pending.empty();
+  const std::uint64_t id = holds_.add(hold, e.id, std::move(outcome.answer));
+  if (pending) command_of_[id] = command;
 }
 
 Operators::Outcome Operators::decide(const OperatorAsked& e) {
@@ -173,6 +200,7 @@ std::optional<Operators::Outcome> Operators::stands_in_the_way(const OperatorAsk
 
 void Operators::cancel(OpId op, const std::string& by) {
   const std::string why = by + " cancelled it";
+  orders_.try_no_more(op);
   if (orders_.cancel(op, why) || copies_.cancel(op, why) || operations_.call_off(op, why)) return;
   if (!handovers_.call_off(op, why)) elections_.call_off(op, why);
 }
@@ -374,7 +402,9 @@ Operators::Outcome Operators::carry_out(const o::RecoverEndpoint& c) {
   for (const PartitionKey at : model_.tablet(*tablet).hosts) {
     const Partition* p = model_.partition(at);
     const Replica* r = p ? p->on(*tablet) : nullptr;
-    if (!r || r->is_alive) continue;
+    // What is being set dead for offlineendpoint is brought back when that has ended.
+    const bool goes_offline = offline && orders_.is_running(at);
+    if (!r || (r->is_alive && !goes_offline)) continue;
     const bool led = r->is_leader || led_before(at);
     plan_recovery(outcome, at, *p, *r);
     if (!c.need_restore || !led || p->replicas.size() == 1) continue;
@@ -437,6 +467,13 @@ Operators::Outcome Operators::carry_out(const o::UpdateTableAlive& c) {
     const auto alive = std::count_if(p.replicas.begin(), p.replicas.end(),
                                      [](const Replica& row) { return row.is_alive; });
     const PartitionKey at{table->shape.tid, pid};
+    const Replica* leader = p.leader();
+    const bool serves = leader && standing(model_, *leader) == Standing::kServes;
+    if (c.alive && !r->is_alive && serves) {  // SAFETY 1, 18.
+      return refuse(kInvalidParameter, "invalid parameter",
+                    model_.name_of(at) + " is served, and nothing says that " + c.endpoint +
+                        " holds all of it: recovertable brings it back");
+    }
     if (!c.alive && r->is_alive && alive == 1) {  // SAFETY 1.
       return refuse(kInvalidParameter, "invalid parameter",
                     model_.name_of(at) + " has no other alive row: it stays alive");

@@ -75,10 +75,11 @@ class Operators {
   Outcome decide(const OperatorAsked&);
   // False: it is answered later.
   bool begin(const OperatorAsked&, Outcome&);
-  void hold(const OperatorAsked&, Outcome&);
+  void hold(const OperatorAsked&, Outcome&, std::uint64_t command);
   void add(Order, std::uint64_t command, const std::string& by, OperatorAnswer&);
   void answer_late();
   void go_on_with_offline();
+  void order_what_is_pending();
   void cancel(OpId, const std::string& by);
   std::optional<Outcome> stands_in_the_way(const OperatorAsked&) const;
   Outcome carry_out(const operators::ChangeLeader&);
@@ -121,6 +122,7 @@ class Operators {
   const StandBack& stand_back_;
   std::vector<Late> late_;
   bool goes_on_ = false;
+  std::map<std::uint64_t, std::uint64_t> command_of_;  // Which one takes a hold's tablet offline.
 };
 
 }  // namespace failoverd::core

@@ -25,6 +25,8 @@ void Orders::open(Order& order) {
   const auto id = op_ids_.take(1);
   CHECK(id);
   order.op = *id;
+  ++open_[order.command];
+  ++of_partition_[order.at];
   const Table& table = *model_.table(order.at.tid);
   OpRecord record;
   record.id = *id;
@@ -51,16 +53,50 @@ bool Orders::waits(OpId op) const {
                      [&](const Order& order) { return order.op == op; });
 }
 
-bool Orders::any_of(PartitionKey at) const {
-  const auto of_it = [&](const Order& order) { return order.at == at; };
-  return std::any_of(waiting_.begin(), waiting_.end(), of_it) ||
-         std::any_of(running_.begin(), running_.end(),
-                     [&](const auto& entry) { return of_it(entry.second); });
+bool Orders::any_of(PartitionKey at) const { return of_partition_.contains(at); }
+
+bool Orders::is_running(PartitionKey at) const {
+  return std::any_of(running_.begin(), running_.end(),
+                     [&](const auto& entry) { return entry.second.at == at; });
+}
+
+void Orders::cancel_command(std::uint64_t command, const std::string& why) {
+  std::deque<Order> still;
+  for (Order& order : std::exchange(waiting_, {})) {
+    if (order.command == command) {
+      end(order, OpStatus::kCanceled, why);
+    } else {
+      still.push_back(std::move(order));
+    }
+  }
+  waiting_ = std::move(still);
+  for (auto& [op, order] : running_) {
+    if (order.command == command) try_no_more(order);
+  }
+}
+
+void Orders::try_no_more(Order& order) {
+  order.then.reset();
+  order.tries = kHandoverTries;
+}
+
+void Orders::try_no_more(OpId op) {
+  const auto found = running_.find(op);
+  if (found != running_.end()) try_no_more(found->second);
 }
 
 void Orders::stop() {
   waiting_.clear();
   running_.clear();
+  open_.clear();
+  of_partition_.clear();
+}
+
+void Orders::ended(const Order& order) {
+  const auto found = open_.find(order.command);
+  if (found != open_.end() && --found->second == 0) open_.erase(found);
+  const auto at = of_partition_.find(order.at);
+  if (at != of_partition_.end() && --at->second == 0) of_partition_.erase(at);
 }
 
 void Orders::look() {
@@ -101,6 +137,7 @@ bool Orders::is_tried_again(const Order& order, const OpRecord& ended) const {
 void Orders::look_at_running() {
   std::vector<Order> followed;
   std::vector<Order> again;
+  std::vector<Order> gone;
   std::erase_if(running_, [&](const auto& entry) {
     if (ops_.find(entry.first)) return false;
     const Order& ended = entry.second;
@@ -110,6 +147,7 @@ void Orders::look_at_running() {
     const bool done = record != all.rend() && record->status == OpStatus::kDone;
     if (done && ended.then) followed.push_back(ended);
     if (record != all.rend() && is_tried_again(ended, *record)) again.push_back(ended);
+    gone.push_back(ended);
     return true;
   });
   for (Order& order : again) {
@@ -119,6 +157,7 @@ void Orders::look_at_running() {
     waiting_.push_back(std::move(order));
   }
   for (const Order& order : followed) follow(order, waiting_);
+  for (const Order& order : gone) ended(order);
 }
 
 void Orders::follow(Order order, std::deque<Order>& to) {
@@ -128,20 +167,24 @@ void Orders::follow(Order order, std::deque<Order>& to) {
   to.push_back(std::move(order));
 }
 
-// Automatic failover was faster: how it is now.
+// Somebody else was faster: how it is now.
 std::optional<std::string> Orders::is_done_already(const Order& order) const {
   const Partition* p = model_.partition(order.at);
   if (!p) return std::nullopt;
-  const Replica* r = p->on(order.what.replica);
-  if (order.what.type == OpType::kRecoverTableOP && r && r->is_alive) {
+  const Treatment& what = order.what;
+  const Replica* r = p->on(what.replica);
+  if (what.type == OpType::kRecoverTableOP && r && r->is_alive)
     return "its replica is alive already";
-  }
   const Replica* leader = p->leader();
-  const bool elects = order.what.type == OpType::kChangeLeaderOP && !order.force;
-  if (elects && leader && standing(model_, *leader) == Standing::kServes) {
-    return model_.tablet(leader->tablet).endpoint + " leads it by now";
-  }
-  return std::nullopt;
+  if (!leader) return std::nullopt;
+  const std::string leads = model_.tablet(leader->tablet).endpoint + " leads it by now";
+  // Whoever hands over anything but what it leads would be handed something, perhaps.
+  if (what.type == OpType::kHandoverOP && what.any && leader != r) return leads;
+  const bool elects = what.type == OpType::kChangeLeaderOP && !order.force;
+  if (!elects || standing(model_, *leader) != Standing::kServes) return std::nullopt;
+  const bool goes_offline = !what.alive;  // Anybody but r.
+  const bool as_ordered = goes_offline ? leader != r : what.any || leader == r;
+  return as_ordered ? std::optional{leads} : std::nullopt;
 }
 
 // What was checked when it was ordered may be otherwise now.
@@ -160,6 +203,10 @@ std::optional<std::string> Orders::why_impossible(const Order& order) const {
     return tablet.endpoint + " leads it already";
   }
   if (type == OpType::kMakeSnapshotOP && !leader) return "it has no leader";
+  const bool elects = type == OpType::kChangeLeaderOP && !order.force && order.what.alive;
+  if (elects && leader && standing(model_, *leader) == Standing::kServes) {
+    return model_.tablet(leader->tablet).endpoint + " leads it by now; named again, it hands over";
+  }
   if (is_election(type)) {
     return has_candidate(model_, *p) ? std::nullopt
                                      : std::optional{"nobody can lead it: " + p->diagnosis.text()};
@@ -244,9 +291,11 @@ bool Orders::cancel(OpId op, const std::string& why) {
 
 void Orders::cancel_all(const std::string& why) {
   for (const Order& order : std::exchange(waiting_, {})) end(order, OpStatus::kCanceled, why);
+  for (auto& [op, order] : running_) try_no_more(order);
 }
 
 void Orders::end(const Order& order, OpStatus status, const std::string& how) {
+  ended(order);
   const Instant began = ops_.find(order.op)->started;
   ops_.end(order.op, status, outbox_.now, how);
   journal_.finished(ops_.ended().back());

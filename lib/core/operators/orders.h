@@ -75,7 +75,14 @@ class Orders {
   bool waits(OpId op) const;
   // Some of a partition's have not ended.
   bool any_of(PartitionKey) const;
+  bool is_running(PartitionKey) const;
+  // Some of a command's, or what follows them, have not ended.
+  bool any_of_command(std::uint64_t command) const { return open_.contains(command); }
   void cancel_all(const std::string& why);
+  // Those of a command: what runs ends by itself, and nothing follows it.
+  void cancel_command(std::uint64_t command, const std::string& why);
+  // Neither again, nor what was to follow it.
+  void try_no_more(OpId);
   void stop();  // The lock is lost.
 
   // Partitions to diagnose again; the brain takes them.
@@ -83,6 +90,8 @@ class Orders {
 
  private:
   void open(Order&);
+  void ended(const Order&);
+  static void try_no_more(Order&);
   void follow(Order, std::deque<Order>& to);
   bool is_tried_again(const Order&, const OpRecord& ended) const;
   std::optional<std::string> is_done_already(const Order&) const;
@@ -106,6 +115,9 @@ class Orders {
   std::deque<Order> waiting_;
   std::map<OpId, Order> running_;
   std::uint64_t last_command_ = 0;
+  // How many of each command, and of each partition, have not ended.
+  std::map<std::uint64_t, std::size_t> open_;
+  std::map<PartitionKey, std::size_t> of_partition_;
 };
 
 }  // namespace failoverd::core

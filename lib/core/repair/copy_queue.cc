@@ -47,6 +47,9 @@ std::optional<std::string> CopyQueue::why_needless(PartitionKey at, const Waitin
   const bool same = leader && leader->tablet == w.leader && p->published_term() == w.leader_term;
   if (!same || p->unfinished_term) return leads.endpoint + " does not lead it any more";
   if (leads.verdict.dead()) return "its leader's tablet " + leads.endpoint + " is dead";
+  // What an operator orders of it meanwhile does not wait behind what is held.
+  const OperatorHold* hold = automation_.kept_away(at, w.what.replica);
+  if (hold && !w.what.ordered) return to_text(*hold);
   if (replica.incarnation != w.incarnation) return replica.endpoint + " has restarted";
   if (!has_returned(model_, *p, *r)) return replica.endpoint + " cannot be brought back now";
   return std::nullopt;
@@ -82,11 +85,6 @@ void CopyQueue::begin(Key key) {
   if (p.op != 0) return;
   if (const Table& table = *model_.table(at.tid); table.refusal) {
     ops_.find(w.op)->detail = "waits for " + Refusals::waits_for(table);
-    return;
-  }
-  const OperatorHold* hold = automation_.kept_away(at, w.what.replica);
-  if (hold && !w.what.ordered) {
-    ops_.find(w.op)->detail = "waits for the end of " + to_text(*hold);
     return;
   }
   if (!has_turn(w)) {

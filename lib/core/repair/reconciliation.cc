@@ -132,7 +132,8 @@ void Reconciliation::rival_leads(PartitionKey at, Partition& p, Replica& r, Term
   if (!stand_back_.may_change()) return;
   r.diverged = r.is_alive;  // It has taken rows that nobody else has, perhaps (SAFETY 2).
   // Its row dies first, so that a successor knows; another op on the partition is not waited for.
-  const bool is_left_alone = model_.table(at.tid)->refusal.has_value();
+  const bool is_left_alone =
+      model_.table(at.tid)->refusal.has_value() || automation_.held(at, r.tablet);
   if (r.diverged && p.op == 0 && !in_back_off(model_, r, outbox_.now) && !is_left_alone) return;
   ask(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
 }

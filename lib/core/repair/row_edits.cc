@@ -61,12 +61,13 @@ void LastOffsets::look(PartitionKey at, const Partition& p) {
 
 // --- Followers that are lost beside an op --------------------------------------------------------
 
-std::optional<PartitionEdit> LostRows::edit(OpId, const Partition& p) {
+std::optional<PartitionEdit> LostRows::edit(OpId op, const Partition& p) {
   const Replica* leader = p.leader();
   if (!leader || standing(model_, *leader) != Standing::kServes) return std::nullopt;
   PartitionEdit edit;
   for (const Replica& r : p.replicas) {
     if (&r == leader || !is_to_be_set_dead(follower_state(model_, p, *leader, r))) continue;
+    if (automation_.held(partition_of(op), r.tablet)) continue;
     edit.rows.push_back({model_.tablet(r.tablet).endpoint, r.is_leader, false});
     edit.kept.push_back(model_.lineage_of(p, r));
   }

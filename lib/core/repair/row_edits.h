@@ -64,6 +64,7 @@ class LostRows : public Publishing {
 
  private:
   static OpId id(PartitionKey at) { return ~packed(at) ^ (OpId{1} << 62); }
+  static PartitionKey partition_of(OpId op) { return unpacked(~(op ^ (OpId{1} << 62))); }
 
   const Model& model_;
   Outbox& outbox_;

@@ -117,8 +117,9 @@ bool Treatments::is_left_alone(PartitionKey at, Partition& p) {
   if (elects(p.diagnosis.condition)) {
     const auto row = std::find_if(p.replicas.begin(), p.replicas.end(),
                                   [](const Replica& r) { return r.is_leader; });
-    const Replica& led = row == p.replicas.end() ? p.replicas.front() : *row;
-    if (is_held(at, p, led.tablet)) return true;
+    const Replica* led = p.leader();
+    if (!led) led = row == p.replicas.end() ? &p.replicas.front() : &*row;
+    if (is_held(at, p, led->tablet)) return true;
   }
   std::string waits;
   if (table.refusal) {

@@ -212,6 +212,10 @@ std::string to_bytes(const core::FinishedOps& finished, const Clocks& clocks,
     to->set_ended(to_wall(op.ended, clocks));
     to->set_detail(op.detail);
     if (!op.replica.empty()) to->set_replica(op.replica);
+    if (op.without_leader) {
+      to->set_without_leader(static_cast<std::uint64_t>(op.without_leader->count()));
+    }
+    if (op.may_have_lost) to->set_may_have_lost(*op.may_have_lost);
   }
   return bytes_of(std::move(m), before);
 }
@@ -235,6 +239,11 @@ Result<core::FinishedOps> finished_ops_from(const std::string& bytes, const Cloc
     op.ended = from_wall(from.ended(), clocks);
     op.detail = from.detail();
     op.replica = from.replica();
+    constexpr std::uint64_t kLongest = std::uint64_t{365} * 24 * 3600 * 1'000'000;
+    if (from.has_without_leader()) {
+      op.without_leader = std::chrono::microseconds{std::min(from.without_leader(), kLongest)};
+    }
+    if (from.has_may_have_lost()) op.may_have_lost = from.may_have_lost();
   }
   return finished;
 }

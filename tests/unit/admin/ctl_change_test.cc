@@ -292,7 +292,10 @@ TEST_F(CtlChangeTest, OneThatFailsIsAFailure) {
       as_json.out.starts_with("{\"ops\":[11,12],\"message\":\"migrate ok\",\"ended\":[{"
                               "\"op_id\":11,"))
       << as_json.out;
-  EXPECT_THAT(as_json.out, HasSubstr("\"detail\":\"B is gone\",\"progress\":null}]}\n"));
+  EXPECT_THAT(
+      as_json.out,
+      HasSubstr("\"detail\":\"B is "
+                "gone\",\"progress\":null,\"without_leader\":null,\"may_have_lost\":null}]}\n"));
 }
 
 TEST_F(CtlChangeTest, CtrlCLeavesTheOpsAlone) {

@@ -111,7 +111,8 @@ TEST_F(CtlTest, JsonHasTheColumnsAsKeys) {
             "[\n  {\"op_id\":1000000001,\"op_type\":\"kChangeLeaderOP\",\"name\":\"flow\","
             "\"pid\":0,\"status\":\"kDone\",\"start_time\":1700000000123,\"execute_time\":200,"
             "\"end_time\":1700000000323,\"cur_task\":null,\"db\":\"\",\"endpoint\":null,"
-            "\"detail\":\"\",\"progress\":null}\n]\n");
+            "\"detail\":\"\",\"progress\":null,\"without_leader\":null,"
+            "\"may_have_lost\":null}\n]\n");
   EXPECT_EQ(run({"--json", "confget"}).out,
             "[\n  {\"key\":\"auto_failover\",\"value\":\"true\"}\n]\n");
   EXPECT_TRUE(run({"--json", "status"}).out.starts_with("{\"version\":"));
@@ -163,7 +164,7 @@ TEST_F(CtlTest, OpsHaveTheirReasonsBelowTheTable) {
             "# 1000000003 kReAddReplicaOP flow/3 kDoing 45 %: sends\n");
   EXPECT_EQ(read_table(printed.substr(0, below)).size(), 4U);
   const std::string as_json = run({"showopstatus", "--json"}).out;
-  EXPECT_NE(as_json.find("\"detail\":\"sends\",\"progress\":4.567E-1}"), std::string::npos)
+  EXPECT_NE(as_json.find("\"detail\":\"sends\",\"progress\":4.567E-1,"), std::string::npos)
       << as_json;
 }
 

@@ -50,6 +50,27 @@ TEST(WatchedOps, OnlyTheirOwnAreAskedForAndWaitedFor) {
   EXPECT_EQ(ops.summary(), "2 ops done, 0 failed");
 }
 
+// Those that change no leader cost nobody anything.
+TEST(WatchedOps, SayWhatALeadersChangeCost) {
+  WatchedOps ops({11, 12, 13}, Followed::kReplica);
+  auto first = row(11, "kHandoverOP", "kDone");
+  auto second = row(12, "kHandoverOP", "kDone");
+  const auto third = row(13, "kMakeSnapshotOP", "kDone");
+  take(ops, {first, second, third});
+  EXPECT_EQ(ops.what_it_cost(), "");
+  first.without_leader_ms = 28;
+  second.without_leader_ms = 31;
+  first.may_have_lost = second.may_have_lost = 0;
+  take(ops, {first, second, third});
+  EXPECT_EQ(ops.what_it_cost(), "rows lost: 0, longest pause: 31 ms");
+  second.may_have_lost = 3;
+  take(ops, {first, second, third});
+  EXPECT_EQ(ops.what_it_cost(), "rows lost: at most 3, longest pause: 31 ms");
+  first.may_have_lost.reset();
+  take(ops, {first, second, third});
+  EXPECT_EQ(ops.what_it_cost(), "rows lost: not known, longest pause: 31 ms");
+}
+
 TEST(WatchedOps, NoneAtAllHaveEnded) {
   const WatchedOps ops({}, Followed::kReplica);
   EXPECT_TRUE(ops.have_ended());

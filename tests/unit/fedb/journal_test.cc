@@ -94,6 +94,8 @@ TEST(JournalBytes, FinishedOps) {
   finished.number = 4;
   core::OpRecord& op = finished.ops.emplace_back();
   op.id = 1'000'000'001;
+  op.without_leader = std::chrono::milliseconds{28};
+  op.may_have_lost = 3;
   op.type = core::OpType::kFullRestartOP;
   op.table = "flow";
   op.db = "shop";
