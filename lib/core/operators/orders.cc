@@ -177,7 +177,7 @@ std::optional<std::string> Orders::is_done_already(const Order& order) const {
     return "its replica is alive already";
   const Replica* leader = p->leader();
   if (!leader) return std::nullopt;
-  const std::string leads = model_.tablet(leader->tablet).endpoint + " leads it by now";
+  std::string leads = model_.tablet(leader->tablet).endpoint + " leads it by now";
   // Whoever hands over anything but what it leads would be handed something, perhaps.
   if (what.type == OpType::kHandoverOP && what.any && leader != r) return leads;
   const bool elects = what.type == OpType::kChangeLeaderOP && !order.force;
