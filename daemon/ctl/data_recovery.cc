@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "daemon/ctl/interrupt.h"
 #include "daemon/ctl/output.h"
 #include "daemon/ctl/table.h"
 #include "lib/base/utf8.h"
@@ -19,6 +20,9 @@ namespace json = boost::json;
 constexpr auto kBetween = std::chrono::milliseconds(200);
 // Longer than another daemon needs to take over.
 constexpr int kTriesUntold = 60;
+
+constexpr char kGoesOn[] =
+    "\nrecoverdata goes on: `failoverctl status` shows what is not healthy yet\n";
 
 // How far the daemon is; none: it did not say.
 std::optional<json::object> progress(Servers& servers) {
@@ -76,21 +80,27 @@ int follow_data_recovery(Servers& servers, const Answer& answer, bool as_json) {
   if (!plan || !plan->is_array() || plan->get_array().empty()) {
     return as_json ? print(json_shown_safely(answer.body)) : kDone;
   }
+  explain_ctrl_c(kGoesOn);
   std::string shown;
+  std::uint64_t ours = 0;  // Its number; not known yet.
   for (int untold = 0; untold < kTriesUntold; ++untold) {
     const auto state = progress(servers);
-    if (state && number(*state, "number") == 0) {
-      return fail("another daemon acts now, and does not go on with it: run recoverdata again");
-    }
     if (state) {
       untold = 0;
+      if (ours == 0) ours = number(*state, "number");
+      if (ours == 0 || number(*state, "number") != ours) {
+        return fail(
+            "it is followed no more: another daemon acts, or somebody has begun another "
+            "recoverdata; failoverctl status shows what is not healthy: run recoverdata again");
+      }
       if (number(*state, "still") == 0) return finish(*state, as_json);
       if (const std::string now = summary(*state); now != shown) {
         std::fprintf(stderr, "%s\n", now.c_str());
         shown = now;
       }
     }
-    std::this_thread::sleep_for(kBetween);  // Asked again and again: nothing tells of the end.
+    // Nothing tells of the end over HTTP, and an answer comes at once: it would be asked in a loop.
+    std::this_thread::sleep_for(kBetween);
   }
   return fail("no daemon tells how far it is: failoverctl status shows what is not healthy");
 }

@@ -1,6 +1,5 @@
 #include "daemon/ctl/wait.h"
 
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include "daemon/ctl/interrupt.h"
 #include "daemon/ctl/output.h"
 #include "daemon/ctl/table.h"
 
@@ -21,21 +21,9 @@ constexpr auto kLongest = std::chrono::milliseconds(500);
 // Longer than another daemon needs to take over.
 constexpr int kTriesUntold = 120;
 
-constexpr char kInterrupted[] =
+constexpr char kGoOn[] =
     "\nthe ops go on: `failoverctl showopstatus` shows them, `failoverctl cancelop ID` cancels "
     "one\n";
-
-// Only what is allowed in a signal's handler: at that moment anything may be half done.
-void interrupted(int) {
-  if (::write(STDERR_FILENO, kInterrupted, sizeof kInterrupted - 1) < 0) ::_exit(kFailed);
-  ::_exit(kFailed);
-}
-
-void explain_ctrl_c() {
-  struct sigaction action {};
-  action.sa_handler = interrupted;
-  ::sigaction(SIGINT, &action, nullptr);
-}
 
 // Shows lines where the last ones stood.
 class Screen {
@@ -110,7 +98,7 @@ void print_lines(const std::vector<std::string>& lines) {
 }  // namespace
 
 Result<void> wait_for(Servers& servers, WatchedOps& ops, bool quiet) {
-  explain_ctrl_c();
+  explain_ctrl_c(kGoOn);
   Listing listing(servers, ops.after());
   Screen screen;
   const bool in_place = !quiet && Screen::is_there();

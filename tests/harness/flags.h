@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <fstream>
 #include <functional>
 #include <limits>
@@ -79,6 +81,25 @@ Flag<Options> number_flag(const char* name, T Options::*member, const char* help
             options.*member = static_cast<T>(parsed * unit);
             return true;
           }};
+}
+
+// All that main() has to do: says what is wrong with the flags (2) or prints the help (0); else
+// says the warnings and runs the program. `say`: a line on standard error.
+template <class Options>
+int run_with_flags(const Result<ParsedFlags<Options>>& parsed, const std::string& help,
+                   const std::function<void(const std::string&)>& say,
+                   const std::function<int(const Options&)>& run) {
+  if (!parsed) {
+    say(parsed.error().text);
+    return 2;
+  }
+  if (parsed.value().help) {
+    std::fputs(help.c_str(), stdout);
+    return 0;
+  }
+  for (const std::string& warning : parsed.value().warnings) say(warning);
+  std::signal(SIGPIPE, SIG_IGN);
+  return run(parsed.value().options);
 }
 
 template <class Options>

@@ -10,6 +10,7 @@ namespace failoverd::harness {
 
 TemporaryDirectory::TemporaryDirectory(const std::filesystem::path& below) {
   const auto& parent = below.empty() ? std::filesystem::temp_directory_path() : below;
+  // mkdtemp() puts letters of its own in place of the X.
   std::string pattern = (parent / "failoverd-test-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) {
     throw std::runtime_error(pattern + ": cannot make a temporary directory");

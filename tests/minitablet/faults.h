@@ -62,4 +62,16 @@ class Faults {
   std::uint64_t next_id_ = 0;
 };
 
+// How often each method has been called, and who hangs now.
+template <class Methods>
+void tell_counters(const Methods& methods, const Faults& faults,
+                   control::CountersResponse& response) {
+  for (const auto& [name, method] : methods) {
+    control::Counter& counter = *response.add_counters();
+    counter.set_method(name);
+    counter.set_calls(method.calls);
+  }
+  faults.tell(*response.mutable_held());
+}
+
 }  // namespace failoverd::minitablet

@@ -71,17 +71,7 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto parsed = parse_flags({argv + 1, argv + argc});
-  if (!parsed) {
-    say(parsed.error().text);
-    return 2;
-  }
-  if (parsed.value().help) {
-    std::fputs(flags_help().c_str(), stdout);
-    return 0;
-  }
-  for (const std::string& warning : parsed.value().warnings) say(warning);
   raise_descriptor_limit();
-  std::signal(SIGPIPE, SIG_IGN);
-  return run(parsed.value().options);
+  return failoverd::harness::run_with_flags<Options>(parse_flags({argv + 1, argv + argc}),
+                                                     flags_help(), say, run);
 }

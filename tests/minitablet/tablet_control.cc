@@ -152,12 +152,7 @@ void Tablet::control_dump(P<control::DumpRequest, control::DumpResponse> call) {
 }
 
 void Tablet::control_counters(P<control::CountersRequest, control::CountersResponse> call) {
-  for (const auto& [name, method] : methods_) {
-    control::Counter& counter = *call->response.add_counters();
-    counter.set_method(name);
-    counter.set_calls(method.calls);
-  }
-  faults_.tell(*call->response.mutable_held());
+  tell_counters(methods_, faults_, call->response);
   call->answer();
 }
 

@@ -49,12 +49,7 @@ void Dispatcher::add_own() {
     call->ok();
   });
   add_control<control::CountersRequest, control::CountersResponse>("Counters", [this](auto call) {
-    for (const auto& [name, method] : methods_) {
-      control::Counter& counter = *call->response.add_counters();
-      counter.set_method(name);
-      counter.set_calls(method.calls);
-    }
-    faults_.tell(*call->response.mutable_held());
+    minitablet::tell_counters(methods_, faults_, call->response);
     call->answer();
   });
 }

@@ -13,14 +13,15 @@ namespace failoverd::mininameserver {
 
 namespace control = minitablet::control;
 using fedb::Paths;
-using minitablet::sleep_for;
+using minitablet::sleep_for;  // On the loop: everything else goes on meanwhile.
 using zookeeper::Code;
 
 namespace {
 
 constexpr std::chrono::milliseconds kRetry{100};
+constexpr std::chrono::milliseconds kGlance{20};
 
-// Waits until the watch fires, or a little: a session that ends takes its watches along.
+// A watch has fired. It is glanced at, not waited for: a session that ends takes its watches along.
 struct Alarm {
   bool rang = false;
 };
@@ -122,7 +123,7 @@ asio::awaitable<void> Nameserver::take_over(std::uint64_t reign) {
     const auto nodes = co_await keeper_.children(znodes::kNodes);
     if (!still()) co_return;
     if (!read || !nodes) {
-      co_await sleep_for(kRetry);
+      co_await sleep_for(kRetry);  // ZooKeeper does not answer: asked at once it would spin.
       continue;
     }
     for (const std::string& name : *nodes) {
@@ -132,7 +133,7 @@ asio::awaitable<void> Nameserver::take_over(std::uint64_t reign) {
     read = co_await read_ops();
     if (!read || !reigns(reign)) {
       memory_.serves = false;
-      co_await sleep_for(kRetry);
+      co_await sleep_for(kRetry);  // The same.
       continue;
     }
     spawn(watch_tablets(reign));
@@ -214,7 +215,7 @@ asio::awaitable<void> Nameserver::watch_tablets(std::uint64_t reign) {
     const zookeeper::Client::Watch watch = [alarm] { alarm->rang = true; };
     const auto names = co_await keeper_.children(znodes::kNodes, watch);
     if (!names || !reigns(reign)) {
-      co_await sleep_for(kRetry);
+      co_await sleep_for(kRetry);  // The same.
       continue;
     }
     const std::set<std::string> there{names->begin(), names->end()};
@@ -228,7 +229,8 @@ asio::awaitable<void> Nameserver::watch_tablets(std::uint64_t reign) {
       memory_.tablets[endpoint] = TabletState{};
       if (!is_new && memory_.auto_failover) spawn(tablet_came(endpoint));
     }
-    while (!alarm->rang && reigns(reign)) co_await sleep_for(std::chrono::milliseconds{20});
+    // Its reign may end without the watch ever firing.
+    while (!alarm->rang && reigns(reign)) co_await sleep_for(kGlance);
   }
 }
 
@@ -245,13 +247,14 @@ asio::awaitable<void> Nameserver::tablet_came(std::string endpoint) {
       return op.data.endpoint() == endpoint && op.info.task_status() <= fedb::kDoing;
     });
   };
-  while (memory_.serves && open()) co_await sleep_for(std::chrono::milliseconds{20});
+  // Nobody is told when an op ends, here as in the original, whose threads look, too.
+  while (memory_.serves && open()) co_await sleep_for(kGlance);
   co_await ops_.recover_endpoint(endpoint, false);
 }
 
 asio::awaitable<void> Nameserver::watch_for_failovers(std::uint64_t reign) {
   while (reigns(reign)) {
-    co_await sleep_for(options_.tablet_offline_check_interval);
+    co_await sleep_for(options_.tablet_offline_check_interval);  // As often as the flag says.
     std::vector<std::string> due;
     const auto before = std::chrono::steady_clock::now() - options_.tablet_heartbeat_timeout;
     for (auto& [endpoint, state] : memory_.tablets) {
@@ -302,7 +305,7 @@ asio::awaitable<void> Nameserver::poll_tables(std::uint64_t reign) {
         }
       }
     }
-    co_await sleep_for(options_.get_table_status_interval);
+    co_await sleep_for(options_.get_table_status_interval);  // As often as the flag says.
   }
 }
 

@@ -210,6 +210,7 @@ asio::awaitable<void> Nameserver::make_system_tables(std::uint64_t reign) {
           serialize(wanted, *kind().wire) + kind().wire->columns_of_table_info, kind());
       const int code = co_await create(*table);
       if (code == 0) break;
+      // Too few tablets are there yet, or none answers: tried again until they are.
       co_await minitablet::sleep_for(std::chrono::milliseconds{100});
     }
   }

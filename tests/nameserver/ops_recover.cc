@@ -119,7 +119,7 @@ asio::awaitable<bool> Ops::task(const OpPtr& op, TaskType type, bool leader) {
 
 asio::awaitable<bool> Ops::wait_for_task(const OpPtr& op, TaskType type, const std::string& at) {
   while (!op->canceled && memory_.is_healthy(at)) {
-    co_await minitablet::sleep_for(options_.get_task_status_interval);
+    co_await minitablet::sleep_for(options_.get_task_status_interval);  // As the flag says.
     std::string request;
     const auto response =
         co_await tablets_.ask<fedb::GetTaskStatusResponse>(at, "GetTaskStatus", request);
@@ -267,7 +267,7 @@ asio::awaitable<bool> Ops::check_binlog(const OpPtr& op) {
       }
     }
     if (!memory_.is_healthy(op->data.endpoint())) co_return false;
-    co_await minitablet::sleep_for(options_.get_task_status_interval);
+    co_await minitablet::sleep_for(options_.get_task_status_interval);  // As the flag says.
   }
 }
 

@@ -330,6 +330,67 @@ TEST_F(CtlChangeTest, TheDaemonMayBeAwayMeanwhile) {
   EXPECT_THAT(ran.out, testing::EndsWith("11 kMigrateOP flow/0 kDone\n1 op done, 0 failed\n"));
 }
 
+// --- recoverdata ---------------------------------------------------------------------------------
+
+class CtlRecoverDataTest : public CtlChangeTest {
+ protected:
+  // The daemon has something to do.
+  CtlRecoverDataTest() {
+    served_.source.on_command = [](const CommandRequest&, const FakeSource::Done& done) {
+      CommandResult result;
+      result.message = "recover data ok";
+      result.plan = {"flow/0: no replica serves"};
+      done(result);
+    };
+    served_.source.status_view.data_recovery = {1, "ann", 2, 0, 2, {}, 0};
+  }
+  void goes_on(const DataRecoveryView& view) {
+    served_.on_loop([&] { served_.source.status_view.data_recovery = view; });
+  }
+};
+
+TEST_F(CtlRecoverDataTest, IsFollowedToItsEnd) {
+  served_.start();
+  RunningProgram program(line({"recoverdata"}));
+  EXPECT_TRUE(program.read_error_until("0 of 2 partitions are healthy\n"));
+  goes_on({1, "ann", 2, 2, 0, {}, 0});
+  const Ran ran = program.wait();
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_EQ(ran.out, "recover data ok\n2 of 2 partitions are healthy\n");
+}
+
+TEST_F(CtlRecoverDataTest, SaysWhatIsLeft) {
+  served_.start();
+  goes_on({1, "ann", 9, 6, 0, {"flow/0: its tablet is away"}, 3});
+  const Ran ran = run({"recoverdata"});
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_EQ(ran.out,
+            "recover data ok\n6 of 9 partitions are healthy\nleft: flow/0: its tablet is away\n"
+            "... and 2 more\n");
+}
+
+// Another one's end says nothing of this one.
+TEST_F(CtlRecoverDataTest, AnotherOneIsNotFollowed) {
+  served_.start();
+  RunningProgram program(line({"recoverdata"}));
+  EXPECT_TRUE(program.read_error_until("0 of 2 partitions are healthy\n"));
+  goes_on({2, "bob", 5, 5, 0, {}, 0});
+  const Ran ran = program.wait();
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_THAT(ran.err, HasSubstr("run recoverdata again"));
+}
+
+TEST_F(CtlRecoverDataTest, CtrlCLeavesItGoingOn) {
+  served_.start();
+  RunningProgram program(line({"recoverdata"}));
+  EXPECT_TRUE(program.read_error_until("0 of 2 partitions are healthy\n"));
+  program.signal(SIGINT);
+  const Ran ran = program.wait();
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_THAT(ran.err, testing::EndsWith("\nrecoverdata goes on: `failoverctl status` shows what "
+                                         "is not healthy yet\n"));
+}
+
 // --- Who there is --------------------------------------------------------------------------------
 
 TEST_F(CtlChangeTest, ShownsNamesTheDaemonsAndNameserversThatAreKnown) {
