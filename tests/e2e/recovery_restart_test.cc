@@ -8,6 +8,7 @@
 #include <array>
 #include <tuple>
 
+#include "proto/journal.pb.h"
 #include "tests/e2e/recovery.h"
 #include "tests/e2e/soundness.h"
 
@@ -204,6 +205,18 @@ class ThirdStaysAway : public testing::Test {
              op.detail.find(why) != std::string::npos;
     });
   }
+  bool its_offset_is_kept() {
+    journal::KeptTable kept;
+    const auto value = cluster.znodes().get("failoverd/replicas/" +
+                                            std::to_string(cluster.znodes().table("flow")->tid()));
+    if (!value || !kept.ParseFromString(value->bytes)) return false;
+    for (const auto& partition : kept.partitions()) {
+      for (const auto& replica : partition.replicas()) {
+        if (replica.endpoint() == cluster.tablet(0) && replica.last_offset() == offset) return true;
+      }
+    }
+    return false;
+  }
   std::string its_offset() const { return "had offset " + std::to_string(offset); }
   void expect_it_holds_the_tail(int tablet) {
     for (const std::string& key : keys) EXPECT_TRUE(cluster.holds(tablet, "flow", 0, key)) << key;
@@ -242,8 +255,7 @@ TEST_F(ThirdStaysAway, AndHeldMoreByThePredecessorsWord) {
   ASSERT_TRUE(knows_offset(cluster, daemon, 0, "flow", 0, offset));
   cluster.kill_tablets({0, 1, 2});
   ASSERT_TRUE(
-      cluster.wait_until([&] { return !cluster.znodes().children("failoverd/replicas").empty(); },
-                         "the last offsets are written"));
+      cluster.wait_until([&] { return its_offset_is_kept(); }, "its last offset is written"));
   daemon.kill();
   others_come_back();
   Daemon& second = cluster.start_daemon();
