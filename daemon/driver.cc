@@ -61,13 +61,15 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
       brain_(config.policy),
       loop_(io),
       session_(io, servers(config)),
-      side_(loop_, session_, open_client(io, config),
+      nameserver_(io),
+      side_(loop_, session_, open_client(io, config), nameserver_,
             {{config.cluster.root},
              numbering(config.cluster.numbering),
              name_,
              machine_id(),
              admin::lock_value(name_, config.listen.http),
-             config::kDefaultAutoFailover},
+             config::kDefaultAutoFailover,
+             config.policy.metadata == core::Metadata::kAuto},
             [this](core::Event e) { tell(std::move(e)); }),
       tablets_(io, numbering(config.cluster.numbering),
                [this](core::Event e) { tell(std::move(e)); }),
@@ -89,6 +91,9 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
   };
   side_.leadership.on_warning = on_warning;
   side_.metadata.on_warning = on_warning;
+  side_.through.on_warning = [this](const std::string& line) {
+    note(core::Severity::kWarning, "nameserver", line);
+  };
   side_.switched.on_warning = on_warning;
   side_.switched.on_info = [this](const std::string& line) {
     log_.write(config::LogLevel::kInfo, "switch", line);

@@ -19,6 +19,7 @@
 #include "lib/base/asio_loop.h"
 #include "lib/config/config.h"
 #include "lib/core/brain.h"
+#include "lib/fedb/nameserver_connection.h"
 #include "lib/fedb/tablets.h"
 #include "lib/fedb/zookeeper_side.h"
 #include "lib/zookeeper/session.h"
@@ -80,6 +81,7 @@ class Driver {
   core::Brain brain_;
   AsioLoop loop_;
   zookeeper::Session session_;
+  fedb::NameserverConnection nameserver_;
   fedb::ZookeeperSide side_;
   fedb::Tablets tablets_;
   Timers timers_;

@@ -14,6 +14,8 @@ void Brain::Parts::take(const Event& event) {
                  [&](const TableRead& e) { take_table(e); },
                  [&](const TableUnreadable& e) { tables.unreadable(e); },
                  [&](const NameserversListed& e) { nameservers_listed(e); },
+                 [&](const NameserverAnswered& e) { nameserver_answered(e); },
+                 [&](const NameserverOpsRead& e) { nameserver_ops_read(e); },
                  [&](const SwitchRead& e) { switch_was_read(e); },
                  [&](const ClusterRead&) {
                    stand_back.cluster_was_read();
@@ -94,9 +96,25 @@ void Brain::Parts::call_off(const std::string& why, bool all) {
 
 void Brain::Parts::nameservers_listed(const NameserversListed& e) {
   stand_back.nameservers_listed(e.endpoints);
-  if (const auto lives = stand_back.nameserver()) {
-    call_off("nameserver " + *lives + " has come up", /*all=*/true);
+}
+
+// What has been begun is not called off before it is known that somebody else steers: nameservers
+// come and go, and their switch stays as it is.
+void Brain::Parts::nameserver_answered(const NameserverAnswered& e) {
+  const auto* said = stand_back.nameserver_said();
+  const bool steered = said && said->auto_failover;
+  stand_back.nameserver_answered(e);
+  said = stand_back.nameserver_said();
+  const bool steers = said && said->auto_failover && stand_back.nameserver();
+  if (steers && !steered) {
+    call_off("the auto_failover of nameserver " + e.endpoint + " is on", /*all=*/true);
   }
+}
+
+// What it works on is left alone until it has ended.
+void Brain::Parts::nameserver_ops_read(const NameserverOpsRead& e) {
+  stand_back.nameserver_ops_read(e);
+  states.mark_troubled();
 }
 
 void Brain::Parts::switch_was_read(const SwitchRead& e) {

@@ -92,6 +92,8 @@ struct Brain::Parts {
   void take_table(const TableRead&);
   void take_journal(const JournalWritten&);
   void nameservers_listed(const NameserversListed&);
+  void nameserver_answered(const NameserverAnswered&);
+  void nameserver_ops_read(const NameserverOpsRead&);
   void switch_was_read(const SwitchRead&);
   void lock_gained(const LockGained&);
   void lock_lost(const LockLost&);

@@ -1,22 +1,28 @@
 #include "lib/fedb/zookeeper_side.h"
 
+#include <algorithm>
 #include <variant>
 
 namespace failoverd::fedb {
 
 ZookeeperSide::ZookeeperSide(Loop& loop, zookeeper::Client& client,
-                             const zookeeper::OpenClient& open, const Options& options,
-                             const Tell& tell)
+                             const zookeeper::OpenClient& open, NameserverCalls& calls,
+                             const Options& options, const Tell& tell)
     : obstacles(tell),
       presence(loop, client, options.paths, obstacles),
       view(loop, client, options.paths, options.numbering, obstacles, tell),
       leadership(loop, client, options.paths, options.lock_value, obstacles, tell),
       metadata(loop, client, open, options.paths, options.numbering, view, leadership, tell),
+      nameserver(loop, client, options.paths, calls, tell),
+      nameserver_ops(loop, client, options.paths, tell),
+      through(loop, calls, nameserver, view, leadership, metadata, options.numbering, tell),
       switched(loop, client, options.paths, options.daemon, options.machine, obstacles, tell),
       tell_(tell),
+      through_nameserver_(options.through_nameserver),
       auto_failover_(options.auto_failover) {
   leadership.may_create = switched.may_create = [this] { return presence.there(); };
   presence.on_there = [this] { leadership.try_again(); };
+  nameserver.on_leads = [this] { through.compare_soon(); };
 }
 
 // The lock comes behind the rest: whoever gains it has asked for what it will act on.
@@ -26,10 +32,23 @@ void ZookeeperSide::session_changed(zookeeper::SessionState state, bool new_sess
     presence.connected(new_session);
     view.connected(new_session);
     switched.connected(new_session);
+    if (through_nameserver_) {
+      nameserver_ops.connected(new_session);
+      nameserver.connected(new_session);
+    }
   } else {
     tell_(core::ZookeeperLost{});
   }
   leadership.session_changed(state, new_session);
+}
+
+// While a nameserver's znode stands, nothing is written past it; what no table is changed by is
+// ours alone.
+void ZookeeperSide::carry_out(const core::Publish& command) {
+  const bool changes_tables = std::ranges::any_of(
+      command.tables, [](const core::TableEdit& t) { return t.changes_table(); });
+  if (changes_tables && nameserver.is_there()) return through.publish(command);
+  metadata.publish(command);
 }
 
 void ZookeeperSide::before_brain(const core::Event& event) {
@@ -37,7 +56,12 @@ void ZookeeperSide::before_brain(const core::Event& event) {
 }
 
 void ZookeeperSide::after_brain(const core::Event& event) {
-  if (std::holds_alternative<core::LockGained>(event)) switched.now_active(auto_failover_);
+  if (std::holds_alternative<core::LockGained>(event)) {
+    switched.now_active(auto_failover_);
+    through.compare_soon();
+  }
+  const auto* listed = std::get_if<core::NameserversListed>(&event);
+  if (listed && through_nameserver_) nameserver.listed(*listed);
 }
 
 }  // namespace failoverd::fedb

@@ -1,6 +1,7 @@
 // All that stands between a daemon's brain and ZooKeeper, put together: the lock with its epoch,
-// what is read of the cluster, what is written, the switch. Decides nothing, and never asks a
-// tablet. Owned by the driver; one thread.
+// what is read of the cluster, what is written, the switch; and the nameserver, through which
+// tables are written while its znode stands. Decides nothing, and never asks a tablet. Owned by the
+// driver; one thread.
 #pragma once
 
 #include <functional>
@@ -13,6 +14,10 @@
 #include "lib/fedb/leadership/obstacles.h"
 #include "lib/fedb/metadata/cluster_presence.h"
 #include "lib/fedb/metadata/cluster_view.h"
+#include "lib/fedb/metadata/nameserver_calls.h"
+#include "lib/fedb/metadata/nameserver_ops.h"
+#include "lib/fedb/metadata/nameserver_store.h"
+#include "lib/fedb/metadata/nameserver_watch.h"
 #include "lib/fedb/metadata/znode_store.h"
 #include "lib/fedb/switch.h"
 #include "lib/fedb/wire/paths.h"
@@ -30,11 +35,13 @@ struct ZookeeperSide {
     std::string machine;        // See daemon_name.h.
     std::string lock_value;     // What others read in its znode of the lock.
     bool auto_failover = true;  // Where neither a znode nor its file says so.
+    // cluster.metadata: auto. Else nameservers are not asked, and tables are written past them.
+    bool through_nameserver = true;
   };
 
   // open: for connections beside the client's.
   ZookeeperSide(Loop& loop, zookeeper::Client& client, const zookeeper::OpenClient& open,
-                const Options& options, const Tell& tell);
+                NameserverCalls& calls, const Options& options, const Tell& tell);
 
   // Call from Client::on_state. Tells ZookeeperConnected and ZookeeperLost.
   void session_changed(zookeeper::SessionState state, bool new_session);
@@ -45,7 +52,7 @@ struct ZookeeperSide {
   void after_brain(const core::Event& event);
 
   // The commands that are ZooKeeper's to answer.
-  void carry_out(const core::Publish& command) { metadata.publish(command); }
+  void carry_out(const core::Publish& command);
   void carry_out(const core::TryTable& command) { metadata.try_table(command); }
   void carry_out(const core::ReserveTerms& command) { metadata.reserve_terms(command); }
   void carry_out(const core::ReserveOpIds& command) { metadata.reserve_op_ids(command); }
@@ -61,10 +68,14 @@ struct ZookeeperSide {
   ClusterView view;
   Leadership leadership;
   ZnodeStore metadata;
+  NameserverWatch nameserver;
+  NameserverOps nameserver_ops;
+  NameserverStore through;
   Switch switched;
 
  private:
   const Tell tell_;
+  const bool through_nameserver_;
   const bool auto_failover_;
 };
 

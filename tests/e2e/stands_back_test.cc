@@ -42,12 +42,12 @@ TEST_F(StandsBack, WhileANameserverLives) {
   Daemon& daemon = cluster.start_active_daemon();
   cluster.start_writer();
   EXPECT_EQ(daemon.metric(kMetric), 1);
-  EXPECT_THAT(daemon.status(), HasSubstr("nameserver 127.0.0.1:9822 lives"));
+  EXPECT_THAT(daemon.status(), HasSubstr("the nameserver's auto_failover is on (127.0.0.1:9822"));
   EXPECT_THAT(daemon.ctl({"status"}).out, HasSubstr("STANDS BACK"));
   EXPECT_THAT(daemon.ctl({"showns"}).out,
               ContainsRegex("\n  127.0.0.1:9822 +leader  nameserver\n"));
-  EXPECT_THAT(daemon.ctl({"status"}).out, ContainsRegex("changes nothing for [0-9]+s: nameserver"));
-  EXPECT_THAT(daemon.log(), HasSubstr("changes nothing: nameserver 127.0.0.1:9822 lives"));
+  EXPECT_THAT(daemon.ctl({"status"}).out, ContainsRegex("changes nothing for [0-9]+s: the nameserver"));
+  EXPECT_THAT(daemon.log(), HasSubstr("changes nothing: the nameserver's auto_failover is on"));
   cluster.kill_tablet(0);
   ASSERT_TRUE(tablet_is_crashed(daemon));
   cluster.let_pass(seconds{2});
@@ -80,7 +80,8 @@ TEST_F(StandsBack, NotWhereItIsKnownToBePassive) {
 }
 
 // A probe cannot be taken back (SAFETY 3): an election that has probed goes on to its end, also
-// when a nameserver comes up. What had not begun does not begin.
+// when a nameserver comes up; but nothing is published past that one's znode (SAFETY 13). What had
+// not begun does not begin.
 TEST_F(StandsBack, ElectionThatHasProbedIsFinished) {
   cluster.create_table("flow", 1, 3, {0, 1, 2});
   Daemon& daemon = cluster.start_active_daemon();
@@ -91,8 +92,18 @@ TEST_F(StandsBack, ElectionThatHasProbedIsFinished) {
   nameserver_lives();
   ASSERT_TRUE(cluster.wait_until([&] { return daemon.metric(kMetric) == 1; }, "it stands back"));
   for (const int i : {1, 2}) cluster.release(i);
+  const auto leads = [&](int i) { return word(cluster, i, "flow", 0).is_leader; };
+  ASSERT_TRUE(cluster.wait_until([&] { return leads(1) || leads(2); }, "it is promoted"))
+      << daemon.log();
+  cluster.let_pass(seconds{1});
+  EXPECT_EQ(cluster.znodes().get("table/table_data/flow")->version, 0);
+  const int other = leads(1) ? 2 : 1;
+  nameserver_is_gone();
   ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
+  EXPECT_NE(cluster.leader("flow", 0), other);
   expect_all_is_well();
+  nameserver_lives();
+  ASSERT_TRUE(cluster.wait_until([&] { return daemon.metric(kMetric) == 1; }, "it stands back"));
   const int leader = cluster.leader("flow", 0);
   cluster.kill_tablet(leader);
   cluster.let_pass(seconds{3});

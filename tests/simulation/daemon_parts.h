@@ -37,6 +37,19 @@ class ProcessLoop : public Loop {
   const RunInProcess run_;
 };
 
+// A nameserver whose znode stands and that never answers.
+class SilentNameserver : public fedb::NameserverCalls {
+ public:
+  explicit SilentNameserver(Loop& loop) : loop_(loop) {}
+  void call(const std::string&, const std::string&, std::string, Duration deadline,
+            Done done) override {
+    loop_.after(deadline, [done = std::move(done)] { done({false, true, {}, "no answer"}); });
+  }
+
+ private:
+  Loop& loop_;
+};
+
 struct DaemonParts {
   using Tell = std::function<void(core::Event)>;
 
@@ -48,6 +61,7 @@ struct DaemonParts {
 
   ProcessLoop loop;
   FakeClient client;
+  SilentNameserver nameserver;
   fedb::ZookeeperSide side;
 };
 

@@ -52,6 +52,41 @@ struct NameserversListed {
   std::vector<std::string> endpoints;
 };
 
+// What the leading nameserver says, or that it says nothing: told at every change.
+struct NameserverAnswered {
+  enum class State : std::uint8_t {
+    kSilent,    // Its znode stands, and it does not answer (any more).
+    kStarting,  // It answers that it does not lead (300): it reads everything first, or dies.
+    kLeads,     // It answers as whoever keeps the metadata.
+  };
+  std::string endpoint;
+  State state = State::kSilent;
+  // Its own switch: by its word where it leads, else by config/auto_failover, which it reads when
+  // it begins to lead. On where neither is known: then it may steer.
+  bool auto_failover = true;
+  // What ran of its ops when it was switched off has not ended yet.
+  bool drains = false;
+  std::string running = {};  // Such an op, for people: "17 kAddReplicaOP flow/0".
+  bool operator==(const NameserverAnswered&) const = default;
+};
+const char* to_text(NameserverAnswered::State);  // "silent", "starting", "leads"
+
+// An op of the nameserver's own that runs.
+struct NameserverOp {
+  std::uint64_t id = 0;
+  std::string type;  // "kMigrateOP".
+  std::string db;
+  std::string table;
+  std::uint32_t pid = 0;
+  bool operator==(const NameserverOp&) const = default;
+};
+std::string to_text(const NameserverOp&);  // "17 kMigrateOP shop.flow/0"
+
+// Those that run: all of them, at every change.
+struct NameserverOpsRead {
+  std::vector<NameserverOp> running;
+};
+
 // <root>/failoverd/auto_failover, which all daemons share.
 struct SwitchRead {
   bool auto_failover = false;
@@ -113,7 +148,9 @@ struct Published {
   };
   RequestId id = 0;
   Outcome outcome = Outcome::kFailed;
-  std::vector<std::string> conflicts;  // znodes; each is read again and told with TableRead.
+  // znodes; each is read again and told with TableRead. Beside a nameserver, which takes one
+  // partition after the other, with any outcome: some of theirs may be written.
+  std::vector<std::string> conflicts;
   std::string why;
   std::vector<Refused> refused = {};
 };
@@ -207,12 +244,12 @@ struct OperatorAsked {
   bool as_nameserver = false;
 };
 
-using Event =
-    std::variant<TabletsListed, TablesListed, TableRead, TableUnreadable, NameserversListed,
-                 SwitchRead, ClusterRead, LockGained, LockLost, ContactMade, Obstacle,
-                 ZookeeperLost, ZookeeperConnected, TabletAnswered, Published, TableTried,
-                 TermsReserved, OpIdsReserved, RecordWritten, JournalWritten, ConnectionLost,
-                 TimerFired, LoopStalled, StatusAsked, PolicyChanged, OperatorAsked>;
+using Event = std::variant<TabletsListed, TablesListed, TableRead, TableUnreadable,
+                           NameserversListed, NameserverAnswered, NameserverOpsRead, SwitchRead,
+                           ClusterRead, LockGained, LockLost, ContactMade, Obstacle, ZookeeperLost,
+                           ZookeeperConnected, TabletAnswered, Published, TableTried, TermsReserved,
+                           OpIdsReserved, RecordWritten, JournalWritten, ConnectionLost, TimerFired,
+                           LoopStalled, StatusAsked, PolicyChanged, OperatorAsked>;
 
 // One stable line, without a time.
 std::string to_text(const Event&);

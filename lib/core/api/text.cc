@@ -311,6 +311,23 @@ std::string to_text(const Answer& a) {
   return text;
 }
 
+std::string to_text(const NameserverOp& op) {
+  return std::to_string(op.id) + " " + op.type + " " + (op.db.empty() ? "" : op.db + ".") +
+         op.table + "/" + std::to_string(op.pid);
+}
+
+const char* to_text(NameserverAnswered::State state) {
+  switch (state) {
+    case NameserverAnswered::State::kSilent:
+      return "silent";
+    case NameserverAnswered::State::kStarting:
+      return "starting";
+    case NameserverAnswered::State::kLeads:
+      return "leads";
+  }
+  return "?";
+}
+
 std::string to_text(const Event& event) {
   return std::visit(
       Overload{
@@ -332,6 +349,16 @@ std::string to_text(const Event& event) {
           [](const NameserversListed& e) {
             std::string text = "nameservers-listed";
             for (const std::string& n : e.endpoints) text += " " + n;
+            return text;
+          },
+          [](const NameserverAnswered& e) {
+            return "nameserver-answered " + e.endpoint + " " + to_text(e.state) +
+                   " auto_failover=" + (e.auto_failover ? "true" : "false") +
+                   (e.drains ? " drains " + e.running : "");
+          },
+          [](const NameserverOpsRead& e) {
+            std::string text = "nameserver-ops-read";
+            for (const NameserverOp& op : e.running) text += " " + to_text(op);
             return text;
           },
           [](const SwitchRead& e) {

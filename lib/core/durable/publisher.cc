@@ -231,6 +231,9 @@ void Publisher::published(const ReplyTo& reply_to, const Published& result) {
   }
   using Outcome = Published::Outcome;
   if (result.outcome != Outcome::kUnknown) lost_in_a_row_ = 0;
+  for (const std::string& znode : result.conflicts) {
+    if (Table* t = model_.table_of(znode)) t->stale = true;
+  }
   switch (result.outcome) {
     case Outcome::kDone:
       fails_since_.reset();
@@ -240,9 +243,6 @@ void Publisher::published(const ReplyTo& reply_to, const Published& result) {
       land(landed);
       break;
     case Outcome::kConflict:
-      for (const std::string& znode : result.conflicts) {
-        if (Table* t = model_.table_of(znode)) t->stale = true;
-      }
       break;
     case Outcome::kRefused:
       refused(result);

@@ -19,6 +19,13 @@ void StandBack::lock_lost() {
 void StandBack::nameservers_listed(const std::vector<std::string>& endpoints) {
   nameservers_ = endpoints;
   nameservers_read_ = true;
+  if (nameserver_said_ && (endpoints.empty() || nameserver_said_->endpoint != endpoints.front())) {
+    nameserver_said_.reset();
+  }
+}
+
+void StandBack::nameserver_answered(const NameserverAnswered& e) {
+  if (!nameservers_.empty() && nameservers_.front() == e.endpoint) nameserver_said_ = e;
 }
 
 void StandBack::obstacle(const Obstacle& e) {
@@ -32,6 +39,39 @@ void StandBack::obstacle(const Obstacle& e) {
 std::optional<std::string> StandBack::nameserver() const {
   if (nameservers_.empty() || outbox_.policy.metadata != Metadata::kAuto) return std::nullopt;
   return nameservers_.front();
+}
+
+const NameserverAnswered* StandBack::nameserver_said() const {
+  return nameserver_said_ ? &*nameserver_said_ : nullptr;
+}
+
+void StandBack::nameserver_ops_read(const NameserverOpsRead& e) { nameserver_ops_ = e.running; }
+
+const NameserverOp* StandBack::nameserver_op(const std::string& db, const std::string& table,
+                                             std::uint32_t pid) const {
+  if (!nameserver() || !nameserver_ops_) return nullptr;  // Or they are of one that is gone.
+  const auto op = std::ranges::find_if(*nameserver_ops_, [&](const NameserverOp& o) {
+    return o.pid == pid && o.table == table && o.db == db;
+  });
+  return op == nameserver_ops_->end() ? nullptr : &*op;
+}
+
+// Two drivers must never steer one cluster.
+void StandBack::add_nameserver(std::vector<StandsBack>& why) const {
+  const auto lives = nameserver();
+  if (!lives) return;
+  if (!nameserver_said_ || !nameserver_ops_) {
+    why.push_back({"nameserver", "nameserver " + *lives + " lives and has not been asked yet"});
+  } else if (nameserver_said_->auto_failover) {
+    const bool is_known = nameserver_said_->state == NameserverAnswered::State::kLeads;
+    why.push_back(
+        {"nameserver", "the nameserver's auto_failover is on (" + *lives +
+                           (is_known ? "" : ", which does not lead yet or does not answer") +
+                           "); `failoverctl takeover` switches it off"});
+  } else if (nameserver_said_->drains) {
+    why.push_back({"nameserver_ops", "waits until the ops of nameserver " + *lives +
+                                         " have ended: " + nameserver_said_->running});
+  }
 }
 
 bool StandBack::switch_was_read(const SwitchRead& e) {
@@ -73,11 +113,7 @@ std::vector<StandsBack> StandBack::reasons(Instant now) const {
     why.push_back({"zookeeper", "no fresh contact with ZooKeeper; waits for it to answer"});
     if (fresh_until_ != Instant{}) why.back().since = fresh_until_;
   }
-  if (const auto lives = nameserver()) {
-    why.push_back({"nameserver", "nameserver " + *lives +
-                                     " lives and keeps the metadata; waits until its znode below "
-                                     "leader/ is gone, or for cluster.metadata: zookeeper"});
-  }
+  add_nameserver(why);
   if (active_ && !switch_read_) {
     why.push_back({"not_read", "the switch auto_failover has not been read yet"});
   }
@@ -102,7 +138,7 @@ void StandBack::note() {
   for (const StandsBack& s : reasons(outbox_.now)) {
     since.emplace(s.reason, s.since.value_or(outbox_.now));
     const bool is_obstacle = obstacles_.contains(s.reason);
-    if (s.reason != "nameserver" && s.reason != "numbering" && !is_obstacle) continue;
+    if (!s.reason.starts_with("nameserver") && s.reason != "numbering" && !is_obstacle) continue;
     all += (all.empty() ? "" : "; ") + s.text;
     news += (is_obstacle ? s.reason : s.text) + ";";
     reason = s.reason;

@@ -18,8 +18,8 @@ namespace failoverd::core {
 
 // Why nothing is changed now; the label values of failoverd_stands_back{reason}.
 struct StandsBack {
-  // "nameserver", "standby", "zookeeper", "not_read", "numbering"; of an Obstacle: "no_cluster",
-  // "refused", "epoch".
+  // "nameserver", "nameserver_ops", "standby", "zookeeper", "not_read", "numbering"; of an
+  // Obstacle: "no_cluster", "refused", "epoch".
   std::string reason;
   std::string text;                   // One sentence: why, and what lifts it.
   std::optional<Instant> since = {};  // None: since before the first event.
@@ -37,6 +37,8 @@ class StandBack {
   void contact_made(Instant fresh_until) { fresh_until_ = std::max(fresh_until_, fresh_until); }
   void cluster_was_read() { cluster_read_ = true; }
   void nameservers_listed(const std::vector<std::string>& endpoints);
+  void nameserver_answered(const NameserverAnswered&);
+  void nameserver_ops_read(const NameserverOpsRead& e);
   void obstacle(const Obstacle&);
   // True: the switch stands otherwise than it did, or was read for the first time.
   bool switch_was_read(const SwitchRead&);
@@ -55,6 +57,11 @@ class StandBack {
   void note();
   // The nameserver that keeps the metadata, so that nothing is written beside it; none: none does.
   std::optional<std::string> nameserver() const;
+  // An op of its own that runs on this partition; null: none does.
+  const NameserverOp* nameserver_op(const std::string& db, const std::string& table,
+                                    std::uint32_t pid) const;
+  // What it said last; null: it has not been asked yet, or there is none.
+  const NameserverAnswered* nameserver_said() const;
 
   // All that are registered, the leading one first; one may be there several times.
   const std::vector<std::string>& nameservers() const { return nameservers_; }
@@ -68,6 +75,7 @@ class StandBack {
 
  private:
   void note_switch(bool was_read, bool was) const;
+  void add_nameserver(std::vector<StandsBack>& why) const;
 
   const Model& model_;
   Outbox& outbox_;
@@ -81,9 +89,11 @@ class StandBack {
   bool cluster_read_ = false;
   bool nameservers_read_ = false;
   std::vector<std::string> nameservers_;
-  std::map<std::string, std::string> obstacles_;  // Texts, by reason.
-  std::string noted_;                             // What note() said last.
-  std::map<std::string, Instant> since_;          // By reason.
+  std::optional<NameserverAnswered> nameserver_said_;        // Of the first one.
+  std::optional<std::vector<NameserverOp>> nameserver_ops_;  // That run; none: not read yet.
+  std::map<std::string, std::string> obstacles_;             // Texts, by reason.
+  std::string noted_;                                        // What note() said last.
+  std::map<std::string, Instant> since_;                     // By reason.
 };
 
 }  // namespace failoverd::core

@@ -114,6 +114,11 @@ std::optional<Treatment> Treatments::treatment_of_returned(PartitionKey at, Part
 // True: nothing is begun for it now, and it says what it waits for.
 bool Treatments::is_left_alone(PartitionKey at, Partition& p) {
   Table& table = *model_.table(at.tid);
+  if (const NameserverOp* op = stand_back_.nameserver_op(table.shape.db, table.shape.name, at.pid)) {
+    p.diagnosis.waits_for = "the end of the nameserver's own op " + to_text(*op) +
+                            "; lifted by cancelop at the nameserver, too";
+    return true;
+  }
   if (elects(p.diagnosis.condition)) {
     const auto row = std::find_if(p.replicas.begin(), p.replicas.end(),
                                   [](const Replica& r) { return r.is_leader; });

@@ -401,9 +401,18 @@ void ClusterView::table_not_read(const std::string& znode, Code code) {
 
 void ClusterView::table_read(const std::string& znode, Reading reading) {
   const auto found = entries_.find(znode);
-  if (found == entries_.end()) return;
-  TableEntry& entry = found->second;
-  entry.reading = false;
+  // Who asked while it was being read is told after the next time.
+  auto readers = found != entries_.end() && found->second.again ? decltype(readers_)::node_type{}
+                                                                : readers_.extract(znode);
+  if (found != entries_.end()) {
+    found->second.reading = false;
+    table_was_read(znode, found->second, std::move(reading));
+  }
+  if (readers.empty()) return;
+  for (const auto& tell : readers.mapped()) tell();
+}
+
+void ClusterView::table_was_read(const std::string& znode, TableEntry& entry, Reading reading) {
   const bool is_polled = std::exchange(entry.polled, false);
   if (reading.code != Code::kOk) return table_not_read(znode, reading.code);
   const bool is_old = std::exchange(entry.mzxid, reading.stat.mzxid) == reading.stat.mzxid;
@@ -414,6 +423,7 @@ void ClusterView::table_read(const std::string& znode, Reading reading) {
   const Stat& stat = reading.stat;
   auto shape = parse_table(znode, reading.value, stat.version, numbering_, &details);
   if (shape) shape->created = stat.czxid;
+  entry.tid = shape ? shape->tid : 0;
   entry.value = {std::move(reading.value), stat.version, details};
   const bool again = std::exchange(entry.again, false);
   if (shape) {
@@ -436,9 +446,12 @@ void ClusterView::tell_if_all_is_read() {
   tell_(core::ClusterRead{});
 }
 
-void ClusterView::read_again(const std::string& znode) {
-  session_.sync(paths_.at(znode), lifetime_.guard([this, znode](Code) {
-    if (entries_.contains(znode)) read_table(znode);
+void ClusterView::read_again(const std::string& znode, std::function<void()> done) {
+  session_.sync(paths_.at(znode), lifetime_.guard([this, znode, done = std::move(done)](Code) {
+    const auto found = entries_.find(znode);
+    if (found == entries_.end()) return done();
+    readers_[znode].push_back(done);
+    read_table(znode);
   }));
 }
 
@@ -452,6 +465,13 @@ void ClusterView::written(const std::string& znode, std::string value, std::int3
 const TableValue* ClusterView::table(const std::string& znode) const {
   const auto found = entries_.find(znode);
   return found == entries_.end() || !found->second.known ? nullptr : &found->second.value;
+}
+
+std::optional<std::string> ClusterView::znode_of(std::uint32_t tid) const {
+  for (const auto& [znode, entry] : entries_) {
+    if (entry.known && entry.tid == tid && tid != 0) return znode;
+  }
+  return std::nullopt;
 }
 
 }  // namespace failoverd::fedb

@@ -51,11 +51,17 @@ class ClusterView {
   void connected(bool new_session);
 
   // Reads one table again, after bringing our server up to date, and tells it (SAFETY 17).
-  void read_again(const std::string& znode);
+  void read_again(const std::string& znode) {
+    read_again(znode, [] {});
+  }
+  // `done`: when it was read and told, or cannot be.
+  void read_again(const std::string& znode, std::function<void()> done);
   // We wrote it ourselves: version and bytes are known without reading.
   void written(const std::string& znode, std::string value, std::int32_t version);
 
   const TableValue* table(const std::string& znode) const;
+  // The znode of the table with that tid; none: no such table is known.
+  std::optional<std::string> znode_of(std::uint32_t tid) const;
 
  private:
   struct List;
@@ -70,6 +76,7 @@ class ClusterView {
     Duration pause{};        // Before that, if it was refused.
     bool polled = false;     // It is read because it is not watched.
     std::int64_t mzxid = 0;  // Of its last change that was told.
+    std::uint32_t tid = 0;   // 0: it does not parse.
   };
 
   void read_list(List&);
@@ -98,6 +105,7 @@ class ClusterView {
   void poll_later();
   void poll();
   void table_read(const std::string& znode, Reading);
+  void table_was_read(const std::string& znode, TableEntry&, Reading);
   void table_not_read(const std::string& znode, zookeeper::Code);
   void tell_if_all_is_read();
 
@@ -113,6 +121,8 @@ class ClusterView {
   std::unique_ptr<List> tables_;
   std::unique_ptr<List> db_tables_;
   std::map<std::string, TableEntry> entries_;  // By znode, relative to the root.
+  // Who is told when a znode has been read once more.
+  std::map<std::string, std::vector<std::function<void()>>> readers_;
   // Of tables whose znode is watched. What would be too much is not watched but read in turn.
   std::size_t watched_bytes_ = 0;
   bool polls_ = false;

@@ -114,7 +114,7 @@ void ZnodeStore::begin(const core::LockGained& left) {
   session_.ensure_path(paths_.holds(), [](Code) {});  // So that the first hold need not wait.
 }
 
-void ZnodeStore::publish(const core::Publish& command) {
+void ZnodeStore::publish(const core::Publish& command, const Told& told) {
   using Outcome = core::Published::Outcome;
   core::Published refused{command.id, Outcome::kFailed, {}, ""};
   if (!leadership_.may_change()) {
@@ -130,17 +130,19 @@ void ZnodeStore::publish(const core::Publish& command) {
   for (const auto& k : sent.kept) sent.ops.push_back(kept_op(k.tid, k.all));
   for (const core::TableEdit& edit : command.tables) add_entries(edit, sent);
   if (!leadership_.may_change() || !refused.conflicts.empty() || is_too_long(sent, refused)) {
-    loop_.post(lifetime_.guard([this, refused] {
-      tell_(refused);
+    loop_.post(lifetime_.guard([this, refused, told] {
+      told(refused);
       for (const std::string& znode : refused.conflicts) view_.read_again(znode);
     }));
     return;
   }
   if (!sent.written.empty()) bump(sent.ops);
   auto ops = std::move(sent.ops);
-  multi(std::move(ops), [this, id = command.id, sent = std::move(sent)](
+  table_writes_ += sent.written.empty() ? 0 : 1;
+  multi(std::move(ops), [this, id = command.id, sent = std::move(sent), told](
                             Code code, const std::vector<OpResult>& results) {
-    published(id, sent, code, results);
+    table_writes_ -= sent.written.empty() ? 0 : 1;
+    published(id, sent, told, code, results);
   });
 }
 
@@ -220,7 +222,7 @@ void ZnodeStore::bump(std::vector<Op>& ops) {
   ops.push_back(Op::set(paths_.notify(), std::to_string(++notify_), -1));
 }
 
-void ZnodeStore::published(core::RequestId id, const Publishing& sent, Code code,
+void ZnodeStore::published(core::RequestId id, const Publishing& sent, const Told& tell, Code code,
                            const std::vector<OpResult>& results) {
   using Outcome = core::Published::Outcome;
   core::Published told{id, Outcome::kFailed, {}, zookeeper::to_text(code)};
@@ -234,7 +236,7 @@ void ZnodeStore::published(core::RequestId id, const Publishing& sent, Code code
     for (const Written& w : sent.written) view_.written(w.znode, w.value, w.version + 1);
     told.outcome = Outcome::kDone;
     told.why.clear();
-    tell_(std::move(told));
+    tell(std::move(told));
     return;
   }
   if (unknown) {
@@ -245,7 +247,7 @@ void ZnodeStore::published(core::RequestId id, const Publishing& sent, Code code
     not_published(sent, results, told);
   }
   const auto again = told.conflicts;
-  tell_(std::move(told));
+  tell(std::move(told));
   for (const std::string& znode : unknown ? sent.tables : again) view_.read_again(znode);
   for (const auto& k : sent.kept) {
     if (unknown) look_for_kept(k.tid);

@@ -42,7 +42,12 @@ class ZnodeStore : public MetadataStore {
   // We act now: what is kept of replicas is what was read.
   void begin(const core::LockGained& left);
 
-  void publish(const core::Publish& command) override;
+  void publish(const core::Publish& command) override { publish(command, tell_); }
+  // `told` instead of whoever is told else.
+  using Told = std::function<void(core::Published)>;
+  void publish(const core::Publish& command, const Told& told);
+  // A publish that writes a table's znode is under way.
+  bool writes_tables() const { return table_writes_ > 0; }
   void try_table(const core::TryTable& command) override;
   void reserve_terms(const core::ReserveTerms& command);
   void reserve_op_ids(const core::ReserveOpIds& command) { numbers_.reserve_op_ids(command); }
@@ -62,7 +67,7 @@ class ZnodeStore : public MetadataStore {
   zookeeper::Op kept_op(std::uint32_t tid, const TableLineages& kept) const;
   bool is_too_long(const Publishing& sent, core::Published& refused) const;
   void multi(std::vector<zookeeper::Op> ops, zookeeper::Client::MultiDone done);
-  void published(core::RequestId id, const Publishing& sent, zookeeper::Code code,
+  void published(core::RequestId id, const Publishing& sent, const Told& tell, zookeeper::Code code,
                  const std::vector<zookeeper::OpResult>& results);
   void not_published(const Publishing& sent, const std::vector<zookeeper::OpResult>& results,
                      core::Published& told);
@@ -87,6 +92,7 @@ class ZnodeStore : public MetadataStore {
   Tell tell_;
   PublishTrial trial_;
   NumberZnodes numbers_;
+  int table_writes_ = 0;      // Under way.
   std::uint64_t notify_ = 0;  // The highest that was read or written there.
   bool notify_watched_ = false;
   // What is kept of replicas, by tid, as we last wrote it; and of which tids there is a znode.

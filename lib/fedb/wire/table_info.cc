@@ -38,6 +38,16 @@ void fill_details(const wire::TableInfo& info, TableDetails& to) {
 }
 void fill_details(const openmldb::TableInfo&, TableDetails& to) { to.ttl_type = "kAbsoluteTime"; }
 
+core::PartitionShape shape_of(const wire::TablePartition& p) {
+  core::PartitionShape to;
+  to.pid = p.pid();
+  for (const auto& row : p.partition_meta()) {
+    to.rows.push_back({row.endpoint(), row.is_leader(), row.is_alive()});
+  }
+  for (const auto& t : p.term_offset()) to.terms.push_back({t.term(), t.offset()});
+  return to;
+}
+
 template <class Info>
 core::TableShape shape_of(const Info& info, TableDetails* details) {
   core::TableShape shape;
@@ -45,14 +55,7 @@ core::TableShape shape_of(const Info& info, TableDetails* details) {
   shape.db = info.db();
   shape.tid = info.tid();
   shape.partitions.reserve(static_cast<std::size_t>(info.table_partition_size()));
-  for (const auto& p : info.table_partition()) {
-    core::PartitionShape& to = shape.partitions.emplace_back();
-    to.pid = p.pid();
-    for (const auto& row : p.partition_meta()) {
-      to.rows.push_back({row.endpoint(), row.is_leader(), row.is_alive()});
-    }
-    for (const auto& t : p.term_offset()) to.terms.push_back({t.term(), t.offset()});
-  }
+  for (const auto& p : info.table_partition()) shape.partitions.push_back(shape_of(p));
   if (details) {
     fill_details(info, *details);
     details->compress_type = CompressType_Name(info.compress_type());
@@ -121,27 +124,28 @@ std::string replace_by(wire::TablePartition& p, const core::WholePartition& whol
   return "";
 }
 
+// What is wrong about it; empty: nothing.
+std::string edit_partition(wire::TablePartition& p, const core::PartitionEdit& edit) {
+  if (edit.whole) return replace_by(p, *edit.whole);
+  for (const core::RowEdit& row : edit.rows) {
+    const int place = place_of(p, row.endpoint);
+    if (place < 0) return "partition " + std::to_string(edit.pid) + " has no row " + row.endpoint;
+    auto& meta = *p.mutable_partition_meta(place);
+    meta.set_is_leader(row.is_leader);
+    meta.set_is_alive(row.is_alive);
+  }
+  for (const core::TermPair& t : edit.terms) {
+    auto* pair = p.add_term_offset();
+    pair->set_term(t.term);
+    pair->set_offset(t.offset);
+  }
+  return edit_which_rows(p, edit);
+}
+
 template <class Info>
-std::string edit_partition(Info& info, const core::PartitionEdit& edit) {
+std::string edit_table(Info& info, const core::PartitionEdit& edit) {
   for (auto& p : *info.mutable_table_partition()) {
-    if (p.pid() != edit.pid) continue;
-    if (edit.whole) return replace_by(p, *edit.whole);
-    for (const core::RowEdit& row : edit.rows) {
-      bool found = false;
-      for (auto& meta : *p.mutable_partition_meta()) {
-        if (meta.endpoint() != row.endpoint) continue;
-        found = true;
-        meta.set_is_leader(row.is_leader);
-        meta.set_is_alive(row.is_alive);
-      }
-      if (!found) return "partition " + std::to_string(edit.pid) + " has no row " + row.endpoint;
-    }
-    for (const core::TermPair& t : edit.terms) {
-      auto* pair = p.add_term_offset();
-      pair->set_term(t.term);
-      pair->set_offset(t.offset);
-    }
-    return edit_which_rows(p, edit);
+    if (p.pid() == edit.pid) return edit_partition(p, edit);
   }
   return "it has no partition " + std::to_string(edit.pid);
 }
@@ -153,7 +157,7 @@ Result<std::string> apply(const std::string& value, const core::TableEdit& edit)
     return Failure{edit.znode + ": " + wrong};
   }
   for (const core::PartitionEdit& p : edit.partitions) {
-    if (const std::string wrong = edit_partition(info, p); !wrong.empty()) {
+    if (const std::string wrong = edit_table(info, p); !wrong.empty()) {
       return Failure{edit.znode + ": " + wrong};
     }
   }
@@ -190,6 +194,37 @@ Result<std::string> apply_edit(const std::string& value, const core::TableEdit& 
                                Numbering numbering) {
   return numbering == Numbering::kFedb ? apply<wire::TableInfo>(value, edit)
                                        : apply<openmldb::TableInfo>(value, edit);
+}
+
+std::optional<core::PartitionShape> partition_shape(const std::string& message) {
+  wire::TablePartition partition;
+  const bool is_one = partition.ParsePartialFromString(message) && partition.IsInitialized();
+  if (!is_one) return std::nullopt;
+  return shape_of(partition);
+}
+
+Result<std::string> apply_partition_edit(const std::string& message,
+                                         const core::PartitionEdit& edit) {
+  wire::TablePartition partition;
+  const bool is_one = partition.ParsePartialFromString(message) && partition.IsInitialized();
+  if (!is_one || partition.pid() != edit.pid) {
+    return Failure{"that is no partition " + std::to_string(edit.pid)};
+  }
+  if (const std::string wrong = edit_partition(partition, edit); !wrong.empty()) {
+    return Failure{wrong};
+  }
+  return {boost::system::in_place_value, partition.SerializeAsString()};
+}
+
+std::map<std::uint32_t, std::string> partition_messages(const std::string& value,
+                                                        Numbering numbering) {
+  std::map<std::uint32_t, std::string> messages;
+  const auto fill = [&](auto info) {
+    if (!info.ParsePartialFromString(value) || !info.IsInitialized()) return;
+    for (const auto& p : info.table_partition()) messages[p.pid()] = p.SerializeAsString();
+  };
+  numbering == Numbering::kFedb ? fill(wire::TableInfo{}) : fill(openmldb::TableInfo{});
+  return messages;
 }
 
 }  // namespace failoverd::fedb

@@ -3,6 +3,9 @@
 // is applied.
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 
 #include "lib/base/result.h"
@@ -29,5 +32,16 @@ Result<core::TableShape> parse_table(const std::string& znode, const std::string
 // replaced as a whole, fields that failoverd has no names for stay.
 Result<std::string> apply_edit(const std::string& value, const core::TableEdit& edit,
                                Numbering numbering);
+
+// --- One partition of it, as a TablePartition's bytes. They are the same in every numbering. -----
+
+// None: that is none.
+std::optional<core::PartitionShape> partition_shape(const std::string& message);
+// apply_edit() of one.
+Result<std::string> apply_partition_edit(const std::string& message,
+                                         const core::PartitionEdit& edit);
+// By pid, of a table's value; nothing if it does not parse.
+std::map<std::uint32_t, std::string> partition_messages(const std::string& value,
+                                                        Numbering numbering);
 
 }  // namespace failoverd::fedb

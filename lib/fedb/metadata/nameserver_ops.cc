@@ -1,0 +1,105 @@
+#include "lib/fedb/metadata/nameserver_ops.h"
+
+#include <utility>
+
+#include "proto/table_info.pb.h"
+
+namespace failoverd::fedb {
+namespace {
+
+using zookeeper::Code;
+using zookeeper::Stat;
+
+// One that failed stays, so that those that run are read again.
+constexpr Duration kReadAgain = std::chrono::milliseconds{500};
+
+std::optional<core::NameserverOp> op_in(const std::string& value) {
+  OPInfo info;
+  if (!info.ParsePartialFromString(value) || !info.IsInitialized()) return std::nullopt;
+  if (info.task_status() != kInited && info.task_status() != kDoing) return std::nullopt;
+  return core::NameserverOp{info.op_id(), OPType_Name(info.op_type()), info.db(), info.name(),
+                            info.pid()};
+}
+
+}  // namespace
+
+NameserverOps::NameserverOps(Loop& loop, zookeeper::Client& session, Paths paths, Tell tell)
+    : loop_(loop),
+      session_(session),
+      paths_(std::move(paths)),
+      tell_(std::move(tell)),
+      again_(loop) {}
+
+void NameserverOps::connected(bool new_session) {
+  if (new_session) watched_ = false;
+  if (!watched_) read_list();
+}
+
+void NameserverOps::read_list() {
+  watched_ = true;
+  const std::string path = paths_.at("op/op_data");
+  const auto fired = lifetime_.guard([this] {
+    watched_ = false;
+    read_list();
+  });
+  session_.children(
+      path,
+      lifetime_.guard(
+          [this, path, fired](Code code, const std::vector<std::string>& names, const Stat&) {
+            if (code == Code::kNoNode) {
+              session_.exists(
+                  path, [](Code, const Stat&) {}, fired);
+            } else if (code != Code::kOk) {
+              watched_ = false;
+              return read_later();
+            }
+            listed(code == Code::kOk ? names : std::vector<std::string>{});
+          }),
+      fired);
+}
+
+void NameserverOps::listed(const std::vector<std::string>& names) {
+  const std::set<std::string> there(names.begin(), names.end());
+  std::erase_if(known_, [&](const auto& op) { return !there.contains(op.first); });
+  for (const std::string& name : names) {
+    if (!known_.contains(name)) read(name);
+  }
+  tell_if_new();
+}
+
+void NameserverOps::read(const std::string& name) {
+  if (!reading_.insert(name).second) return;
+  session_.get(paths_.at("op/op_data/" + name),
+               lifetime_.guard([this, name](Code code, const std::string& value, const Stat&) {
+                 reading_.erase(name);
+                 if (code == Code::kNoNode) {
+                   known_.erase(name);
+                 } else if (code == Code::kOk) {
+                   known_[name] = op_in(value);
+                 }
+                 if (code == Code::kOk && known_[name]) read_later();
+                 tell_if_new();
+               }));
+}
+
+void NameserverOps::read_later() {
+  again_.set(kReadAgain, [this] {
+    if (!watched_) return read_list();
+    for (const auto& [name, op] : known_) {
+      if (op) read(name);
+    }
+  });
+}
+
+void NameserverOps::tell_if_new() {
+  if (!reading_.empty()) return;
+  std::vector<core::NameserverOp> running;
+  for (const auto& [name, op] : known_) {
+    if (op) running.push_back(*op);
+  }
+  if (std::exchange(any_told_, true) && running == told_) return;
+  told_ = running;
+  tell_(core::NameserverOpsRead{std::move(running)});
+}
+
+}  // namespace failoverd::fedb

@@ -1,0 +1,465 @@
+#include "lib/fedb/metadata/nameserver_store.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "proto/nameserver.pb.h"
+
+namespace failoverd::fedb {
+namespace {
+
+namespace wire = ::failoverd::fedb;
+using Outcome = core::Published::Outcome;
+
+// A call of many waits for those before it: the nameserver writes its znode for each.
+constexpr Duration kDeadline = std::chrono::seconds{3};
+constexpr Duration kDeadlineForEach = std::chrono::milliseconds{20};
+// What is decided anew at once would be decided the same.
+constexpr Duration kLookAgain = std::chrono::milliseconds{200};
+constexpr Duration kCompareAgain = std::chrono::milliseconds{300};
+
+// Of SetTablePartition.
+constexpr std::int32_t kNotLeader = 300;
+constexpr std::int32_t kAutoFailoverIsOn = 301;
+constexpr std::int32_t kNotWritten = 304;
+
+template <class Message>
+bool read(Message& message, const std::string& bytes) {
+  return message.ParsePartialFromString(bytes) && message.IsInitialized();
+}
+
+bool names_leader(const core::PartitionEdit& edit) { return !edit.terms.empty(); }
+
+// A command without what changes tables.
+core::Publish only_ours(const core::Publish& command) {
+  core::Publish ours{command.id, {}};
+  for (const core::TableEdit& table : command.tables) {
+    core::TableEdit& to = ours.tables.emplace_back();
+    to.znode = table.znode;
+    to.version = table.version;
+    to.tid = table.tid;
+    for (const core::PartitionEdit& p : table.partitions) {
+      if (p.kept.empty() && !p.begins) continue;
+      core::PartitionEdit& mine = to.partitions.emplace_back();
+      mine.pid = p.pid;
+      mine.kept = p.kept;
+      mine.begins = p.begins;
+    }
+    if (to.partitions.empty()) ours.tables.pop_back();
+  }
+  return ours;
+}
+
+}  // namespace
+
+struct NameserverStore::Part {
+  enum class State {
+    kOpen,      // Nothing has been sent that changes it.
+    kConflict,  // It is not as it was when this was decided, or the nameserver is busy with it.
+    kSent,      // SetTablePartition was sent, and is not answered; or will never be.
+    kSet,       // It was answered with 0.
+    kFailed,    // Refused: nothing is changed.
+    kDone,      // Read back.
+  };
+  std::string znode;
+  std::string name;
+  std::string db;
+  core::PartitionEdit edit;
+  std::optional<core::PartitionShape> now;  // By the znode.
+  std::string message;                      // What the nameserver holds; then what it is to hold.
+  std::optional<core::PartitionShape> held;
+  State state = State::kOpen;
+};
+
+struct NameserverStore::Flight {
+  core::RequestId id = 0;
+  std::vector<Part> parts;
+  std::map<std::string, std::int32_t> versions;  // Of the tables' znodes, before.
+  std::set<std::string> busy;  // Tables of which the nameserver has an op; or they are not known.
+  std::set<std::pair<std::string, std::uint32_t>> busy_with;
+  std::size_t open = 0;  // Answers that are waited for.
+  bool repeats = false;  // The znode is right, and the nameserver's memory is behind it.
+  bool looked_again = false;
+  std::string why;  // The first thing that went wrong.
+  std::optional<core::Published> own_failed;
+
+  bool any(Part::State state) const {
+    return std::ranges::any_of(parts, [&](const Part& p) { return p.state == state; });
+  }
+  void complain(const std::string& line) {
+    if (why.empty()) why = line;
+  }
+};
+
+NameserverStore::NameserverStore(Loop& loop, NameserverCalls& calls, NameserverWatch& watch,
+                                 ClusterView& view, Leadership& leadership, ZnodeStore& own,
+                                 Numbering numbering, Tell tell)
+    : loop_(loop),
+      calls_(calls),
+      watch_(watch),
+      view_(view),
+      leadership_(leadership),
+      own_(own),
+      numbering_(numbering),
+      tell_(std::move(tell)),
+      again_(loop) {}
+
+NameserverStore::~NameserverStore() = default;
+
+void NameserverStore::call(const std::string& method, std::string request, std::size_t beside,
+                           NameserverCalls::Done done) {
+  const Duration deadline = kDeadline + kDeadlineForEach * static_cast<int>(beside);
+  calls_.call(watch_.endpoint(), method, std::move(request), deadline,
+              lifetime_.guard(std::move(done)));
+}
+
+void NameserverStore::fail(core::RequestId id, const std::string& why) {
+  loop_.post(lifetime_.guard([this, id, why] {
+    tell_(core::Published{id, Outcome::kFailed, {}, why});
+  }));
+}
+
+// One answer less is waited for.
+void NameserverStore::ended(const FlightPtr& flight, Next next) {
+  if (--flight->open == 0) (this->*next)(flight);
+}
+
+void NameserverStore::publish(const core::Publish& command) {
+  if (!watch_.leads()) {
+    return fail(command.id, "nameserver " + watch_.endpoint() +
+                                " is registered and does not lead yet, or does not answer; nothing "
+                                "is written past it");
+  }
+  if (!leadership_.may_change()) {
+    return fail(command.id, "no lock or no fresh contact with ZooKeeper");
+  }
+  const auto flight = std::make_shared<Flight>();
+  flight->id = command.id;
+  for (const core::TableEdit& table : command.tables) {
+    if (!table.changes_table()) continue;
+    const TableValue* known = view_.table(table.znode);
+    const auto shape = known ? parse_table(table.znode, known->value, known->version, numbering_)
+                             : Result<core::TableShape>{Failure{"it is not known"}};
+    const bool is_as_decided = shape && known->version == table.version;
+    flight->versions[table.znode] = table.version;
+    for (const core::PartitionEdit& edit : table.partitions) {
+      if (!edit.changes_table()) continue;
+      Part& part = flight->parts.emplace_back();
+      part.znode = table.znode;
+      part.edit = edit;
+      if (!is_as_decided) {
+        part.state = Part::State::kConflict;
+        continue;
+      }
+      part.name = shape->name;
+      part.db = shape->db;
+      for (const core::PartitionShape& p : shape->partitions) {
+        if (p.pid == edit.pid) part.now = p;
+      }
+    }
+  }
+  // Clients wait for those.
+  std::ranges::stable_partition(flight->parts, [](const Part& p) { return names_leader(p.edit); });
+  ++flight->open;
+  const core::Publish ours = only_ours(command);
+  if (!ours.tables.empty()) {
+    ++flight->open;
+    own_.publish(ours, lifetime_.guard([this, flight](const core::Published& told) {
+      if (told.outcome != Outcome::kDone) flight->own_failed = told;
+      ended(flight, &NameserverStore::asked);
+    }));
+  }
+  ask(flight);
+  ended(flight, &NameserverStore::asked);
+}
+
+// --- How it is now -------------------------------------------------------------------------------
+
+void NameserverStore::ask(const FlightPtr& flight) {
+  std::set<std::string> tables;
+  for (Part& part : flight->parts) {
+    if (part.state != Part::State::kOpen) continue;
+    if (tables.insert(part.znode).second) ask_ops(flight, part.znode);
+  }
+  for (Part& part : flight->parts) {
+    if (part.state == Part::State::kOpen) ask_partition(flight, part, &NameserverStore::asked);
+  }
+}
+
+// SAFETY 13: not while it has an op of its own on it.
+void NameserverStore::ask_ops(const FlightPtr& flight, const std::string& znode) {
+  const auto part = std::ranges::find(flight->parts, znode, &Part::znode);
+  wire::ShowOPStatusRequest request;
+  request.set_name(part->name);
+  if (!part->db.empty()) request.set_db(part->db);
+  ++flight->open;
+  call("ShowOPStatus", request.SerializeAsString(), flight->parts.size(),
+       [this, flight, znode](const NameserverReply& reply) {
+         wire::ShowOPStatusResponse response;
+         if (!reply.answered || !read(response, reply.payload) || response.code() != 0) {
+           flight->busy.insert(znode);
+           flight->complain("the nameserver does not show its ops: " + reply.text);
+         } else {
+           for (const auto& op : response.op_status()) {
+             if (op.status() != "kInited" && op.status() != "kDoing") continue;
+             flight->busy_with.insert({znode, op.pid()});
+             flight->complain("the nameserver's op " + std::to_string(op.op_id()) + " " +
+                              op.op_type() + " of " + op.name() + "/" + std::to_string(op.pid()) +
+                              " runs");
+           }
+         }
+         ended(flight, &NameserverStore::asked);
+       });
+}
+
+void NameserverStore::ask_partition(const FlightPtr& flight, Part& part, Next next) {
+  wire::GetTablePartitionRequest request;
+  request.set_name(part.name);
+  request.set_pid(part.edit.pid);
+  if (!part.db.empty()) request.set_db(part.db);
+  ++flight->open;
+  call("GetTablePartition", request.SerializeAsString(), flight->parts.size(),
+       [this, flight, &part, next](const NameserverReply& reply) {
+         wire::GetTablePartitionResponse response;
+         part.held.reset();
+         if (!reply.answered || !read(response, reply.payload)) {
+           flight->complain("the nameserver does not show a partition: " + reply.text);
+         } else if (response.code() != 0 || !response.has_table_partition()) {
+           watch_.heard(response.code());
+           flight->complain("the nameserver answers " + std::to_string(response.code()) + " " +
+                            response.msg() + " when asked for a partition");
+         } else {
+           part.message = response.table_partition().SerializeAsString();
+           part.held = partition_shape(part.message);
+         }
+         ended(flight, next);
+       });
+}
+
+// Whether each is as it was when this was decided; then it is replaced.
+void NameserverStore::asked(const FlightPtr& flight) {
+  if (flight->own_failed) {
+    core::Published told = *flight->own_failed;
+    told.id = flight->id;
+    return tell_(std::move(told));
+  }
+  for (Part& part : flight->parts) {
+    if (part.state != Part::State::kOpen) continue;
+    const bool is_busy = flight->busy.contains(part.znode) ||
+                         flight->busy_with.contains({part.znode, part.edit.pid});
+    const bool is_as_decided = part.held && (flight->repeats || part.held == part.now);
+    if (part.held && !is_as_decided) {
+      flight->complain("the nameserver holds a partition otherwise than its znode");
+    }
+    const auto edited = is_busy || !is_as_decided
+                            ? Result<std::string>{Failure{"it is not as it was"}}
+                            : apply_partition_edit(part.message, part.edit);
+    if (!edited) {
+      part.state = Part::State::kConflict;
+      continue;
+    }
+    part.message = *edited;
+  }
+  set(flight);
+}
+
+// --- Changing it ---------------------------------------------------------------------------------
+
+void NameserverStore::set(const FlightPtr& flight) {
+  if (!leadership_.may_change()) flight->complain("no lock or no fresh contact with ZooKeeper");
+  ++flight->open;
+  for (Part& part : flight->parts) {
+    if (part.state != Part::State::kOpen || !leadership_.may_change()) continue;
+    wire::SetTablePartitionRequest request;
+    request.set_name(part.name);
+    if (!part.db.empty()) request.set_db(part.db);
+    request.mutable_table_partition()->ParsePartialFromString(part.message);
+    part.now = partition_shape(part.message);
+    part.state = Part::State::kSent;
+    ++flight->open;
+    call("SetTablePartition", request.SerializeAsString(), flight->parts.size(),
+         [this, flight, &part](const NameserverReply& reply) {
+           set_answered(part, reply);
+           if (part.state != Part::State::kSet) flight->complain(reply.text);
+           ended(flight, &NameserverStore::read_back);
+         });
+  }
+  ended(flight, &NameserverStore::read_back);
+}
+
+void NameserverStore::set_answered(Part& part, const NameserverReply& reply) {
+  wire::NameServerResponse response;
+  if (!reply.answered || !read(response, reply.payload)) {
+    if (!reply.sent) part.state = Part::State::kFailed;
+    return;
+  }
+  switch (response.code()) {
+    case 0:
+      part.state = Part::State::kSet;
+      return;
+    case kNotWritten:  // Or it was, and the answer was lost.
+      return;
+    case kNotLeader:
+    case kAutoFailoverIsOn:
+      watch_.heard(response.code());
+      break;
+    default:
+      break;
+  }
+  part.state = Part::State::kFailed;
+}
+
+// --- Reading back --------------------------------------------------------------------------------
+
+void NameserverStore::read_back(const FlightPtr& flight) {
+  if (flight->any(Part::State::kSent) || !flight->any(Part::State::kSet)) return finish(flight);
+  ++flight->open;
+  std::set<std::string> tables;
+  for (Part& part : flight->parts) {
+    if (part.state != Part::State::kSet) continue;
+    ask_partition(flight, part, &NameserverStore::was_read_back);
+    if (!tables.insert(part.znode).second) continue;
+    ++flight->open;
+    view_.read_again(part.znode, lifetime_.guard([this, flight] {
+      ended(flight, &NameserverStore::was_read_back);
+    }));
+  }
+  ended(flight, &NameserverStore::was_read_back);
+}
+
+// Both have it, and nobody wrote in between; else it is looked at once more.
+void NameserverStore::was_read_back(const FlightPtr& flight) {
+  std::map<std::string, std::int32_t> sets;
+  for (const Part& part : flight->parts) sets[part.znode] += part.state == Part::State::kSet;
+  bool somebody_wrote = false;
+  std::map<std::string, std::map<std::uint32_t, std::string>> read;
+  for (const auto& [znode, count] : sets) {
+    const TableValue* known = view_.table(znode);
+    if (!known || count == 0) continue;
+    read[znode] = partition_messages(known->value, numbering_);
+    somebody_wrote = somebody_wrote || known->version != flight->versions[znode] + count;
+  }
+  if (somebody_wrote && !std::exchange(flight->looked_again, true)) return read_back(flight);
+  for (Part& part : flight->parts) {
+    if (part.state != Part::State::kSet) continue;
+    const auto message = read[part.znode].find(part.edit.pid);
+    const bool is_there = message != read[part.znode].end() && part.held == part.now &&
+                          partition_shape(message->second) == part.now;
+    part.state = is_there ? Part::State::kDone : Part::State::kSent;
+    if (!is_there) flight->complain("what was published is not there when it is read back");
+  }
+  finish(flight);
+}
+
+void NameserverStore::finish(const FlightPtr& flight) {
+  if (flight->repeats) {
+    if (!flight->any(Part::State::kDone)) return;
+    return on_warning(
+        "the nameserver's memory was older than what had been written while it came "
+        "up; it was published once more through " +
+        watch_.endpoint());
+  }
+  core::Published told{flight->id, Outcome::kDone, {}, flight->why};
+  std::set<std::string> again;
+  const auto is_done = [](const Part& p) { return p.state == Part::State::kDone; };
+  if (std::ranges::all_of(flight->parts, is_done)) {
+    told.why.clear();
+    return tell_(std::move(told));
+  }
+  const bool any_sent = flight->any(Part::State::kSent);
+  const bool any_failed = flight->any(Part::State::kFailed) || flight->any(Part::State::kOpen);
+  for (const Part& part : flight->parts) {
+    // Those that are done have been read already; the rest of their table has to be decided anew.
+    if (part.state == Part::State::kConflict || part.state == Part::State::kDone || any_sent) {
+      again.insert(part.znode);
+    }
+  }
+  told.outcome = any_sent ? Outcome::kUnknown : any_failed ? Outcome::kFailed : Outcome::kConflict;
+  told.conflicts.assign(again.begin(), again.end());
+  const Duration pause = any_sent || any_failed ? Duration{0} : kLookAgain;
+  loop_.after(pause, lifetime_.guard([this, told] {
+    tell_(told);
+    for (const std::string& znode : told.conflicts) view_.read_again(znode);
+  }));
+}
+
+// --- What it may not have read -------------------------------------------------------------------
+
+void NameserverStore::compare_soon() {
+  differed_.clear();
+  compare_later(Duration{0});
+}
+
+void NameserverStore::compare_later(Duration pause) {
+  again_.set(pause, [this] { compare(); });
+}
+
+void NameserverStore::compare() {
+  if (!watch_.leads() || !leadership_.gained()) return;  // Then we are asked again.
+  if (!leadership_.may_change() || own_.writes_tables()) return compare_later(kCompareAgain);
+  wire::ShowTableRequest request;
+  request.set_show_all(true);
+  call("ShowTable", request.SerializeAsString(), 0,
+       [this](const NameserverReply& reply) { tables_shown(reply); });
+}
+
+// What differs twice in a row, with the znode as it was, is not under way.
+void NameserverStore::tables_shown(const NameserverReply& reply) {
+  wire::ShownTables shown;
+  if (!reply.answered || !read(shown, reply.payload) || shown.code() != 0) {
+    return compare_later(kCompareAgain);
+  }
+  std::vector<core::TableEdit> differ;
+  for (const std::string& bytes : shown.table_info()) {
+    const auto table = parse_table("", bytes, 0, numbering_);
+    const auto znode = table ? view_.znode_of(table->tid) : std::nullopt;
+    if (!znode) continue;
+    const TableValue& known = *view_.table(*znode);
+    core::TableEdit edit{*znode, known.version, {}, table->tid};
+    const auto messages = partition_messages(known.value, numbering_);
+    for (const core::PartitionShape& held : table->partitions) {
+      const auto message = messages.find(held.pid);
+      if (message == messages.end()) continue;
+      const auto is = partition_shape(message->second);
+      if (!is || *is == held) continue;
+      core::PartitionEdit& p = edit.partitions.emplace_back();
+      p.pid = held.pid;
+      p.whole = core::WholePartition{*is, message->second};
+    }
+    if (!edit.partitions.empty()) differ.push_back(std::move(edit));
+  }
+  if (differ.empty()) return differed_.clear();
+  const bool is_the_same = differ == differed_;
+  differed_ = differ;
+  if (is_the_same) repeat(differ);
+  compare_later(kCompareAgain);
+}
+
+void NameserverStore::repeat(const std::vector<core::TableEdit>& differ) {
+  if (watch_.said().auto_failover || !leadership_.may_change()) return;
+  const auto flight = std::make_shared<Flight>();
+  flight->repeats = true;
+  for (const core::TableEdit& table : differ) {
+    const TableValue* known = view_.table(table.znode);
+    const auto shape = known ? parse_table(table.znode, known->value, known->version, numbering_)
+                             : Result<core::TableShape>{Failure{"it is not known"}};
+    if (!shape || known->version != table.version) continue;
+    flight->versions[table.znode] = table.version;
+    for (const core::PartitionEdit& edit : table.partitions) {
+      Part& part = flight->parts.emplace_back();
+      part.znode = table.znode;
+      part.name = shape->name;
+      part.db = shape->db;
+      part.edit = edit;
+    }
+  }
+  if (flight->parts.empty()) return;
+  ++flight->open;
+  ask(flight);
+  ended(flight, &NameserverStore::asked);
+}
+
+}  // namespace failoverd::fedb

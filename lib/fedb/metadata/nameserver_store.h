@@ -1,0 +1,87 @@
+// Publishes through the leading nameserver, which keeps the tables in its memory and would write
+// over what is changed past it (SAFETY 13): reads each partition from it, replaces it whole with
+// SetTablePartition, and reads back, from it and from ZooKeeper. What is ours goes straight into
+// ZooKeeper, before. Nothing is retried; what may have been carried out is told as unknown (SAFETY
+// 17). Owned by ZookeeperSide; one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lib/base/lifetime.h"
+#include "lib/base/loop.h"
+#include "lib/core/api/command.h"
+#include "lib/core/api/event.h"
+#include "lib/fedb/leadership/leadership.h"
+#include "lib/fedb/metadata/cluster_view.h"
+#include "lib/fedb/metadata/metadata_store.h"
+#include "lib/fedb/metadata/nameserver_calls.h"
+#include "lib/fedb/metadata/nameserver_watch.h"
+#include "lib/fedb/metadata/znode_store.h"
+
+namespace failoverd::fedb {
+
+class NameserverStore : public MetadataStore {
+ public:
+  using Tell = std::function<void(core::Event)>;
+
+  NameserverStore(Loop& loop, NameserverCalls& calls, NameserverWatch& watch, ClusterView& view,
+                  Leadership& leadership, ZnodeStore& own, Numbering numbering, Tell tell);
+  ~NameserverStore() override;
+  NameserverStore(const NameserverStore&) = delete;
+  NameserverStore& operator=(const NameserverStore&) = delete;
+
+  // One line about what the nameserver held otherwise than ZooKeeper. Must be set.
+  std::function<void(std::string)> on_warning;
+
+  void publish(const core::Publish& command) override;
+  void try_table(const core::TryTable& command) override { own_.try_table(command); }
+
+  // A nameserver has begun to lead, or we have begun to act: what was written directly while it
+  // came up it may not have read. Where its memory stays behind the znodes, they are published
+  // through it once more.
+  void compare_soon();
+
+ private:
+  struct Part;
+  struct Flight;
+  using FlightPtr = std::shared_ptr<Flight>;
+  using Next = void (NameserverStore::*)(const FlightPtr&);
+
+  void call(const std::string& method, std::string request, std::size_t beside,
+            NameserverCalls::Done done);
+  void fail(core::RequestId id, const std::string& why);
+  void ended(const FlightPtr& flight, Next next);
+  void ask(const FlightPtr& flight);
+  void ask_partition(const FlightPtr& flight, Part& part, Next next);
+  void ask_ops(const FlightPtr& flight, const std::string& znode);
+  void asked(const FlightPtr& flight);
+  void set(const FlightPtr& flight);
+  void set_answered(Part& part, const NameserverReply& reply);
+  void read_back(const FlightPtr& flight);
+  void was_read_back(const FlightPtr& flight);
+  void finish(const FlightPtr& flight);
+
+  struct Comparison;
+  void compare();
+  void compare_later(Duration pause);
+  void tables_shown(const NameserverReply& reply);
+  void repeat(const std::vector<core::TableEdit>& differ);
+
+  Loop& loop_;
+  NameserverCalls& calls_;
+  NameserverWatch& watch_;
+  ClusterView& view_;
+  Leadership& leadership_;
+  ZnodeStore& own_;
+  const Numbering numbering_;
+  Tell tell_;
+  Timer again_;
+  std::vector<core::TableEdit> differed_;  // At the last comparison: whole partitions.
+  Lifetime lifetime_;
+};
+
+}  // namespace failoverd::fedb

@@ -1,0 +1,28 @@
+// The connection to the leading nameserver: one, to whom was asked last. Owned by the driver; one
+// thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
+
+#include "lib/base/lifetime.h"
+#include "lib/fedb/metadata/nameserver_calls.h"
+#include "lib/rpc/channel.h"
+
+namespace failoverd::fedb {
+
+class NameserverConnection : public NameserverCalls {
+ public:
+  explicit NameserverConnection(boost::asio::io_context& io) : io_(io) {}
+
+  void call(const std::string& endpoint, const std::string& method, std::string request,
+            Duration deadline, Done done) override;
+
+ private:
+  boost::asio::io_context& io_;
+  std::unique_ptr<rpc::Channel> channel_;
+  Lifetime lifetime_;
+};
+
+}  // namespace failoverd::fedb

@@ -1,0 +1,157 @@
+// Beside a nameserver that lives and whose own auto_failover is off, failoverd acts, and publishes
+// through it (SAFETY 13): at the end znodes, the nameserver's memory and the tablets agree.
+#include "tests/e2e/beside_nameserver.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace failoverd::e2e {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class BesideNameserver : public testing::TestWithParam<const char*> {
+ protected:
+  // It begins no failover of its own within a test's time.
+  static ClusterOptions options() {
+    ClusterOptions options;
+    options.generation = minitablet::generation_named(GetParam());
+    options.nameservers = 1;
+    options.nameserver_flags = {"--tablet_heartbeat_timeout=60000", "--request_timeout=20000"};
+    options.tablet_session = milliseconds{600};
+    return options;
+  }
+  testkit::Nameservers& nameservers() { return cluster.nameservers(); }
+  // They write, and all of it is on every replica.
+  Daemon& begin(std::uint32_t partitions) {
+    cluster.create_table("flow", partitions, 3);
+    Daemon& daemon = cluster.start_active_daemon();
+    cluster.start_writer();
+    rows = cluster.settle_writer();
+    cluster.start_writer();
+    return daemon;
+  }
+  void expect_all_is_well(Daemon& daemon) {
+    e2e::expect_all_is_well(cluster, daemon, rows);
+    EXPECT_THAT(disagreements(cluster), IsEmpty()) << daemon.log();
+  }
+
+  Cluster cluster{options()};
+  std::vector<testkit::AckedRow> rows;
+};
+INSTANTIATE_TEST_SUITE_P(Generations, BesideNameserver, testing::Values("rtidb", "openmldb"),
+                         [](const auto& one) { return std::string{one.param}; });
+
+TEST_P(BesideNameserver, ATabletDiesAndComesBack) {
+  Daemon& daemon = begin(6);
+  EXPECT_NE(daemon.metric("failoverd_stands_back{reason=\"nameserver\"}"), 1);
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
+  EXPECT_THAT(disagreements(cluster), IsEmpty());
+  cluster.start_tablet(0);
+  expect_all_is_well(daemon);
+}
+
+// It changes nothing while the nameserver steers; once that is switched off, it acts.
+TEST_P(BesideNameserver, ItsAutoFailoverIsOnAndThenOff) {
+  const std::size_t first = nameservers().wait_for_leader();
+  cluster.create_table("flow", 4, 3);
+  ASSERT_EQ(nameservers().set_auto_failover(first, true), 0);
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  EXPECT_THAT(daemon.status(), HasSubstr("the nameserver's auto_failover is on"));
+  cluster.kill_tablet(0);
+  cluster.let_pass(seconds{2});
+  EXPECT_EQ(cluster.znodes().get("table/term")->bytes, "1");
+  EXPECT_EQ(cluster.calls(1, "ChangeRole") + cluster.calls(2, "ChangeRole"), 0u);
+  ASSERT_EQ(nameservers().set_auto_failover(first, false), 0);
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
+  cluster.start_tablet(0);
+  expect_all_is_well(daemon);
+}
+
+// Elections do not wait for it: new leaders answer, and nothing is written past its znode.
+TEST_P(BesideNameserver, ItDiesWithATablet) {
+  Daemon& daemon = begin(4);
+  nameservers().process(0).pause();
+  const auto version = cluster.znodes().get("table/table_data/flow")->version;
+  cluster.kill_tablet(0);
+  const auto led = [&](std::uint32_t pid) {
+    return word(cluster, 1, "flow", pid).is_leader + word(cluster, 2, "flow", pid).is_leader == 1;
+  };
+  ASSERT_TRUE(cluster.wait_until([&] { return led(0) && led(1) && led(2) && led(3); }, "all lead"))
+      << daemon.log();
+  EXPECT_TRUE(nameserver_znodes(cluster) == 0 ||
+              cluster.znodes().get("table/table_data/flow")->version == version);
+  ASSERT_TRUE(cluster.wait_until([&] { return nameserver_znodes(cluster) == 0; }, "it is gone"));
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
+  nameservers().process(0).resume();
+  cluster.start_tablet(0);
+  expect_all_is_well(daemon);
+}
+
+// What was written while it came up it has not read: it is published through it once more.
+TEST_P(BesideNameserver, ItComesUpDuringAFailover) {
+  Daemon& daemon = begin(4);
+  nameservers().end(0);
+  ASSERT_TRUE(cluster.wait_until([&] { return nameserver_znodes(cluster) == 0; }, "it is gone"));
+  for (const int i : {1, 2}) cluster.hang(i, "ChangeRole");
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(daemon.comes_to("kChangeLeader")) << daemon.log();
+  nameservers().start(0);
+  for (const int i : {1, 2}) cluster.release(i);
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
+  nameservers().wait_for_leader();
+  cluster.start_tablet(0);
+  expect_all_is_well(daemon);
+}
+
+// Another one that leads takes over with what it reads, and is published through.
+TEST_P(BesideNameserver, AnotherOneTakesOver) {
+  nameservers().add();
+  Daemon& daemon = begin(4);
+  const std::size_t first = nameservers().wait_for_leader();
+  nameservers().kill(first);
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
+  EXPECT_NE(nameservers().wait_for_leader(), first);
+  nameservers().start(first);
+  cluster.start_tablet(0);
+  expect_all_is_well(daemon);
+}
+
+// A planned change beside it loses nothing.
+TEST_P(BesideNameserver, HandsOver) {
+  Daemon& daemon = begin(2);
+  const auto done = daemon.ctl({"changeleader", "flow", "0", "auto", "--wait", "--yes"});
+  EXPECT_EQ(done.status, 0) << done.out << done.err;
+  EXPECT_THAT(done.out, HasSubstr("rows lost: 0"));
+  EXPECT_NE(cluster.leader("flow", 0), 0);
+  EXPECT_THAT(disagreements(cluster), IsEmpty());
+  expect_all_is_well(daemon);
+}
+
+// SAFETY 13: not while it has an op of its own on the partition; others do not wait for that.
+TEST_P(BesideNameserver, ItHasAnOpOfItsOwn) {
+  Daemon& daemon = begin(3);
+  const std::size_t first = nameservers().wait_for_leader();
+  cluster.hang_pid(2, "ChangeRole", 1);  // B leads it.
+  ASSERT_EQ(nameservers().change_leader(first, "flow", 1, cluster.tablet(2)), 0);
+  ASSERT_TRUE(cluster.wait_until([&] { return cluster.hangs(2, "ChangeRole", 1); }, "it hangs"));
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(cluster.wait_until([&] { return cluster.leader("flow", 0) > 0; }, "flow/0 is led"))
+      << daemon.log();
+  cluster.let_pass(seconds{1});
+  EXPECT_THAT(cluster.rows("flow", 1), HasSubstr("A=F+"))
+      << testing::PrintToString(nameservers().ops(first)) << daemon.log();
+  cluster.release(2);
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
+  cluster.start_tablet(0);
+  expect_all_is_well(daemon);
+}
+
+}  // namespace
+}  // namespace failoverd::e2e
