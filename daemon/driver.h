@@ -60,6 +60,9 @@ class Driver {
   const fedb::Leadership& leadership() const { return side_.leadership; }
   const zookeeper::Session& session() const { return session_; }
   fedb::Switch& switched() { return side_.switched; }
+  // That was reserved since we act; 0: none was.
+  core::Term highest_term() const { return side_.metadata.highest_term(); }
+  fedb::NameserverSwitch& nameserver_switch() { return side_.nameserver_switch; }
   const std::string& name() const { return name_; }
   // Since when ZooKeeper is away; none: connected.
   std::optional<Instant> zookeeper_away_since() const { return away_since_; }

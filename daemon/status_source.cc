@@ -280,10 +280,11 @@ std::string StatusSource::metrics() {
 void StatusSource::command(admin::CommandRequest request,
                            std::function<void(admin::CommandResult)> done) {
   admin::CommandResult result;
-  if (request.name != "confset" && !is_operator_command(request.name)) {
+  const bool steers = request.name == "takeover" || request.name == "release";
+  if (request.name != "confset" && !steers && !is_operator_command(request.name)) {
     result.kind = admin::CommandResult::Kind::kUnknown;
     result.error = "no such command: " + request.name;
-    result.hint = "there are confset, " + operator_commands();
+    result.hint = "there are confset, release, takeover, " + operator_commands();
     done(std::move(result));
     return;
   }
@@ -294,6 +295,7 @@ void StatusSource::command(admin::CommandRequest request,
     return;
   }
   if (request.name == "confset") return confset(request, std::move(done));
+  if (steers) return steer(request, std::move(done));
   ask_brain(request, std::move(done));
 }
 
@@ -337,6 +339,74 @@ void StatusSource::confset(const admin::CommandRequest& request,
                            }
                            done(std::move(answer));
                          });
+}
+
+// --- Who steers, the nameserver or we ------------------------------------------------------------
+
+namespace {
+
+admin::CommandResult steered(bool ok, const std::string& text) {
+  admin::CommandResult result;
+  result.message = text;
+  if (ok) return result;
+  result = {};
+  result.kind = admin::CommandResult::Kind::kRefused;
+  result.code = 300;  // nameserver is not leader: of whatever kind, it is the nameserver's.
+  result.error = "nothing is given over";
+  result.hint = text;
+  return result;
+}
+
+bool is_set(const admin::CommandRequest& request, const char* name) {
+  const auto found = request.args.find(name);
+  return found != request.args.end() && found->second == "true";
+}
+
+}  // namespace
+
+void StatusSource::steer(const admin::CommandRequest& request,
+                         std::function<void(admin::CommandResult)> done) {
+  const bool takes = request.name == "takeover";
+  if (is_set(request, "plan")) {
+    admin::CommandResult result;
+    const std::string nameserver = "the nameserver " + this->nameserver();
+    result.plan = takes ? std::vector<std::string>{"failoverd's auto_failover is switched on",
+                                                   "that of " + nameserver + " is switched off",
+                                                   "failoverd acts when what runs of its ops has "
+                                                   "ended"}
+                        : std::vector<std::string>{
+                              "failoverd's auto_failover is switched off",
+                              "what runs of its ops is waited for",
+                              "that of " + nameserver + " is switched on, if it was on before"};
+    return done(std::move(result));
+  }
+  if (!takes) return release(request, std::move(done));
+  driver_.nameserver_switch().take_over(
+      asked_by(request),
+      [done = std::move(done)](bool ok, const std::string& text) { done(steered(ok, text)); });
+}
+
+void StatusSource::release(const admin::CommandRequest& request,
+                           std::function<void(admin::CommandResult)> done) {
+  fedb::NameserverSwitch& steering = driver_.nameserver_switch();
+  const auto prepared = [this, done](bool ok, const std::string& text) {
+    if (!ok) return done(steered(ok, text));
+    admin::CommandResult waits;
+    for (const auto& [id, op] : driver_.brain().ops().running()) waits.ops.push_back(id);
+    if (waits.ops.empty()) {
+      return driver_.nameserver_switch().release(
+          [done](bool released, const std::string& now) { done(steered(released, now)); });
+    }
+    waits.message =
+        text + "; " + std::to_string(waits.ops.size()) + " ops are waited for, then release again";
+    done(std::move(waits));
+  };
+  const auto judged = [&steering, by = asked_by(request), prepared, done](const std::string& why) {
+    if (!why.empty()) return done(steered(false, why));
+    steering.prepare_release(by, prepared);
+  };
+  if (is_set(request, "force")) return judged("");
+  steering.why_not_to_release(driver_.highest_term(), judged);
 }
 
 }  // namespace failoverd

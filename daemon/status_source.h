@@ -78,6 +78,10 @@ class StatusSource : public admin::Source {
   void look_at_znode(core::operators::SetTablePartition& edit, const std::string& etag) const;
   void ask_brain(const admin::CommandRequest& request,
                  std::function<void(admin::CommandResult)> done);
+  // takeover, release.
+  void steer(const admin::CommandRequest& request, std::function<void(admin::CommandResult)> done);
+  void release(const admin::CommandRequest& request,
+               std::function<void(admin::CommandResult)> done);
   void confset(const admin::CommandRequest& request,
                std::function<void(admin::CommandResult)> done);
 

@@ -24,7 +24,7 @@ _failoverctl() {
   done
   case $command in
     '')
-      words='status showtablet showtable showopstatus showns confget gettablepartition fsm events confset changeleader offlineendpoint recoverendpoint recovertable migrate addreplica delreplica makesnapshot cancelop updatetablealive settablepartition recoverdata hold'
+      words='status showtablet showtable showopstatus showns confget gettablepartition fsm events confset takeover release changeleader offlineendpoint recoverendpoint recovertable migrate addreplica delreplica makesnapshot cancelop updatetablealive settablepartition recoverdata hold'
       options='--server --socket --json --token-file --db --plan --yes --wait --accept-loss --force --tablet --table --pid --all --reason --for --by --since --follow --help --version'
       ;;
     status)
@@ -58,6 +58,12 @@ _failoverctl() {
     confset)
       words='auto_failover true false'
       options='--server --socket --json --token-file --yes --wait --help --version'
+      ;;
+    takeover)
+      options='--server --socket --json --token-file --plan --yes --wait --help --version'
+      ;;
+    release)
+      options='--server --socket --json --token-file --plan --yes --wait --force --help --version'
       ;;
     changeleader)
       words='auto'

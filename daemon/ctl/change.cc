@@ -13,6 +13,7 @@
 #include "daemon/ctl/data_recovery.h"
 #include "daemon/ctl/output.h"
 #include "daemon/ctl/partition_file.h"
+#include "daemon/ctl/steering.h"
 #include "daemon/ctl/table.h"
 #include "daemon/ctl/wait.h"
 #include "lib/base/utf8.h"
@@ -126,6 +127,11 @@ class Change {
       return follow_data_recovery(servers_, *answer, options_.json);
     }
     const std::vector<std::uint64_t> begun = read(*answer).ops;
+    if (options_.wait && options_.command == "takeover") {
+      print(printable(member(*answer, "message")) + "\n");
+      return follow_takeover(servers_);
+    }
+    if (options_.wait && options_.command == "release") return release(*answer);
     if (options_.wait) return wait(*answer, begun);
     return print(options_.json ? json_shown_safely(answer->body)
                                : printable(member(*answer, "message")) + "\n");
@@ -188,6 +194,22 @@ class Change {
     }
     if (!waited) return fail(waited.error().text);
     return ops.are_all_done() ? kDone : fail("not all ops have ended well");
+  }
+
+  // What was begun before is waited for; then it is asked for again.
+  int release(Answer answer) {
+    for (auto running = read(answer).ops; !running.empty(); running = read(answer).ops) {
+      print(printable(member(answer, "message")) + "\n");
+      WatchedOps ops(running, WatchedOps::Followed::kReplica);
+      if (const auto waited = wait_for(servers_, ops, options_.json); !waited) {
+        return fail(waited.error().text);
+      }
+      auto again = post(arguments_);
+      if (!again) return kFailed;
+      answer = std::move(*again);
+    }
+    return print(options_.json ? json_shown_safely(answer.body)
+                               : printable(member(answer, "message")) + "\n");
   }
 
   Servers& servers_;

@@ -47,6 +47,14 @@ constexpr std::array kChanging = {
                 "Switches automatic failover on or off, for all daemons of the cluster.",
                 "failoverctl confset auto_failover false",
                 "failed to set {0}. error msg: ", "key value", false, "auto_failover true false"},
+    CommandInfo{"takeover", "", 0, 0, kChanges,
+                "Switches the nameserver's own automatic failover off and failoverd's on: from "
+                "then on failoverd acts beside it.",
+                "failoverctl takeover --wait", "failed to take over. error msg: ", "", true, ""},
+    CommandInfo{"release", "", 0, 0, kChanges | kWithForce,
+                "Gives failover back to the nameserver: failoverd's is switched off, what it has "
+                "begun is waited for, and the nameserver's is switched on if it was on before.",
+                "failoverctl release --wait", "failed to release. error msg: ", "", true, ""},
     CommandInfo{
         "changeleader", "TABLE PID [ENDPOINT|auto]", 2, 3,
         kChangesATable | kWithAcceptLoss | kWithForce,

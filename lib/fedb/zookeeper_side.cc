@@ -17,6 +17,7 @@ ZookeeperSide::ZookeeperSide(Loop& loop, zookeeper::Client& client,
       nameserver_ops(loop, client, options.paths, tell),
       through(loop, calls, nameserver, view, leadership, metadata, options.numbering, tell),
       switched(loop, client, options.paths, options.daemon, options.machine, obstacles, tell),
+      nameserver_switch(client, options.paths, leadership, nameserver, switched),
       tell_(tell),
       through_nameserver_(options.through_nameserver),
       auto_failover_(options.auto_failover) {

@@ -19,6 +19,7 @@
 #include "lib/fedb/metadata/nameserver_store.h"
 #include "lib/fedb/metadata/nameserver_watch.h"
 #include "lib/fedb/metadata/znode_store.h"
+#include "lib/fedb/nameserver_switch.h"
 #include "lib/fedb/switch.h"
 #include "lib/fedb/wire/paths.h"
 #include "lib/fedb/wire/table_info.h"
@@ -72,6 +73,7 @@ struct ZookeeperSide {
   NameserverOps nameserver_ops;
   NameserverStore through;
   Switch switched;
+  NameserverSwitch nameserver_switch;
 
  private:
   const Tell tell_;

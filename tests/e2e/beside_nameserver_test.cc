@@ -153,5 +153,40 @@ TEST_P(BesideNameserver, ItHasAnOpOfItsOwn) {
   expect_all_is_well(daemon);
 }
 
+// takeover: its switch goes off, and failoverd acts; release: the other way round. It does not know
+// the terms that were given out meanwhile: it has to be restarted first.
+TEST_P(BesideNameserver, IsTakenOverFromAndReleasedTo) {
+  const std::size_t first = nameservers().wait_for_leader();
+  cluster.create_table("flow", 4, 3);
+  ASSERT_EQ(nameservers().set_auto_failover(first, true), 0);
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  EXPECT_THAT(daemon.ctl({"takeover", "--plan"}).out, HasSubstr("is switched off"));
+  const auto taken = daemon.ctl({"takeover", "--wait", "--yes"});
+  EXPECT_EQ(taken.status, 0) << taken.err;
+  EXPECT_THAT(taken.out, HasSubstr("failoverd acts"));
+  EXPECT_EQ(cluster.znodes().get("config/auto_failover")->bytes, "false");
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
+  cluster.start_tablet(0);
+  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_alive(); }, "all alive"));
+  const auto refused = daemon.ctl({"release", "--wait", "--yes"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.err, HasSubstr("Restart it first"));
+  EXPECT_EQ(cluster.znodes().get("config/auto_failover")->bytes, "false");
+  nameservers().end(first);
+  nameservers().start(first);
+  nameservers().wait_for_leader();
+  ASSERT_TRUE(cluster.wait_until(
+      [&] {
+        return daemon.ctl({"release", "--wait", "--yes"}).status == 0;
+      },
+      "it is released"));
+  EXPECT_EQ(cluster.znodes().get("config/auto_failover")->bytes, "true");
+  EXPECT_THAT(cluster.znodes().get("failoverd/auto_failover")->bytes, HasSubstr("false"));
+  EXPECT_THAT(daemon.status(), HasSubstr("the nameserver's auto_failover is on"));
+  EXPECT_THAT(disagreements(cluster), IsEmpty());
+}
+
 }  // namespace
 }  // namespace failoverd::e2e

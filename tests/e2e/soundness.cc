@@ -60,7 +60,8 @@ class Look {
       // The first one is the table's, which its partitions share.
       // Beside a nameserver, which counts in its memory, another partition's may have it, too.
       const bool is_ours = cluster_.nameservers().count() == 0;
-      if (is_ours && !given_out_.insert(term).second) say("term " + std::to_string(term) + " came twice");
+      if (is_ours && !given_out_.insert(term).second)
+        say("term " + std::to_string(term) + " came twice");
     }
   }
 

@@ -57,8 +57,12 @@ class OthersArePublished : public Checker {
   bool could_publish(const Daemon& daemon, core::PartitionKey key) const {
     const FakeZooKeeper& fake_zookeeper = world_.fake_zookeeper;
     const core::TableShape* table = fake_zookeeper.table(key);
-    return table && daemon.connected() && daemon.may_change() && !daemon.paused() &&
-           world_.reaches(daemon.name(), World::kZookeeper) && !daemon.server_is_cut_off() &&
+    // SAFETY 13: nothing is written past a nameserver that does not answer.
+    const bool is_kept_by_another =
+        !fake_zookeeper.nameservers().empty() && world_.policy.metadata == core::Metadata::kAuto;
+    return table && !is_kept_by_another && daemon.connected() && daemon.may_change() &&
+           !daemon.paused() && world_.reaches(daemon.name(), World::kZookeeper) &&
+           !daemon.server_is_cut_off() &&
            fake_zookeeper.may_write(daemon.session(), daemon.epoch()) &&
            !fake_zookeeper.poisoned().contains(table->znode) &&
            !fake_zookeeper.was_troubled(table->znode,

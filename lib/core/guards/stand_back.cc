@@ -61,7 +61,7 @@ void StandBack::add_nameserver(std::vector<StandsBack>& why) const {
   const auto lives = nameserver();
   if (!lives) return;
   if (!nameserver_said_ || !nameserver_ops_) {
-    why.push_back({"nameserver", "nameserver " + *lives + " lives and has not been asked yet"});
+    why.push_back({"not_read", "nameserver " + *lives + " lives and has not been asked yet"});
   } else if (nameserver_said_->auto_failover) {
     const bool is_known = nameserver_said_->state == NameserverAnswered::State::kLeads;
     why.push_back(

@@ -47,7 +47,10 @@ NumberZnodes::NumberZnodes(Loop& loop, zookeeper::Client& session, Paths paths, 
       multi_(std::move(multi)),
       tell_(std::move(tell)) {}
 
-void NumberZnodes::begin(const core::LockGained& left) { highest_op_id_ = highest_op_id(left); }
+void NumberZnodes::begin(const core::LockGained& left) {
+  highest_term_ = 0;
+  highest_op_id_ = highest_op_id(left);
+}
 
 void NumberZnodes::failed_later(std::function<void()> tell) {
   loop_.after(kTellFailureAfter, lifetime_.guard(std::move(tell)));
@@ -56,8 +59,33 @@ void NumberZnodes::failed_later(std::function<void()> tell) {
 void NumberZnodes::reserve_terms(const core::ReserveTerms& command) {
   raise({paths_.term(), 0, command.above, command.count, /*is_ours=*/false,
          [this, id = command.id](bool ok, std::uint64_t first, std::uint64_t last) {
+           if (ok) highest_term_ = last;
+           if (ok && !terms_watched_) watch_terms();
            tell_(core::TermsReserved{id, ok, first, last});
          }});
+}
+
+// A nameserver counts in its memory and writes that: below what was reserved, whoever comes after
+// us would give terms out twice (SAFETY 4).
+void NumberZnodes::watch_terms() {
+  terms_watched_ = true;
+  session_.get(paths_.term(),
+               lifetime_.guard([this](Code code, const std::string& value, const Stat& stat) {
+                 if (code != Code::kOk)
+                   terms_watched_ = false;  // The next reservation watches anew.
+                 if (code == Code::kOk) raise_again(value, stat.version);
+               }),
+               lifetime_.guard([this] {
+                 terms_watched_ = false;
+                 if (highest_term_ != 0) watch_terms();
+               }));
+}
+
+void NumberZnodes::raise_again(const std::string& value, std::int32_t version) {
+  const auto now = number_in(value);
+  if (!now || *now >= highest_term_) return;
+  multi_({Op::set(paths_.term(), std::to_string(highest_term_), version)},
+         [](Code, const std::vector<OpResult>&) {});  // Met another version: watched, and read.
 }
 
 void NumberZnodes::reserve_op_ids(const core::ReserveOpIds& command) {

@@ -38,7 +38,13 @@ class NumberZnodes {
   void reserve_terms(const core::ReserveTerms& command);
   void reserve_op_ids(const core::ReserveOpIds& command);
 
+  // The highest term that was reserved since we act; 0: none was.
+  core::Term highest_term() const { return highest_term_; }
+
  private:
+  void watch_terms();
+  void raise_again(const std::string& value, std::int32_t version);
+
   struct Counter {
     std::string path;
     std::uint64_t least = 0;  // The value is taken as at least this.
@@ -62,6 +68,8 @@ class NumberZnodes {
   const Paths paths_;
   const Multi multi_;
   Tell tell_;
+  core::Term highest_term_ = 0;
+  bool terms_watched_ = false;
   core::OpId highest_op_id_ = 0;  // That is known to have been given out.
   std::string complaint_;         // The latest: said once, not at every attempt.
   Lifetime lifetime_;

@@ -48,6 +48,8 @@ class ZnodeStore : public MetadataStore {
   void publish(const core::Publish& command, const Told& told);
   // A publish that writes a table's znode is under way.
   bool writes_tables() const { return table_writes_ > 0; }
+  // The highest term that was reserved since we act; 0: none was.
+  core::Term highest_term() const { return numbers_.highest_term(); }
   void try_table(const core::TryTable& command) override;
   void reserve_terms(const core::ReserveTerms& command);
   void reserve_op_ids(const core::ReserveOpIds& command) { numbers_.reserve_op_ids(command); }

@@ -27,6 +27,7 @@ struct Paths {
   std::string ops() const { return at("failoverd/ops"); }
   std::string replicas() const { return at("failoverd/replicas"); }
   std::string holds() const { return at("failoverd/holds"); }
+  std::string nameserver_switch() const { return at("failoverd/nameserver_switch"); }
   std::string daemons() const { return at("failoverd/daemons"); }
 };
 

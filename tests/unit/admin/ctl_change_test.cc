@@ -93,6 +93,8 @@ TEST_F(CtlChangeTest, TheDaemonIsToldByNameAndKey) {
        {{"all", "true"}, {"reason", "r"}, {"for", "1m"}}},
       {{"hold", "remove", "7"}, {{"hold", "7"}}},
       {{"recoverdata"}, {}},
+      {{"takeover"}, {}},
+      {{"release", "--force"}, {{"force", "true"}}},
       {{"confset", "auto_failover", "false"}, {{"key", "auto_failover"}, {"value", "false"}}}};
   std::set<std::string> names;
   for (const auto& [words, arguments] : all) {
