@@ -61,13 +61,13 @@ void add_cluster(std::vector<Key>& keys) {
                                                      {"openmldb", Numbering::kOpenmldb}},
       "Which field numbers the metadata has: fedb for RTIDB 1.x and FEDB up to 2.2, openmldb\n"
       "for FEDB 2.3 and OpenMLDB. A table that does not look like it is left alone."));
-  keys.push_back(choice(
-      "cluster.metadata", PLACE(policy.metadata),
-      std::vector<std::pair<std::string, core::Metadata>>{
-          {"auto", core::Metadata::kAuto}, {"zookeeper", core::Metadata::kZookeeper}},
-      "Where metadata is changed. auto: in ZooKeeper, but nothing at all while a nameserver\n"
-      "lives, because it would overwrite it. zookeeper: in ZooKeeper also then; only for a\n"
-      "cluster whose nameserver is known to be passive."));
+  keys.push_back(
+      choice("cluster.metadata", PLACE(policy.metadata),
+             std::vector<std::pair<std::string, core::Metadata>>{
+                 {"auto", core::Metadata::kAuto}, {"zookeeper", core::Metadata::kZookeeper}},
+             "Where metadata is changed. auto: through the leading nameserver where one lives,\n"
+             "because it would overwrite what is written past it; else in ZooKeeper. zookeeper:\n"
+             "always in ZooKeeper; only for a cluster whose nameserver is known to be passive."));
   for (Key& key : keys) key.at_start = true;
 }
 

@@ -46,7 +46,8 @@ TEST_F(StandsBack, WhileANameserverLives) {
   EXPECT_THAT(daemon.ctl({"status"}).out, HasSubstr("STANDS BACK"));
   EXPECT_THAT(daemon.ctl({"showns"}).out,
               ContainsRegex("\n  127.0.0.1:9822 +leader  nameserver\n"));
-  EXPECT_THAT(daemon.ctl({"status"}).out, ContainsRegex("changes nothing for [0-9]+s: the nameserver"));
+  EXPECT_THAT(daemon.ctl({"status"}).out,
+              ContainsRegex("changes nothing for [0-9]+s: the nameserver"));
   EXPECT_THAT(daemon.log(), HasSubstr("changes nothing: the nameserver's auto_failover is on"));
   cluster.kill_tablet(0);
   ASSERT_TRUE(tablet_is_crashed(daemon));

@@ -52,7 +52,7 @@ struct Guards {
   bool operator==(const Guards&) const = default;
 };
 
-// Where metadata is kept (cluster.metadata). kAuto stands back while a nameserver lives.
+// Where metadata is changed (cluster.metadata). kAuto: through a nameserver that lives.
 enum class Metadata { kAuto, kZookeeper };
 
 struct Policy {

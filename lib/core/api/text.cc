@@ -328,6 +328,28 @@ const char* to_text(NameserverAnswered::State state) {
   return "?";
 }
 
+namespace {
+
+std::string nameserver_text(const NameserversListed& e) {
+  std::string text = "nameservers-listed";
+  for (const std::string& n : e.endpoints) text += " " + n;
+  return text;
+}
+
+std::string nameserver_text(const NameserverAnswered& e) {
+  return "nameserver-answered " + e.endpoint + " " + to_text(e.state) +
+         " auto_failover=" + (e.auto_failover ? "true" : "false") +
+         (e.drains ? " drains " + e.running : "");
+}
+
+std::string nameserver_text(const NameserverOpsRead& e) {
+  std::string text = "nameserver-ops-read";
+  for (const NameserverOp& op : e.running) text += " " + to_text(op);
+  return text;
+}
+
+}  // namespace
+
 std::string to_text(const Event& event) {
   return std::visit(
       Overload{
@@ -346,21 +368,9 @@ std::string to_text(const Event& event) {
           },
           [](const TableRead& e) { return read_text(e); },
           [](const TableUnreadable& e) { return "table-unreadable " + e.znode + ": " + e.why; },
-          [](const NameserversListed& e) {
-            std::string text = "nameservers-listed";
-            for (const std::string& n : e.endpoints) text += " " + n;
-            return text;
-          },
-          [](const NameserverAnswered& e) {
-            return "nameserver-answered " + e.endpoint + " " + to_text(e.state) +
-                   " auto_failover=" + (e.auto_failover ? "true" : "false") +
-                   (e.drains ? " drains " + e.running : "");
-          },
-          [](const NameserverOpsRead& e) {
-            std::string text = "nameserver-ops-read";
-            for (const NameserverOp& op : e.running) text += " " + to_text(op);
-            return text;
-          },
+          [](const NameserversListed& e) { return nameserver_text(e); },
+          [](const NameserverAnswered& e) { return nameserver_text(e); },
+          [](const NameserverOpsRead& e) { return nameserver_text(e); },
           [](const SwitchRead& e) {
             return std::string{"switch-read "} + (e.auto_failover ? "true" : "false") + " by " +
                    e.by;

@@ -114,7 +114,8 @@ std::optional<Treatment> Treatments::treatment_of_returned(PartitionKey at, Part
 // True: nothing is begun for it now, and it says what it waits for.
 bool Treatments::is_left_alone(PartitionKey at, Partition& p) {
   Table& table = *model_.table(at.tid);
-  if (const NameserverOp* op = stand_back_.nameserver_op(table.shape.db, table.shape.name, at.pid)) {
+  if (const NameserverOp* op =
+          stand_back_.nameserver_op(table.shape.db, table.shape.name, at.pid)) {
     p.diagnosis.waits_for = "the end of the nameserver's own op " + to_text(*op) +
                             "; lifted by cancelop at the nameserver, too";
     return true;
