@@ -24,11 +24,7 @@ std::optional<core::NameserverOp> op_in(const std::string& value) {
 }  // namespace
 
 NameserverOps::NameserverOps(Loop& loop, zookeeper::Client& session, Paths paths, Tell tell)
-    : loop_(loop),
-      session_(session),
-      paths_(std::move(paths)),
-      tell_(std::move(tell)),
-      again_(loop) {}
+    : session_(session), paths_(std::move(paths)), tell_(std::move(tell)), again_(loop) {}
 
 void NameserverOps::connected(bool new_session) {
   if (new_session) watched_ = false;

@@ -36,7 +36,6 @@ class NameserverOps {
   void read_later();
   void tell_if_new();
 
-  Loop& loop_;
   zookeeper::Client& session_;
   const Paths paths_;
   Tell tell_;
