@@ -16,8 +16,16 @@ namespace {
 constexpr auto kBeat = std::chrono::milliseconds{100};
 constexpr Duration kStalled = std::chrono::milliseconds{500};
 
-fedb::Numbering numbering(config::Numbering n) {
-  return n == config::Numbering::kFedb ? fedb::Numbering::kFedb : fedb::Numbering::kOpenmldb;
+std::optional<fedb::Numbering> fixed_numbering(config::Numbering n) {
+  switch (n) {
+    case config::Numbering::kFedb:
+      return fedb::Numbering::kFedb;
+    case config::Numbering::kOpenmldb:
+      return fedb::Numbering::kOpenmldb;
+    case config::Numbering::kAuto:
+      break;
+  }
+  return std::nullopt;
 }
 
 zookeeper::Session::Options servers(const config::Config& config) {
@@ -64,15 +72,16 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
       nameserver_(io),
       side_(loop_, session_, open_client(io, config), nameserver_,
             {{config.cluster.root},
-             numbering(config.cluster.numbering),
+             fixed_numbering(config.cluster.numbering),
              name_,
              machine_id(),
              admin::lock_value(name_, config.listen.http),
              config::kDefaultAutoFailover,
              config.policy.metadata == core::Metadata::kAuto},
             [this](core::Event e) { tell(std::move(e)); }),
-      tablets_(io, numbering(config.cluster.numbering),
-               [this](core::Event e) { tell(std::move(e)); }),
+      tablets_(
+          io, [this] { return side_.numbering.known(); },
+          [this](core::Event e) { tell(std::move(e)); }),
       timers_(io, [this](core::RequestId id) { tell(core::TimerFired{id}); }),
       heart_(io),
       last_turn_(boot_now()),
@@ -88,6 +97,9 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
   };
   side_.view.on_warning = [this](const std::string& line) {
     note(core::Severity::kWarning, "znode", line);
+  };
+  side_.numbering.on_found = [this](const std::string& line) {
+    log_.write(config::LogLevel::kInfo, "numbering", line);
   };
   side_.leadership.on_warning = on_warning;
   side_.metadata.on_warning = on_warning;

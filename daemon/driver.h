@@ -57,6 +57,7 @@ class Driver {
 
   const core::Brain& brain() const { return brain_; }
   const fedb::ClusterView& view() const { return side_.view; }
+  const fedb::ClusterNumbering& numbering() const { return side_.numbering; }
   const fedb::Leadership& leadership() const { return side_.leadership; }
   const zookeeper::Session& session() const { return session_; }
   fedb::Switch& switched() { return side_.switched; }

@@ -134,7 +134,6 @@ class Daemon {
   bool listen_rpc() {
     if (config_.listen.rpc.empty()) return true;
     admin::NameserverOptions options;
-    options.cluster_is_openmldb = config_.cluster.numbering == config::Numbering::kOpenmldb;
     options.changes_from_anywhere = config_.listen.rpc_changes_from_any;
     // Beside HTTP's quarter.
     options.limits.connections = std::min(options.limits.connections, descriptors_ / 8);

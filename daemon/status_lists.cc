@@ -300,10 +300,15 @@ const fedb::TableValue* StatusSource::table_value(const std::string& name,
   return nullptr;
 }
 
-std::optional<std::string> StatusSource::table_info(const std::string& name,
-                                                    const std::string& db) {
+std::optional<admin::TableBytes> StatusSource::table_info(const std::string& name,
+                                                          const std::string& db) {
   const fedb::TableValue* value = table_value(name, db);
-  return value ? std::optional(value->value) : std::nullopt;
+  if (!value) return std::nullopt;
+  return admin::TableBytes{value->value, value->numbering == fedb::Numbering::kOpenmldb};
+}
+
+bool StatusSource::cluster_is_openmldb() {
+  return driver_.numbering().known() == fedb::Numbering::kOpenmldb;
 }
 
 std::string StatusSource::nameserver() {

@@ -41,7 +41,9 @@ class StatusSource : public admin::Source {
   admin::ListPage<admin::TabletRow> tablets(const std::string& after, std::size_t limit) override;
   void tables(const admin::TablesAsked& asked, std::function<void(ReadTables)> done) override;
   std::string why_unreadable(const std::string& name) override;
-  std::optional<std::string> table_info(const std::string& name, const std::string& db) override;
+  std::optional<admin::TableBytes> table_info(const std::string& name,
+                                              const std::string& db) override;
+  bool cluster_is_openmldb() override;
   std::optional<admin::ListPage<admin::WrittenPartition>> partitions(
       const admin::PartitionsAsked& asked) override;
   std::string nameserver() override;

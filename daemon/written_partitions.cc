@@ -6,21 +6,13 @@
 #include "lib/fedb/wire/partition_text.h"
 
 namespace failoverd {
-namespace {
-
-fedb::Numbering numbering_of(const config::Config& config) {
-  return config.cluster.numbering == config::Numbering::kFedb ? fedb::Numbering::kFedb
-                                                              : fedb::Numbering::kOpenmldb;
-}
-
-}  // namespace
 
 std::optional<admin::ListPage<admin::WrittenPartition>> StatusSource::partitions(
     const admin::PartitionsAsked& asked) {
   const fedb::TableValue* value = table_value(asked.name, asked.db);
   if (!value) return std::nullopt;
   admin::ListPage<admin::WrittenPartition> page;
-  for (fedb::PartitionText& p : fedb::partitions_of(value->value, numbering_of(config_))) {
+  for (fedb::PartitionText& p : fedb::partitions_of(value->value, value->numbering)) {
     if (asked.pid && *asked.pid != p.pid) continue;
     ++page.total;
     if (asked.after && p.pid <= *asked.after) continue;
@@ -37,14 +29,14 @@ void StatusSource::look_at_znode(core::operators::SetTablePartition& edit,
   edit.version = kNone;
   const fedb::TableValue* value = table_value(edit.table.name, edit.table.db);
   if (!value) return;
-  const auto numbering = numbering_of(config_);
   const auto is_another = [&](const fedb::PartitionText& p) {
     return p.pid == edit.partition.pid && p.etag != etag;
   };
-  const auto all = fedb::partitions_of(value->value, numbering);
+  const auto all = fedb::partitions_of(value->value, value->numbering);
   if (!etag.empty() && std::any_of(all.begin(), all.end(), is_another)) return;
   edit.version = value->version;
-  edit.what_changes = fedb::what_changes(value->value, numbering, edit.partition.pid, edit.message);
+  edit.what_changes =
+      fedb::what_changes(value->value, value->numbering, edit.partition.pid, edit.message);
 }
 
 }  // namespace failoverd

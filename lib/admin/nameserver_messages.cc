@@ -390,19 +390,18 @@ std::string nameserver_piece(const ConfRow& row) {
   return response.SerializePartialAsString();
 }
 
-std::string nameserver_piece(const std::string& table_info, bool cluster_is_openmldb,
-                             std::span<const ReplicaRow> rows, const NameserverDialect& dialect) {
+std::string nameserver_piece(const TableBytes& table, std::span<const ReplicaRow> rows,
+                             const NameserverDialect& dialect) {
   std::map<RowKey, const ReplicaRow*> by_key;
   for (const ReplicaRow& row : rows) by_key[{row.pid, row.endpoint}] = &row;
-  return cluster_is_openmldb
-             ? show<openmldb::TableInfo>(table_info, by_key, dialect.openmldb_numbers)
-             : show<wire::TableInfo>(table_info, by_key, dialect.openmldb_numbers);
+  return table.openmldb_numbers
+             ? show<openmldb::TableInfo>(table.bytes, by_key, dialect.openmldb_numbers)
+             : show<wire::TableInfo>(table.bytes, by_key, dialect.openmldb_numbers);
 }
 
-std::string nameserver_partition(const std::string& table_info, bool cluster_is_openmldb,
-                                 std::uint32_t pid) {
-  return cluster_is_openmldb ? partition_piece<openmldb::TableInfo>(table_info, pid)
-                             : partition_piece<wire::TableInfo>(table_info, pid);
+std::string nameserver_partition(const TableBytes& table, std::uint32_t pid) {
+  return table.openmldb_numbers ? partition_piece<openmldb::TableInfo>(table.bytes, pid)
+                                : partition_piece<wire::TableInfo>(table.bytes, pid);
 }
 
 }  // namespace failoverd::admin

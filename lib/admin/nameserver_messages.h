@@ -73,10 +73,9 @@ std::string nameserver_piece(const TabletRow& row, const NameserverDialect& dial
 std::string nameserver_piece(const OpRow& row);
 std::string nameserver_piece(const ConfRow& row);
 // A table as its znode has it, with what its tablets told of its rows. Empty: it does not parse.
-std::string nameserver_piece(const std::string& table_info, bool cluster_is_openmldb,
-                             std::span<const ReplicaRow> rows, const NameserverDialect& dialect);
+std::string nameserver_piece(const TableBytes& table, std::span<const ReplicaRow> rows,
+                             const NameserverDialect& dialect);
 // The partition as the znode has it; empty: there is none of this pid.
-std::string nameserver_partition(const std::string& table_info, bool cluster_is_openmldb,
-                                 std::uint32_t pid);
+std::string nameserver_partition(const TableBytes& table, std::uint32_t pid);
 
 }  // namespace failoverd::admin

@@ -123,7 +123,7 @@ struct NameserverService::State : std::enable_shared_from_this<NameserverService
 };
 
 void NameserverService::State::take(rpc::Request request, rpc::Server::Reply reply) {
-  const auto dialect = dialect_of(request.service, options.cluster_is_openmldb);
+  const auto dialect = dialect_of(request.service, source.cluster_is_openmldb());
   if (!dialect) {
     reply({kNoMethod, "no service " + request.service + " is served here", "", ""});
     return;
@@ -279,7 +279,7 @@ asio::awaitable<void> NameserverService::State::show_tables(CallPtr call, TableF
     rows.take(more, [&](std::span<const ReplicaRow> table) {
       const auto info = source.table_info(table.front().name, table.front().db);
       if (!info) return;  // It has gone meanwhile.
-      pieces += nameserver_piece(*info, options.cluster_is_openmldb, table, call->dialect);
+      pieces += nameserver_piece(*info, table, call->dialect);
     });
     turn->end(pieces.size() - before);
   }
@@ -289,7 +289,7 @@ asio::awaitable<void> NameserverService::State::show_tables(CallPtr call, TableF
 void NameserverService::State::show_partition(const Call& call, const ShowPartition& asked) {
   const auto info = source.table_info(asked.name, asked.db);
   if (!info) return call.answer(kTableIsNotExist, "table is not exist");
-  const std::string piece = nameserver_partition(*info, options.cluster_is_openmldb, asked.pid);
+  const std::string piece = nameserver_partition(*info, asked.pid);
   call.answer(nameserver_list(call.method(), piece));
 }
 

@@ -20,7 +20,6 @@ namespace failoverd::admin {
 
 struct NameserverOptions {
   rpc::Limits limits;
-  bool cluster_is_openmldb = false;    // cluster.numbering; of TableInfo in the znodes, too.
   bool changes_from_anywhere = false;  // Else only from loopback (listen.rpc_changes).
   double share = 0.05;                 // Of the loop's time, for building and sending lists.
   Duration burst = std::chrono::milliseconds(10);         // Of that time at once, after a rest.

@@ -358,6 +358,12 @@ inline CommandResult bad_arguments(std::string hint) {
 // Keeps a subscription alive; dropping it ends it.
 using Subscription = std::shared_ptr<void>;
 
+// A TableInfo as its znode has it.
+struct TableBytes {
+  std::string bytes;
+  bool openmldb_numbers = false;  // Else those of RTIDB and FEDB up to 2.2.
+};
+
 class Source {
  public:
   virtual ~Source() = default;
@@ -374,7 +380,9 @@ class Source {
   // is not there. Of tables in a database the name is not known: there it is the tid.
   virtual std::string why_unreadable(const std::string& name) = 0;
   // The table's TableInfo as its znode has it; nothing: there is none, or it cannot be read.
-  virtual std::optional<std::string> table_info(const std::string& name, const std::string& db) = 0;
+  virtual std::optional<TableBytes> table_info(const std::string& name, const std::string& db) = 0;
+  // Its tables have openmldb's numbers; false also while that is not known.
+  virtual bool cluster_is_openmldb() = 0;
   // By pid; nothing: no such table.
   virtual std::optional<ListPage<WrittenPartition>> partitions(const PartitionsAsked& asked) = 0;
   // The endpoint of the leading nameserver; empty: none lives.

@@ -16,8 +16,8 @@
 
 namespace failoverd::config {
 
-// Which field numbers TableInfo has: they changed with FEDB 2.3.
-enum class Numbering { kFedb, kOpenmldb };
+// Which field numbers TableInfo has: they changed with FEDB 2.3. kAuto: its bytes tell.
+enum class Numbering { kAuto, kFedb, kOpenmldb };
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError };
 enum class LogFormat { kText, kJson };
@@ -27,7 +27,7 @@ struct Cluster {
   std::string zookeeper = "127.0.0.1:2181";  // HOST:PORT[,HOST:PORT...]
   std::string root = "/rtidb_cluster";       // Absolute, without a slash at the end.
   Duration session_timeout = std::chrono::seconds{2};
-  Numbering numbering = Numbering::kFedb;
+  Numbering numbering = Numbering::kAuto;
 };
 
 // Addresses are IP:PORT, [IPV6]:PORT for IPv6; empty: not served.

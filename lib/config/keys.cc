@@ -57,10 +57,13 @@ void add_cluster(std::vector<Key>& keys) {
       "moves it into its own bounds, usually 2 to 20 of its ticks."));
   keys.push_back(choice(
       "cluster.numbering", PLACE(cluster.numbering),
-      std::vector<std::pair<std::string, Numbering>>{{"fedb", Numbering::kFedb},
+      std::vector<std::pair<std::string, Numbering>>{{"auto", Numbering::kAuto},
+                                                     {"fedb", Numbering::kFedb},
                                                      {"openmldb", Numbering::kOpenmldb}},
       "Which field numbers the metadata has: fedb for RTIDB 1.x and FEDB up to 2.2, openmldb\n"
-      "for FEDB 2.3 and OpenMLDB. A table that does not look like it is left alone."));
+      "for FEDB 2.3 and OpenMLDB. auto: the tables tell, by their bytes; nothing is changed\n"
+      "while they contradict each other, or one is of neither. With fedb or openmldb a table\n"
+      "that does not look like it is left alone, and the others are served."));
   keys.push_back(
       choice("cluster.metadata", PLACE(policy.metadata),
              std::vector<std::pair<std::string, core::Metadata>>{

@@ -18,6 +18,8 @@ constexpr const char* kNotAllowed = "no lock or no fresh contact with ZooKeeper"
 
 constexpr const char* kNoConnection = "no connection stands to whoever was last heard there";
 
+constexpr const char* kNoNumbering = "it is not known which numbers the cluster's tables have";
+
 constexpr const char* kNoEndpoint = "its name is no endpoint IP:PORT";
 
 // A shorter call that was not answered in time says nothing about its connection.
@@ -43,8 +45,9 @@ core::TabletAnswered told(const core::CallTablet& command, const rpc::Answer& an
 
 }  // namespace
 
-Tablets::Tablets(boost::asio::io_context& io, Numbering numbering, Tell tell)
-    : io_(io), numbering_(numbering), tell_(std::move(tell)) {}
+Tablets::Tablets(boost::asio::io_context& io, std::function<std::optional<Numbering>()> numbering,
+                 Tell tell)
+    : io_(io), numbering_(std::move(numbering)), tell_(std::move(tell)) {}
 
 Tablets::~Tablets() = default;
 
@@ -79,11 +82,15 @@ void Tablets::call(const core::CallTablet& command) {
       return;
     }
   }
+  if (std::holds_alternative<core::LoadTable>(command.call) && !numbering_()) {
+    refuse(command, core::Transport::kNotSent, kNoNumbering);
+    return;
+  }
   send(command);
 }
 
 void Tablets::send(const core::CallTablet& command) {
-  WireCall wire = to_wire(command.call, numbering_);
+  WireCall wire = to_wire(command.call, numbering_().value_or(Numbering::kFedb));
   Line& mine = line(command.tablet);
   mine.answers_at_most = std::max(mine.answers_at_most, command.answer_at_most);
   mine.channel->take_at_most(mine.answers_at_most);
@@ -116,7 +123,7 @@ void Tablets::call_fresh(const core::CallTablet& command) {
   auto& fresh = fresh_[command.id];
   fresh = std::make_unique<rpc::Channel>(io_, command.tablet, options);
   fresh->take_at_most(command.answer_at_most);
-  WireCall wire = to_wire(command.call, numbering_);
+  WireCall wire = to_wire(command.call, numbering_().value_or(Numbering::kFedb));
   fresh->call(kService, wire.method, std::move(wire.request), command.deadline,
               lifetime_.guard(
                   [this, command](const rpc::Answer& answer) { fresh_answered(command, answer); }));

@@ -10,13 +10,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lib/base/lifetime.h"
 #include "lib/core/api/command.h"
 #include "lib/core/api/event.h"
-#include "lib/fedb/wire/table_info.h"
+#include "lib/fedb/wire/generation.h"
 #include "lib/rpc/channel.h"
 
 namespace failoverd::fedb {
@@ -25,7 +26,9 @@ class Tablets {
  public:
   using Tell = std::function<void(core::Event)>;
 
-  Tablets(boost::asio::io_context& io, Numbering numbering, Tell tell);
+  // numbering: the cluster's, none while it is not known. What depends on it is not sent then.
+  Tablets(boost::asio::io_context& io, std::function<std::optional<Numbering>()> numbering,
+          Tell tell);
   ~Tablets();
   Tablets(const Tablets&) = delete;
   Tablets& operator=(const Tablets&) = delete;
@@ -52,7 +55,7 @@ class Tablets {
   void fresh_answered(const core::CallTablet& command, const rpc::Answer& answer);
 
   boost::asio::io_context& io_;
-  const Numbering numbering_;
+  const std::function<std::optional<Numbering>()> numbering_;
   Tell tell_;
   std::map<core::Endpoint, Line> lines_;
   std::map<core::RequestId, std::unique_ptr<rpc::Channel>> fresh_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "lib/base/loop.h"
@@ -12,6 +13,7 @@
 #include "lib/core/api/event.h"
 #include "lib/fedb/leadership/leadership.h"
 #include "lib/fedb/leadership/obstacles.h"
+#include "lib/fedb/metadata/cluster_numbering.h"
 #include "lib/fedb/metadata/cluster_presence.h"
 #include "lib/fedb/metadata/cluster_view.h"
 #include "lib/fedb/metadata/nameserver_calls.h"
@@ -31,11 +33,11 @@ struct ZookeeperSide {
   using Tell = std::function<void(core::Event)>;
   struct Options {
     Paths paths;
-    Numbering numbering = Numbering::kFedb;
-    std::string daemon;         // Its name, unique among those of the cluster.
-    std::string machine;        // See daemon_name.h.
-    std::string lock_value;     // What others read in its znode of the lock.
-    bool auto_failover = true;  // Where neither a znode nor its file says so.
+    std::optional<Numbering> numbering;  // None: by the bytes.
+    std::string daemon;                  // Its name, unique among those of the cluster.
+    std::string machine;                 // See daemon_name.h.
+    std::string lock_value;              // What others read in its znode of the lock.
+    bool auto_failover = true;           // Where neither a znode nor its file says so.
     // cluster.metadata: auto. Else nameservers are not asked, and tables are written past them.
     bool through_nameserver = true;
   };
@@ -65,6 +67,7 @@ struct ZookeeperSide {
   void carry_out(const core::ReadTable& command) { view.read_again(command.znode); }
 
   Obstacles obstacles;
+  ClusterNumbering numbering;
   ClusterPresence presence;
   ClusterView view;
   Leadership leadership;

@@ -121,7 +121,7 @@ TEST_F(BadZnodes, TablesThatCannotBeRead) {
   cluster.znodes().create("table/table_data/newer", golden("openmldb-0.9/table_info.bin"));
   cluster.znodes().create("table/table_data/empty", "");
   cluster.znodes().create("table/db_table_data/77", "x");
-  Daemon& daemon = cluster.start_active_daemon();
+  Daemon& daemon = cluster.start_active_daemon({.cluster = "session_timeout: 1s, numbering: fedb"});
   cluster.start_writer();
   for (const char* name :
        {"table_data/garbage", "table_data/newer", "table_data/empty", "db_table_data/77"}) {
@@ -180,7 +180,7 @@ TEST_F(BadZnodes, NoTableFits) {
   cluster.create_table("flow", 2, 3);
   Daemon& daemon =
       cluster.start_active_daemon({.cluster = "session_timeout: 1s, numbering: openmldb"});
-  ASSERT_TRUE(status_says(daemon, "no table looks like cluster.numbering"));
+  ASSERT_TRUE(status_says(daemon, "not one table can be read: table/table_data/flow"));
   EXPECT_EQ(daemon.metric("failoverd_stands_back{reason=\"numbering\"}"), 1);
   EXPECT_THAT(daemon.ctl({"status"}).out, HasSubstr("it looks like cluster.numbering: fedb"));
   cluster.kill_tablet(0);
@@ -188,6 +188,49 @@ TEST_F(BadZnodes, NoTableFits) {
   EXPECT_EQ(version("table/table_data/flow"), 0);
   EXPECT_EQ(cluster.znodes().get("table/term")->bytes, "1");
   EXPECT_EQ(cluster.calls(1, "ChangeRole") + cluster.calls(2, "ChangeRole"), 0u);
+}
+
+// Found out by the bytes: as long as tables contradict each other nothing is changed, whatever
+// dies. Damage contradicts nothing.
+TEST_F(BadZnodes, TablesOfTwoNumberings) {
+  cluster.create_table("flow", 2, 3);
+  cluster.znodes().create("table/table_data/garbage", "\xff\xff\xff");
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  cluster.znodes().create("table/db_table_data/31", golden("openmldb-0.9/table_info.bin"));
+  ASSERT_TRUE(status_says(daemon, "table/db_table_data/31 has the numbers of openmldb (1 table)"))
+      << daemon.status();
+  EXPECT_EQ(daemon.metric("failoverd_stands_back{reason=\"numbering\"}"), 1);
+  cluster.kill_tablet(0);
+  cluster.let_pass(seconds{2});
+  EXPECT_EQ(version("table/table_data/flow"), 0);
+  EXPECT_EQ(cluster.calls(1, "ChangeRole") + cluster.calls(2, "ChangeRole"), 0u);
+  cluster.znodes().remove("table/db_table_data/31");
+  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
+  EXPECT_EQ(daemon.metric("failoverd_stands_back{reason=\"numbering\"}"), 0);
+  expect_replicas_agree({"flow"});
+}
+
+// A table of a numbering that is not known makes the cluster one that is not known.
+TEST_F(BadZnodes, ATableOfAnUnknownNumbering) {
+  cluster.create_table("flow", 2, 3);
+  // Field 2 is the partitions', 3 the tid.
+  const std::string another{
+      "\x0a\x06"
+      "newest"
+      "\x12\x02\x08\x00"
+      "\x18\x07",
+      14};
+  cluster.znodes().create("table/table_data/newest", another);
+  Daemon& daemon = cluster.start_active_daemon();
+  ASSERT_TRUE(status_says(daemon, "table/table_data/newest is a table of a numbering that is not"))
+      << daemon.status();
+  cluster.kill_tablet(0);
+  cluster.let_pass(seconds{2});
+  EXPECT_EQ(version("table/table_data/flow"), 0);
+  EXPECT_EQ(cluster.calls(1, "ChangeRole") + cluster.calls(2, "ChangeRole"), 0u);
+  cluster.znodes().remove("table/table_data/newest");
+  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
 }
 
 // SAFETY 16: a term that no election has ever reached is damage: it stops its own partition, and

@@ -18,12 +18,6 @@ namespace asio = boost::asio;
 
 std::string key_of(const std::string& line) { return line.substr(0, line.find(':')); }
 
-// The cluster's, where the test does not want another one.
-std::string numbering(Cluster& cluster, const std::string& keys) {
-  if (keys.find("numbering:") != std::string::npos) return "";
-  return std::string{"numbering: "} + cluster.generation().numbering + ", ";
-}
-
 // One request on loopback, and its answer to the end, or only the head.
 Daemon::Http http_call(const std::string& address, const std::string& request,
                        bool to_the_end = true) {
@@ -78,7 +72,7 @@ Daemon::Daemon(Cluster& cluster, int number, const DaemonOptions& options)
       http_("127.0.0.1:" + std::to_string(harness::free_port())),
       cluster_keys_("zookeeper: \"" +
                     (options.zookeeper.empty() ? cluster.zookeeper().hosts() : options.zookeeper) +
-                    "\", " + numbering(cluster, options.cluster) + options.cluster),
+                    "\", " + options.cluster),
       listen_keys_("http: \"" + http_ + "\"" +
                    (options.listen.empty() ? "" : ", " + options.listen)),
       environment_(options.environment) {

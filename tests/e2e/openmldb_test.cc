@@ -50,6 +50,18 @@ TEST_F(OpenMldb, KilledLeaderIsReplacedAndBroughtBack) {
                       std::to_string(cluster.znodes().table("orders").value().tid()));
 }
 
+// What its tables' numbers are is not known before there is one.
+TEST_F(OpenMldb, DaemonThatWasThereBeforeTheFirstTable) {
+  Daemon& daemon = cluster.start_active_daemon();
+  const auto rows = create_tables();
+  cluster.start_writer();
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
+  cluster.start_tablet(0);
+  expect_all_is_well(cluster, daemon, rows);
+  EXPECT_NE(daemon.log().find("the tables have the numbers of openmldb"), std::string::npos);
+}
+
 TEST_F(OpenMldb, WholeClusterRestarts) {
   const auto rows = create_tables();
   Daemon& daemon = cluster.start_active_daemon();

@@ -19,7 +19,8 @@ class NoSource : public admin::Source {
     done([] { return admin::ListPage<admin::ReplicaRow>{}; });
   }
   std::string why_unreadable(const std::string&) override { return ""; }
-  std::optional<std::string> table_info(const std::string&, const std::string&) override {
+  bool cluster_is_openmldb() override { return false; }
+  std::optional<admin::TableBytes> table_info(const std::string&, const std::string&) override {
     return {};
   }
   std::optional<admin::ListPage<admin::WrittenPartition>> partitions(

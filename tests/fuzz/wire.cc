@@ -92,6 +92,9 @@ void answers(std::string_view input) {
 
 void table_info(std::string_view input) {
   const std::string value{input};
+  const fedb::TableLooks looks = fedb::looks_of(value);
+  CHECK(looks.numbering.has_value() == looks.wrong.empty());
+  CHECK(!looks.numbering || !looks.is_of_another);
   for (const auto numbering : {fedb::Numbering::kFedb, fedb::Numbering::kOpenmldb}) {
     fedb::TableDetails details;
     const auto shape = fedb::parse_table("t", value, 1, numbering, &details);

@@ -53,7 +53,6 @@ const Generation& rtidb() {
       .name = "rtidb",
       .golden = "rtidb-1.4.1",
       .messages = [] { return fedb::TableMeta::descriptor()->file(); },
-      .numbering = "fedb",
       .service = "rtidb.api.TabletServer",
       .no_table = "table is not exist",
       .column_desc = {},
@@ -85,7 +84,6 @@ const Generation& openmldb() {
       .name = "openmldb",
       .golden = "openmldb-0.9.3",
       .messages = [] { return openmldb::TableMeta::descriptor()->file(); },
-      .numbering = "openmldb",
       .service = "openmldb.api.TabletServer",
       .no_table = "table does not exist",
       // k string, v bigint, and an index of k: as in the captured znode of `flow`.

@@ -20,8 +20,7 @@ struct Generation {
   // --- Its wire.
   // One of the files of proto/ that have its numbers where generations differ.
   const google::protobuf::FileDescriptor* (*messages)();
-  const char* numbering;  // What failoverd calls them: cluster.numbering.
-  const char* service;    // The full name under which its tablets call each other.
+  const char* service;  // The full name under which its tablets call each other.
   // Code 100's words.
   const char* no_table;
   // The columns of every table that tests create, as TableMeta has them; and the same as TableInfo

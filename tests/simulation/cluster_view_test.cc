@@ -65,10 +65,11 @@ class ClusterViewTest : public MadeUp {
   ProcessLoop loop_{world_, run_};
   ReadsOfNodes client_{world_, "d1", run_};
   fedb::Obstacles obstacles_{[](const core::Event&) {}};
+  fedb::ClusterNumbering numbering_{std::nullopt, obstacles_};
   fedb::ClusterView view_{loop_,
                           client_,
                           world_.fake_zookeeper.paths(),
-                          fedb::Numbering::kFedb,
+                          numbering_,
                           obstacles_,
                           [this](core::Event event) {
                             auto* listed = std::get_if<core::TabletsListed>(&event);

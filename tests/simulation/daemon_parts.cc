@@ -16,7 +16,7 @@ DaemonParts::DaemonParts(World& world, const std::string& name, const RunInProce
             return std::make_unique<FakeClient>(world, name, run, longest);
           },
           nameserver,
-          {world.fake_zookeeper.paths(), fedb::Numbering::kFedb, name, machine, name, true,
+          {world.fake_zookeeper.paths(), std::nullopt, name, machine, name, true,
            world.policy.metadata == core::Metadata::kAuto},
           tell) {
   const auto warn = [&world, name](const std::string& line) {

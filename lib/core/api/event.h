@@ -41,7 +41,7 @@ struct TableRead {
   std::string acl = {};  // Of its znode, where nobody like us seems to be let write it; else empty.
 };
 
-// A TableInfo that does not parse or does not look like cluster.numbering.
+// A TableInfo that does not parse, or does not look like the cluster's others.
 struct TableUnreadable {
   std::string znode;
   std::string why;

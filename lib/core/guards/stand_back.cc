@@ -117,10 +117,10 @@ std::vector<StandsBack> StandBack::reasons(Instant now) const {
   if (active_ && !switch_read_) {
     why.push_back({"not_read", "the switch auto_failover has not been read yet"});
   }
-  if (cluster_read_ && model_.tables().empty() && !model_.unreadable().empty()) {
-    why.push_back({"numbering",
-                   "no table looks like cluster.numbering: " + model_.unreadable().begin()->first +
-                       ": " + model_.unreadable().begin()->second});
+  const bool none_is_read = model_.tables().empty() && !model_.unreadable().empty();
+  if (cluster_read_ && none_is_read && !obstacles_.contains("numbering")) {
+    const auto& [znode, what] = *model_.unreadable().begin();
+    why.push_back({"numbering", "not one table can be read: " + znode + ": " + what});
   }
   for (const auto& [reason, text] : obstacles_) why.push_back({reason, text});
   for (StandsBack& s : why) {

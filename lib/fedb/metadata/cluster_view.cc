@@ -50,8 +50,8 @@ struct ClusterView::List {
   Timer later;           // To read it again, because it could not be read.
 };
 
-ClusterView::ClusterView(Loop& loop, zookeeper::Client& session, Paths paths, Numbering numbering,
-                         Obstacles& obstacles, Tell tell)
+ClusterView::ClusterView(Loop& loop, zookeeper::Client& session, Paths paths,
+                         ClusterNumbering& numbering, Obstacles& obstacles, Tell tell)
     : loop_(loop),
       session_(session),
       paths_(std::move(paths)),
@@ -291,7 +291,9 @@ void ClusterView::tables_listed() {
   for (const std::string& n : db_tables_->names)
     there.insert(std::string{Paths::kDbTables} + "/" + n);
   for (auto& [znode, entry] : entries_) {
-    if (!there.contains(znode)) set_watched(znode, entry, false);
+    if (there.contains(znode)) continue;
+    set_watched(znode, entry, false);
+    numbering_.gone(znode);
   }
   std::erase_if(entries_, [&](const auto& e) { return !there.contains(e.first); });
   listed.znodes.assign(there.begin(), there.end());
@@ -378,6 +380,7 @@ void ClusterView::table_not_read(const std::string& znode, Code code) {
   if (code == Code::kNoNode) {  // The list, which is watched too, will say that it is gone.
     set_watched(znode, entry, false);
     entries_.erase(znode);
+    numbering_.gone(znode);
     tell_if_all_is_read();
     return;
   }
@@ -419,20 +422,26 @@ void ClusterView::table_was_read(const std::string& znode, TableEntry& entry, Re
   if (is_polled && is_old && !entry.again) return;
   entry.known = true;
   entry.pause = {};
-  TableDetails details;
+  parse(znode, reading, entry);
+  if (std::exchange(entry.again, false)) read_table(znode);
+  tell_if_all_is_read();
+}
+
+void ClusterView::parse(const std::string& znode, Reading& reading, TableEntry& entry) {
   const Stat& stat = reading.stat;
-  auto shape = parse_table(znode, reading.value, stat.version, numbering_, &details);
-  if (shape) shape->created = stat.czxid;
+  TableDetails details;
+  const auto numbering = numbering_.read(znode, reading.value);
+  auto shape = numbering ? parse_table(znode, reading.value, stat.version, *numbering, &details)
+                         : Result<core::TableShape>{numbering.error()};
   entry.tid = shape ? shape->tid : 0;
-  entry.value = {std::move(reading.value), stat.version, details};
-  const bool again = std::exchange(entry.again, false);
+  entry.value = {std::move(reading.value), stat.version, numbering ? *numbering : Numbering::kFedb,
+                 details};
   if (shape) {
+    shape->created = stat.czxid;
     tell_(core::TableRead{std::move(*shape), std::move(reading.acl)});
   } else {
     tell_(core::TableUnreadable{znode, shape.error().text});
   }
-  if (again) read_table(znode);
-  tell_if_all_is_read();
 }
 
 void ClusterView::tell_if_all_is_read() {

@@ -16,6 +16,7 @@
 #include "lib/base/loop.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/leadership/obstacles.h"
+#include "lib/fedb/metadata/cluster_numbering.h"
 #include "lib/fedb/wire/paths.h"
 #include "lib/fedb/wire/table_info.h"
 #include "lib/zookeeper/client.h"
@@ -26,6 +27,7 @@ namespace failoverd::fedb {
 struct TableValue {
   std::string value;
   std::int32_t version = 0;
+  Numbering numbering = Numbering::kFedb;  // Of these bytes.
   TableDetails details;
 };
 
@@ -37,7 +39,7 @@ class ClusterView {
  public:
   using Tell = std::function<void(core::Event)>;
 
-  ClusterView(Loop& loop, zookeeper::Client& session, Paths paths, Numbering numbering,
+  ClusterView(Loop& loop, zookeeper::Client& session, Paths paths, ClusterNumbering& numbering,
               Obstacles& obstacles, Tell tell);
   ~ClusterView();
   ClusterView(const ClusterView&) = delete;
@@ -101,6 +103,7 @@ class ClusterView {
     std::string acl;
   };
   void read_table(const std::string& znode);
+  void parse(const std::string& znode, Reading&, TableEntry&);
   void set_watched(const std::string& znode, TableEntry&, bool is);
   void poll_later();
   void poll();
@@ -112,7 +115,7 @@ class ClusterView {
   Loop& loop_;
   zookeeper::Client& session_;
   const Paths paths_;
-  const Numbering numbering_;
+  ClusterNumbering& numbering_;
   Obstacles& obstacles_;
   Tell tell_;
 

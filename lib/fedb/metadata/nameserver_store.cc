@@ -33,6 +33,11 @@ bool read(Message& message, const std::string& bytes) {
 
 bool names_leader(const core::PartitionEdit& edit) { return !edit.terms.empty(); }
 
+Result<core::TableShape> shape_of(const std::string& znode, const TableValue* known) {
+  if (!known) return Failure{znode + " is not known"};
+  return parse_table(znode, known->value, known->version, known->numbering);
+}
+
 // A command without what changes tables.
 core::Publish only_ours(const core::Publish& command) {
   core::Publish ours{command.id, {}};
@@ -96,14 +101,13 @@ struct NameserverStore::Flight {
 
 NameserverStore::NameserverStore(Loop& loop, NameserverCalls& calls, NameserverWatch& watch,
                                  ClusterView& view, Leadership& leadership, ZnodeStore& own,
-                                 Numbering numbering, Tell tell)
+                                 Tell tell)
     : loop_(loop),
       calls_(calls),
       watch_(watch),
       view_(view),
       leadership_(leadership),
       own_(own),
-      numbering_(numbering),
       tell_(std::move(tell)),
       again_(loop) {}
 
@@ -141,8 +145,7 @@ void NameserverStore::publish(const core::Publish& command) {
   for (const core::TableEdit& table : command.tables) {
     if (!table.changes_table()) continue;
     const TableValue* known = view_.table(table.znode);
-    const auto shape = known ? parse_table(table.znode, known->value, known->version, numbering_)
-                             : Result<core::TableShape>{Failure{"it is not known"}};
+    const auto shape = shape_of(table.znode, known);
     const bool is_as_decided = shape && known->version == table.version;
     flight->versions[table.znode] = table.version;
     for (const core::PartitionEdit& edit : table.partitions) {
@@ -339,7 +342,7 @@ void NameserverStore::was_read_back(const FlightPtr& flight) {
   for (const auto& [znode, count] : sets) {
     const TableValue* known = view_.table(znode);
     if (!known || count == 0) continue;
-    read[znode] = partition_messages(known->value, numbering_);
+    read[znode] = partition_messages(known->value, known->numbering);
     somebody_wrote = somebody_wrote || known->version != flight->versions[znode] + count;
   }
   if (somebody_wrote && !std::exchange(flight->looked_again, true)) return read_back(flight);
@@ -414,12 +417,14 @@ void NameserverStore::tables_shown(const NameserverReply& reply) {
   }
   std::vector<core::TableEdit> differ;
   for (const std::string& bytes : shown.table_info()) {
-    const auto table = parse_table("", bytes, 0, numbering_);
+    const auto numbering = looks_of(bytes).numbering;
+    const auto table = numbering ? parse_table("", bytes, 0, *numbering)
+                                 : Result<core::TableShape>{Failure{"of no numbering"}};
     const auto znode = table ? view_.znode_of(table->tid) : std::nullopt;
     if (!znode) continue;
     const TableValue& known = *view_.table(*znode);
     core::TableEdit edit{*znode, known.version, {}, table->tid};
-    const auto messages = partition_messages(known.value, numbering_);
+    const auto messages = partition_messages(known.value, known.numbering);
     for (const core::PartitionShape& held : table->partitions) {
       const auto message = messages.find(held.pid);
       if (message == messages.end()) continue;
@@ -444,8 +449,7 @@ void NameserverStore::repeat(const std::vector<core::TableEdit>& differ) {
   flight->repeats = true;
   for (const core::TableEdit& table : differ) {
     const TableValue* known = view_.table(table.znode);
-    const auto shape = known ? parse_table(table.znode, known->value, known->version, numbering_)
-                             : Result<core::TableShape>{Failure{"it is not known"}};
+    const auto shape = shape_of(table.znode, known);
     if (!shape || known->version != table.version) continue;
     flight->versions[table.znode] = table.version;
     for (const core::PartitionEdit& edit : table.partitions) {

@@ -29,7 +29,7 @@ class NameserverStore : public MetadataStore {
   using Tell = std::function<void(core::Event)>;
 
   NameserverStore(Loop& loop, NameserverCalls& calls, NameserverWatch& watch, ClusterView& view,
-                  Leadership& leadership, ZnodeStore& own, Numbering numbering, Tell tell);
+                  Leadership& leadership, ZnodeStore& own, Tell tell);
   ~NameserverStore() override;
   NameserverStore(const NameserverStore&) = delete;
   NameserverStore& operator=(const NameserverStore&) = delete;
@@ -77,7 +77,6 @@ class NameserverStore : public MetadataStore {
   ClusterView& view_;
   Leadership& leadership_;
   ZnodeStore& own_;
-  const Numbering numbering_;
   Tell tell_;
   Timer again_;
   std::vector<core::TableEdit> differed_;  // At the last comparison: whole partitions.

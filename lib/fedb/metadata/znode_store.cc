@@ -58,12 +58,10 @@ struct ZnodeStore::Publishing {
 };
 
 ZnodeStore::ZnodeStore(Loop& loop, zookeeper::Client& session, zookeeper::OpenClient open,
-                       Paths paths, Numbering numbering, ClusterView& view, Leadership& leadership,
-                       Tell tell)
+                       Paths paths, ClusterView& view, Leadership& leadership, Tell tell)
     : loop_(loop),
       session_(session),
       paths_(std::move(paths)),
-      numbering_(numbering),
       view_(view),
       leadership_(leadership),
       tell_(std::move(tell)),
@@ -181,7 +179,7 @@ bool ZnodeStore::add(const core::TableEdit& edit, Publishing& to, core::Publishe
     refused.conflicts.push_back(edit.znode);
     return false;
   }
-  auto value = apply_edit(known->value, edit, numbering_);
+  auto value = apply_edit(known->value, edit, known->numbering);
   if (!value) {
     refused.outcome = Outcome::kConflict;
     refused.conflicts.push_back(edit.znode);

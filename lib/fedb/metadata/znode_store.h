@@ -31,7 +31,7 @@ class ZnodeStore : public MetadataStore {
 
   // open: for trials, which have a connection of their own.
   ZnodeStore(Loop& loop, zookeeper::Client& session, zookeeper::OpenClient open, Paths paths,
-             Numbering numbering, ClusterView& view, Leadership& leadership, Tell tell);
+             ClusterView& view, Leadership& leadership, Tell tell);
   ~ZnodeStore() override;
   ZnodeStore(const ZnodeStore&) = delete;
   ZnodeStore& operator=(const ZnodeStore&) = delete;
@@ -88,7 +88,6 @@ class ZnodeStore : public MetadataStore {
   Loop& loop_;
   zookeeper::Client& session_;
   const Paths paths_;
-  const Numbering numbering_;
   ClusterView& view_;
   Leadership& leadership_;
   Tell tell_;

@@ -1,6 +1,8 @@
 #include "lib/fedb/wire/table_info.h"
 
+#include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/unknown_field_set.h>
+#include <google/protobuf/wire_format_lite.h>
 
 #include <set>
 
@@ -11,6 +13,44 @@ namespace failoverd::fedb {
 namespace {
 
 namespace wire = ::failoverd::fedb;
+
+using Format = google::protobuf::internal::WireFormatLite;
+
+// What stands at the top of a message under the numbers that tell the numberings apart, or that
+// are numbers in both.
+struct WireTypes {
+  static constexpr int kHighest = 5;
+  bool is_number[kHighest + 1] = {};
+  bool is_text[kHighest + 1] = {};  // Or a message.
+  bool is_other[kHighest + 1] = {};
+};
+
+// None: it is no message.
+std::optional<WireTypes> wire_types_of(const std::string& value) {
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(value.data()),
+                                            static_cast<int>(value.size()));
+  WireTypes types;
+  while (const std::uint32_t tag = in.ReadTag()) {
+    if (!Format::SkipField(&in, tag)) return std::nullopt;
+    const int field = Format::GetTagFieldNumber(tag);
+    if (field > WireTypes::kHighest) continue;
+    const auto type = Format::GetTagWireType(tag);
+    (type == Format::WIRETYPE_VARINT             ? types.is_number
+     : type == Format::WIRETYPE_LENGTH_DELIMITED ? types.is_text
+                                                 : types.is_other)[field] = true;
+  }
+  if (!in.ConsumedEntireMessage()) return std::nullopt;
+  return types;
+}
+
+// Of the fields 2 to 5, only this one is a message: the partition's.
+bool may_be(const WireTypes& types, int partition) {
+  for (int field = 2; field <= WireTypes::kHighest; ++field) {
+    if (types.is_other[field]) return false;
+    if ((field == partition ? types.is_number : types.is_text)[field]) return false;
+  }
+  return true;
+}
 
 // What is wrong with it as a table of this numbering; empty: nothing.
 template <class Info>
@@ -166,6 +206,34 @@ Result<std::string> apply(const std::string& value, const core::TableEdit& edit)
 
 }  // namespace
 
+const char* to_text(Numbering numbering) {
+  return numbering == Numbering::kFedb ? "fedb" : "openmldb";
+}
+
+TableLooks looks_of(const std::string& value) {
+  TableLooks looks;
+  const auto types = wire_types_of(value);
+  if (!types || types->is_number[1] || types->is_other[1]) {
+    looks.wrong = "it does not parse";
+    return looks;
+  }
+  if (!types->is_text[1]) {
+    looks.wrong = "it has no name";
+    return looks;
+  }
+  const bool is_fedb = may_be(*types, wire::TableInfo::kTablePartitionFieldNumber);
+  const bool is_openmldb = may_be(*types, openmldb::TableInfo::kTablePartitionFieldNumber);
+  if (is_fedb != is_openmldb) {
+    looks.numbering = is_fedb ? Numbering::kFedb : Numbering::kOpenmldb;
+  } else if (is_fedb) {
+    looks.wrong = "it has neither tid nor partitions";
+  } else {
+    looks.is_of_another = true;
+    looks.wrong = "its fields are neither fedb's nor openmldb's";
+  }
+  return looks;
+}
+
 Result<core::TableShape> parse_table(const std::string& znode, const std::string& value,
                                      std::int32_t version, Numbering numbering,
                                      TableDetails* details) {
@@ -176,10 +244,10 @@ Result<core::TableShape> parse_table(const std::string& znode, const std::string
   if (!wrong.empty()) {
     const bool other =
         (is_fedb ? try_parse(value, new_numbers) : try_parse(value, old_numbers)).empty();
-    return Failure{std::string{"is no TableInfo of numbering "} + (is_fedb ? "fedb" : "openmldb") +
-                   ": " + wrong +
+    return Failure{std::string{"is no TableInfo of numbering "} + to_text(numbering) + ": " +
+                   wrong +
                    (other ? std::string{"; it looks like cluster.numbering: "} +
-                                (is_fedb ? "openmldb" : "fedb")
+                                to_text(is_fedb ? Numbering::kOpenmldb : Numbering::kFedb)
                           : "")};
   }
   core::TableShape shape =

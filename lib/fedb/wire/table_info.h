@@ -22,6 +22,17 @@ struct TableDetails {
   std::string compress_type;
 };
 
+// What the value of a table's znode looks like. Two fields tell, by their wire types: 4 is a
+// partition in fedb's numbers and the tid in openmldb's, 3 a number there and a partition here.
+struct TableLooks {
+  std::optional<Numbering> numbering;  // None: it is a table of neither, or nothing that tells.
+  bool is_of_another = false;          // It has a name, and fields that contradict both.
+  std::string wrong;                   // In a few words, where it is of none.
+};
+TableLooks looks_of(const std::string& value);
+
+const char* to_text(Numbering);
+
 // The Failure says what does not fit, and whether the other numbering would.
 Result<core::TableShape> parse_table(const std::string& znode, const std::string& value,
                                      std::int32_t version, Numbering numbering,

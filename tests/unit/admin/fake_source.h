@@ -52,10 +52,12 @@ class FakeSource : public Source {
     const auto found = unreadable.find(name);
     return found == unreadable.end() ? "" : found->second;
   }
-  std::optional<std::string> table_info(const std::string& name, const std::string& db) override {
+  std::optional<TableBytes> table_info(const std::string& name, const std::string& db) override {
     const auto found = table_infos.find({db, name});
-    return found == table_infos.end() ? std::nullopt : std::optional(found->second);
+    if (found == table_infos.end()) return std::nullopt;
+    return TableBytes{found->second, is_openmldb};
   }
+  bool cluster_is_openmldb() override { return is_openmldb; }
   std::optional<ListPage<WrittenPartition>> partitions(const PartitionsAsked& asked) override {
     auto rows = partition_rows;
     std::erase_if(rows, [&](const WrittenPartition& row) {
@@ -124,6 +126,7 @@ class FakeSource : public Source {
   std::vector<WrittenPartition> partition_rows;
   std::map<std::string, std::string> unreadable;  // Why, by the table's name.
   std::map<std::pair<std::string, std::string>, std::string> table_infos;  // By db and name.
+  bool is_openmldb = false;                                                // All of its tables.
   std::string nameserver_endpoint;
   std::vector<OpRow> op_rows;
   std::vector<ConfRow> conf_rows;

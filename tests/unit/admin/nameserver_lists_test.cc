@@ -58,10 +58,9 @@ TEST_F(NameserverLists, TablesAreInTheNumbersOfTheCallersPackage) {
   for (const bool is_openmldb : {false, true}) {
     SCOPED_TRACE(is_openmldb);
     if (is_openmldb) source_.table_infos[{"shop", "flow"}] = same.SerializeAsString();
-    NameserverOptions options;
-    options.cluster_is_openmldb = is_openmldb;
+    source_.is_openmldb = is_openmldb;
     caller_.reset();
-    serve(std::move(options));
+    serve();
     for (const std::string service : kNames) {
       SCOPED_TRACE(service);
       const bool own = service == "NameServer" || service.starts_with("fedb.");

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -161,6 +162,69 @@ TEST(TableInfo, EachGenerationIsReadWithItsOwnNumbering) {
   ASSERT_TRUE(openmldb) << openmldb.error().text;
   EXPECT_EQ(openmldb->tid, 31u);
   EXPECT_EQ(openmldb->partitions.at(1).terms.back(), (core::TermPair{9, 4412}));
+}
+
+TEST(TableLooks, TheBytesTell) {
+  for (const char* file :
+       {kFlow, "rtidb-1.4.1/zk/table_data.single.after_failover.bin", "fedb-2.1/table_info.bin"}) {
+    EXPECT_EQ(looks_of(golden(file)).numbering, Numbering::kFedb) << file;
+  }
+  EXPECT_EQ(looks_of(golden("openmldb-0.9/table_info.bin")).numbering, Numbering::kOpenmldb);
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::string{FAILOVERD_GOLDEN} + "/openmldb-0.9.3/zk")) {
+    if (entry.path().extension() != ".bin") continue;
+    const std::string name = "openmldb-0.9.3/zk/" + entry.path().filename().string();
+    EXPECT_EQ(looks_of(golden(name)).numbering, Numbering::kOpenmldb) << name;
+  }
+}
+
+// A table that is not whole still is one of its numbering: what it lacks is its own trouble.
+TEST(TableLooks, ATableThatLacksSomethingIsOneStill) {
+  fedb::TableInfo info;
+  info.set_name("flow");
+  info.set_seg_cnt(8);
+  EXPECT_EQ(looks_of(info.SerializeAsString()).numbering, Numbering::kFedb);
+  openmldb::TableInfo new_numbers;
+  new_numbers.set_name("flow");
+  new_numbers.set_tid(7);
+  EXPECT_EQ(looks_of(new_numbers.SerializeAsString()).numbering, Numbering::kOpenmldb);
+}
+
+TEST(TableLooks, WhatContradictsBothIsOfAnother) {
+  // Field 2 is the partitions', 3 the tid.
+  const std::string another{
+      "\x0a\x04"
+      "flow"
+      "\x12\x02\x08\x00"
+      "\x18\x07",
+      12};
+  EXPECT_TRUE(looks_of(another).is_of_another);
+  // What is whole in both of them fits neither, in whatever order it stands.
+  const std::string old_one = golden(kFlow);
+  const std::string new_one = golden("openmldb-0.9/table_info.bin");
+  for (const std::string& both : {old_one + new_one, new_one + old_one}) {
+    ASSERT_TRUE(parse_table("t", both, 1, Numbering::kFedb));
+    ASSERT_TRUE(parse_table("t", both, 1, Numbering::kOpenmldb));
+    EXPECT_TRUE(looks_of(both).is_of_another);
+    EXPECT_FALSE(looks_of(both).numbering);
+  }
+}
+
+TEST(TableLooks, DamageSaysNothing) {
+  std::string torn = golden(kFlow);
+  torn.resize(torn.size() - 1);
+  const std::string only_a_name{
+      "\x0a\x04"
+      "flow",
+      6};
+  for (const std::string& bytes :
+       {std::string{}, std::string{"\xff\xff\xff"}, std::string{"hello"}, std::string(100, '\0'),
+        std::string{"\x08\x01"}, torn, only_a_name}) {
+    const TableLooks looks = looks_of(bytes);
+    EXPECT_FALSE(looks.numbering);
+    EXPECT_FALSE(looks.is_of_another);
+    EXPECT_NE(looks.wrong, "");
+  }
 }
 
 TEST(TableInfo, GarbageIsRefusedInOneLine) {

@@ -26,12 +26,14 @@ class TabletsTest : public ::testing::Test {
                   if (silent_) return held_.push_back(std::move(reply));
                   reply({0, {}, answer_, {}});
                 }),
-        tablets_(io_, Numbering::kFedb, [this](const core::Event& event) {
-          if (const auto* answer = std::get_if<core::TabletAnswered>(&event)) {
-            answers_.push_back(*answer);
-          }
-          if (std::holds_alternative<core::ConnectionLost>(event)) ++lost_;
-        }) {
+        tablets_(
+            io_, [this] { return numbering_; },
+            [this](const core::Event& event) {
+              if (const auto* answer = std::get_if<core::TabletAnswered>(&event)) {
+                answers_.push_back(*answer);
+              }
+              if (std::holds_alternative<core::ConnectionLost>(event)) ++lost_;
+            }) {
     endpoint_ = "127.0.0.1:" + std::to_string(server_.listen("127.0.0.1:0").value());
     tablets_.may_change = [this] { return allowed_; };
   }
@@ -61,6 +63,7 @@ class TabletsTest : public ::testing::Test {
     return std::find(asked_.begin(), asked_.end(), method) != asked_.end();
   }
 
+  std::optional<Numbering> numbering_ = Numbering::kFedb;
   boost::asio::io_context io_{1};
   rpc::Server server_;
   Tablets tablets_;
@@ -111,6 +114,21 @@ TEST_F(TabletsTest, IsNotSentAfterAllWasDropped) {
   call(3, core::GetTableStatus{});
   EXPECT_EQ(transport(3), Transport::kAnswered);
   EXPECT_FALSE(was_asked("ChangeRole"));
+}
+
+// Under another number LoadTable's mode would be a term, and the table would be loaded as whatever
+// its disk says (SAFETY 19).
+TEST_F(TabletsTest, NothingIsLoadedWhileTheNumbersAreNotKnown) {
+  numbering_.reset();
+  call(1, core::GetTableStatus{});
+  EXPECT_EQ(transport(1), Transport::kAnswered);
+  call(2, core::LoadTable{{2, 0}, "flow", {}});
+  EXPECT_EQ(transport(2), Transport::kNotSent);
+  EXPECT_FALSE(was_asked("LoadTable"));
+  numbering_ = Numbering::kOpenmldb;
+  call(3, core::LoadTable{{2, 0}, "flow", {}});
+  EXPECT_EQ(transport(3), Transport::kAnswered);
+  EXPECT_TRUE(was_asked("LoadTable"));
 }
 
 // SAFETY 21: a connection whose peer went without a word is given up when a new one is answered;
