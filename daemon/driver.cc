@@ -28,6 +28,12 @@ std::optional<fedb::Numbering> fixed_numbering(config::Numbering n) {
   return std::nullopt;
 }
 
+fedb::Paths paths(const config::Config& config) {
+  fedb::Paths paths{config.cluster.root};
+  if (config.policy.shadow) paths.own_name = "failoverd_shadow";
+  return paths;
+}
+
 zookeeper::Session::Options servers(const config::Config& config) {
   zookeeper::Session::Options options;
   options.hosts = config.cluster.zookeeper;
@@ -71,13 +77,9 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
       session_(io, servers(config)),
       nameserver_(io),
       side_(loop_, session_, open_client(io, config), nameserver_,
-            {{config.cluster.root},
-             fixed_numbering(config.cluster.numbering),
-             name_,
-             machine_id(),
-             admin::lock_value(name_, config.listen.http),
-             config::kDefaultAutoFailover,
-             config.policy.metadata == core::Metadata::kAuto},
+            {paths(config), fixed_numbering(config.cluster.numbering), name_, machine_id(),
+             admin::lock_value(name_, config.listen.http), config::kDefaultAutoFailover,
+             config.policy.metadata == core::Metadata::kAuto, config.policy.shadow},
             [this](core::Event e) { tell(std::move(e)); }),
       tablets_(
           io, [this] { return side_.numbering.known(); },
@@ -110,7 +112,9 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
   side_.switched.on_info = [this](const std::string& line) {
     log_.write(config::LogLevel::kInfo, "switch", line);
   };
-  tablets_.may_change = [this] { return side_.leadership.may_change(); };
+  tablets_.may_change = [this, shadow = config.policy.shadow] {
+    return !shadow && side_.leadership.may_change();
+  };
 }
 
 Driver::~Driver() = default;

@@ -235,6 +235,29 @@ void StatusSource::list_ops(admin::StatusView& view) const {
   }
 }
 
+// The newest ones.
+void StatusSource::list_shadow(admin::StatusView& view) const {
+  const core::Shadow* shadow = driver_.brain().shadow();
+  view.shadow = shadow != nullptr;
+  if (!shadow) return;
+  const auto& all = shadow->failovers();
+  view.shadow_total = all.size();
+  const auto cut = std::min(all.size(), kMostInStatus);
+  for (auto one = all.end() - static_cast<std::ptrdiff_t>(cut); one != all.end(); ++one) {
+    admin::ShadowRow& row = view.shadow_failovers.emplace_back();
+    row.partition = one->partition;
+    row.why = one->why;
+    row.leader = one->leader;
+    row.candidate = one->candidate;
+    row.led_by = one->led_by;
+    row.lost_ms = wall(one->lost);
+    row.decided_after_ms = in_ms(one->decided - one->lost);
+    if (one->led) row.led_after_ms = in_ms(*one->led - one->lost);
+    row.would_lose = one->would_lose;
+    row.lost_entries = one->lost_entries;
+  }
+}
+
 admin::TabletRow StatusSource::tablet_row(const core::Tablet& t) const {
   admin::TabletRow row;
   row.endpoint = t.endpoint;

@@ -170,6 +170,7 @@ admin::StatusView StatusSource::status() {
   list_left_alone(view);
   list_strangers(view);
   list_ops(view);
+  list_shadow(view);
   view.config = reload;
   view.started_ms = started_ms_;
   return view;
@@ -367,6 +368,7 @@ bool is_set(const admin::CommandRequest& request, const char* name) {
 void StatusSource::steer(const admin::CommandRequest& request,
                          std::function<void(admin::CommandResult)> done) {
   const bool takes = request.name == "takeover";
+  if (driver_.brain().shadow()) return done(steered(false, "mode is shadow: nothing is changed"));
   if (is_set(request, "plan")) {
     admin::CommandResult result;
     const std::string nameserver = "the nameserver " + this->nameserver();

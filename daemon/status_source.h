@@ -65,6 +65,7 @@ class StatusSource : public admin::Source {
   std::vector<admin::Count> partition_counts() const;
   std::string partition_state(const core::Partition& partition) const;
   void list_holds(admin::StatusView&) const;
+  void list_shadow(admin::StatusView&) const;
   void list_wrong(admin::StatusView& view) const;
   void list_recovery(admin::StatusView& view) const;
   void list_left_alone(admin::StatusView& view) const;

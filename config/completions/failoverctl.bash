@@ -24,7 +24,7 @@ _failoverctl() {
   done
   case $command in
     '')
-      words='status showtablet showtable showopstatus showns confget gettablepartition fsm events confset takeover release changeleader offlineendpoint recoverendpoint recovertable migrate addreplica delreplica makesnapshot cancelop updatetablealive settablepartition recoverdata hold'
+      words='status showtablet showtable showopstatus showns confget gettablepartition shadow fsm events confset takeover release changeleader offlineendpoint recoverendpoint recovertable migrate addreplica delreplica makesnapshot cancelop updatetablealive settablepartition recoverdata hold'
       options='--server --socket --json --token-file --db --plan --yes --wait --accept-loss --force --tablet --table --pid --all --reason --for --by --since --follow --help --version'
       ;;
     status)
@@ -48,6 +48,10 @@ _failoverctl() {
     gettablepartition)
       files=(-f)
       options='--server --socket --json --token-file --db --help --version'
+      ;;
+    shadow)
+      words='report'
+      options='--server --socket --json --token-file --help --version'
       ;;
     fsm)
       options='--server --socket --json --token-file --help --version'

@@ -34,6 +34,11 @@ constexpr std::array kShowing = {
     CommandInfo{"gettablepartition", "TABLE PID [FILE]", 2, 3, kWithDb,
                 "A partition as ZooKeeper has it, whole and as JSON, for settablepartition.",
                 "failoverctl gettablepartition flow 0 flow-0.json", nullptr, "", false, ""},
+    CommandInfo{"shadow", "report", 1, 1, 0,
+                "Of a daemon with mode: shadow: each leader that was lost, when failoverd would "
+                "have begun to elect, whom, and what that would have lost; and who leads since "
+                "when instead.",
+                "failoverctl shadow report", nullptr, "", false, "report"},
     CommandInfo{"fsm", "", 0, 0, 0,
                 "A partition's states, and what is done in each; ops, task by task.",
                 "failoverctl fsm", nullptr, "", false, ""},

@@ -133,6 +133,11 @@ const std::map<std::string, Handler>& handlers() {
       {"gettablepartition", get_table_partition},
       {"showns", showns},
       {"fsm", fsm},
+      {"shadow",
+       [](Servers& servers, const Options& options) {
+         return show(servers.get("/api/v1/status"), options.json, "the shadow's report",
+                     shadow_report);
+       }},
       {"events", events}};
   return all;
 }

@@ -202,4 +202,73 @@ Result<std::string> holds_table(const std::string& answer) {
   }
 }
 
+namespace {
+
+// Of so many that are known: "at most 12 entries in 3", "nothing in 3".
+std::string in_all(std::uint64_t entries, std::size_t known) {
+  return (entries == 0 ? std::string{"nothing"}
+                       : "at most " + std::to_string(entries) + " entries") +
+         " in " + std::to_string(known);
+}
+
+std::string shadow_summary(const json::array& failovers, std::uint64_t total) {
+  std::uint64_t ours = 0;
+  std::uint64_t theirs = 0;
+  std::size_t ours_known = 0;
+  std::size_t theirs_known = 0;
+  std::uint64_t without_leader = 0;
+  for (const json::value& each : failovers) {
+    const json::object& one = each.as_object();
+    if (!one.at("would_lose").is_null()) {
+      ours += one.at("would_lose").to_number<std::uint64_t>();
+      ++ours_known;
+    }
+    if (!one.at("lost_entries").is_null()) {
+      theirs += one.at("lost_entries").to_number<std::uint64_t>();
+      ++theirs_known;
+    }
+    if (!one.at("led_after_ms").is_null()) {
+      without_leader = std::max(without_leader, one.at("led_after_ms").to_number<std::uint64_t>());
+    }
+  }
+  return std::to_string(total) + " leaders lost (" + std::to_string(failovers.size()) +
+         " shown); the longest time without one: " + std::to_string(without_leader) +
+         " ms; failoverd would have lost " + in_all(ours, ours_known) + ", the others have lost " +
+         in_all(theirs, theirs_known) + "\n";
+}
+
+}  // namespace
+
+Result<std::string> shadow_report(const std::string& answer) {
+  try {
+    const json::value value = json::parse(answer);
+    const json::object& shadow = value.as_object().at("shadow").as_object();
+    if (!shadow.at("on").as_bool()) {
+      return Failure{
+          "this daemon acts: its configuration says mode: act, and shadow is what would "
+          "be reported of"};
+    }
+    const json::array& failovers = shadow.at("failovers").as_array();
+    std::vector<Row> rows;
+    for (const json::value& each : failovers) {
+      const json::object& one = each.as_object();
+      const auto name = [&](const char* key) {
+        const std::string shown = printable(text(one, key));
+        return shown.empty() ? std::string{"-"} : shown;
+      };
+      rows.push_back({name("partition"), name("leader"), number_or_dash(one, "decided_after_ms"),
+                      name("candidate"), number_or_dash(one, "would_lose"), name("led_by"),
+                      number_or_dash(one, "led_after_ms"), number_or_dash(one, "lost_entries")});
+    }
+    const auto total = shadow.at("total").to_number<std::uint64_t>();
+    return {boost::system::in_place_value,
+            to_table({"partition", "lost_leader", "would_elect_after_ms", "would_elect",
+                      "would_lose", "led_by", "led_after_ms", "lost"},
+                     rows) +
+                shadow_summary(failovers, total)};
+  } catch (const std::exception& error) {
+    return not_understood(error);
+  }
+}
+
 }  // namespace failoverd::ctl

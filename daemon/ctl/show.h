@@ -16,6 +16,10 @@ Result<std::string> conf_table(const std::string& json);
 // Of /api/v1/status: what operators hold.
 Result<std::string> holds_table(const std::string& json);
 
+// Of /api/v1/status of a daemon with mode: shadow: each leader that was lost, what failoverd would
+// have done and what came instead, and a line about all of them.
+Result<std::string> shadow_report(const std::string& json);
+
 // The daemons and nameservers of one cluster, by the statuses of its daemons; an active one that a
 // standby names is among them, too.
 Result<std::string> servers_table(const std::vector<std::string>& statuses);

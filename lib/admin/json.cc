@@ -126,6 +126,19 @@ json::object hold(const HoldRow& row) {
           {"why", text(row.why)}};
 }
 
+json::object shadow_failover(const ShadowRow& row) {
+  return {{"partition", text(row.partition)},
+          {"why", text(row.why)},
+          {"leader", text(row.leader)},
+          {"lost", time_or_null(row.lost_ms)},
+          {"candidate", text(row.candidate)},
+          {"decided_after_ms", row.decided_after_ms},
+          {"would_lose", number_or_null(row.would_lose)},
+          {"led_by", text(row.led_by)},
+          {"led_after_ms", number_or_null(row.led_after_ms)},
+          {"lost_entries", number_or_null(row.lost_entries)}};
+}
+
 json::object data_recovery(const DataRecoveryView& view) {
   return {{"number", view.number},
           {"by", text(view.by)},
@@ -237,6 +250,10 @@ std::string to_json(const StatusView& status, std::int64_t now_ms) {
        {"holds_total", status.holds_total},
        {"holds", list(status.holds, hold)},
        {"recoverdata", data_recovery(status.data_recovery)},
+       {"shadow",
+        {{"on", status.shadow},
+         {"total", status.shadow_total},
+         {"failovers", list(status.shadow_failovers, shadow_failover)}}},
        {"partitions", counts(status.partitions)},
        {"wrong_total", status.wrong_total},
        {"wrong", list(status.wrong, partition)},

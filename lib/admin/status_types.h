@@ -265,6 +265,20 @@ struct HolderView {
   std::string address;  // Where clients on this host reach it; empty: only its own host does.
 };
 
+// mode: shadow: a leader that was lost, what would have been done, and what came instead.
+struct ShadowRow {
+  std::string partition;
+  std::string why;
+  std::string leader;                  // That was lost; empty: none led.
+  std::string candidate;               // Of whom most is known; empty: nobody.
+  std::string led_by;                  // Empty: nobody leads yet.
+  std::int64_t lost_ms = 0;            // Unix time of the first sign.
+  std::uint64_t decided_after_ms = 0;  // Then an election would have begun.
+  std::optional<std::uint64_t> led_after_ms;
+  std::optional<std::uint64_t> would_lose;    // Entries, at most; none: not known.
+  std::optional<std::uint64_t> lost_entries;  // With who leads now.
+};
+
 struct StatusView {
   std::string version;
   std::string name;            // This daemon.
@@ -300,6 +314,9 @@ struct StatusView {
   std::uint64_t strangers_total = 0;
   std::vector<std::string> would_do;  // What would be done now were auto_failover on.
   std::uint64_t would_do_total = 0;
+  bool shadow = false;                      // mode: shadow.
+  std::vector<ShadowRow> shadow_failovers;  // The daemon may bound it; shadow_total is all.
+  std::uint64_t shadow_total = 0;
   std::vector<OpRow> running;  // Ops under way.
   std::uint64_t running_total = 0;
   ReloadView config;

@@ -30,6 +30,7 @@ Config reloaded(const Config& running, const Config& loaded) {
   Config result = loaded;
   result.cluster = running.cluster;
   result.policy.metadata = running.policy.metadata;
+  result.policy.shadow = running.policy.shadow;
   result.listen = running.listen;
   // What the file holds may change at any time, unlike which one it is.
   if (running.listen.token_file == loaded.listen.token_file) {

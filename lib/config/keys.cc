@@ -74,6 +74,17 @@ void add_cluster(std::vector<Key>& keys) {
   for (Key& key : keys) key.at_start = true;
 }
 
+void add_mode(std::vector<Key>& keys) {
+  keys.push_back(
+      choice("mode", PLACE(policy.shadow),
+             std::vector<std::pair<std::string, bool>>{{"act", false}, {"shadow", true}},
+             "act: it does what has to be done. shadow: it decides everything by the same rules,\n"
+             "changes nothing in the cluster, and remembers what it would have done beside what\n"
+             "the nameserver did: failoverctl shadow report. What it keeps in ZooKeeper then lies\n"
+             "below failoverd_shadow, so that it may run beside daemons that act."));
+  keys.back().at_start = true;
+}
+
 void add_switch(std::vector<Key>& keys) {
   Key key = yes_or_no(
       "auto_failover", PLACE(auto_failover),
@@ -235,6 +246,7 @@ std::string in_yaml(const Key& key, const std::string& value) {
 
 std::vector<Key> make_keys() {
   std::vector<Key> keys;
+  add_mode(keys);
   add_cluster(keys);
   add_switch(keys);
   add_listen(keys);

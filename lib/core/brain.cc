@@ -55,6 +55,8 @@ const std::map<std::string, std::string>& Brain::obstacles() const {
   return parts_->stand_back.obstacles();
 }
 
+const Shadow* Brain::shadow() const { return parts_->shadow.is_on() ? &parts_->shadow : nullptr; }
+
 std::vector<WouldDo> Brain::would_do() const { return parts_->states.would_do(); }
 
 // --- What follows --------------------------------------------------------------------------------

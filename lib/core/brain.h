@@ -29,6 +29,7 @@
 #include "lib/core/guards/stand_back.h"
 #include "lib/core/operators/data_recovery.h"
 #include "lib/core/repair/partition_states.h"
+#include "lib/core/repair/shadow.h"
 
 namespace failoverd::core {
 
@@ -57,6 +58,8 @@ class Brain {
   // Those of them that are ZooKeeper's: texts by reason.
   const std::map<std::string, std::string>& obstacles() const;
   std::vector<WouldDo> would_do() const;
+  // With mode: shadow, the leaders that were lost; null in another mode.
+  const Shadow* shadow() const;
   std::vector<Hold> holds() const;
   // What operators keep automatic failover away from; empty while the lock is not held.
   std::vector<OperatorHold> operator_holds() const;

@@ -28,6 +28,7 @@
 #include "lib/core/repair/partition_states.h"
 #include "lib/core/repair/reconciliation.h"
 #include "lib/core/repair/row_edits.h"
+#include "lib/core/repair/shadow.h"
 #include "lib/core/repair/takeover.h"
 #include "lib/core/repair/treatments.h"
 #include "lib/core/reserving.h"
@@ -74,8 +75,9 @@ struct Brain::Parts {
   Takeover takeover{model,      outbox,    ops,     records,   journal,
                     operations, handovers, cleanup, stand_back};
   CopyQueue copies{model, outbox, ops, operations, journal, automation, stand_back};
-  Treatments treatments{model,      outbox,  ops,    op_ids,     refusals,  elections,
-                        operations, cleanup, copies, automation, stand_back};
+  Shadow shadow{model, outbox};
+  Treatments treatments{model,      outbox,  ops,    op_ids, refusals,   elections,
+                        operations, cleanup, copies, shadow, automation, stand_back};
   Orders orders{model,      outbox,    ops,     op_ids, journal,   elections,
                 operations, handovers, cleanup, copies, stand_back};
   DataRecovery data_recovery{model, outbox, automation, orders, copies};

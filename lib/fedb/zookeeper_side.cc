@@ -21,10 +21,11 @@ ZookeeperSide::ZookeeperSide(Loop& loop, zookeeper::Client& client,
       nameserver_switch(client, options.paths, leadership, nameserver, switched),
       tell_(tell),
       through_nameserver_(options.through_nameserver),
-      auto_failover_(options.auto_failover) {
+      auto_failover_(options.auto_failover),
+      shadow_(options.shadow) {
   leadership.may_create = switched.may_create = [this] { return presence.there(); };
   presence.on_there = [this] { leadership.try_again(); };
-  nameserver.on_leads = [this] { through.compare_soon(); };
+  if (!shadow_) nameserver.on_leads = [this] { through.compare_soon(); };
 }
 
 // The lock comes behind the rest: whoever gains it has asked for what it will act on.
@@ -60,7 +61,7 @@ void ZookeeperSide::before_brain(const core::Event& event) {
 void ZookeeperSide::after_brain(const core::Event& event) {
   if (std::holds_alternative<core::LockGained>(event)) {
     switched.now_active(auto_failover_);
-    through.compare_soon();
+    if (!shadow_) through.compare_soon();
   }
   const auto* listed = std::get_if<core::NameserversListed>(&event);
   if (listed && through_nameserver_) nameserver.listed(*listed);

@@ -40,6 +40,7 @@ struct ZookeeperSide {
     bool auto_failover = true;           // Where neither a znode nor its file says so.
     // cluster.metadata: auto. Else nameservers are not asked, and tables are written past them.
     bool through_nameserver = true;
+    bool shadow = false;  // Nothing that is not ours is written.
   };
 
   // open: for connections beside the client's.
@@ -82,6 +83,7 @@ struct ZookeeperSide {
   const Tell tell_;
   const bool through_nameserver_;
   const bool auto_failover_;
+  const bool shadow_;
 };
 
 }  // namespace failoverd::fedb

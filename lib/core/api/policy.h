@@ -56,6 +56,7 @@ struct Guards {
 enum class Metadata { kAuto, kZookeeper };
 
 struct Policy {
+  bool shadow = false;  // mode: shadow. Nothing is changed; what would be is remembered.
   Detection detection;
   ElectionPolicy election;
   Recovery recovery;

@@ -113,6 +113,11 @@ std::vector<StandsBack> StandBack::reasons(Instant now) const {
     why.push_back({"zookeeper", "no fresh contact with ZooKeeper; waits for it to answer"});
     if (fresh_until_ != Instant{}) why.back().since = fresh_until_;
   }
+  if (outbox_.policy.shadow) {
+    why.push_back({"shadow",
+                   "mode is shadow: it changes nothing, and remembers what it would have "
+                   "done (failoverctl shadow report)"});
+  }
   add_nameserver(why);
   if (active_ && !switch_read_) {
     why.push_back({"not_read", "the switch auto_failover has not been read yet"});
@@ -138,7 +143,9 @@ void StandBack::note() {
   for (const StandsBack& s : reasons(outbox_.now)) {
     since.emplace(s.reason, s.since.value_or(outbox_.now));
     const bool is_obstacle = obstacles_.contains(s.reason);
-    if (!s.reason.starts_with("nameserver") && s.reason != "numbering" && !is_obstacle) continue;
+    if (!s.reason.starts_with("nameserver") && s.reason != "shadow" && s.reason != "numbering" &&
+        !is_obstacle)
+      continue;
     all += (all.empty() ? "" : "; ") + s.text;
     news += (is_obstacle ? s.reason : s.text) + ";";
     reason = s.reason;

@@ -18,8 +18,8 @@ namespace failoverd::core {
 
 // Why nothing is changed now; the label values of failoverd_stands_back{reason}.
 struct StandsBack {
-  // "nameserver", "nameserver_ops", "standby", "zookeeper", "not_read", "numbering"; of an
-  // Obstacle: "no_cluster", "refused", "epoch".
+  // "shadow", "nameserver", "nameserver_ops", "standby", "zookeeper", "not_read", "numbering"; of
+  // an Obstacle: "no_cluster", "refused", "epoch".
   std::string reason;
   std::string text;                   // One sentence: why, and what lifts it.
   std::optional<Instant> since = {};  // None: since before the first event.

@@ -11,6 +11,7 @@ namespace failoverd::core {
 const char* would_do(Condition c) { return state(c).would; }
 
 void Treatments::treat(PartitionKey at, Partition& p) {
+  if (shadow_.is_on()) return shadow_.look(at, p);
   if (!stand_back_.may_change()) return;
   const Condition what = p.diagnosis.condition;
   // SAFETY 3: what was begun is finished, also with auto_failover off.

@@ -15,6 +15,7 @@
 #include "lib/core/operation/cleanup.h"
 #include "lib/core/operation/operations.h"
 #include "lib/core/repair/copy_queue.h"
+#include "lib/core/repair/shadow.h"
 
 namespace failoverd::core {
 
@@ -30,7 +31,8 @@ class Treatments {
  public:
   Treatments(Model& model, Outbox& outbox, OpHistory& ops, NumberBlock& op_ids, Refusals& refusals,
              Elections& elections, Operations& operations, const Cleanup& cleanup,
-             CopyQueue& copies, const Automation& automation, const StandBack& stand_back)
+             CopyQueue& copies, Shadow& shadow, const Automation& automation,
+             const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
         ops_(ops),
@@ -40,6 +42,7 @@ class Treatments {
         operations_(operations),
         cleanup_(cleanup),
         copies_(copies),
+        shadow_(shadow),
         automation_(automation),
         stand_back_(stand_back) {}
 
@@ -73,6 +76,7 @@ class Treatments {
   Operations& operations_;
   const Cleanup& cleanup_;
   CopyQueue& copies_;
+  Shadow& shadow_;
   const Automation& automation_;
   const StandBack& stand_back_;
   bool leaders_counted_ = false;

@@ -6,7 +6,8 @@
 namespace failoverd::fedb {
 
 struct Paths {
-  std::string root;  // "/rtidb_cluster"
+  std::string root;                    // "/rtidb_cluster"
+  std::string own_name = "failoverd";  // Of what is ours; mode: shadow has another.
 
   std::string at(const std::string& relative) const { return root + "/" + relative; }
   std::string nodes() const { return at("nodes"); }
@@ -18,17 +19,17 @@ struct Paths {
   std::string notify() const { return at("table/notify"); }
 
   // Ours.
-  std::string own() const { return at("failoverd"); }
-  std::string lock() const { return at("failoverd/leader"); }
-  std::string epoch() const { return at("failoverd/epoch"); }
-  std::string auto_failover() const { return at("failoverd/auto_failover"); }
-  std::string op_index() const { return at("failoverd/op_index"); }
-  std::string elections() const { return at("failoverd/elections"); }
-  std::string ops() const { return at("failoverd/ops"); }
-  std::string replicas() const { return at("failoverd/replicas"); }
-  std::string holds() const { return at("failoverd/holds"); }
-  std::string nameserver_switch() const { return at("failoverd/nameserver_switch"); }
-  std::string daemons() const { return at("failoverd/daemons"); }
+  std::string own() const { return at(own_name); }
+  std::string lock() const { return at(own_name + "/leader"); }
+  std::string epoch() const { return at(own_name + "/epoch"); }
+  std::string auto_failover() const { return at(own_name + "/auto_failover"); }
+  std::string op_index() const { return at(own_name + "/op_index"); }
+  std::string elections() const { return at(own_name + "/elections"); }
+  std::string ops() const { return at(own_name + "/ops"); }
+  std::string replicas() const { return at(own_name + "/replicas"); }
+  std::string holds() const { return at(own_name + "/holds"); }
+  std::string nameserver_switch() const { return at(own_name + "/nameserver_switch"); }
+  std::string daemons() const { return at(own_name + "/daemons"); }
 };
 
 }  // namespace failoverd::fedb

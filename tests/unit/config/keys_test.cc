@@ -56,7 +56,7 @@ TEST(Keys, TheNearestIsFoundOrNone) {
   EXPECT_EQ(nearest_key("logs"), "log");
   EXPECT_EQ(nearest_key("detection.cash"), "detection.crash");
   EXPECT_EQ(nearest_key("log.levle"), "log.level");
-  for (const char* other : {"foo", "bar", "zoo", "name", "port", "host", "servers", "mode"}) {
+  for (const char* other : {"foo", "bar", "zoo", "name", "port", "host", "servers", "kind"}) {
     EXPECT_EQ(nearest_key(other), "") << other;
   }
   EXPECT_EQ(nearest_key("x"), "");
@@ -95,6 +95,7 @@ TEST(Changes, ThatNeedARestartAreToldInOneLine) {
 // Every key in turn: after a reload those that are read once keep their values, all others change.
 TEST(Changes, AReloadKeepsWhatIsReadOnce) {
   Config loaded = *parse(R"(
+mode: shadow
 cluster: {zookeeper: "z:1", root: /r, session_timeout: 1s, numbering: openmldb, metadata: zookeeper}
 auto_failover: false
 listen: {http: "127.0.0.1:1", rpc: "127.0.0.1:2", rpc_changes: any, socket: /s, token_file: /t}
@@ -115,7 +116,7 @@ log: {level: warn, format: json}
   for (const Change& change : changes(after, loaded)) EXPECT_TRUE(change.at_start) << change.key;
   for (const Key& key : keys()) {
     const bool is_place = key.name.starts_with("cluster.") || key.name.starts_with("listen.") ||
-                          key.name == "state_dir";
+                          key.name == "state_dir" || key.name == "mode";
     EXPECT_EQ(key.at_start, is_place) << key.name;
   }
 }

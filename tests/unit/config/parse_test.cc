@@ -264,7 +264,7 @@ TEST(Parse, KeysThatAreNotKnownAreNamedWithTheNearest) {
       {"election: {silence: 3s}",
        "1:12: election.silence: unknown key: did you mean detection.silence?"},
       {"foo: 1",
-       "1:1: foo: unknown key: known here are cluster, auto_failover, listen, detection, "
+       "1:1: foo: unknown key: known here are mode, cluster, auto_failover, listen, detection, "
        "election, recovery, handover, guards, hooks, state_dir, log"},
       {"detektion: {silence: 3s}", "1:1: detektion: unknown key: did you mean detection?"},
       {"autofailover: true", "1:1: autofailover: unknown key: did you mean auto_failover?"},
@@ -272,7 +272,7 @@ TEST(Parse, KeysThatAreNotKnownAreNamedWithTheNearest) {
        "1:1: detection.silence: is not written with a dot: write silence: below detection:"},
       {"log: {colour: red}", "1:7: log.colour: unknown key: known here are level, format"},
       {"wibble: 1",
-       "1:1: wibble: unknown key: known here are cluster, auto_failover, listen, detection, "
+       "1:1: wibble: unknown key: known here are mode, cluster, auto_failover, listen, detection, "
        "election, recovery, handover, guards, hooks, state_dir, log"},
       {"log: {level: info, level: debug}",
        "1:20: log.level: is there twice: write it once (the first is in line 1)"},
@@ -282,7 +282,7 @@ TEST(Parse, KeysThatAreNotKnownAreNamedWithTheNearest) {
        "2:1: auto_failover: is there twice: write it once (the first is in line 1)"},
       {"log: {[a]: 1}", "1:7: log: a list stands where a key should: write one of level, format"},
       {"\"\": 1",
-       "1:1: \"\": unknown key: known here are cluster, auto_failover, listen, detection, "
+       "1:1: \"\": unknown key: known here are mode, cluster, auto_failover, listen, detection, "
        "election, recovery, handover, guards, hooks, state_dir, log"},
       {"log: {\"level\\n\": info}", "1:7: \"log.level\\n\": unknown key: did you mean log.level?"},
   });
@@ -290,7 +290,8 @@ TEST(Parse, KeysThatAreNotKnownAreNamedWithTheNearest) {
 
 TEST(Parse, ShapesAreChecked) {
   const std::string all =
-      "cluster, auto_failover, listen, detection, election, recovery, handover, guards, hooks, "
+      "mode, cluster, auto_failover, listen, detection, election, recovery, handover, guards, "
+      "hooks, "
       "state_dir, log";
   expect_lines({
       {"[1, 2]", "1:1: a list stands where the configuration should: write a map with " + all},

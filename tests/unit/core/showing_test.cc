@@ -34,11 +34,17 @@ TEST_F(ShowingTest, SinceWhenItStandsBack) {
   step_at(seconds{13}, LockGained{1, {}, {}, {}, {}});
   step_at(seconds{14}, ContactMade{Instant{seconds{100}}});
   EXPECT_EQ(brain_.stands_back(now_).size(), 0u);
+  step_at(seconds{14}, NameserverOpsRead{});
   step_at(seconds{20}, NameserversListed{{"N:1"}});
+  step_at(seconds{20}, NameserverAnswered{"N:1"});
   step_at(seconds{25}, NameserversListed{{"N:2"}});
-  EXPECT_EQ(since("nameserver", seconds{30}), Instant{seconds{20}});
+  step_at(seconds{25}, NameserverAnswered{"N:1"});  // That one is not asked any more.
+  EXPECT_EQ(since("not_read", seconds{26}), Instant{seconds{25}});
+  step_at(seconds{26}, NameserverAnswered{"N:2"});
+  EXPECT_EQ(since("nameserver", seconds{30}), Instant{seconds{26}});
   step_at(seconds{30}, NameserversListed{});
   step_at(seconds{40}, NameserversListed{{"N:1"}});
+  step_at(seconds{40}, NameserverAnswered{"N:1"});
   EXPECT_EQ(since("nameserver", seconds{50}), Instant{seconds{40}});
   // Contact runs out without an event, and what comes later does not move it.
   EXPECT_EQ(since("zookeeper", seconds{110}), Instant{seconds{100}});
