@@ -45,6 +45,10 @@ struct Brain::Parts {
     outbox.longest_answer = [this](const Endpoint& tablet, const Call& call) {
       return core::longest_answer(model, tablet, call);
     };
+    outbox.storage_of = [this](std::uint32_t tid) {
+      const Table* table = model.table(tid);
+      return table ? table->shape.storage : Storage::kMemory;
+    };
   }
 
   // One event: takes the fact in.

@@ -90,7 +90,7 @@ void Tablets::call(const core::CallTablet& command) {
 }
 
 void Tablets::send(const core::CallTablet& command) {
-  WireCall wire = to_wire(command.call, numbering_().value_or(Numbering::kFedb));
+  WireCall wire = to_wire(command.call, numbering_().value_or(Numbering::kFedb), command.storage);
   Line& mine = line(command.tablet);
   mine.answers_at_most = std::max(mine.answers_at_most, command.answer_at_most);
   mine.channel->take_at_most(mine.answers_at_most);
@@ -123,7 +123,7 @@ void Tablets::call_fresh(const core::CallTablet& command) {
   auto& fresh = fresh_[command.id];
   fresh = std::make_unique<rpc::Channel>(io_, command.tablet, options);
   fresh->take_at_most(command.answer_at_most);
-  WireCall wire = to_wire(command.call, numbering_().value_or(Numbering::kFedb));
+  WireCall wire = to_wire(command.call, numbering_().value_or(Numbering::kFedb), command.storage);
   fresh->call(kService, wire.method, std::move(wire.request), command.deadline,
               lifetime_.guard(
                   [this, command](const rpc::Answer& answer) { fresh_answered(command, answer); }));

@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 void MinitabletSubject::begin(const std::string& tablet, bool short_binlogs) {
   numbers_[tablet] = Rig::begin([&](minitablet::Options& options) {
     options.generation = &generation_;
+    options.ssd_root_path = options.db_root_path + "/ssd";  // It has none for HDD.
     options.request_timeout = 500ms;  // What a leader waits for a follower that hangs.
     if (!short_binlogs) return;
     options.binlog_single_file_max_bytes = 100;

@@ -102,6 +102,16 @@ bool filled(const core::Answer& answer, google::protobuf::Message& response) {
 
 }  // namespace
 
+core::Storage storage_of(const google::protobuf::Message& request) {
+  const auto* meta = request.GetDescriptor()->FindFieldByName("table_meta");
+  const google::protobuf::Reflection& fields = *request.GetReflection();
+  if (meta) return storage_of(fields.GetMessage(request, meta));
+  const auto* field = request.GetDescriptor()->FindFieldByName("storage_mode");
+  const bool is_said = field && fields.HasField(request, field);
+  return is_said ? static_cast<core::Storage>(fields.GetEnumValue(request, field))
+                 : core::Storage::kMemory;
+}
+
 std::vector<core::Call> calls_of(const Question& q) {
   if (const auto* r = as<fedb::GetTableStatusRequest>(q)) {
     if (!r->has_tid()) return {core::GetTableStatus{}};
@@ -125,7 +135,9 @@ std::vector<core::Call> calls_of(const Question& q) {
     return {core::DropTable{key_of(*r), op_of(*r), {}}};
   }
   if (const auto* r = as<minitablet::LoadTableRequest>(q)) {
-    return {core::LoadTable{key_of(r->table_meta()), r->table_meta().name(), ""}};
+    const bool is_on_disk = storage_of(*r) != core::Storage::kMemory;
+    return {core::LoadTable{
+        key_of(r->table_meta()), r->table_meta().name(), "", is_on_disk ? op_of(*r) : 0, {}}};
   }
   if (as<fedb::GetTaskStatusRequest>(q)) return {core::GetTaskStatus{}};
   std::vector<core::Call> calls;

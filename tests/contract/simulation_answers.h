@@ -19,6 +19,9 @@ core::PartitionKey key_of(const Request& r) {
   return {static_cast<std::uint32_t>(r.tid()), static_cast<std::uint32_t>(r.pid())};
 }
 
+// Of the table that it is about, as it says.
+core::Storage storage_of(const google::protobuf::Message& request);
+
 // The calls that the brain would make for it, one after the other. Throws std::invalid_argument for
 // what is neither among them nor in the table of simulation_subject.cc.
 std::vector<core::Call> calls_of(const Question& question);

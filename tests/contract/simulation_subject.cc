@@ -47,6 +47,7 @@ constexpr NoNotion kNoNotion[] = {
     {What::kNothing, "openmldb", R"("LoadTable a, )", "columns are not there, and never doubled"},
     {What::kByHand, "openmldb", R"(^\w+ LoadTable .*follower columns|LoadTable d 902)",
      "no columns are sent"},
+    {What::kNothing, "openmldb", R"( storage_mode kHDD)", "it takes tables of every storage"},
     // What answers have besides.
     {What::kInAnswer, "", R"((^| )[23]=[A-Za-z][^=]*(?= \d+=|$))", "texts are for people"},
     {What::kInAnswer, "", R"(, \(2, b'[^']*sdb'\), \(3, \d+\))", "it has no name, and no count"},
@@ -116,9 +117,13 @@ bool SimulationSubject::soon(const std::function<bool()>& holds) {
 // --- Calls
 
 std::optional<core::Answer> SimulationSubject::answer_of(const std::string& tablet,
-                                                         const core::Call& call) {
+                                                         const core::Call& call,
+                                                         core::Storage storage) {
   std::optional<core::Answer> answer;
-  at(tablet).take([&] { at(tablet).call(call, [&](const core::Answer& a) { answer = a; }); });
+  at(tablet).take([&] {
+    at(tablet).call(
+        call, [&](const core::Answer& a) { answer = a; }, nullptr, storage);
+  });
   world_.run_until([&] { return answer.has_value(); }, 60s);
   return answer;
 }
@@ -134,7 +139,8 @@ Reply SimulationSubject::ask(const std::string& tablet, const Question& question
   } else if (const auto leader = loaded_as_leader(question)) {
     answer = at(tablet).load_table(leader->load, leader->term, leader->replicas);
   } else {
-    for (const core::Call& call : calls_of(question)) answer = answer_of(tablet, call);
+    const core::Storage storage = storage_of(*question.request);
+    for (const core::Call& call : calls_of(question)) answer = answer_of(tablet, call, storage);
   }
   if (!answer) return {};
   return {response_of(question, *answer), 0};
@@ -158,7 +164,7 @@ void SimulationSubject::do_by_hand(const std::string& tablet, const Question& qu
     const bool leads = meta.mode() == fedb::kTableLeader;
     at(tablet).create(key_of(meta), meta.name(),
                       leads ? core::Mode::kLeader : core::Mode::kFollower, meta.term(),
-                      {meta.replicas().begin(), meta.replicas().end()});
+                      {meta.replicas().begin(), meta.replicas().end()}, storage_of(meta));
   };
   const auto* request = &*question.request;
   if (const auto* c = dynamic_cast<const minitablet::CreateTableRequest*>(request)) {

@@ -39,7 +39,8 @@ class SimulationSubject : public Subject {
   simulation::Tablet& at(const std::string& tablet) { return world_.tablet(endpoints_.at(tablet)); }
   // What a call that failoverd never makes would have done.
   void do_by_hand(const std::string& tablet, const Question& question);
-  std::optional<core::Answer> answer_of(const std::string& tablet, const core::Call& call);
+  std::optional<core::Answer> answer_of(const std::string& tablet, const core::Call& call,
+                                        core::Storage storage);
 
   const minitablet::Generation& generation_;
   simulation::World world_{1, simulation::fixed_timing()};

@@ -69,7 +69,9 @@ harness::Process::Options Cluster::tablet_process(int i) {
                        "--zk_root_path=/rtidb_cluster",
                        "--zk_session_timeout=" + std::to_string(options_.tablet_session.count()),
                        "--send_file_sleep_ms=20",
-                       "--db_root_path=" + disk(i).string()};
+                       "--db_root_path=" + disk(i).string(),
+                       "--ssd_root_path=" + (disk(i) / "ssd").string(),
+                       "--hdd_root_path=" + (disk(i) / "hdd").string()};
   options.arguments.insert(options.arguments.end(), options_.tablet_flags.begin(),
                            options_.tablet_flags.end());
   options.log_file = directory() / ("tablet" + std::to_string(i) + ".log");
@@ -231,7 +233,12 @@ void Cluster::create_table(const std::string& name, std::uint32_t partitions,
   wish.spread = spread;
   wish.db = db;
   for (const int i : on) wish.endpoints.push_back(tablet(i));
-  if (on.empty()) wish.endpoints = endpoints_;
+  create_table(std::move(wish));
+}
+
+void Cluster::create_table(testkit::TableWish wish) {
+  const std::string name = wish.name;
+  if (wish.endpoints.empty()) wish.endpoints = endpoints_;
   if (nameservers_->count() == 0) {
     testkit::create_table(*znodes_, wish);
     return;

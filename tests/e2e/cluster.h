@@ -112,6 +112,8 @@ class Cluster {
   // Leaders are spread over the tablets; else all of them are on the first.
   void create_table(const std::string& name, std::uint32_t partitions, std::uint32_t replicas,
                     std::vector<int> on = {}, bool spread = true, const std::string& db = {});
+  // The same of any kind of table; where it names no tablets, all of them are meant.
+  void create_table(testkit::TableWish wish);
   // "A=L+ B=F+ C=F-" of one partition: tablets are A, B, C, in the znode's order.
   std::string rows(const std::string& table, std::uint32_t pid);
   // Index of the tablet whose row is the alive leader; -1: none, or several.

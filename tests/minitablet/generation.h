@@ -57,6 +57,9 @@ struct Generation {
   // A table needs columns, and each of them once. What was written to table_meta.txt before that
   // was noticed stays there.
   bool needs_columns;
+  // Tables may be on disk (storage_mode): below a path of their own, and in GetTableStatus only
+  // when their load has finished.
+  bool has_tables_on_disk;
   // SendSnapshot puts the files below remote_tid, and below 0 where the request has none.
   bool sends_to_remote_tid;
   std::chrono::milliseconds request_timeout;  // Of calls to other tablets.

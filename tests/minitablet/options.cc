@@ -29,6 +29,10 @@ const std::vector<Flag>& flags() {
       harness::millis_flag("zk_keep_alive_check_interval", &O::zk_keep_alive_check_interval,
                            "ms between looks at the registration"),
       harness::text_flag("db_root_path", &O::db_root_path, "directory of the partitions"),
+      harness::text_flag("ssd_root_path", &O::ssd_root_path,
+                         "the same of tables whose storage mode is SSD; without it they are "
+                         "refused (138)"),
+      harness::text_flag("hdd_root_path", &O::hdd_root_path, "the same of HDD"),
       harness::text_flag("recycle_bin_root_path", &O::recycle_bin_root_path,
                          "where what is dropped goes (db_root_path/recycle)"),
       harness::bool_flag("recycle_bin_enabled", &O::recycle_bin_enabled,

@@ -25,6 +25,8 @@ struct Options {
   Millis zk_keep_alive_check_interval{15000};  // How often a lost registration is noticed.
 
   std::string db_root_path = "db";
+  std::string ssd_root_path;          // Of tables on disk; empty: it takes none.
+  std::string hdd_root_path;          // The same.
   std::string recycle_bin_root_path;  // Empty: <db_root_path>/recycle.
   bool recycle_bin_enabled = true;    // false: DropTable and DeleteBinlog delete for good.
 

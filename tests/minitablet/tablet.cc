@@ -67,6 +67,10 @@ Result<void> Tablet::listen() {
   std::error_code error;
   std::filesystem::create_directories(options_.db_root_path, error);
   if (error) return Failure{"--db_root_path=" + options_.db_root_path + ": " + error.message()};
+  for (const std::string& root : {options_.ssd_root_path, options_.hdd_root_path}) {
+    if (!root.empty()) std::filesystem::create_directories(root, error);
+    if (error) return Failure{root + ": " + error.message()};
+  }
   server_ =
       std::make_unique<rpc::Server>(io_, [this](rpc::Request request, rpc::Server::Reply reply) {
         serve(std::move(request), std::move(reply));
@@ -98,8 +102,12 @@ PartitionPtr Tablet::find(std::uint32_t tid, std::uint32_t pid) const {
   return at == partitions_.end() ? nullptr : at->second;
 }
 
-std::filesystem::path Tablet::path_of(std::uint32_t tid, std::uint32_t pid) const {
-  return partition_path(options_.db_root_path, tid, pid);
+std::filesystem::path Tablet::path_of(std::uint32_t tid, std::uint32_t pid,
+                                      fedb::StorageMode storage) const {
+  const std::string& root = storage == fedb::kSSD   ? options_.ssd_root_path
+                            : storage == fedb::kHDD ? options_.hdd_root_path
+                                                    : options_.db_root_path;
+  return root.empty() ? std::filesystem::path{} : partition_path(root, tid, pid);
 }
 
 std::shared_ptr<rpc::Channel> Tablet::channel_to(const std::string& endpoint) {

@@ -65,6 +65,7 @@ enum TabletCode : int {
   kTableMetaIsInvalid = 129,
   kTablePathIsNotExist = 130,
   kCreateTableFailed = 131,
+  kNoRootPath = 138,
 };
 
 class Tablet : public std::enable_shared_from_this<Tablet> {
@@ -174,11 +175,15 @@ class Tablet : public std::enable_shared_from_this<Tablet> {
   void load_table(P<LoadTableRequest, fedb::GeneralResponse> call);
   void drop_table(P<fedb::DropTableRequest, fedb::GeneralResponse> call);
   void delete_binlog(GeneralCall call);
+  // make: opens it; then it is the tablet's.
   Result<PartitionPtr> make_partition(const TableMeta& meta);
+  Result<PartitionPtr> add_partition(const TableMeta& meta);
   // A task of `method` waits for a task thread: as long as a fault at kQueued and task_queue say,
   // then for its turn.
-  void queue_task(const char* method, const PartitionPtr& partition, TaskPool::Work work);
+  void queue_task(const Faults::Where& where, TaskPool::Work work);
   boost::asio::awaitable<void> load_table_task(PartitionPtr partition, TaskPtr task);
+  // Of one on disk: it becomes the tablet's when it has been loaded.
+  boost::asio::awaitable<void> load_from_disk_task(TableMeta meta, TaskPtr task);
   boost::asio::awaitable<bool> load(PartitionPtr partition);
   // The rows above `offset`, which then says how far they go; those up to `in_memory` are there.
   boost::asio::awaitable<bool> load_file(PartitionPtr partition, RecordReader& reader,
@@ -201,7 +206,9 @@ class Tablet : public std::enable_shared_from_this<Tablet> {
   // Waits where faults of this method are to take effect kInside.
   boost::asio::awaitable<void> pass_inside(const char* method, const PartitionPtr& partition);
   std::shared_ptr<rpc::Channel> channel_to(const std::string& endpoint);
-  std::filesystem::path path_of(std::uint32_t tid, std::uint32_t pid) const;
+  // Below the root of its storage; empty: there is none.
+  std::filesystem::path path_of(std::uint32_t tid, std::uint32_t pid,
+                                fedb::StorageMode storage) const;
 
   // Constant after construction, but for the port that listen() takes.
   boost::asio::io_context& io_;

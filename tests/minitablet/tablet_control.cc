@@ -128,7 +128,7 @@ void Tablet::control_set_disk_full(P<control::SetDiskFullRequest, control::Answe
 void Tablet::control_dump(P<control::DumpRequest, control::DumpResponse> call) {
   const control::DumpRequest& request = call->request;
   if (request.from_disk()) {
-    const auto directory = path_of(request.tid(), request.pid());
+    const auto directory = path_of(request.tid(), request.pid(), fedb::kMemory);
     Table table{0};
     std::uint64_t offset = 0;
     const auto manifest = read_manifest(directory);

@@ -13,6 +13,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr const char kNoRootPathWords[] = "fail to get db root path";
+
+bool is_on_disk(const TableMeta& meta) {
+  return meta.storage_mode() == fedb::kSSD || meta.storage_mode() == fedb::kHDD;
+}
+
 const char* what_is_wrong(const TableMeta& meta) {
   if (meta.name().empty()) return "table name is empty";
   if (meta.tid() <= 0) return "tid is zero";
@@ -51,16 +57,21 @@ Result<PartitionPtr> Tablet::make_partition(const TableMeta& meta) {
   const auto tid = static_cast<std::uint32_t>(meta.tid());
   const auto pid = static_cast<std::uint32_t>(meta.pid());
   if (generation().needs_columns && !has_columns(meta)) return Failure{"fail to init table"};
-  auto partition = std::make_shared<Partition>(disk_, path_of(tid, pid), meta, generation(),
-                                               options_.binlog_single_file_max_bytes);
+  auto partition = std::make_shared<Partition>(disk_, path_of(tid, pid, meta.storage_mode()), meta,
+                                               generation(), options_.binlog_single_file_max_bytes);
   if (auto opened = partition->binlog.open(); !opened) return opened.error();
   if (partition->leader) {
     for (const std::string& endpoint : meta.replicas()) {
       partition->followers.push_back(make_link(partition, endpoint));
     }
   }
-  partitions_[{tid, pid}] = partition;
   return partition;
+}
+
+Result<PartitionPtr> Tablet::add_partition(const TableMeta& meta) {
+  auto made = make_partition(meta);
+  if (made) partitions_[{made.value()->tid(), made.value()->pid()}] = made.value();
+  return made;
 }
 
 void Tablet::create_table(P<CreateTableRequest, fedb::GeneralResponse> call) {
@@ -69,12 +80,14 @@ void Tablet::create_table(P<CreateTableRequest, fedb::GeneralResponse> call) {
   const auto tid = static_cast<std::uint32_t>(meta.tid());
   const auto pid = static_cast<std::uint32_t>(meta.pid());
   if (find(tid, pid)) return call->end(kTableAlreadyExists, "table already exists");
+  const fs::path directory = path_of(tid, pid, meta.storage_mode());
+  if (directory.empty()) return call->end(kNoRootPath, kNoRootPathWords);
   std::error_code error;
-  fs::create_directories(path_of(tid, pid), error);
-  if (!write_table_meta(disk_, path_of(tid, pid), meta)) {
+  fs::create_directories(directory, error);
+  if (!write_table_meta(disk_, directory, meta)) {
     return call->end(kWriteDataFailed, "write data failed");
   }
-  const auto partition = make_partition(meta);
+  const auto partition = add_partition(meta);
   if (!partition) return call->end(kCreateTableFailed, partition.error().text.c_str());
   partition.value()->state = fedb::kTableNormal;
   for (const auto& link : partition.value()->followers) link->start();
@@ -92,7 +105,8 @@ void Tablet::load_table(P<LoadTableRequest, fedb::GeneralResponse> call) {
   if (const char* wrong = what_is_wrong(request)) return refuse(kTableMetaIsInvalid, wrong);
   const auto tid = static_cast<std::uint32_t>(request.tid());
   const auto pid = static_cast<std::uint32_t>(request.pid());
-  const fs::path directory = path_of(tid, pid);
+  const fs::path directory = path_of(tid, pid, request.storage_mode());
+  if (directory.empty()) return refuse(kNoRootPath, kNoRootPathWords);
   if (!fs::exists(directory)) {
     if (!generation().loads_without_directory) {
       return refuse(kTablePathIsNotExist, "table db path is not exist");
@@ -105,19 +119,27 @@ void Tablet::load_table(P<LoadTableRequest, fedb::GeneralResponse> call) {
   if (!write_table_meta(disk_, directory, meta)) {
     return refuse(kWriteDataFailed, "write data failed");
   }
-  const auto partition = make_partition(meta);
+  const Faults::Where where{"LoadTable", tid, pid};
+  if (is_on_disk(meta)) {
+    if (generation().needs_columns && !has_columns(meta)) {
+      return refuse(kCreateTableFailed, "fail to init table");
+    }
+    queue_task(where, [self = shared_from_this(), meta, task] {
+      return self->load_from_disk_task(meta, task);
+    });
+    return call->ok();
+  }
+  const auto partition = add_partition(meta);
   if (!partition) return refuse(kCreateTableFailed, partition.error().text.c_str());
   // Until its task begins the table is there, at offset 0 and not even kTableLoading. What is
   // appended to it meanwhile begins a new binlog file at offset 0 (SAFETY 19).
-  queue_task("LoadTable", partition.value(),
-             [self = shared_from_this(), partition = partition.value(), task] {
-               return self->load_table_task(partition, task);
-             });
+  queue_task(where, [self = shared_from_this(), partition = partition.value(), task] {
+    return self->load_table_task(partition, task);
+  });
   call->ok();
 }
 
-void Tablet::queue_task(const char* method, const PartitionPtr& partition, TaskPool::Work work) {
-  const Faults::Where where{method, partition->tid(), partition->pid()};
+void Tablet::queue_task(const Faults::Where& where, TaskPool::Work work) {
   faults_.pass(where, control::kQueued, [this, work = std::move(work)] {
     if (options_.task_queue == Millis{0}) return task_pool_->add(work);
     asio::co_spawn(
@@ -143,6 +165,29 @@ asio::awaitable<void> Tablet::load_table_task(PartitionPtr partition, TaskPtr ta
     for (const auto& link : partition->followers) link->start();
   } else if (!loaded && !partition->dropped) {
     co_await drop_table_task(partition, nullptr);
+  }
+  TaskRegistry::end(task, loaded);
+}
+
+// Nothing keeps a second load of it from being queued behind the first; it fails, and what has been
+// loaded goes with its directory, as with every load that fails.
+asio::awaitable<void> Tablet::load_from_disk_task(TableMeta meta, TaskPtr task) {
+  const auto made = make_partition(meta);
+  if (!made) {
+    TaskRegistry::end(task, false);
+    co_return;
+  }
+  const PartitionPtr partition = made.value();
+  co_await pass_inside("LoadTable", partition);
+  const PartitionPtr other = find(partition->tid(), partition->pid());
+  bool loaded = false;
+  if (!other) loaded = co_await load(partition);
+  if (loaded) {
+    partition->state = fedb::kTableNormal;
+    partitions_[{partition->tid(), partition->pid()}] = partition;
+    for (const auto& link : partition->followers) link->start();
+  } else {
+    co_await drop_table_task(other ? other : partition, nullptr);
   }
   TaskRegistry::end(task, loaded);
 }
@@ -210,7 +255,7 @@ void Tablet::drop_table(P<fedb::DropTableRequest, fedb::GeneralResponse> call) {
     if (!partition) return call->end(kTableIsNotExist, generation().no_table);
     return call->end(kStateIsMakingSnapshot, "table status is kMakingSnapshot");
   }
-  queue_task("DropTable", partition,
+  queue_task({"DropTable", partition->tid(), partition->pid()},
              [self = shared_from_this(), partition, task]() -> asio::awaitable<void> {
                co_await self->pass_inside("DropTable", partition);
                co_await self->drop_table_task(partition, task);
@@ -232,7 +277,9 @@ asio::awaitable<void> Tablet::drop_table_task(PartitionPtr partition, TaskPtr ta
 void Tablet::delete_binlog(GeneralCall call) {
   const auto tid = static_cast<std::uint32_t>(call->request.tid());
   const auto pid = static_cast<std::uint32_t>(call->request.pid());
-  const fs::path directory = path_of(tid, pid) / "binlog";
+  const fs::path root = path_of(tid, pid, call->request.storage_mode());
+  if (root.empty()) return call->end(kNoRootPath, kNoRootPathWords);
+  const fs::path directory = root / "binlog";
   // A table that is in memory goes on writing into the file that is moved away.
   if (fs::exists(directory)) set_aside(directory, name_of(tid, pid) + "_binlog");
   call->ok();

@@ -208,7 +208,8 @@ void Tablet::get_term_pair(P<fedb::GetTermPairRequest, fedb::GetTermPairResponse
   response.set_has_table(false);
   response.set_term(0);
   response.set_offset(0);
-  const auto directory = path_of(call->request.tid(), call->request.pid());
+  const auto directory =
+      path_of(call->request.tid(), call->request.pid(), call->request.storage_mode());
   const auto manifest = read_manifest(directory);
   if (manifest && manifest.value() &&
       std::filesystem::exists(sent_file_path(directory, manifest.value()->name()))) {

@@ -53,9 +53,10 @@ void Tablet::send_snapshot(P<fedb::SendSnapshotRequest, fedb::GeneralResponse> c
   sending_.insert(key);
   const Target to{request.endpoint(),
                   generation().sends_to_remote_tid ? request.remote_tid() : request.tid()};
-  queue_task("SendSnapshot", partition, [self = shared_from_this(), partition, task, to] {
-    return self->send_snapshot_task(partition, to, task);
-  });
+  queue_task({"SendSnapshot", partition->tid(), partition->pid()},
+             [self = shared_from_this(), partition, task, to] {
+               return self->send_snapshot_task(partition, to, task);
+             });
   call->ok();
 }
 
@@ -89,6 +90,9 @@ asio::awaitable<bool> Tablet::send_file(PartitionPtr partition, Target to, std::
     check.set_tid(to.tid);
     check.set_pid(partition->pid());
     check.set_file(name);
+    if (partition->meta.has_storage_mode()) {
+      check.set_storage_mode(partition->meta.storage_mode());
+    }
     std::error_code error;
     check.set_size(fs::file_size(sent_file_path(partition->directory, name), error));
     if (error) co_return false;
@@ -108,6 +112,9 @@ asio::awaitable<bool> Tablet::send_blocks(PartitionPtr partition, Target to, std
   request.set_tid(to.tid);
   request.set_pid(partition->pid());
   request.set_file_name(name);
+  if (partition->meta.has_storage_mode()) {
+    request.set_storage_mode(partition->meta.storage_mode());
+  }
   request.set_block_id(0);
   request.set_block_size(0);
   const bool opened = co_await ask(options_, channel, "SendData", request, std::string{});
@@ -141,7 +148,9 @@ asio::awaitable<bool> Tablet::send_blocks(PartitionPtr partition, Target to, std
 void Tablet::send_data(P<fedb::SendDataRequest, fedb::GeneralResponse> call) {
   const fedb::SendDataRequest& request = call->request;
   const std::string key = key_of(request.tid(), request.pid(), request.file_name());
-  const fs::path path = sent_file_path(path_of(request.tid(), request.pid()), request.file_name());
+  const fs::path directory = path_of(request.tid(), request.pid(), request.storage_mode());
+  if (directory.empty()) return call->end(kFileReceiverInitFailed, "file receiver init failed");
+  const fs::path path = sent_file_path(directory, request.file_name());
   fs::path temporary = path;
   temporary += ".tmp";
   if (request.block_id() == 0) {
@@ -183,8 +192,9 @@ void Tablet::send_data(P<fedb::SendDataRequest, fedb::GeneralResponse> call) {
 }
 
 void Tablet::check_file(P<fedb::CheckFileRequest, fedb::GeneralResponse> call) {
-  const fs::path path =
-      sent_file_path(path_of(call->request.tid(), call->request.pid()), call->request.file());
+  const fs::path path = sent_file_path(
+      path_of(call->request.tid(), call->request.pid(), call->request.storage_mode()),
+      call->request.file());
   std::error_code error;
   const std::uint64_t size = fs::file_size(path, error);
   if (error) return call->end(kFailedCode, "get size failed");

@@ -178,7 +178,8 @@ void Tablet::change_pause(GeneralCall call, fedb::TaskType type, fedb::TableStat
 }
 
 void Tablet::get_manifest(P<fedb::GetManifestRequest, fedb::GetManifestResponse> call) {
-  const auto manifest = read_manifest(path_of(call->request.tid(), call->request.pid()));
+  const auto manifest = read_manifest(
+      path_of(call->request.tid(), call->request.pid(), call->request.storage_mode()));
   if (!manifest) return call->end(kFailedCode, "parse manifest failed");
   if (manifest.value()) {
     *call->response.mutable_manifest() = *manifest.value();

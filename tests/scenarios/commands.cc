@@ -238,13 +238,21 @@ void Scenario::learn_znodes() {
   };
 }
 
-void Scenario::make_table(const Words& w) {
+void Scenario::make_table(const Words& words) {
+  Words w = words;
   const auto x = w.at(1).find('x');
   const std::size_t replicas = std::stoul(w.at(1).substr(x + 1));
   if (w.at(2) != "leaders") throw std::invalid_argument("leaders?");
   std::vector<std::string> endpoints;
   for (const auto& [endpoint, tablet] : world_.tablets()) endpoints.push_back(endpoint);
   core::TableShape table;
+  if (w.size() > 2 && w[w.size() - 2] == "on") {
+    if (w.back() != "ssd" && w.back() != "hdd") throw std::invalid_argument("on ssd, or on hdd");
+    table.storage = w.back() == "ssd" ? core::Storage::kSsd : core::Storage::kHdd;
+    w.resize(w.size() - 2);
+    // No other generation has them.
+    world_.fake_zookeeper.numbering = fedb::Numbering::kOpenmldb;
+  }
   table.name = w.at(0);
   table.znode = "table/table_data/" + table.name;
   table.tid = 2 + static_cast<std::uint32_t>(world_.fake_zookeeper.tables().size());

@@ -82,7 +82,8 @@ void Daemon::request_arrived(core::RequestId id, const core::CallTablet& c, std:
         },
         [this, c](const core::Answer& answer) {
           world_.tell(&Observer::carried_out, name_, c, answer);
-        });
+        },
+        c.storage);
   });
 }
 

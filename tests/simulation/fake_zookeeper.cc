@@ -210,13 +210,14 @@ bool FakeZooKeeper::register_tablet(const std::string& endpoint, bool startup, S
 }
 
 void FakeZooKeeper::write_table(const core::TableShape& shape, const std::string& by) {
-  set_value(paths_.at(shape.znode), to_bytes(shape), by);
+  set_value(paths_.at(shape.znode), to_bytes(shape, numbering), by);
 }
 
 void FakeZooKeeper::touch_table(const std::string& znode) {
   const auto value = readable_.find(znode);
   if (value == readable_.end()) return;
-  set_value(paths_.at(znode), with_ttl(*value->second, touched_.at(znode) + 1), kStranger);
+  set_value(paths_.at(znode), touched(*value->second, touched_.at(znode) + 1, numbering),
+            kStranger);
 }
 
 void FakeZooKeeper::drop_table(const std::string& znode) {

@@ -15,6 +15,7 @@
 #include "lib/core/api/election_record.h"
 #include "lib/core/api/event.h"
 #include "lib/core/api/journal_entry.h"
+#include "lib/fedb/wire/generation.h"
 #include "lib/fedb/wire/paths.h"
 #include "tests/simulation/fake_zookeeper_server.h"
 #include "tests/simulation/schedule.h"
@@ -63,6 +64,7 @@ class FakeZooKeeper {
   const std::map<std::string, Node>& nodes() const { return nodes_; }
 
   // --- Tables: as they were last readable
+  fedb::Numbering numbering = fedb::Numbering::kFedb;  // Of all of them.
   const std::map<std::string, core::TableShape>& tables() const { return tables_; }
   const core::TableShape* table(core::PartitionKey) const;
   const core::PartitionShape* partition(core::PartitionKey) const;

@@ -66,16 +66,14 @@ void FakeZooKeeper::read_table(const std::string& znode, const std::optional<Zno
     poisoned_.erase(znode);
     return;
   }
-  fedb::TableDetails details;
-  auto shape =
-      fedb::parse_table(znode, *now->value, now->stat.version, fedb::Numbering::kFedb, &details);
+  auto shape = fedb::parse_table(znode, *now->value, now->stat.version, numbering);
   if (!shape) {
     poisoned_[znode] = shape.error().text;
     return;
   }
   poisoned_.erase(znode);
   readable_[znode] = now->value;
-  touched_[znode] = details.ttl;
+  touched_[znode] = touch_of(*now->value, numbering);
   shape->created = now->stat.czxid;
   const core::TableShape before = std::exchange(tables_[znode], std::move(*shape));
   if (table_written) table_written(before, tables_.at(znode), by);

@@ -27,6 +27,16 @@ constexpr double kQueued = 0.3;          // ... so often.
 // Where operators draw from.
 constexpr std::uint64_t kOfOperators = std::uint64_t{1} << 40;
 
+// With random of its own: what a seed draws beside it stays what it was.
+constexpr double kRunsOfOpenmldb = 0.3;  // Their znodes have its numbers, and tables ...
+constexpr double kOnDisk = 0.5;          // ... may be on disk, which no other generation has.
+
+void draw_storage(World& world, Random& random, core::TableShape& table) {
+  const bool is_on_disk = random.chance(kOnDisk);
+  if (!is_on_disk || world.fake_zookeeper.numbering == fedb::Numbering::kFedb) return;
+  table.storage = random.chance(0.5) ? core::Storage::kSsd : core::Storage::kHdd;
+}
+
 core::TableShape draw_table(World& world, std::uint32_t tid, const std::string& name,
                             std::size_t partitions, std::size_t replicas) {
   std::vector<std::string> endpoints;
@@ -73,15 +83,23 @@ void draw_losses(World& world, std::uint64_t seed) {
   p.election.wait_for_lost = random.in({milliseconds{200}, seconds{25}});
 }
 
-void draw_cluster(World& world) {
+void draw_cluster(World& world, std::uint64_t seed) {
+  Random of_storage{seed * 3 + 1};
+  if (of_storage.chance(kRunsOfOpenmldb)) {
+    world.fake_zookeeper.numbering = fedb::Numbering::kOpenmldb;
+  }
+  const auto add = [&](core::TableShape table) {
+    draw_storage(world, of_storage, table);
+    world.add_table(std::move(table));
+  };
   const std::size_t tablets = 3 + world.random.below(4);
   for (std::size_t i = 0; i < tablets; ++i) {
     world.add_tablet(std::string(1, static_cast<char>('A' + i)) + ":1");
   }
   const auto up_to = [&](std::uint64_t n) { return 1 + world.random.below(n); };
-  world.add_table(draw_table(world, 2, "flow", up_to(3), 3));
-  if (world.random.chance(0.5)) world.add_table(draw_table(world, 3, "pair", up_to(2), 2));
-  if (world.random.chance(0.5)) world.add_table(draw_table(world, 4, "single", up_to(2), 1));
+  add(draw_table(world, 2, "flow", up_to(3), 3));
+  if (world.random.chance(0.5)) add(draw_table(world, 3, "pair", up_to(2), 2));
+  if (world.random.chance(0.5)) add(draw_table(world, 4, "single", up_to(2), 1));
   const Range every{milliseconds{20}, milliseconds{20} + milliseconds{up_to(600)}};
   for (const auto& [znode, table] : world.fake_zookeeper.tables()) {
     for (const core::PartitionShape& p : table.partitions) {
@@ -284,7 +302,7 @@ RunResult run(const RunOptions& options) {
   }
 
   world.fake_zookeeper_refuses = fake_zookeeper_refuses(options.seed);
-  draw_cluster(world);
+  draw_cluster(world, options.seed);
   if (options.tamper) options.tamper(world);
   world.run_for(seconds{1});
   world.start_daemon();

@@ -100,16 +100,17 @@ void Tablet::after(Duration delay, Work work) {
 // --- Calls
 // -----------------------------------------------------------------------------------------
 
-void Tablet::call(const core::Call& call, Done done, Done carried_out) {
+void Tablet::call(const core::Call& call, Done done, Done carried_out, core::Storage storage) {
   const Method method = method_of(call);
   if (hanging_.contains(method)) {
-    hung_.push_back([=, this] { this->call(call, done, carried_out); });
+    hung_.push_back([=, this] { this->call(call, done, carried_out, storage); });
     return;
   }
   // AppendEntries does not take the mutex; role changes and GetTableStatus do.
   const bool probe = std::holds_alternative<core::Probe>(call);
   if (!probe && mutex_free_ > world_.schedule.now()) {
-    after(mutex_free_ - world_.schedule.now(), [=, this] { this->call(call, done, carried_out); });
+    after(mutex_free_ - world_.schedule.now(),
+          [=, this] { this->call(call, done, carried_out, storage); });
     return;
   }
   core::Answer result;
@@ -129,7 +130,7 @@ void Tablet::call(const core::Call& call, Done done, Done carried_out) {
         if (del) until = joined(*h, &del->replica);
       }
     }
-    result = carry_out(call);
+    result = carry_out(call, storage);
   }
   if (carried_out) carried_out(result);
   const Duration more = until > world_.schedule.now() ? until - world_.schedule.now() : Duration{};
@@ -137,11 +138,11 @@ void Tablet::call(const core::Call& call, Done done, Done carried_out) {
   after(slow + more, [result, done] { done(result); });
 }
 
-core::Answer Tablet::carry_out(const core::Call& call) {
+core::Answer Tablet::carry_out(const core::Call& call, core::Storage storage) {
   if (stranger_) return stranger_answers(call);
   return std::visit(Overload{
                         [&](const core::GetTableStatus& c) { return status(c); },
-                        [&](const core::GetTermPair& c) { return term_pair(c.at); },
+                        [&](const core::GetTermPair& c) { return term_pair(c.at, storage); },
                         [&](const core::Probe& c) { return probe(c); },
                         [&](const core::Promote& c) { return promote(c); },
                         [&](const core::Demote& c) { return demote(c.at); },
@@ -150,11 +151,11 @@ core::Answer Tablet::carry_out(const core::Call& call) {
                         [&](const core::RecoverSnapshot& c) { return recover_snapshot(c.at); },
                         [&](const core::AddReplica& c) { return add_replica_asked(c); },
                         [&](const core::PauseSnapshot& c) { return pause_snapshot(c.at); },
-                        [&](const core::LoadTable& c) { return load_table(c); },
+                        [&](const core::LoadTable& c) { return load_table(c, storage); },
                         [&](const core::SendSnapshot& c) { return send_snapshot(c); },
                         [&](const core::DropTable& c) { return drop_table(c); },
-                        [&](const core::DeleteBinlog& c) { return delete_binlog(c.at); },
-                        [&](const core::GetManifest& c) { return manifest(c.at); },
+                        [&](const core::DeleteBinlog& c) { return delete_binlog(c.at, storage); },
+                        [&](const core::GetManifest& c) { return manifest(c.at, storage); },
                         [&](const core::GetTaskStatus&) { return task_status(); },
                         [&](const core::DeleteOpTask& c) { return delete_op_task(c.op); },
                         [&](const core::MakeSnapshot& c) { return make_snapshot_asked(c); },
@@ -172,16 +173,21 @@ core::Answer Tablet::status(const core::GetTableStatus& c) const {
   return a;
 }
 
-core::Answer Tablet::term_pair(core::PartitionKey at) const {
+const Tablet::Directory* Tablet::directory(core::PartitionKey at, core::Storage storage) const {
+  const auto found = disk.find(at);
+  return found == disk.end() || found->second.storage != storage ? nullptr : &found->second;
+}
+
+core::Answer Tablet::term_pair(core::PartitionKey at, core::Storage storage) const {
   core::Answer a = answer(core::kOk);
   if (const Held* h = held(at)) {
     a.has_table = true;
     a.is_leader = h->mode == core::Mode::kLeader;
     a.term = h->term;
     a.offset = offset(at, *h);
-  } else if (const auto d = disk.find(at); d != disk.end()) {
-    a.term = d->second.snapshot_term;  // The binlog behind it does not count.
-    a.offset = d->second.snapshot;
+  } else if (const Directory* d = directory(at, storage)) {
+    a.term = d->snapshot_term;  // The binlog behind it does not count.
+    a.offset = d->snapshot;
   }
   return a;
 }
@@ -322,8 +328,10 @@ core::Offset Tablet::offset(core::PartitionKey at, const Held& h) const {
 }
 
 void Tablet::create(core::PartitionKey at, const std::string& name, core::Mode mode,
-                    core::Term term, const std::vector<std::string>& followers) {
+                    core::Term term, const std::vector<std::string>& followers,
+                    core::Storage storage) {
   disk[at] = {};
+  disk[at].storage = storage;
   Held& h = memory[at];
   h = {};
   h.name = name;

@@ -75,6 +75,7 @@ class Tablet {
 
   // A partition's directory.
   struct Directory {
+    core::Storage storage = core::Storage::kMemory;  // Whose rows it has.
     Log log;                       // What LoadTable makes of it: the snapshot, then the binlog.
     core::Offset snapshot = 0;     // The manifest's; 0: there is none.
     core::Term snapshot_term = 0;  // The manifest's.
@@ -144,14 +145,17 @@ class Tablet {
   void after(Duration, Work);
 
   // --- Its services. `done` may be called later, or never; `carried_out` at the moment of truth.
+  // `storage`: as the call says of its table; with the wrong one nothing is found on the disk.
   using Done = std::function<void(const core::Answer&)>;
-  void call(const core::Call&, Done done, Done carried_out = nullptr);
+  void call(const core::Call&, Done done, Done carried_out = nullptr,
+            core::Storage storage = core::Storage::kMemory);
   std::optional<Entry> put(core::PartitionKey, Payload, int& code);
   Appended append(const Append&);
   // `leader`: as leader of that term, as no command of failoverd's does (SAFETY 19). Once it is
   // loaded it sends to `replicas`.
   core::Answer load_table(const core::LoadTable&, std::optional<core::Term> leader,
-                          const std::vector<std::string>& replicas = {});
+                          const std::vector<std::string>& replicas = {},
+                          core::Storage storage = core::Storage::kMemory);
 
   // --- Misbehaviour
   void hang(Method method) { hanging_.insert(method); }
@@ -182,7 +186,8 @@ class Tablet {
   bool leads(core::PartitionKey) const;
   // The table is made, as the nameserver's CreateTable does.
   void create(core::PartitionKey, const std::string& name, core::Mode, core::Term,
-              const std::vector<std::string>& followers);
+              const std::vector<std::string>& followers,
+              core::Storage storage = core::Storage::kMemory);
   // What LoadTable leaves in memory: the replica with this log, from wherever it came.
   void load(core::PartitionKey, core::Mode, core::Term, Log);
   void add_replica(core::PartitionKey, const std::string& follower);
@@ -201,10 +206,11 @@ class Tablet {
   struct Copy;
   enum class File { kMeta, kSnapshot, kManifest };
 
-  core::Answer carry_out(const core::Call&);
+  core::Answer carry_out(const core::Call&, core::Storage);
   core::Answer stranger_answers(const core::Call&) const;
   core::Answer status(const core::GetTableStatus&) const;
-  core::Answer term_pair(core::PartitionKey) const;
+  core::Answer term_pair(core::PartitionKey, core::Storage) const;
+  const Directory* directory(core::PartitionKey, core::Storage) const;
   core::Answer probe(const core::Probe&);
   core::Answer promote(const core::Promote&);
   core::Answer demote(core::PartitionKey);
@@ -218,10 +224,10 @@ class Tablet {
   // --- Disk, tasks: tablet_disk.cc
   core::Answer pause_snapshot(core::PartitionKey);
   core::Answer recover_snapshot(core::PartitionKey);
-  core::Answer manifest(core::PartitionKey) const;
-  core::Answer load_table(const core::LoadTable&);
+  core::Answer manifest(core::PartitionKey, core::Storage) const;
+  core::Answer load_table(const core::LoadTable&, core::Storage);
   core::Answer drop_table(const core::DropTable&);
-  core::Answer delete_binlog(core::PartitionKey);
+  core::Answer delete_binlog(core::PartitionKey, core::Storage);
   core::Answer make_snapshot_asked(const core::MakeSnapshot&);
   core::Answer task_status() const;
   core::Answer delete_op_task(core::OpId);
@@ -238,6 +244,7 @@ class Tablet {
   bool is(core::PartitionKey, std::uint64_t instance) const;  // Still in memory.
   void loading_ends(core::PartitionKey, std::uint64_t instance,
                     const std::vector<std::string>& replicas);
+  void loading_from_disk_ends(const core::LoadTable&, core::Mode, core::Term, Registration);
   void dropping_ends(const core::DropTable&, Registration, std::uint64_t instance);
   void drop(core::PartitionKey);
   bool snapshot_made(core::PartitionKey, core::Offset up_to, std::uint64_t instance);
@@ -284,6 +291,8 @@ class Tablet {
   int busy_task_threads_ = 0;
   std::deque<Work> waiting_tasks_;
   std::map<std::pair<core::OpId, core::Task>, Registration> registered_;
+  // Of those that say what partition they are of.
+  std::map<std::pair<core::OpId, core::Task>, core::PartitionKey> tasks_of_;
   Registration last_registration_ = 0;
   std::set<std::pair<core::PartitionKey, std::string>> sending_;
 

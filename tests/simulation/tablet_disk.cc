@@ -41,17 +41,24 @@ void Tablet::failed_before(const core::Call& call) {
     fail(dropping->op, core::Task::kDropTable);
   } else if (const auto* make = std::get_if<core::MakeSnapshot>(&call)) {
     fail(make->op, core::Task::kMakeSnapshot);
+  } else if (const auto* load = std::get_if<core::LoadTable>(&call); load && load->op != 0) {
+    fail(load->op, core::Task::kLoadTable);
   }
 }
 
 core::Answer Tablet::task_status() const {
   core::Answer a = answer(core::kOk, "ok");
-  for (const auto& [key, status] : tasks) a.tasks.push_back({key.first, key.second, status});
+  for (const auto& [key, status] : tasks) {
+    const auto of = tasks_of_.find(key);
+    a.tasks.push_back({key.first, key.second, status,
+                       of == tasks_of_.end() ? std::nullopt : std::optional{of->second}});
+  }
   return a;
 }
 
 core::Answer Tablet::delete_op_task(core::OpId op) {
   std::erase_if(tasks, [op](const auto& task) { return task.first.first == op; });
+  std::erase_if(tasks_of_, [op](const auto& task) { return task.first.first == op; });
   return answer(core::kOk, "ok");
 }
 
@@ -103,17 +110,40 @@ bool Tablet::is(core::PartitionKey at, std::uint64_t instance) const {
   return h && h->instance == instance;
 }
 
-core::Answer Tablet::load_table(const core::LoadTable& c) {
+core::Answer Tablet::load_table(const core::LoadTable& c, core::Storage storage) {
   const auto* p = world_.tamper.loads_as_leader ? world_.fake_zookeeper.partition(c.at) : nullptr;
   const bool only = p && p->rows.size() == 1 && !p->terms.empty();
-  return load_table(c, only ? std::optional{p->terms.back().term} : std::nullopt);
+  return load_table(c, only ? std::optional{p->terms.back().term} : std::nullopt, {}, storage);
 }
 
 core::Answer Tablet::load_table(const core::LoadTable& c, std::optional<core::Term> leader,
-                                const std::vector<std::string>& replicas) {
-  if (c.name.empty() || c.at.tid == 0) return answer(kTableMetaIsInvalid, "table meta is invalid");
-  if (!disk.contains(c.at)) return answer(generation.no_directory, "table db path is not exist");
-  if (memory.contains(c.at)) return answer(core::kTableAlreadyExists, "table already exists");
+                                const std::vector<std::string>& replicas, core::Storage storage) {
+  Registration registration = 0;
+  if (c.op != 0) {
+    registration = register_task(c.op, core::Task::kLoadTable);
+    if (registration == 0) return answer(kAddTaskFailed, "add task failed");
+    tasks_of_[{c.op, core::Task::kLoadTable}] = c.at;
+  }
+  const auto refuse = [&](int code, const char* text) {
+    if (registration != 0) end_task(c.op, core::Task::kLoadTable, registration, false);
+    return answer(code, text);
+  };
+  if (c.name.empty() || c.at.tid == 0) return refuse(kTableMetaIsInvalid, "table meta is invalid");
+  if (!directory(c.at, storage)) {
+    return refuse(generation.no_directory, "table db path is not exist");
+  }
+  if (memory.contains(c.at)) return refuse(core::kTableAlreadyExists, "table already exists");
+  if (storage != core::Storage::kMemory) {
+    const core::Mode mode = leader ? core::Mode::kLeader : core::Mode::kFollower;
+    queue_task(core::Task::kLoadTable, [this, c, mode, term = leader.value_or(0), registration] {
+      after(world_.random.in(world_.timing.load), [this, c, mode, term, registration] {
+        pass(core::Task::kLoadTable, Stage::kInside, [this, c, mode, term, registration] {
+          loading_from_disk_ends(c, mode, term, registration);
+        });
+      });
+    });
+    return answer(core::kOk, "ok");
+  }
   Held& h = memory[c.at];
   h.name = c.name;
   h.mode = leader ? core::Mode::kLeader : core::Mode::kFollower;
@@ -146,6 +176,30 @@ void Tablet::loading_ends(core::PartitionKey at, std::uint64_t instance,
   h.state = core::TableState::kNormal;
   h.loaded_at = world_.schedule.now();
   if (!replicas.empty()) set_followers(at, h, replicas);
+}
+
+// Nothing keeps a second load from being queued behind the first: it fails, and what has been
+// loaded goes with its directory, as with every load that fails.
+void Tablet::loading_from_disk_ends(const core::LoadTable& c, core::Mode mode, core::Term term,
+                                    Registration registration) {
+  task_thread_free();
+  const auto found = disk.find(c.at);
+  const bool can = found != disk.end() && !found->second.torn && !held(c.at);
+  const bool loaded = !std::exchange(load_fails_, false) && can;
+  if (loaded) {
+    Held& h = memory[c.at];
+    h.name = c.name;
+    h.mode = mode;
+    h.term = term;
+    h.instance = ++last_run_;
+    h.from_disk = true;
+    h.loaded_at = world_.schedule.now();
+    set_followers(c.at, h, {});
+  } else {
+    world_.trouble(endpoint_, "a load failed");
+    drop(c.at);
+  }
+  if (registration != 0) end_task(c.op, core::Task::kLoadTable, registration, loaded);
 }
 
 core::Answer Tablet::drop_table(const core::DropTable& c) {
@@ -182,9 +236,9 @@ void Tablet::drop(core::PartitionKey at) {
               recycle_bin.back().directory.log);
 }
 
-core::Answer Tablet::delete_binlog(core::PartitionKey at) {
+core::Answer Tablet::delete_binlog(core::PartitionKey at, core::Storage storage) {
   const auto found = disk.find(at);
-  if (found == disk.end()) return answer(core::kOk, "ok");
+  if (!directory(at, storage)) return answer(core::kOk, "ok");
   Directory& d = found->second;
   recycle_bin.push_back({at, d, world_.schedule.now()});
   if (held(at)) {
@@ -221,12 +275,12 @@ core::Answer Tablet::recover_snapshot(core::PartitionKey at) {
   return answer(core::kOk, "ok");
 }
 
-core::Answer Tablet::manifest(core::PartitionKey at) const {
+core::Answer Tablet::manifest(core::PartitionKey at, core::Storage storage) const {
   core::Answer a = answer(core::kOk, "ok");
-  const auto found = disk.find(at);
-  if (found == disk.end()) return a;  // Offset 0.
-  a.offset = found->second.snapshot;
-  a.term = found->second.snapshot_term;
+  const Directory* found = directory(at, storage);
+  if (!found) return a;  // Offset 0.
+  a.offset = found->snapshot;
+  a.term = found->snapshot_term;
   return a;
 }
 
@@ -315,6 +369,7 @@ void Tablet::write_to_new_file(Directory& d, Held& h, const Entry& entry) {
 void Tablet::forget_memory() {
   memory.clear();
   tasks.clear();
+  tasks_of_.clear();
   sending_.clear();
   waiting_tasks_.clear();
   busy_task_threads_ = 0;

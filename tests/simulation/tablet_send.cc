@@ -25,6 +25,7 @@ struct Tablet::Copy {
   core::Term snapshot_term = 0;
   Log content;
   bool torn = false;  // Its manifest names a younger one.
+  core::Storage storage = core::Storage::kMemory;
 };
 
 core::Answer Tablet::send_snapshot(const core::SendSnapshot& c) {
@@ -50,6 +51,7 @@ core::Answer Tablet::send_snapshot(const core::SendSnapshot& c) {
   copy->op = c.op;
   copy->registration = registration;
   copy->instance = h->instance;
+  copy->storage = disk.at(c.at).storage;
   queue_task(core::Task::kSendSnapshot, [this, copy] { send_file(copy); });
   return answer(core::kOk, "ok");
 }
@@ -116,8 +118,10 @@ void Tablet::file_sent(const std::shared_ptr<Copy>& copy, std::uint64_t attempt,
 bool Tablet::receive(const Copy& copy, File file) {
   if (memory.contains(copy.at) || stranger_) return false;  // 101
   Directory& d = disk[copy.at];
+  d.storage = copy.storage;
   if (file != File::kManifest) return true;
   Directory now;
+  now.storage = copy.storage;
   now.log = copy.content;
   for (auto old = d.log.above(d.binlog_from); old != d.log.entries().end(); ++old) {
     if (old->index > now.log.offset()) now.log.add(*old);

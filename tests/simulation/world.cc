@@ -40,7 +40,7 @@ void World::add_table(core::TableShape shape) {
       const core::Mode mode = row.is_leader ? core::Mode::kLeader : core::Mode::kFollower;
       tablet(row.endpoint)
           .create(at, shape.name, mode, term,
-                  row.is_leader ? followers : std::vector<std::string>{});
+                  row.is_leader ? followers : std::vector<std::string>{}, shape.storage);
     }
   }
   fake_zookeeper.write_table(shape, "nameserver");

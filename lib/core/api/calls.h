@@ -61,13 +61,18 @@ struct PauseSnapshot {
   PartitionKey at;
 };
 
-// From the disk, asynchronously: finished when GetTableStatus says kNormal. No task is registered:
-// what the tablet holds tells more than what it remembers. Always as follower (SAFETY 19): a leader
-// that waits to be loaded takes puts, which cost everything that was there before.
+// From the disk, asynchronously: finished when GetTableStatus says kNormal. Always as follower
+// (SAFETY 19): a leader that waits to be loaded takes puts, which cost everything that was there
+// before. Of a table in memory no task is registered: what the tablet holds tells more than what it
+// remembers. One on disk is to be seen only when it has been loaded, and a second load would fail
+// and cost the replica: it is registered as (op, kLoadTable), with its partition.
 struct LoadTable {
   PartitionKey at;
   std::string name;
   std::string db;
+  OpId op = 0;  // 0: no task is registered.
+  OpType type{};
+  std::uint32_t base_tid = 0;
 };
 
 // Asynchronous: registered as (op, kSendSnapshot), told by GetTaskStatus.
@@ -139,7 +144,8 @@ inline constexpr int kSnapshotIsSending = 128;
 inline constexpr int kTableDirIsNotExist = 130;
 // OpenMLDB's LoadTable: there is no directory, or its table_meta.txt cannot be used (FEDB.md 8).
 inline constexpr int kCreateTableFailed = 131;
-inline constexpr int kNoFollower = 134;  // OpenMLDB from 0.8.5: the leader has none.
+inline constexpr int kNoPathForStorage = 138;  // Nowhere to put tables of that storage.
+inline constexpr int kNoFollower = 134;        // OpenMLDB from 0.8.5: the leader has none.
 
 // How the call went on its way.
 enum class Transport : std::uint8_t {
@@ -173,6 +179,7 @@ struct RegisteredTask {
   OpId op = 0;
   Task task{};
   OpStatus status{};
+  std::optional<PartitionKey> at = std::nullopt;  // Where whoever ordered it has said so.
 
   // Or waits for its turn there.
   bool runs() const { return status == OpStatus::kInited || status == OpStatus::kDoing; }

@@ -25,6 +25,7 @@ struct CallTablet {
   Duration deadline{};
   bool fresh = false;  // Over a new connection, to learn whether the port still answers.
   std::size_t answer_at_most = 4u << 20;  // A longer one, in bytes, is none.
+  Storage storage = Storage::kMemory;     // Of the table that the call is about.
 };
 
 // New flags for one row. A row that is not named stays as it is.

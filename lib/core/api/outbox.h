@@ -56,6 +56,8 @@ class Outbox {
   std::function<std::optional<std::string>(const Endpoint&, const Call&)> why_not_told;
   // How long its answer may be, in bytes; not set: 4 MiB.
   std::function<std::size_t(const Endpoint&, const Call&)> longest_answer;
+  // Of a table; not set: all are in memory.
+  std::function<Storage(std::uint32_t tid)> storage_of;
   // What was not let out, answered: told like all answers before the step ends.
   std::vector<TabletAnswered> withheld;
 
@@ -99,7 +101,9 @@ class Outbox {
       }
     }
     const std::size_t at_most = longest_answer ? longest_answer(tablet, call) : 4u << 20;
-    out.emplace_back(CallTablet{id, tablet, std::move(call), deadline, fresh, at_most});
+    const bool is_known = storage_of && reply_to.at;
+    const Storage storage = is_known ? storage_of(reply_to.at->tid) : Storage::kMemory;
+    out.emplace_back(CallTablet{id, tablet, std::move(call), deadline, fresh, at_most, storage});
     return id;
   }
 

@@ -276,7 +276,9 @@ std::string to_text(const Call& call) {
             return "AddReplica" + at_text(c.at) + " replica=" + c.replica;
           },
           [](const PauseSnapshot& c) { return "PauseSnapshot" + at_text(c.at); },
-          [](const LoadTable& c) { return "LoadTable" + at_text(c.at); },
+          [](const LoadTable& c) {
+            return "LoadTable" + at_text(c.at) + (c.op == 0 ? "" : " op=" + number(c.op));
+          },
           [](const SendSnapshot& c) {
             return "SendSnapshot" + at_text(c.at) + " to=" + c.to + " op=" + number(c.op);
           },

@@ -71,6 +71,9 @@ struct PartitionShape {
   bool operator==(const PartitionShape&) const = default;
 };
 
+// Where a table's rows live: StorageMode of FEDB.md 8.
+enum class Storage : std::uint8_t { kMemory = 1, kSsd = 2, kHdd = 3 };
+
 // A TableInfo znode, as far as failoverd decides by it.
 struct TableShape {
   std::string znode;  // Relative to the cluster's root: "table/table_data/flow".
@@ -81,6 +84,11 @@ struct TableShape {
   std::string db;
   std::uint32_t tid = 0;
   std::vector<PartitionShape> partitions;
+  Storage storage = Storage::kMemory;
+  std::uint32_t base_tid = 0;  // Above 0: it holds aggregates of that table.
+
+  // Its replicas are to be seen on their tablets only when they have been loaded (FEDB.md 8).
+  bool is_on_disk() const { return storage != Storage::kMemory; }
   bool operator==(const TableShape&) const = default;
 };
 

@@ -2,8 +2,10 @@
 // GetTableStatus means for whoever waits for it. Pure; elections and ops load by it alike.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "lib/core/api/calls.h"
 #include "lib/core/api/timing.h"
@@ -24,6 +26,26 @@ inline LoadStep next_load_step(const ReplicaStatus* status, std::optional<Instan
                                Instant now) {
   if (status) return is_loaded(status->state) ? LoadStep::kLoaded : LoadStep::kLoads;
   return told && now - *told < kLoadIsSeenWithin ? LoadStep::kLoads : LoadStep::kTell;
+}
+
+// What a tablet's registry says of loads of a partition on disk, which is to be seen only once it
+// has been loaded (FEDB.md 8).
+enum class DiskLoad : std::uint8_t {
+  kNone,
+  kRuns,  // Or waits for its turn: it is not told again, whoever told it.
+  kOver,  // Of this op: its key is taken until it is forgotten.
+};
+
+// A load of which nobody says what partition it is of may be of this one.
+inline DiskLoad disk_load(const std::vector<RegisteredTask>& tasks, PartitionKey at, OpId op) {
+  const auto is_any = [&](auto is) { return std::any_of(tasks.begin(), tasks.end(), is); };
+  const bool runs = is_any([&](const RegisteredTask& t) {
+    return t.task == Task::kLoadTable && t.runs() && t.at.value_or(at) == at;
+  });
+  if (runs) return DiskLoad::kRuns;
+  const bool over =
+      is_any([&](const RegisteredTask& t) { return t.task == Task::kLoadTable && t.op == op; });
+  return over ? DiskLoad::kOver : DiskLoad::kNone;
 }
 
 // Whether the answer to LoadTable says that it loads, or has loaded already.

@@ -436,9 +436,14 @@ void Model::forget_what_was_begun() {
   }
 }
 
-LoadTable Model::load_call(PartitionKey at) const {
+LoadTable Model::load_call(PartitionKey at, OpId op, OpType type) const {
   const TableShape& shape = table(at.tid)->shape;
-  return {at, shape.name, shape.db};
+  return {at, shape.name, shape.db, shape.is_on_disk() ? op : 0, type, shape.base_tid};
+}
+
+bool Model::is_on_disk(PartitionKey at) const {
+  const Table* known = table(at.tid);
+  return known && known->shape.is_on_disk();
 }
 
 std::string Model::name_of(PartitionKey at) const {

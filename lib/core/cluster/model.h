@@ -227,8 +227,9 @@ class Model {
   void remember_offset(PartitionKey, TabletIndex, const ReplicaStatus&, Instant asked_at);
   // The same of one that says only its offset, where that is higher than what was known.
   void heard_offset(PartitionKey, TabletIndex, Offset, Instant asked_at);
-  // LoadTable for a partition that is known.
-  LoadTable load_call(PartitionKey) const;
+  // LoadTable for a partition that is known. The op is who registers it, where that is needed.
+  LoadTable load_call(PartitionKey, OpId op, OpType type) const;
+  bool is_on_disk(PartitionKey) const;
 
   // As operators know it: "flow/3", "shop.flow/3"; "2:3" if its table is not known.
   std::string name_of(PartitionKey) const;

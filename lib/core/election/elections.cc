@@ -46,7 +46,8 @@ void Elections::call(Election& e, What what, TabletIndex tablet, Call to_send) {
   const ReplyTo reply_to{ReplyTo::Owner::kElections, e.op, what | e.round << 8, tablet, {}};
   // A table that was loaded is no leader's enemy, nor is a call that is not let out.
   const bool goes_out = changes(to_send) && !outbox_.why_not_told(name(tablet), to_send);
-  if (goes_out && !std::holds_alternative<LoadTable>(to_send)) e.begun = true;
+  const bool loads = what == kLoad || what == kForgetLoad;
+  if (goes_out && !loads) e.begun = true;
   outbox_.call(reply_to, name(tablet), std::move(to_send), kElectionCallDeadline);
 }
 
@@ -304,6 +305,12 @@ void Elections::answered(const ReplyTo& reply_to, const Answer& answer) {
       break;
     case kLoad:
       load_answered(*e, *c, answer);
+      break;
+    case kLoadTasks:
+      load_tasks_answered(*e, *c, answer);
+      break;
+    case kForgetLoad:
+      answer.ok() ? tell_to_load(*e, *c) : again_at(*e, outbox_.now + kLoadAgain);
       break;
     default:
       break;

@@ -161,6 +161,8 @@ class Elections : public Publishing, public Asker {
     kRecoverToDemote,
     kStatus,
     kLoad,
+    kLoadTasks,
+    kForgetLoad,
     kTimer,
   };
 
@@ -185,6 +187,9 @@ class Elections : public Publishing, public Asker {
   bool nobody_is_left(const Election&) const;
   bool has_nothing_to_say(const Election&, const Participant&) const;
   void status_answered(Election&, Participant&, const Answer&);
+  void load_tasks_answered(Election&, Participant&, const Answer&);
+  void had_to_load(Election&, Participant&);
+  void tell_to_load(Election&, Participant&);
   void load_answered(Election&, Participant&, const Answer&);
   void cannot_load(Election&, Participant&);
   std::optional<Instant> wait_for_restart(Election&, Offset best);

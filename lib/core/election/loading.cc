@@ -74,11 +74,42 @@ void Elections::status_answered(Election& e, Participant& c, const Answer& answe
         c.heard = Heard::kEmpty;
         return;
       }
+      if (!model_.is_on_disk(e.at)) return tell_to_load(e, c);
       c.asked = true;
-      c.had_to_load = true;
-      if (!e.loads && e.phase == Phase::kProbing) records_.begun(e.at, e.probe_term, true);
-      call(e, kLoad, c.tablet, model_.load_call(e.at));
+      call(e, kLoadTasks, c.tablet, GetTaskStatus{});
   }
+}
+
+// What is on disk is not to be seen while it loads (FEDB.md 8).
+void Elections::load_tasks_answered(Election& e, Participant& c, const Answer& answer) {
+  if (!answer.ok()) {
+    again_at(e, *c.not_before);
+    return;
+  }
+  switch (disk_load(answer.tasks, e.at, e.op)) {
+    case DiskLoad::kRuns:
+      had_to_load(e, c);
+      says(e, name(c.tablet) + " is loading it");
+      again_at(e, *c.not_before);
+      return;
+    case DiskLoad::kOver:
+      c.asked = true;
+      call(e, kForgetLoad, c.tablet, DeleteOpTask{e.op, e.at});
+      return;
+    case DiskLoad::kNone:
+      tell_to_load(e, c);
+  }
+}
+
+void Elections::had_to_load(Election& e, Participant& c) {
+  c.had_to_load = true;
+  if (!e.loads && e.phase == Phase::kProbing) records_.begun(e.at, e.probe_term, true);
+}
+
+void Elections::tell_to_load(Election& e, Participant& c) {
+  c.asked = true;
+  had_to_load(e, c);
+  call(e, kLoad, c.tablet, model_.load_call(e.at, e.op, e.type));
 }
 
 void Elections::load_answered(Election& e, Participant& c, const Answer& answer) {
@@ -91,7 +122,9 @@ void Elections::load_answered(Election& e, Participant& c, const Answer& answer)
     c.load_told = outbox_.now;
     c.refuses_to_load = false;
   } else {
-    if (answer.says(kCreateTableFailed)) c.refuses_to_load = true;
+    if (answer.says(kCreateTableFailed) || answer.says(kNoPathForStorage)) {
+      c.refuses_to_load = true;
+    }
     says(e, name(c.tablet) + " was told to load it: " + to_text(answer));
     c.not_before = outbox_.now + kLoadAgain;
   }

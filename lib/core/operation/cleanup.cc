@@ -217,17 +217,20 @@ bool Cleanup::is_seen_to(OpId op, TabletIndex tablet) const {
 void Cleanup::looked_through(TabletIndex tablet, const Answer& answer) {
   std::set<OpId> strays;
   std::set<OpId> running;
+  std::set<OpId> late;  // Not loads: whoever told it to load has seen that it did.
   for (const RegisteredTask& t : answer.tasks) {
     if (t.op < kFirstOpId || is_seen_to(t.op, tablet)) continue;
     (t.runs() ? running : strays).insert(t.op);
+    if (t.task != Task::kLoadTable) late.insert(t.op);
   }
   for (const OpId op : strays) {
     if (running.contains(op)) continue;
     const Endpoint& endpoint = model_.tablet(tablet).endpoint;
-    outbox_.note(Severity::kInfo, "op",
-                 endpoint + " carried out a task of op " + std::to_string(op) +
-                     " after that had ended; it is told to forget it",
-                 {{"op_id", std::to_string(op)}, {"tablet", endpoint}});
+    if (late.contains(op))
+      outbox_.note(Severity::kInfo, "op",
+                   endpoint + " carried out a task of op " + std::to_string(op) +
+                       " after that had ended; it is told to forget it",
+                   {{"op_id", std::to_string(op)}, {"tablet", endpoint}});
     ask(kNoOp, kForgetStrays, tablet, DeleteOpTask{op});
   }
 }

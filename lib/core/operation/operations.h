@@ -155,6 +155,8 @@ class Operations : public Publishing, public Asker {
     kUnpause,      // Somebody else's pause is in its way.
     kListed,       // Does its leader send to it already? Was it told to copy?
     kLoad,         // Whatever is on its disk, so that it can be dropped.
+    kLoadTasks,    // Whether a table on disk is being loaded already.
+    kForgetLoad,   // A load of this op that is over: its key is taken until then.
     kForget,       // A task that was refused.
     kDeleteBinlog,
     kTermPair,  // The replica's, its leader's.
@@ -201,7 +203,7 @@ class Operations : public Publishing, public Asker {
     Step kept = nullptr;       // After what is kept of the replica was written.
     Step confirmed = nullptr;  // After the leader said that it leads (SAFETY 9).
     Step taken = nullptr;      // As soon as the tablet has taken the order.
-    std::array<Said, 7> answers = {};
+    std::array<Said, 9> answers = {};
     Call (Operations::*call)(const Operation&) const = nullptr;
     Duration answers_within = kActAtMost;
     OkMeans ok_means = OkMeans::kDone;
@@ -239,6 +241,10 @@ class Operations : public Publishing, public Asker {
   void looked_at_snapshot(Operation&, const Answer&);
   LoadStep load_step(const Operation&, const Answer&) const;
   void loads(Operation&);
+  void load_if_it_does_not(Operation&);
+  void looked_at_load_tasks(Operation&, const Answer&);
+  void load_is_forgotten(Operation&, const Answer&);
+  void tell_to_load(Operation&);
   void looked_at_load(Operation&, const Answer&);
   void looked_at_recovery(Operation&, const Answer&);
   void load_to_find_out(Operation&);

@@ -14,7 +14,9 @@ Call Operations::del_replica(const Operation& o) const { return DelReplica{o.at,
 Call Operations::add_replica(const Operation& o) const { return AddReplica{o.at, replica(o)}; }
 Call Operations::pause_snapshot(const Operation& o) const { return PauseSnapshot{o.at}; }
 Call Operations::recover_snapshot(const Operation& o) const { return RecoverSnapshot{o.at}; }
-Call Operations::load_table(const Operation& o) const { return model_.load_call(o.at); }
+Call Operations::load_table(const Operation& o) const {
+  return model_.load_call(o.at, o.op, o.what.type);
+}
 
 Call Operations::drop_table(const Operation& o) const { return DropTable{o.at, o.op, o.what.type}; }
 
@@ -88,6 +90,8 @@ constexpr std::array<O::TaskBehaviour, 16> Operations::kBehaviours{{
      .answers = {{{kListed, &O::looked_whether_sent},
                   {kLook, &O::looked_at_registry},
                   {kTarget, &O::looked_at_rowless},
+                  {kLoadTasks, &O::looked_at_load_tasks},
+                  {kForgetLoad, &O::load_is_forgotten},
                   {kLoad, &O::told_to_load_rowless},
                   {kConfirm, &O::leader_confirmed},
                   {kForget, &O::refused_is_forgotten}}},
@@ -115,7 +119,10 @@ constexpr std::array<O::TaskBehaviour, 16> Operations::kBehaviours{{
      .ok_means = OkMeans::kBegun},
     {.task = Task::kLoadTable,
      .look = &O::ask_status,
-     .answers = {{{kLook, &O::looked_at_load}, {kListed, &O::looked_for_it}}},
+     .answers = {{{kLook, &O::looked_at_load},
+                  {kLoadTasks, &O::looked_at_load_tasks},
+                  {kForgetLoad, &O::load_is_forgotten},
+                  {kListed, &O::looked_for_it}}},
      .call = &O::load_table,
      .ok_means = OkMeans::kBegun,
      .asked_again = true,
@@ -125,6 +132,8 @@ constexpr std::array<O::TaskBehaviour, 16> Operations::kBehaviours{{
      .kept = &O::act,
      .confirmed = &O::delete_binlog,
      .answers = {{{kLook, &O::looked_at_recovery},
+                  {kLoadTasks, &O::looked_at_load_tasks},
+                  {kForgetLoad, &O::load_is_forgotten},
                   {kConfirm, &O::leader_confirmed},
                   {kDeleteBinlog, &O::binlog_deleted},
                   {kTermPair, &O::it_said_what_it_holds},

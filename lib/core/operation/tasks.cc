@@ -107,7 +107,7 @@ LoadStep Operations::load_step(const Operation& o, const Answer& answer) const {
 }
 
 void Operations::loads(Operation& o) {
-  says(o, replica(o) + " is loading it");
+  says(o, name(whose(o)) + " is loading it");
   look_later(o);
 }
 
@@ -118,8 +118,46 @@ void Operations::looked_at_load(Operation& o, const Answer& answer) {
     case LoadStep::kLoads:
       return loads(o);
     case LoadStep::kTell:
-      if (!o.resumed || o.acted || !o.has_leader) return act(o);
-      ask(o, kListed, o.leader, GetTableFollower{o.at}, kLookAtMost);
+      return load_if_it_does_not(o);
+  }
+}
+
+// What is on disk is not to be seen while it loads (FEDB.md 8): its tablet's registry tells.
+void Operations::load_if_it_does_not(Operation& o) {
+  if (!model_.is_on_disk(o.at)) return tell_to_load(o);
+  ask(o, kLoadTasks, whose(o), GetTaskStatus{}, kLookAtMost);
+}
+
+void Operations::looked_at_load_tasks(Operation& o, const Answer& answer) {
+  if (!answer.ok()) {
+    says(o, name(whose(o)) + ": GetTaskStatus " + to_text(answer));
+    return look_later(o);
+  }
+  switch (disk_load(answer.tasks, o.at, o.op)) {
+    case DiskLoad::kRuns:
+      return loads(o);
+    case DiskLoad::kOver:
+      return ask(o, kForgetLoad, whose(o), DeleteOpTask{o.op, o.at}, kActAtMost);
+    case DiskLoad::kNone:
+      return tell_to_load(o);
+  }
+}
+
+void Operations::load_is_forgotten(Operation& o, const Answer& answer) {
+  answer.ok() ? tell_to_load(o) : look_later(o);
+}
+
+void Operations::tell_to_load(Operation& o) {
+  if (task(o) == Task::kDropTable) {
+    ask(o, kLoad, whose(o), load_table(o), kActAtMost);
+  } else if (task(o) == Task::kLoadTable) {
+    if (!o.resumed || o.acted || !o.has_leader) return act(o);
+    ask(o, kListed, o.leader, GetTableFollower{o.at}, kLookAtMost);
+  } else if (o.plan) {
+    act(o);
+  } else {
+    // To the letter of FEDB.md 4.3 the binlog goes first.
+    o.findings.binlog_kept ? load_to_find_out(o) : confirm(o);
   }
 }
 
@@ -130,9 +168,7 @@ void Operations::looked_at_recovery(Operation& o, const Answer& answer) {
     case LoadStep::kLoads:
       return loads(o);
     case LoadStep::kTell:
-      if (o.plan) return act(o);
-      // To the letter of FEDB.md 4.3 the binlog goes first.
-      o.findings.binlog_kept ? load_to_find_out(o) : confirm(o);
+      return load_if_it_does_not(o);
   }
 }
 
@@ -282,7 +318,7 @@ void Operations::looked_at_rowless(Operation& o, const Answer& answer) {
          "waits for a DropTable of an op that is over, which " + endpoint + " may carry out yet");
     look_later(o);
   } else if (!s) {
-    ask(o, kLoad, whose(o), model_.load_call(o.at), kActAtMost);
+    load_if_it_does_not(o);
   } else if (table && !s->name.empty() && s->name != table->shape.name) {
     fail(o, endpoint + " holds table \"" + s->name + "\" under its tid: that is left alone");
   } else if (s->mode == Mode::kLeader) {

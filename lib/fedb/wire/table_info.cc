@@ -88,12 +88,19 @@ core::PartitionShape shape_of(const wire::TablePartition& p) {
   return to;
 }
 
+void fill_storage(const wire::TableInfo&, core::TableShape&) {}
+void fill_storage(const openmldb::TableInfo& info, core::TableShape& shape) {
+  if (info.has_storage_mode()) shape.storage = static_cast<core::Storage>(info.storage_mode());
+  shape.base_tid = info.base_table_tid();
+}
+
 template <class Info>
 core::TableShape shape_of(const Info& info, TableDetails* details) {
   core::TableShape shape;
   shape.name = info.name();
   shape.db = info.db();
   shape.tid = info.tid();
+  fill_storage(info, shape);
   shape.partitions.reserve(static_cast<std::size_t>(info.table_partition_size()));
   for (const auto& p : info.table_partition()) shape.partitions.push_back(shape_of(p));
   if (details) {

@@ -46,19 +46,46 @@ WireCall for_replica(const char* method, core::PartitionKey at, const core::Endp
   return {method, m.SerializeAsString()};
 }
 
-WireCall general(const char* method, core::PartitionKey at) {
-  return {method, for_signed_partition<wire::GeneralRequest>(at).SerializeAsString()};
+// Not said where it is what every tablet takes for granted: not every generation knows the field.
+template <class Message>
+void set_storage(core::Storage storage, Message& m) {
+  if (storage != core::Storage::kMemory) {
+    m.set_storage_mode(static_cast<wire::StorageMode>(storage));
+  }
 }
 
+WireCall general(const char* method, core::PartitionKey at, core::Storage storage) {
+  auto m = for_signed_partition<wire::GeneralRequest>(at);
+  set_storage(storage, m);
+  return {method, m.SerializeAsString()};
+}
+
+template <class Request>
+WireCall about_storage(const char* method, core::PartitionKey at, core::Storage storage) {
+  auto m = for_partition<Request>(at);
+  set_storage(storage, m);
+  return {method, m.SerializeAsString()};
+}
+
+// What only we call an op is an unknown value to a tablet, which takes no such message.
 void fill_task(core::OpId op, core::OpType type, core::Task task, wire::TaskInfo& m) {
   m.set_op_id(op);
-  m.set_op_type(static_cast<wire::OPType>(type));
+  const int known = static_cast<int>(type);
+  m.set_op_type(wire::OPType_IsValid(known) ? static_cast<wire::OPType>(known)
+                                            : wire::kReLoadTableOP);
   m.set_task_type(static_cast<wire::TaskType>(task));
   m.set_status(wire::kInited);
 }
 
+// Only openmldb's numbers have tables on disk.
+void fill_in(const core::LoadTable&, core::Storage, wire::TableMeta&) {}
+void fill_in(const core::LoadTable& c, core::Storage storage, openmldb::TableMeta& meta) {
+  set_storage(storage, meta);
+  if (c.base_tid != 0) meta.set_base_table_tid(c.base_tid);
+}
+
 template <class Request>
-WireCall load_table(const core::LoadTable& c) {
+WireCall load_table(const core::LoadTable& c, core::Storage storage) {
   Request m;
   auto& meta = *m.mutable_table_meta();
   meta.set_tid(static_cast<std::int32_t>(c.at.tid));
@@ -66,6 +93,13 @@ WireCall load_table(const core::LoadTable& c) {
   meta.set_name(c.name);
   if (!c.db.empty()) meta.set_db(c.db);
   meta.set_mode(wire::kTableFollower);
+  fill_in(c, storage, meta);
+  if (c.op != 0) {
+    auto& task = *m.mutable_task_info();
+    fill_task(c.op, c.type, core::Task::kLoadTable, task);
+    task.set_tid(c.at.tid);
+    task.set_pid(c.at.pid);
+  }
   return {"LoadTable", m.SerializeAsString()};
 }
 
@@ -168,8 +202,11 @@ void take_tasks(const std::string& payload, std::size_t at_most, core::Answer& t
   if (!may_be_taken(payload, field, at_most, to) || !parse(payload, m, to)) return;
   to.tasks.reserve(static_cast<std::size_t>(m.task_size()));
   for (const auto& t : m.task()) {
-    to.tasks.push_back({t.op_id(), static_cast<core::Task>(t.task_type()),
-                        static_cast<core::OpStatus>(t.status())});
+    auto& task = to.tasks.emplace_back();
+    task.op = t.op_id();
+    task.task = static_cast<core::Task>(t.task_type());
+    task.status = static_cast<core::OpStatus>(t.status());
+    if (t.has_tid() && t.has_pid()) task.at = core::PartitionKey{t.tid(), t.pid()};
   }
 }
 
@@ -200,7 +237,7 @@ core::Transport transport_of(const rpc::Answer& answer) {
 
 }  // namespace
 
-WireCall to_wire(const core::Call& call, Numbering numbering) {
+WireCall to_wire(const core::Call& call, Numbering numbering, core::Storage storage) {
   return std::visit(
       Overload{
           [](const core::GetTableStatus& c) {
@@ -208,9 +245,8 @@ WireCall to_wire(const core::Call& call, Numbering numbering) {
             if (c.at) m = for_partition<wire::GetTableStatusRequest>(*c.at);
             return WireCall{"GetTableStatus", m.SerializeAsString()};
           },
-          [](const core::GetTermPair& c) {
-            return WireCall{"GetTermPair",
-                            for_partition<wire::GetTermPairRequest>(c.at).SerializeAsString()};
+          [&](const core::GetTermPair& c) {
+            return about_storage<wire::GetTermPairRequest>("GetTermPair", c.at, storage);
           },
           [](const core::Probe& c) {
             auto m = for_partition<wire::AppendEntriesRequest>(c.at);
@@ -228,12 +264,13 @@ WireCall to_wire(const core::Call& call, Numbering numbering) {
             return WireCall{"GetTableFollower",
                             for_partition<wire::GetTableFollowerRequest>(c.at).SerializeAsString()};
           },
-          [](const core::RecoverSnapshot& c) { return general("RecoverSnapshot", c.at); },
-          [](const core::PauseSnapshot& c) { return general("PauseSnapshot", c.at); },
-          [](const core::DeleteBinlog& c) { return general("DeleteBinlog", c.at); },
+          [&](const core::RecoverSnapshot& c) { return general("RecoverSnapshot", c.at, storage); },
+          [&](const core::PauseSnapshot& c) { return general("PauseSnapshot", c.at, storage); },
+          [&](const core::DeleteBinlog& c) { return general("DeleteBinlog", c.at, storage); },
           [&](const core::LoadTable& c) {
-            return numbering == Numbering::kFedb ? load_table<wire::LoadTableRequest>(c)
-                                                 : load_table<openmldb::LoadTableRequest>(c);
+            return numbering == Numbering::kFedb
+                       ? load_table<wire::LoadTableRequest>(c, storage)
+                       : load_table<openmldb::LoadTableRequest>(c, storage);
           },
           [](const core::SendSnapshot& c) {
             auto m = for_partition<wire::SendSnapshotRequest>(c.at);
@@ -247,14 +284,14 @@ WireCall to_wire(const core::Call& call, Numbering numbering) {
             fill_task(c.op, c.type, core::Task::kDropTable, *m.mutable_task_info());
             return WireCall{"DropTable", m.SerializeAsString()};
           },
-          [](const core::MakeSnapshot& c) {
+          [&](const core::MakeSnapshot& c) {
             auto m = for_signed_partition<wire::GeneralRequest>(c.at);
+            set_storage(storage, m);
             fill_task(c.op, c.type, core::Task::kMakeSnapshot, *m.mutable_task_info());
             return WireCall{"MakeSnapshot", m.SerializeAsString()};
           },
-          [](const core::GetManifest& c) {
-            return WireCall{"GetManifest",
-                            for_partition<wire::GetManifestRequest>(c.at).SerializeAsString()};
+          [&](const core::GetManifest& c) {
+            return about_storage<wire::GetManifestRequest>("GetManifest", c.at, storage);
           },
           [](const core::GetTaskStatus&) {
             return WireCall{"GetTaskStatus", wire::GetTaskStatusRequest{}.SerializeAsString()};

@@ -16,8 +16,10 @@ struct WireCall {
   std::string request;
 };
 
-// The numbering matters to LoadTable, whose TableMeta differs.
-WireCall to_wire(const core::Call& call, Numbering numbering);
+// The numbering matters to LoadTable, whose TableMeta differs. storage: of the table that the call
+// is about; with the wrong one a tablet acts on another directory (FEDB.md 8).
+WireCall to_wire(const core::Call& call, Numbering numbering,
+                 core::Storage storage = core::Storage::kMemory);
 
 // What the tablet answered to that call. A payload that does not parse is no answer, nor is one
 // with more entries than fit into `at_most` bytes: they would take much memory, and say nothing.

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "lib/rpc/channel.h"
+#include "proto/openmldb.pb.h"
 #include "tests/harness/wait_until.h"
 #include "tests/minitablet/table_meta.pb.h"
 
@@ -43,7 +44,8 @@ fedb::TableInfo plan(const TableWish& wish, std::uint32_t tid, std::uint64_t ter
 }
 
 std::string request_for(const fedb::TableInfo& info, const fedb::TablePartition& partition,
-                        bool leader, std::uint64_t term, const Generation& generation) {
+                        fedb::StorageMode storage, bool leader, std::uint64_t term,
+                        const Generation& generation) {
   minitablet::CreateTableRequest request;
   minitablet::TableMeta& meta = *request.mutable_table_meta();
   meta.set_tid(static_cast<std::int32_t>(info.tid()));
@@ -56,6 +58,7 @@ std::string request_for(const fedb::TableInfo& info, const fedb::TablePartition&
   meta.set_schema("");
   meta.set_compress_type(fedb::kNoCompress);
   if (info.has_db()) meta.set_db(info.db());
+  if (storage != fedb::kMemory) meta.set_storage_mode(storage);
   for (const std::string& column : generation.column_desc) meta.add_column_desc(column);
   for (const std::string& key : generation.column_key) meta.add_column_key(key);
   if (leader) {
@@ -70,7 +73,8 @@ std::string request_for(const fedb::TableInfo& info, const fedb::TablePartition&
 // All CreateTable calls of one role at once; throws when one is refused.
 void create_on_tablets(Znodes& znodes,
                        std::map<std::string, std::unique_ptr<rpc::Channel>>& channels,
-                       const fedb::TableInfo& info, bool leaders, std::uint64_t term) {
+                       const fedb::TableInfo& info, fedb::StorageMode storage, bool leaders,
+                       std::uint64_t term) {
   std::size_t open = 0;
   std::string refused;
   for (const fedb::TablePartition& partition : info.table_partition()) {
@@ -83,7 +87,7 @@ void create_on_tablets(Znodes& znodes,
       }
       ++open;
       channel->call("TabletServer", "CreateTable",
-                    request_for(info, partition, leaders, term, znodes.generation()),
+                    request_for(info, partition, storage, leaders, term, znodes.generation()),
                     std::chrono::seconds{30}, [&, endpoint = row.endpoint()](rpc::Answer answer) {
                       --open;
                       fedb::GeneralResponse response;
@@ -134,15 +138,19 @@ fedb::TableInfo create_table(Znodes& znodes, const TableWish& wanted) {
   const fedb::TableInfo info = plan(wish, tid, first_term);
 
   std::map<std::string, std::unique_ptr<rpc::Channel>> channels;
-  create_on_tablets(znodes, channels, info, false, first_term);
-  create_on_tablets(znodes, channels, info, true, first_term);
+  create_on_tablets(znodes, channels, info, wish.storage, false, first_term);
+  create_on_tablets(znodes, channels, info, wish.storage, true, first_term);
 
   const auto notify = znodes.get("table/notify");
   const std::string next = std::to_string(std::stoull(notify->bytes) + 1);
   const std::string path = wish.db.empty() ? "table/table_data/" + wish.name
                                            : "table/db_table_data/" + std::to_string(tid);
+  // What TableInfo of the `fedb` numbers has no field for is put behind it.
+  openmldb::TableInfo more;
+  if (wish.storage != fedb::kMemory) more.set_storage_mode(wish.storage);
   const Code code = znodes.multi({
-      Op::create(znodes.path(path), serialize(info, generation) + generation.columns_of_table_info),
+      Op::create(znodes.path(path), serialize(info, generation) + generation.columns_of_table_info +
+                                        more.SerializeAsString()),
       Op::set(znodes.path("table/notify"), next, notify->version),
   });
   if (code != Code::kOk) {

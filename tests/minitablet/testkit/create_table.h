@@ -21,6 +21,8 @@ struct TableWish {
   // false: every partition leads on the first of them.
   bool spread = true;
   std::string db = {};  // Its database; empty: none.
+  // Where its rows live; of OpenMLDB only.
+  fedb::StorageMode storage = fedb::kMemory;
 };
 
 // The znodes that a cluster of that generation has before its first table, as its nameserver leaves
