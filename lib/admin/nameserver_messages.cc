@@ -355,14 +355,14 @@ std::string nameserver_piece(const TabletRow& row, const NameserverDialect& dial
   wire::ShowTabletResponse response;
   wire::TabletStatus& status = *response.add_tablets();
   status.set_endpoint(row.endpoint);
-  status.set_state(dialect.short_states && row.shown.starts_with(kTablet)
+  status.set_state(dialect.is_openmldb && row.shown.starts_with(kTablet)
                        ? "k" + row.shown.substr(kTablet.size())
                        : row.shown);
   status.set_age(row.age_ms);
   return response.SerializeAsString();
 }
 
-std::string nameserver_piece(const OpRow& row) {
+std::string nameserver_piece(const OpRow& row, const NameserverDialect& dialect) {
   const auto in_seconds = [](std::int64_t ms) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 0) / 1000);
   };
@@ -378,7 +378,8 @@ std::string nameserver_piece(const OpRow& row) {
   op.set_task_type(at_a_task && !row.cur_task.empty() ? row.cur_task : "-");
   op.set_name(row.name);
   op.set_pid(row.pid);
-  if (!row.db.empty()) op.set_db(row.db);
+  if (dialect.is_openmldb) op.set_for_replica_cluster(0);
+  if (dialect.is_openmldb || !row.db.empty()) op.set_db(row.db);
   return response.SerializeAsString();
 }
 

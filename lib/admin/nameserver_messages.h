@@ -18,7 +18,9 @@ namespace failoverd::admin {
 // How the caller's package says things.
 struct NameserverDialect {
   bool openmldb_numbers = false;  // Of TableInfo; else the numbers of RTIDB and FEDB up to 2.2.
-  bool short_states = false;      // kHealthy, kOffline; else kTabletHealthy, kTabletOffline.
+  // OpenMLDB's: states are kHealthy and kOffline, else kTabletHealthy and kTabletOffline; an op has
+  // all its fields, also those that say nothing.
+  bool is_openmldb = false;
 };
 
 // By the service's name as it was sent; nothing: it is no nameserver's. Where the name does not
@@ -70,7 +72,7 @@ std::string nameserver_answer(const std::string& method, int code, std::string_v
 std::string nameserver_list(const std::string& method, const std::string& pieces);
 
 std::string nameserver_piece(const TabletRow& row, const NameserverDialect& dialect);
-std::string nameserver_piece(const OpRow& row);
+std::string nameserver_piece(const OpRow& row, const NameserverDialect& dialect);
 std::string nameserver_piece(const ConfRow& row);
 // A table as its znode has it, with what its tablets told of its rows. Empty: it does not parse.
 std::string nameserver_piece(const TableBytes& table, std::span<const ReplicaRow> rows,

@@ -237,7 +237,8 @@ bool NameserverService::State::add_page(NameserverCall& asked, const Call& call,
   if (auto* ops = std::get_if<ShowOps>(&asked)) {
     const auto page = source.ops(ops->asked);
     for (const OpRow& row : page.rows) {
-      if (!ops->op_id || row.op_id == *ops->op_id) pieces += nameserver_piece(row);
+      if (ops->op_id && row.op_id != *ops->op_id) continue;
+      pieces += nameserver_piece(row, call.dialect);
     }
     if (!page.rows.empty()) ops->asked.after = page.rows.back().op_id;
     return page.more && !ops->op_id;

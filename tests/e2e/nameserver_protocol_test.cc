@@ -10,79 +10,14 @@
 #include "proto/openmldb.pb.h"
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
+#include "tests/e2e/nameserver_client.h"
 #include "tests/e2e/recovery.h"
-#include "tests/harness/ports.h"
 
 namespace failoverd::e2e {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-std::string free_address() { return "127.0.0.1:" + std::to_string(harness::free_port()); }
-
-DaemonOptions serving(const std::string& address, const std::string& more = {}) {
-  DaemonOptions options;
-  options.listen = "rpc: \"" + address + "\"" + more;
-  return options;
-}
-
-// The client of a nameserver, speaking as a package or under the short name.
-class NameserverClient {
- public:
-  NameserverClient(Cluster& cluster, const std::string& address, std::string service = "NameServer")
-      : service_(std::move(service)), client_(cluster.io(), address) {}
-
-  // Nothing: it did not answer.
-  template <class Response, class Request>
-  std::optional<Response> ask(const std::string& method, const Request& request) {
-    const rpc::Answer answer = client_.call(service_, method, request.SerializeAsString());
-    Response response;
-    if (answer.outcome != rpc::Outcome::kAnswered || !response.ParseFromString(answer.payload)) {
-      return std::nullopt;
-    }
-    return response;
-  }
-  // "307 invalid parameter"; empty: it did not answer.
-  template <class Request>
-  std::string answer(const std::string& method, const Request& request) {
-    const auto response = ask<fedb::NameServerResponse>(method, request);
-    return response ? std::to_string(response->code()) + " " + response->msg() : "";
-  }
-  std::string set(const std::string& key, const std::string& value) {
-    fedb::ConfSetRequest request;
-    request.mutable_conf()->set_key(key);
-    request.mutable_conf()->set_value(value);
-    return answer("ConfSet", request);
-  }
-  // The switch; empty: there is none.
-  std::string get() {
-    const auto conf = ask<fedb::ConfGetResponse>("ConfGet", fedb::ConfGetRequest{});
-    if (!conf || conf->conf_size() != 1 || conf->conf(0).key() != "auto_failover") return "";
-    return conf->conf(0).value();
-  }
-  // Endpoint and state.
-  std::map<std::string, std::string> tablets() {
-    std::map<std::string, std::string> all;
-    const auto shown = ask<fedb::ShowTabletResponse>("ShowTablet", fedb::ShowTabletRequest{});
-    if (shown) {
-      for (const auto& tablet : shown->tablets()) all[tablet.endpoint()] = tablet.state();
-    }
-    return all;
-  }
-  std::map<std::string, int> op_types() {
-    std::map<std::string, int> all;
-    const auto ops = ask<fedb::ShowOPStatusResponse>("ShowOPStatus", fedb::ShowOPStatusRequest{});
-    if (ops) {
-      for (const auto& op : ops->op_status()) ++all[op.op_type() + " " + op.status()];
-    }
-    return all;
-  }
-
- private:
-  const std::string service_;
-  testkit::Client client_;
-};
 
 class NameserverProtocol : public testing::Test {
  protected:
@@ -104,14 +39,14 @@ class NameserverProtocol : public testing::Test {
     }
     return all;
   }
-  const std::string address = free_address();
+  const std::string address = free_rpc_address();
 };
 
 // A failover as the client of RTIDB sees it.
 TEST_F(NameserverProtocol, ShowsAFailover) {
   Cluster cluster;
   cluster.create_table("flow", 1, 3);
-  Daemon& daemon = cluster.start_active_daemon(serving(address));
+  Daemon& daemon = cluster.start_active_daemon(serving_rpc(address));
   NameserverClient client(cluster, address, "rtidb.nameserver.NameServer");
   const auto& [a, b, c] = std::tie(cluster.tablet(0), cluster.tablet(1), cluster.tablet(2));
   for (const char* key : {"one", "two", "three"}) EXPECT_EQ(cluster.put(0, "flow", 0, key), 0);
@@ -145,7 +80,7 @@ TEST_F(NameserverProtocol, ShowsAFailover) {
 TEST_F(NameserverProtocol, SpeaksEveryPackage) {
   Cluster cluster({.generation = &minitablet::openmldb()});
   cluster.create_table("orders", 1, 2, {0, 1}, true, "shop");
-  cluster.start_active_daemon(serving(address));
+  cluster.start_active_daemon(serving_rpc(address));
   EXPECT_EQ(cluster.put(0, "orders", 0, "key"), 0);
   const std::vector<std::string> want = {"0 " + cluster.tablet(0) + " L+ 1",
                                          "0 " + cluster.tablet(1) + " F+ 1"};
@@ -181,7 +116,7 @@ TEST_F(NameserverProtocol, SpeaksEveryPackage) {
 
 TEST_F(NameserverProtocol, SetsTheSwitch) {
   Cluster cluster;
-  Daemon& daemon = cluster.start_active_daemon(serving(address));
+  Daemon& daemon = cluster.start_active_daemon(serving_rpc(address));
   NameserverClient client(cluster, address);
   ASSERT_TRUE(cluster.wait_until([&] { return client.get() == "true"; }, "it is on"));
   fedb::OfflineEndpointRequest offline;
@@ -204,7 +139,7 @@ TEST_F(NameserverProtocol, SetsTheSwitch) {
 TEST_F(NameserverProtocol, SetsAPartition) {
   Cluster cluster;
   cluster.create_table("flow", 1, 3);
-  cluster.start_active_daemon(serving(address));
+  cluster.start_active_daemon(serving_rpc(address));
   NameserverClient client(cluster, address, "rtidb.nameserver.NameServer");
   fedb::SetTablePartitionRequest set;
   set.set_name("flow");
@@ -245,7 +180,7 @@ TEST_F(NameserverProtocol, SetsAPartition) {
 TEST_F(NameserverProtocol, AStandbyIsNoLeaderUntilItActs) {
   Cluster cluster;
   Daemon& active = cluster.start_active_daemon();
-  Daemon& standby = cluster.start_daemon(serving(address));
+  Daemon& standby = cluster.start_daemon(serving_rpc(address));
   NameserverClient client(cluster, address);
   ASSERT_TRUE(cluster.wait_until([&] { return standby.get("/readyz").body == "standby\n"; },
                                  "it stands by"));
@@ -258,7 +193,7 @@ TEST_F(NameserverProtocol, AStandbyIsNoLeaderUntilItActs) {
 
 TEST_F(NameserverProtocol, NamesTheNameserverForWhatIsNotItsOwn) {
   Cluster cluster;
-  cluster.start_active_daemon(serving(address));
+  cluster.start_active_daemon(serving_rpc(address));
   NameserverClient client(cluster, address);
   const fedb::CreateTableNSRequest table;
   EXPECT_THAT(client.answer("CreateTable", table), HasSubstr("-1 "));
@@ -272,7 +207,7 @@ TEST_F(NameserverProtocol, NamesTheNameserverForWhatIsNotItsOwn) {
 // It serves nothing there, or says which address it is that cannot be had.
 TEST_F(NameserverProtocol, IsServedWhereItIsConfigured) {
   Cluster cluster({.tablets = 0});
-  Daemon& daemon = cluster.start_daemon(serving(address, ", rpc_changes: any"));
+  Daemon& daemon = cluster.start_daemon(serving_rpc(address, ", rpc_changes: any"));
   ASSERT_TRUE(cluster.wait_until([&] { return daemon.active(); }, "it acts"));
   EXPECT_EQ(daemon.stop(), 0);
   Daemon& other = cluster.start_daemon();

@@ -16,11 +16,13 @@ namespace failoverd::e2e {
 
 class OperatorCluster : public testing::Test {
  protected:
-  // Three tablets have the table, a fourth is empty.
-  void start(bool auto_failover) {
-    cluster.create_table("flow", 3, 3, {0, 1, 2});
-    daemon = &cluster.start_active_daemon(
-        {.config = {auto_failover ? "auto_failover: true" : "auto_failover: false"}});
+  explicit OperatorCluster(const ClusterOptions& options = {.tablets = 4}) : cluster(options) {}
+
+  // Three tablets have the table, a fourth is empty. `db`: whose table it is.
+  void start(bool auto_failover, DaemonOptions options = {}, const std::string& db = {}) {
+    cluster.create_table("flow", 3, 3, {0, 1, 2}, true, db);
+    options.config.emplace_back(auto_failover ? "auto_failover: true" : "auto_failover: false");
+    daemon = &cluster.start_active_daemon(options);
     cluster.start_writer();
     const auto has_rows = [&] {
       for (std::uint32_t pid = 0; pid < 3; ++pid) {
@@ -84,7 +86,7 @@ class OperatorCluster : public testing::Test {
     EXPECT_GT(c.rows, 0u);
   }
 
-  Cluster cluster{{.tablets = 4}};
+  Cluster cluster;
   Daemon* daemon = nullptr;
 };
 

@@ -1,9 +1,14 @@
 // Every call of a nameserver that was captured, put to failoverd byte by byte: where the state is
 // the same its answer is, too.
+#include <google/protobuf/util/message_differencer.h>
+
+#include <algorithm>
+#include <filesystem>
 #include <map>
 #include <set>
 
 #include "lib/admin/nameserver_messages.h"
+#include "proto/openmldb.pb.h"
 #include "tests/unit/admin/nameserver_fixture.h"
 #include "tests/unit/rpc/golden.h"
 
@@ -12,15 +17,24 @@ namespace {
 
 using rpc::GoldenCall;
 
-template <class Message>
-Message golden_answer(const GoldenCall& call) {
+rpc::Frame frame_of(const std::string& bytes) {
   rpc::FrameParser parser;
-  parser.feed(call.response_bytes());
+  parser.feed(bytes);
   rpc::Frame frame;
   EXPECT_EQ(parser.next(frame), rpc::FrameParser::State::kFrame);
+  return frame;
+}
+
+template <class Message>
+Message message_of(const rpc::Frame& frame) {
   Message message;
   EXPECT_TRUE(message.ParseFromString(frame.payload));
   return message;
+}
+
+template <class Message>
+Message golden_answer(const GoldenCall& call) {
+  return message_of<Message>(frame_of(call.response_bytes()));
 }
 
 // What the command is called here, with its arguments; by the call's number.
@@ -45,12 +59,26 @@ const std::map<std::string, std::string> kCommands = {
     {"102", "confset key=auto_failover value=maybe"},
 };
 
+// What a nameserver adds to the znode's bytes.
+void clear_what_tablets_told(fedb::PartitionMeta& meta) {
+  meta.clear_offset();
+  meta.clear_record_cnt();
+  meta.clear_record_byte_size();
+  meta.clear_tablet_has_partition();
+  meta.clear_diskused();
+}
+void clear_what_tablets_told(fedb::TablePartition& partition) {
+  partition.clear_record_cnt();
+  partition.clear_record_byte_size();
+  partition.clear_diskused();
+}
+
 class NameserverGolden : public NameserverFixture {
  protected:
   // The daemon's state is what the captured answer shows.
   void take_state_of(const GoldenCall& call) {
     if (call.method == "ShowTablet") take(golden_answer<fedb::ShowTabletResponse>(call));
-    if (call.method == "ShowTable") take(golden_answer<fedb::ShowTableResponse>(call));
+    if (call.method == "ShowTable") take_tables(golden_answer<fedb::ShowTableResponse>(call));
     if (call.method == "ShowOPStatus") take(golden_answer<fedb::ShowOPStatusResponse>(call));
     if (call.method == "ConfGet") {
       const auto shown = golden_answer<fedb::ConfGetResponse>(call);
@@ -78,9 +106,10 @@ class NameserverGolden : public NameserverFixture {
       source_.tablet_rows.push_back(row);
     }
   }
-  void take(const fedb::ShowTableResponse& shown) {
+  template <class Response>
+  void take_tables(const Response& shown) {
     source_.replica_rows.clear();
-    for (fedb::TableInfo info : shown.table_info()) {
+    for (auto info : shown.table_info()) {
       for (auto& partition : *info.mutable_table_partition()) {
         for (auto& meta : *partition.mutable_partition_meta()) {
           ReplicaRow row;
@@ -92,13 +121,9 @@ class NameserverGolden : public NameserverFixture {
           row.record_cnt = meta.record_cnt();
           row.memused = meta.record_byte_size();
           source_.replica_rows.push_back(row);
-          meta.clear_offset();
-          meta.clear_record_cnt();
-          meta.clear_record_byte_size();
-          meta.clear_tablet_has_partition();
+          clear_what_tablets_told(meta);
         }
-        partition.clear_record_cnt();
-        partition.clear_record_byte_size();
+        clear_what_tablets_told(partition);
       }
       source_.table_infos[{"", info.name()}] = info.SerializeAsString();
     }
@@ -143,6 +168,147 @@ TEST_F(NameserverGolden, AnswersAreByteForByteTheSame) {
   }
   EXPECT_EQ(compared, 31U);
 }
+
+// --- OpenMLDB ------------------------------------------------------------------------------------
+
+// The captured calls of openmldb-0.9.3, in their order.
+std::vector<std::string> openmldb_calls() {
+  const std::filesystem::path directory = std::string(FAILOVERD_GOLDEN) + "/openmldb-0.9.3/rpc";
+  std::vector<std::string> names;
+  for (const auto& file : std::filesystem::directory_iterator(directory)) {
+    const std::string name = file.path().filename().string();
+    const auto end = name.find(".request.bin");
+    const bool is_one = end != std::string::npos && name.find(".NameServer.") != std::string::npos;
+    if (is_one) names.push_back(name.substr(0, end));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// What the command is called here, with its arguments; by the call's number.
+const std::map<std::string, std::string> kOpenmldbCommands = {
+    {"016", "changeleader name=flow pid=0"},
+    {"017", "changeleader name=nosuch pid=0"},
+    {"018", "offlineendpoint endpoint=1.2.3.4:5"},
+    {"019", "recovertable endpoint=127.0.0.1:52107 name=flow pid=0"},
+    {"021", "updatetablealive alive=false endpoint=127.0.0.1:52107 name=nosuch"},
+    {"022", "cancelop op_id=99"},
+    {"023", "changeleader candidate=auto name=flow pid=0"},
+};
+
+class OpenmldbGolden : public NameserverGolden {
+ protected:
+  static std::string file(const std::string& call, const char* what) {
+    return rpc::golden_file("openmldb-0.9.3/rpc/" + call + what);
+  }
+  template <class Message>
+  static void expect_same(const Message& is, const Message& wanted) {
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(is, wanted))
+        << is.ShortDebugString() << "\ninstead of\n"
+        << wanted.ShortDebugString();
+  }
+  rpc::Frame answer_to(const std::string& call) {
+    caller_->frames.clear();
+    caller_->send(file(call, ".request.bin"));
+    EXPECT_TRUE(loop_.until([&] { return caller_->frames.size() == 1; }));
+    return caller_->frames.empty() ? rpc::Frame{} : caller_->frames[0];
+  }
+  // Their states as failoverd knows them, which are not OpenMLDB's words.
+  void take_tablets(fedb::ShowTabletResponse shown) {
+    for (auto& tablet : *shown.mutable_tablets()) {
+      tablet.set_state("kTablet" + tablet.state().substr(1));
+    }
+    take(shown);
+  }
+  // Its table, as its znode has it: by then its leader has changed, which a partition that was
+  // asked for before does not know.
+  void take_table(const std::string& call) {
+    take_tables(message_of<openmldb::ShowTableResponse>(frame_of(file(call, ".response.bin"))));
+  }
+  void compare_tables(const std::string& call, const rpc::Frame& is, const rpc::Frame& wanted) {
+    SCOPED_TRACE(call);
+    auto tables = message_of<openmldb::ShowTableResponse>(wanted);
+    for (auto& info : *tables.mutable_table_info()) {
+      for (auto& partition : *info.mutable_table_partition()) {
+        partition.clear_diskused();  // No tablet is asked for it.
+        for (auto& meta : *partition.mutable_partition_meta()) meta.clear_diskused();
+      }
+    }
+    expect_same(message_of<openmldb::ShowTableResponse>(is), tables);
+  }
+  // The bare znode is answered, without what tablets told.
+  void compare_partition(const rpc::Frame& is, const rpc::Frame& wanted) {
+    auto partition = message_of<fedb::GetTablePartitionResponse>(wanted);
+    clear_what_tablets_told(*partition.mutable_table_partition());
+    for (auto& meta : *partition.mutable_table_partition()->mutable_partition_meta()) {
+      clear_what_tablets_told(meta);
+    }
+    expect_same(message_of<fedb::GetTablePartitionResponse>(is), partition);
+  }
+  // The znode before the leader changed: as the partition that was asked for then.
+  void take_partition(const std::string& call) {
+    const auto shown =
+        message_of<fedb::GetTablePartitionResponse>(frame_of(file(call, ".response.bin")));
+    openmldb::TableInfo info;
+    info.set_name("flow");
+    *info.add_table_partition() = shown.table_partition();
+    for (auto& partition : *info.mutable_table_partition()) {
+      clear_what_tablets_told(partition);
+      for (auto& meta : *partition.mutable_partition_meta()) clear_what_tablets_told(meta);
+    }
+    source_.table_infos[{"", "flow"}] = info.SerializeAsString();
+  }
+};
+
+TEST_F(OpenmldbGolden, AnswersHaveTheSameFieldsAndCodes) {
+  NameserverOptions options;
+  options.cluster_is_openmldb = true;
+  serve(std::move(options));
+  caller_ = rpc::connect_raw(loop_.io, port_);
+  source_.conf_rows.push_back({"auto_failover", "false"});
+  std::size_t compared = 0;
+  for (const std::string& call : openmldb_calls()) {
+    SCOPED_TRACE(call);
+    const std::string method = call.substr(call.rfind('.') + 1);
+    const rpc::Frame wanted = frame_of(file(call, ".response.bin"));
+    if (method == "ShowTablet") take_tablets(message_of<fedb::ShowTabletResponse>(wanted));
+    if (method == "ShowTable") take_table(call);
+    if (method == "GetTablePartition") take_partition(call);
+    if (method == "ShowOPStatus") take(message_of<fedb::ShowOPStatusResponse>(wanted));
+    source_.on_command = [&](const CommandRequest&, const FakeSource::Done& done) {
+      const auto answer = message_of<fedb::NameServerResponse>(wanted);
+      CommandResult result;
+      result.code = answer.code();
+      result.error = answer.msg();
+      if (answer.code() != 0) result.kind = CommandResult::Kind::kRefused;
+      done(result);
+    };
+    source_.commands.clear();
+    const rpc::Frame is = answer_to(call);
+    EXPECT_EQ(is.error_code, 0);
+    EXPECT_EQ(is.correlation_id, wanted.correlation_id);
+    if (method == "ShowTable") {
+      compare_tables(call, is, wanted);
+    } else if (method == "GetTablePartition") {
+      compare_partition(is, wanted);
+    } else if (method == "ShowTablet") {
+      expect_same(message_of<fedb::ShowTabletResponse>(is),
+                  message_of<fedb::ShowTabletResponse>(wanted));
+    } else {
+      EXPECT_EQ(is.payload, wanted.payload);
+    }
+    const auto command = kOpenmldbCommands.find(call.substr(0, 3));
+    ASSERT_EQ(source_.commands.size(), command == kOpenmldbCommands.end() ? 0U : 1U);
+    if (command != kOpenmldbCommands.end()) {
+      EXPECT_EQ(in_text(source_.commands[0]), command->second);
+      EXPECT_TRUE(source_.commands[0].as_nameserver);
+    }
+    ++compared;
+  }
+  EXPECT_EQ(compared, 13U);
+}
+
+// --- Broken requests -----------------------------------------------------------------------------
 
 // Whatever comes is a request or none: every captured one, cut anywhere or with a byte changed, put
 // to every method.
