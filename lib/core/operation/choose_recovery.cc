@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lib/core/cluster/history.h"
+
 namespace failoverd::core {
 namespace {
 
@@ -27,14 +29,6 @@ RecoveryPlan by_the_letter(const Findings& f, const std::vector<TermPair>& histo
 }
 
 }  // namespace
-
-std::optional<Offset> end_of_term(Term term, const std::vector<TermPair>& history) {
-  std::optional<Offset> end;
-  for (const TermPair& t : history) {
-    if (t.term > term) end = std::min(end.value_or(t.offset), t.offset);
-  }
-  return end;
-}
 
 bool matches(Term term, Offset offset, const std::vector<TermPair>& history) {
   if (history.empty()) return false;

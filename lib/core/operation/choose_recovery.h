@@ -39,10 +39,6 @@ struct RecoveryPlan {
 
 RecoveryPlan choose_recovery(const Findings&, const std::vector<TermPair>& history);
 
-// The first offset that a log may not hold that followed the leader of this term last; none: no
-// later term has begun.
-std::optional<Offset> end_of_term(Term, const std::vector<TermPair>& history);
-
 // FEDB.md 4.3: whether (term, offset) lies on the history.
 bool matches(Term, Offset, const std::vector<TermPair>& history);
 
