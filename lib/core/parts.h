@@ -90,7 +90,8 @@ struct Brain::Parts {
                       handovers, copies, holds, data_recovery, edits,     stand_back};
   LastOffsets last_offsets{model, publisher, elections, stand_back};
   LostRows lost_rows{model, outbox, ops, publisher, automation, stand_back};
-  Reconciliation reconciliation{model, outbox, ops, operations, copies, automation, stand_back};
+  Reconciliation reconciliation{model,      outbox, ops,        elections,
+                                operations, copies, automation, stand_back};
   PartitionStates states{model,        outbox,    elections,      operations, handovers, treatments,
                          last_offsets, lost_rows, reconciliation, automation, stand_back};
 

@@ -34,18 +34,9 @@ class KnownLossWaits : public Listener {
     }
   }
 
-  void after_step(const Daemon& daemon, const core::Event& event) override {
-    if (const auto* e = std::get_if<core::OperatorAsked>(&event)) operator_asked(e->what);
+  void after_step(const Daemon& daemon, const core::Event&) override {
     for (const core::Hold& h : daemon.brain().holds()) {
       for (const core::Hold::Lost& lost : h.waits_for) waits(daemon, h.at, lost.tablet);
-    }
-  }
-
-  void operator_asked(const core::OperatorCommand& what) {
-    const auto* change = std::get_if<core::operators::ChangeLeader>(&what);
-    if (!change || !change->accept_loss) return;
-    for (const auto& [znode, table] : world_.fake_zookeeper.tables()) {
-      if (table.name == change->table.name) accepted_[{table.tid, change->pid}] = now();
     }
   }
 
@@ -99,10 +90,10 @@ class KnownLossWaits : public Listener {
   bool is_over(const core::OpRecord& op) const {
     const core::ElectionPolicy& policy = world_.policy.election;
     const Duration lasts = now() - op.started;
-    const auto accepted = accepted_.find(op.at);
+    const auto accepted = ledger_.loss_accepted(op.at);
     return (policy.wait_for_lost && lasts >= *policy.wait_for_lost) ||
            (policy.unclean_after && lasts >= *policy.unclean_after) ||
-           (accepted != accepted_.end() && accepted->second >= op.started);
+           (accepted && *accepted >= op.started);
   }
 
   // It answered the probe of the round that ends with this term.
@@ -152,7 +143,6 @@ class KnownLossWaits : public Listener {
   // daemon, tablet, partition.
   std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, core::Offset> said_;
   std::map<std::tuple<std::string, core::Endpoint, core::PartitionKey>, Instant> empty_;
-  std::map<core::PartitionKey, Instant> accepted_;
   // Whom a daemon has waited for since the partition was led last.
   std::map<core::PartitionKey, std::map<core::Endpoint, Waited>> waited_;
 };

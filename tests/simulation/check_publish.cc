@@ -13,7 +13,8 @@ namespace {
 
 bool by_daemon(World& world, const std::string& by) { return world.find_daemon(by) != nullptr; }
 
-// SAFETY 1: only rows that are alive are elected: a dead one becomes leader only where it is alone.
+// SAFETY 1: only rows that are alive are elected: a dead one becomes leader only where it is alone,
+// or where an operator has accepted the loss, and then every row that was alive dies with it.
 class OnlyAliveRowsLead : public Checker {
  public:
   OnlyAliveRowsLead(World& w, const Ledger& l) : Checker(w, l, "SAFETY 1: only alive rows lead") {}
@@ -27,6 +28,8 @@ class OnlyAliveRowsLead : public Checker {
         const core::Row* was = old ? row_of(*old, row.endpoint) : nullptr;
         if (!leads(row) || (was && was->is_alive) || p.rows.size() == 1) continue;
         if (world_.fake_zookeeper.steps_down({after.tid, p.pid}, *old, row.endpoint)) continue;
+        const core::PartitionKey key{after.tid, p.pid};
+        if (ledger_.loss_accepted(key) && is_the_only_one(p)) continue;
         broken("the dead row of " + row.endpoint + " in " + at({after.tid, p.pid}) +
                " became an alive leader");
       }
@@ -35,6 +38,12 @@ class OnlyAliveRowsLead : public Checker {
         broken(at({after.tid, p.pid}) + " has two alive leader rows");
       }
     }
+  }
+
+ private:
+  static bool is_the_only_one(const core::PartitionShape& p) {
+    return std::count_if(p.rows.begin(), p.rows.end(),
+                         [](const core::Row& row) { return row.is_alive; }) == 1;
   }
 };
 

@@ -261,6 +261,7 @@ class CaughtUpBeforeAlive : public Checker {
       return;
     }
     const core::Row* leader = leader_of(p);
+    if (row.is_leader && ledger_.loss_accepted(key)) return;  // SAFETY 1: OnlyAliveRowsLead looks.
     if (row.is_leader || !leader) return broken(what + " with no other leader beside it");
     const auto* held = t.held(key);
     const bool loaded = held && held->loaded();

@@ -118,6 +118,7 @@ class WaitsAfterARestart : public Listener {
     const auto first = first_loaded_.find(key);
     const Instant from = first == first_loaded_.end() ? now() : first->second;
     if (now() - from >= world_.policy.recovery.full_restart_wait - seconds{1}) return;
+    if (ledger_.loss_accepted(key)) return;
     broken(told + other + " is not registered and " +
            (known ? "had " + std::to_string(*known) : "may hold anything") +
            ", and recovery.full_restart_wait is not over");

@@ -116,7 +116,20 @@ std::vector<Ledger::Naming> Ledger::namings(const core::TableShape& before,
 // ----------------------------------------------------------------------------------
 
 void Ledger::before_step(const Daemon&, const core::Event& event) {
-  operators_asked_ = operators_asked_ || std::holds_alternative<core::OperatorAsked>(event);
+  const auto* asked = std::get_if<core::OperatorAsked>(&event);
+  if (!asked) return;
+  operators_asked_ = true;
+  const auto* change = std::get_if<core::operators::ChangeLeader>(&asked->what);
+  if (!change || !change->accept_loss || asked->only_plan) return;
+  for (const auto& [znode, table] : world_.fake_zookeeper.tables()) {
+    if (table.name != change->table.name || table.db != change->table.db) continue;
+    loss_accepted_[{table.tid, change->pid}] = world_.schedule.now();
+  }
+}
+
+std::optional<Instant> Ledger::loss_accepted(core::PartitionKey key) const {
+  const auto found = loss_accepted_.find(key);
+  return found == loss_accepted_.end() ? std::nullopt : std::optional{found->second};
 }
 
 void Ledger::sent(const Daemon& daemon, const core::CallTablet& c) {

@@ -66,6 +66,10 @@ class Ledger : public Observer {
   // An operator has asked for something: what follows from it needs no other cause.
   bool operators_asked() const { return operators_asked_; }
 
+  // An operator has accepted what is lost there (changeleader --accept-loss), and when last; none:
+  // nobody has.
+  std::optional<Instant> loss_accepted(core::PartitionKey) const;
+
   // What a term in the history says about the leader that a publish names; none: it names none.
   struct Naming {
     core::PartitionKey at;
@@ -91,6 +95,7 @@ class Ledger : public Observer {
   std::map<core::Endpoint, Instant> last_trouble_;
   std::map<core::PartitionKey, Instant> first_probe_;  // Since the last publish.
   bool operators_asked_ = false;
+  std::map<core::PartitionKey, Instant> loss_accepted_;
 };
 
 // --- Rows

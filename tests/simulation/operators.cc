@@ -113,7 +113,8 @@ core::OperatorCommand Operators::draw_leaders(const core::TableName& table, std:
     case 3:
       return o::ChangeLeader{table, pid, row};
     case 4:
-      return o::ChangeLeader{table, pid, "", false, random_.chance(0.5)};
+      return o::ChangeLeader{table, pid, random_.chance(0.3) ? row : "", random_.chance(0.4),
+                             random_.chance(0.5)};
     case 5:
       return o::OfflineEndpoint{any_tablet()};
     case 6:

@@ -212,9 +212,9 @@ void Elections::choose_candidates(Election& e) {
   for (std::size_t i = 0; i < e.order.size(); ++i) ask(e, e.of(e.order[i]));
 }
 
-// SAFETY 1: only rows that are alive.
+// SAFETY 1: only rows that are alive, unless an operator has overruled it.
 bool Elections::add_candidate(Election& e, const Replica& r) {
-  if (!r.is_alive || e.candidate(r.tablet)) return false;
+  if (r.is_alive == e.dead_stand || e.candidate(r.tablet)) return false;
   const bool may_load = e.loads || e.of(r.tablet).lost_since;
   const bool gone =
       may_load ? model_.tablet(r.tablet).verdict.dead() : standing(model_, r) == Standing::kGone;
@@ -228,7 +228,8 @@ bool Elections::add_candidate(Election& e, const Replica& r) {
   // that had to load it has followed nobody, even if its leader has been heard of again.
   const bool held = leader && leader->report.led_until && r.report.held_since &&
                     *r.report.held_since <= *leader->report.led_until;
-  c.continuous = c.served || (held && !e.restart_goes_on && !c.had_to_load);
+  const bool followed = held && r.is_alive && !e.restart_goes_on && !c.had_to_load;
+  c.continuous = c.served || followed;
   e.order.push_back(r.tablet);
   return true;
 }

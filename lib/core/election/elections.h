@@ -71,13 +71,21 @@ class Elections : public Publishing, public Asker {
   void terms_came();
   // Those that wait for their record decide again.
   void record_written();
-  // Somebody answers for what is lost there: its election goes on with those that are there. `by`:
-  // who, for the event. False: no election waits for a known loss there.
-  bool accept_loss(PartitionKey at, const std::string& by);
+  // Somebody answers for what is lost there: its election goes on with those that are there. Where
+  // no alive row's replica serves by then, and none turns out to hold anything, those whose rows
+  // are dead stand instead (SAFETY 1). False: no election is under way that could still heed it.
+  struct Acceptance {
+    std::string by;       // Who, for the event.
+    bool forced = false;  // An alive row's tablet that does not answer is not waited for either.
+    std::optional<TabletIndex> named = {};  // Who is to lead of those whose rows are dead.
+  };
+  bool accept_loss(PartitionKey at, const Acceptance&);
 
   bool promoting() const { return promoting_ > 0; }
   std::size_t of_table(std::uint32_t tid) const;  // How many are under way.
   bool any() const { return !elections_.empty(); }
+  // Replicas whose rows are dead stand in the election under way there: it sees to those that lead.
+  bool dead_rows_stand(PartitionKey at) const;
   // It waits for a known loss (SAFETY 20).
   bool holds(PartitionKey at) const;
   std::vector<Hold> holds() const;
@@ -130,6 +138,13 @@ class Elections : public Publishing, public Asker {
     std::optional<Offset> leader_offset;
     Instant leader_asked_at;
     std::string loss_accepted_by;  // Who said that it may be lost.
+    // SAFETY 1, overruled by whoever that is: no alive row's replica served then. And: none can
+    // lead, so that those stand whose rows are dead, and nobody else.
+    bool dead_may_stand = false;
+    bool dead_stand = false;
+    bool forced = false;  // An alive row's tablet that does not answer cannot lead.
+    // Where these stand: up to where the winner's log is known to be the partition's.
+    std::optional<Offset> agreed;
     std::optional<Hold> hold;
     // Whom it went on without, for the end of the story.
     std::vector<Hold::Lost> given_up;
@@ -211,6 +226,15 @@ class Elections : public Publishing, public Asker {
   void end_hold(Election&);
   void give_up(Election&, std::vector<Hold::Lost>);
 
+  // Among those whose rows are dead: dead_rows.cc
+  bool nobody_alive_can_lead(const Election&) const;
+  bool others_stand_now(Election&);
+  void decide_among_dead_rows(Election&);
+  std::optional<Instant> wait_for_dead_rows(Election&);
+  std::optional<Offset> known_to_agree(const Election&, const Participant&) const;
+  const Participant* best_of_dead_rows(const Election&) const;
+  void give_up_alive_rows(Election&, const Participant& winner);
+
   // Deciding.
   void ask_those_not_told(Election&);
   void decide(Election&);
@@ -231,6 +255,7 @@ class Elections : public Publishing, public Asker {
   static bool may_have_led(const Election&, const Participant&);
   static bool winner_may_have_led(const Election&);
   static Offset known_before(const Election&);
+  static Offset kept_of_history(const Election&);
   bool may_have_been_led(const Election&, Term) const;
   bool somebody_may_have_led(const Election&) const;
   bool has_served(const Election&, TabletIndex, Term) const;

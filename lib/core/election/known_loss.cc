@@ -222,11 +222,15 @@ void Elections::give_up(Election& e, std::vector<Hold::Lost> lost) {
                {{"reason", "known_loss"}, {"partition", model_.name_of(e.at)}});
 }
 
-bool Elections::accept_loss(PartitionKey at, const std::string& by) {
+bool Elections::accept_loss(PartitionKey at, const Acceptance& acceptance) {
   const auto op = of_partition_.find(at);
   Election* e = op == of_partition_.end() ? nullptr : find(op->second);
   if (!e || e->phase == Phase::kPromoting || e->phase == Phase::kPublishing) return false;
-  e->loss_accepted_by = by;
+  const Partition* p = model_.partition(at);
+  e->loss_accepted_by = acceptance.by;
+  e->dead_may_stand = p && p->replicas.size() > 1 && !has_candidate(model_, *p);
+  e->forced = acceptance.forced;
+  if (acceptance.named) e->preferred = acceptance.named;
   if (e->phase == Phase::kReading || e->phase == Phase::kProbing) decide(*e);
   return true;
 }

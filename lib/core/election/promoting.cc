@@ -34,7 +34,8 @@ void Elections::promote(Election& e, TabletIndex winner) {
   p.saw(e.lead_term);
   Promote promote{e.at, e.lead_term, {}};
   for (const Participant& c : e.candidates()) {  // SAFETY 2: nobody else may follow.
-    if (c.tablet != winner && follows(e, c)) promote.replicas.push_back(name(c.tablet));
+    const bool goes_along = c.tablet != winner && !e.dead_stand && follows(e, c);
+    if (goes_along) promote.replicas.push_back(name(c.tablet));
   }
   ++model_.tablet(winner).leaders;
   records_.may_lead(e.at, {name(winner), e.lead_term, known_before(e)});
@@ -200,9 +201,15 @@ bool Elections::agrees_with_winner(const Election& e, const Participant& c) cons
 }
 
 // Up to where others' logs are known to agree with the winner's; nowhere, where it may have led
-// before with a term that nobody recorded (SAFETY 8).
+// before with a term that nobody recorded (SAFETY 8), or nobody knows whom it followed last.
 Offset Elections::known_before(const Election& e) {
+  if (e.dead_stand) return e.agreed.value_or(0);
   return winner_may_have_led(e) ? 0 : e.winner_offset;
+}
+
+// So much of the partition's history the winner holds, as far as anybody can tell.
+Offset Elections::kept_of_history(const Election& e) {
+  return e.dead_stand ? e.agreed.value_or(e.winner_offset) : e.winner_offset;
 }
 
 // SAFETY 2: it has answered, and its log is a prefix of the winner's.
@@ -213,7 +220,7 @@ bool Elections::follows(const Election& e, const Participant& c) const {
 
 std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Partition& p) const {
   // SAFETY 8: its log may hold a term of which nobody knows where it began.
-  if (winner_may_have_led(e)) return {{e.lead_term, 0}};
+  if (winner_may_have_led(e) || (e.dead_stand && !e.agreed)) return {{e.lead_term, 0}};
   // Terms that others led and nobody published: the winner may have followed them.
   std::vector<Led> unpublished;
   for (const auto& [tablet, participant] : e.participants) {
@@ -223,7 +230,7 @@ std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Parti
     if (r.in_doubt_term) unpublished.push_back({*r.in_doubt_term, r.in_doubt_offset});
   }
   std::vector<TermPair> pairs;
-  const Offset first = e.winner_offset + 1;
+  const Offset first = kept_of_history(e) + 1;
   const Term last = p.published_term();
   for (const Led& l : unpublished) {
     if (l.term <= last || l.term >= e.lead_term) continue;
@@ -302,14 +309,14 @@ std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
   const bool overtaken = std::any_of(p.terms.begin(), p.terms.end(), [&](const TermPair& t) {
     return t.term > e.lead_term;  // Somebody else published meanwhile: the history never goes back.
   });
-  e.winner_gone = !winner || !winner->is_alive || overtaken;
+  e.winner_gone = !winner || (!winner->is_alive && !e.dead_stand) || overtaken;
   if (e.winner_gone) return std::nullopt;
   const bool there = std::any_of(p.terms.begin(), p.terms.end(),
                                  [&](const TermPair& t) { return t.term == e.lead_term; });
   PartitionEdit edit;
   for (const Replica& r : p.replicas) {
     const Participant* c = e.candidate(r.tablet);
-    const bool goes_along = c && follows(e, *c);
+    const bool goes_along = c && !e.dead_stand && follows(e, *c);
     RowEdit row{name(r.tablet), r.is_leader, r.is_alive};
     if (r.tablet == e.winner) {
       row.is_leader = row.is_alive = true;
@@ -372,7 +379,8 @@ void Elections::published(OpId op) {
 // What the old leader was last heard to hold, and the new one does not.
 std::optional<std::uint64_t> Elections::possible_loss(const Election& e) {
   if (!e.leader_offset) return std::nullopt;
-  return *e.leader_offset > e.winner_offset ? *e.leader_offset - e.winner_offset : 0;
+  const Offset kept = kept_of_history(e);
+  return *e.leader_offset > kept ? *e.leader_offset - kept : 0;
 }
 
 // The old leader of a handover said itself that it holds no more.
@@ -384,6 +392,7 @@ bool Elections::lost_nothing(const Election& e) {
 
 std::optional<std::uint64_t> Elections::may_have_lost(const Election& e) {
   if (!e.given_up.empty()) return most_of(e.given_up)->entries;
+  if (e.dead_stand) return std::nullopt;  // Nobody knows what they took since they were last heard.
   return lost_nothing(e) ? std::optional<std::uint64_t>{0} : possible_loss(e);
 }
 
@@ -393,6 +402,8 @@ std::string Elections::loss_text(const Election& e) const {
     return "; may have lost at least " + std::to_string(most.entries) + " entries, which " +
            most.tablet + " was last known to hold";
   }
+  if (e.dead_stand)
+    return "; what alive rows' replicas took since they were last heard is given up";
   if (lost_nothing(e)) return "; no entry is lost";
   const auto loss = possible_loss(e);
   if (!loss) return "; the old leader was never heard";

@@ -99,10 +99,11 @@ void Elections::decide(Election& e) {
     new_round(e);  // Somebody else has named a leader meanwhile: above its term.
     return;
   }
+  if (others_stand_now(e)) return;
   // A row may have died since: by a publish whose answer was lost, or somebody else's (SAFETY 1).
   std::erase_if(e.order, [&](TabletIndex tablet) {
     const Replica* r = p->on(tablet);
-    if (r && r->is_alive) return false;
+    if (r && r->is_alive != e.dead_stand) return false;
     e.of(tablet).begin_round();
     return true;
   });
@@ -117,6 +118,7 @@ void Elections::decide(Election& e) {
     if (c.read) best = std::max(best.value_or(0), *c.read);
   }
   if (reads) return decide_by_reading(e, best);
+  if (e.dead_stand) return decide_among_dead_rows(e);
   const bool only_is_empty = p->replicas.size() == 1 && e.order.size() == 1 &&
                              e.of(e.order.front()).heard == Heard::kEmpty;
   if (only_is_empty) {

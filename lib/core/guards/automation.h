@@ -32,6 +32,11 @@ class Automation {
     return offline ? offline : held(at, tablet);
   }
 
+  // An operator has taken that tablet offline.
+  bool is_offline(TabletIndex tablet) const {
+    return holds_.offline(model_.tablet(tablet).endpoint) != nullptr;
+  }
+
   // An operator's rows come first: until then nothing is decided from those that are there.
   void prepare(PartitionKey at) { prepared_.insert(at); }
   bool is_prepared(PartitionKey at) const { return prepared_.contains(at); }

@@ -234,6 +234,9 @@ std::optional<std::string> Handovers::what_is_in_the_way(const Handover& h, cons
   // SAFETY 4: never a round trip to ZooKeeper while nobody leads.
   if (!terms_.has(Elections::kTermsOfARound, p.highest_term()))
     return "no terms are reserved in table/term yet";
+  if (!h.said_from->answered()) {
+    return name(h.from) + " does not answer, and cannot hand over; --force elects without it";
+  }
   if (!from || from->mode != Mode::kLeader) return name(h.from) + " does not say that it leads";
   if (!to || to->mode != Mode::kFollower) return name(h.to) + " does not say that it follows";
   if (from->state != TableState::kNormal) return name(h.from) + " makes a snapshot, or sends one";

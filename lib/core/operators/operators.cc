@@ -52,7 +52,10 @@ bool Operators::begin(const OperatorAsked& e, Outcome& outcome) {
                  .answer;
     return true;
   }
-  if (outcome.accepts) elections_.accept_loss(*outcome.accepts, e.by);
+  if (outcome.accepts) {
+    outcome.acceptance.by = e.by;
+    elections_.accept_loss(*outcome.accepts, outcome.acceptance);
+  }
   if (const auto of = command_of_.extract(outcome.lifts)) {
     orders_.cancel_command(of.mapped(), e.by + " has it brought back");
   }
@@ -202,7 +205,8 @@ void Operators::cancel(OpId op, const std::string& by) {
   const std::string why = by + " cancelled it";
   orders_.try_no_more(op);
   if (orders_.cancel(op, why) || copies_.cancel(op, why) || operations_.call_off(op, why)) return;
-  if (!handovers_.call_off(op, why)) elections_.call_off(op, why);
+  if (handovers_.call_off(op, why) || elections_.call_off(op, why)) return;
+  edits_.call_off(op, why);
 }
 
 // --- What the commands name ----------------------------------------------------------------------
@@ -241,131 +245,6 @@ void Operators::plan(Outcome& outcome, PartitionKey at, Treatment what, const st
   order.at = at;
   order.what = std::move(what);
   outcome.orders.push_back(std::move(order));
-}
-
-// --- Leaders -------------------------------------------------------------------------------------
-
-Operators::Outcome Operators::carry_out(const o::ChangeLeader& c) {
-  Table* table = find(c.table);
-  if (!table) return no_table(c.table);
-  const PartitionKey at{table->shape.tid, c.pid};
-  const Partition* p = model_.partition(at);
-  if (!p) return refuse(kPidIsNotExist, "pid is not exist");
-  if (p->replicas.size() == 1) return refuse(kNoFollower, "no follower");
-  Outcome outcome;
-  const OpRecord* running = ops_.find(p->op);
-  if (c.accept_loss && running && is_election(running->type)) {
-    outcome.answer.plan.push_back(model_.name_of(at) +
-                                  ": its election goes on with the replicas that are there");
-    outcome.answer.ops.push_back(p->op);
-    outcome.accepts = at;
-    return outcome;
-  }
-  const Replica* leader = p->leader();
-  if (leader && c.candidate.empty() && !c.force) {
-    return refuse(kLeaderIsAlive, "leader is alive", "`auto` hands it over without loss");
-  }
-  const auto follows = [&](const Replica& r) { return r.is_alive && !r.leads(); };
-  if (std::none_of(p->replicas.begin(), p->replicas.end(), follows)) {
-    return refuse(kNoAliveFollower, "no alive follower",
-                  "recovertable brings one back; --accept-loss does not help without one");
-  }
-  const bool any = c.candidate.empty() || c.candidate == "auto";
-  const auto tablet = any ? std::nullopt : model_.find_tablet(c.candidate);
-  const Replica* to = tablet ? p->on(*tablet) : nullptr;
-  if (!any && (!to || !follows(*to))) {
-    return refuse(kCreateOpFailed, "create op failed",
-                  c.candidate + " is no alive follower of " + model_.name_of(at));
-  }
-  const bool alive = leader && standing(model_, *leader) != Standing::kGone && !c.force;
-  Treatment what;
-  what.replica = to ? to->tablet : leader ? leader->tablet : p->replicas.front().tablet;
-  what.type = alive ? OpType::kHandoverOP : OpType::kChangeLeaderOP;
-  what.any = any;
-  const std::string whom = to ? c.candidate : "the follower that holds most";
-  if (alive) {
-    plan(outcome, at, what,
-         "leadership goes from " + model_.tablet(leader->tablet).endpoint + " to " + whom +
-             "; no row is lost, writes wait for a moment");
-  } else {
-    plan(outcome, at, what,
-         "the alive follower that holds most is elected" +
-             std::string{c.accept_loss ? "; what only others are known to hold is given up" : ""});
-  }
-  outcome.orders.back().accept_loss = c.accept_loss;
-  outcome.orders.back().force = c.force;
-  return outcome;
-}
-
-// Leaders are handed over, or elected anew where the tablet is dead; followers' rows are set dead.
-void Operators::plan_offline(Outcome& outcome, PartitionKey at, Partition& p, TabletIndex tablet) {
-  const Replica* r = p.on(tablet);
-  const Tablet& t = model_.tablet(tablet);
-  if (!r || !r->is_alive) return;
-  Treatment what;
-  what.replica = tablet;
-  what.alive = false;
-  if (p.replicas.size() == 1) {
-    if (!t.verdict.dead() || t.evidence.registered) {  // SAFETY 1.
-      outcome.answer.plan.push_back(model_.name_of(at) + ": its only replica is there: stays");
-      return;
-    }
-    what.type = OpType::kUpdatePartitionStatusOP;
-    what.table = kUpdateRowTasks;
-    plan(outcome, at, what, "its only replica's row is set dead");
-    return;
-  }
-  const bool leads = r->is_leader;
-  if (!leads && p.leader()) {
-    what.type = OpType::kOfflineReplicaOP;
-    what.table = kOfflineReplicaTasks;
-    plan(outcome, at, what, "the follower's row is set dead");
-    return;
-  }
-  const bool others = std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& other) {
-    return other.is_alive && other.tablet != tablet;
-  });
-  if (!others) {  // SAFETY 1: the last alive row stays alive.
-    outcome.answer.plan.push_back(model_.name_of(at) + ": nobody else can lead it: stays");
-    return;
-  }
-  what.any = true;
-  const bool hands_over = p.leader() == r && standing(model_, *r) != Standing::kGone;
-  what.type = hands_over ? OpType::kHandoverOP : OpType::kChangeLeaderOP;
-  plan(outcome, at, what,
-       hands_over ? "its leader is handed over, and its row set dead"
-                  : "the alive follower that holds most is elected");
-  if (!hands_over) return;
-  outcome.hold->led.push_back(at);
-  Treatment then;
-  then.replica = tablet;
-  then.alive = false;
-  then.ordered = true;
-  then.type = OpType::kOfflineReplicaOP;
-  then.table = kOfflineReplicaTasks;
-  then.why = t.endpoint + " goes offline";
-  outcome.orders.back().then = then;
-}
-
-Operators::Outcome Operators::carry_out(const o::OfflineEndpoint& c) {
-  if (c.concurrency > o::kMostConcurrency || c.concurrency == 0) {
-    return refuse(kInvalidParameter, "invalid parameter", "concurrency is 1 to 8");
-  }
-  const auto tablet = listed(c.endpoint);
-  if (!tablet) return refuse(kEndpointIsNotExist, "endpoint is not exist");
-  Outcome outcome;
-  outcome.hold.emplace();
-  outcome.hold->tablet = c.endpoint;
-  outcome.hold->offline = true;
-  outcome.hold->reason = "offlineendpoint";
-  for (const PartitionKey at : model_.tablet(*tablet).hosts) {
-    if (Partition* p = model_.partition(at)) plan_offline(outcome, at, *p, *tablet);
-  }
-  for (Order& order : outcome.orders) {
-    order.at_once = c.concurrency;
-    outcome.hold->pending.push_back(order.at);
-  }
-  return outcome;
 }
 
 // --- Recovery ------------------------------------------------------------------------------------
@@ -447,9 +326,12 @@ Operators::Outcome Operators::carry_out(const o::CancelOp& c) {
   Outcome outcome;
   const std::string what = std::string{to_text(record->type)} + " of " + model_.name_of(record->at);
   // SAFETY 3: a probe cannot be taken back.
-  outcome.answer.plan.push_back(
-      what + (is_election(record->type) ? " ends, if nobody has been probed; else it is finished"
-                                        : " is taken back"));
+  const char* becomes = is_election(record->type)
+                            ? " ends, if nobody has been probed; else it is finished"
+                        : edits_.any(c.op) ? " ends, if it is not on its way to ZooKeeper; what is "
+                                             "may be written, and the table shows it"
+                                           : " is taken back";
+  outcome.answer.plan.push_back(what + becomes);
   outcome.cancels = c.op;
   return outcome;
 }

@@ -62,7 +62,8 @@ class Operators {
     std::optional<std::set<PartitionKey>> care;
     std::set<PartitionKey> prepared;
     std::optional<PartitionKey> accepts;  // What its election waits for may be lost.
-    std::optional<PartitionKey> edits;    // It is replaced.
+    Elections::Acceptance acceptance;
+    std::optional<PartitionKey> edits;  // It is replaced.
     bool refused() const { return answer.code != 0; }
   };
   static Outcome refuse(int code, std::string words, std::string hint = "");
@@ -103,6 +104,9 @@ class Operators {
   std::optional<TabletIndex> listed(const Endpoint&) const;
   bool is_healthy(TabletIndex) const;
   void plan(Outcome&, PartitionKey, Treatment, const std::string& text);
+  std::string stands_text(PartitionKey, const Replica&) const;
+  Outcome elect_without_alive_rows(const operators::ChangeLeader&, PartitionKey, const Partition&);
+  Outcome accept_loss_of_election(const operators::ChangeLeader&, PartitionKey, const Partition&);
   void plan_offline(Outcome&, PartitionKey, Partition&, TabletIndex);
   void plan_recovery(Outcome&, PartitionKey, const Partition&, const Replica&);
   std::optional<std::string> why_not_migrated(const operators::Migrate&, const Table&,

@@ -208,8 +208,11 @@ std::optional<std::string> Orders::why_impossible(const Order& order) const {
     return model_.tablet(leader->tablet).endpoint + " leads it by now; named again, it hands over";
   }
   if (is_election(type)) {
-    return has_candidate(model_, *p) ? std::nullopt
-                                     : std::optional{"nobody can lead it: " + p->diagnosis.text()};
+    const bool somebody_is_there =
+        std::any_of(p->replicas.begin(), p->replicas.end(),
+                    [&](const Replica& one) { return is_there(model_.tablet(one.tablet)); });
+    const bool possible = has_candidate(model_, *p) || (order.accept_loss && somebody_is_there);
+    return possible ? std::nullopt : std::optional{"nobody can lead it: " + p->diagnosis.text()};
   }
   if (type == OpType::kOfflineReplicaOP && (!r || !r->is_alive))
     return tablet.endpoint + " has no alive row of it any more";
@@ -270,7 +273,7 @@ void Orders::begin(Order& order) {
     if (!order.force) handed = handovers_.adopt(order.op, order.at);
     elections_.begin(order.op, order.what.type, order.at, Duration{0}, handed, /*ordered=*/true);
     if (!order.what.any) elections_.prefer(order.op, order.what.replica);
-    if (order.accept_loss) elections_.accept_loss(order.at, order.by);
+    if (order.accept_loss) elections_.accept_loss(order.at, {order.by, order.force});
   } else {
     // It was ordered of whoever leads.
     if (order.what.type == OpType::kMakeSnapshotOP) order.what.replica = p.leader()->tablet;

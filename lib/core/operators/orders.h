@@ -25,6 +25,7 @@
 
 namespace failoverd::core {
 
+// An op that was ordered and waits for its turn, or runs.
 struct Order {
   OpId op = 0;
   PartitionKey at;

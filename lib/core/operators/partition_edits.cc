@@ -65,6 +65,15 @@ bool PartitionEdits::begin(const OperatorAsked& e, PartitionKey at, std::vector<
   return true;
 }
 
+bool PartitionEdits::call_off(OpId op, const std::string& why) {
+  const auto found = edits_.find(op);
+  if (found == edits_.end()) return false;
+  Edit& e = found->second;
+  e.canceled_by = why;
+  if (!e.sent) end(op, why, OpStatus::kCanceled);
+  return true;
+}
+
 void PartitionEdits::stop() {
   while (!edits_.empty()) {
     const OpId op = edits_.begin()->first;
@@ -84,6 +93,7 @@ bool PartitionEdits::is_as_wanted(const Edit& e, const Partition& p) const {
 
 // What was looked at when it was asked for may be otherwise now. Empty: it is not.
 std::string PartitionEdits::why_not(const Edit& e, const Partition& p) const {
+  if (!e.canceled_by.empty()) return e.canceled_by;
   if (stand_back_.auto_failover()) return "auto_failover was switched on meanwhile";
   if (!stand_back_.may_change()) return "nothing is changed now";
   if (model_.table(e.at.tid)->shape.version != e.version) return kChanged;
@@ -113,8 +123,9 @@ std::optional<PartitionEdit> PartitionEdits::edit(OpId op, const Partition& p) {
 }
 
 void PartitionEdits::published(OpId op) {
-  const std::string why_not = edits_.at(op).why_not;
-  end(op, why_not);
+  const Edit& e = edits_.at(op);
+  const bool canceled = !e.canceled_by.empty() && e.why_not == e.canceled_by;
+  end(op, std::string{e.why_not}, canceled ? OpStatus::kCanceled : OpStatus::kFailed);
 }
 
 void PartitionEdits::gone(OpId op, const std::string& why) { end(op, why); }
@@ -123,13 +134,13 @@ void PartitionEdits::refused(OpId op, const std::string& why) {
   end(op, "ZooKeeper does not take its table: " + why);
 }
 
-void PartitionEdits::end(OpId op, const std::string& why_not) {
+void PartitionEdits::end(OpId op, const std::string& why_not, OpStatus unless_done) {
   const Edit e = std::move(edits_.extract(op).mapped());
   publisher_.forget(op);
   const OpRecord* record = ops_.find(op);
   const Duration took = outbox_.now - (record ? record->started : outbox_.now);
   const std::string how = record ? record->detail : "";
-  const OpStatus status = why_not.empty() ? OpStatus::kDone : OpStatus::kFailed;
+  const OpStatus status = why_not.empty() ? OpStatus::kDone : unless_done;
   ops_.end(op, status, outbox_.now, why_not.empty() ? how : why_not);
   if (record) journal_.finished(ops_.ended().back());
   outbox_.out.emplace_back(CountOp{op, OpType::kUpdatePartitionStatusOP, status, took});

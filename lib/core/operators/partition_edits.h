@@ -36,6 +36,10 @@ class PartitionEdits : public Publishing {
   std::optional<std::string> what_works_on(PartitionKey) const;
   // Begins it. False: no number for its op has been reserved yet.
   bool begin(const OperatorAsked&, PartitionKey, std::vector<std::string> plan);
+  // Ends one that is not on its way to ZooKeeper; one that is, is over when its answer comes, and
+  // is not sent again where that is lost. False: it is none of ours.
+  bool call_off(OpId, const std::string& why);
+  bool any(OpId op) const { return edits_.contains(op); }
   void stop();  // The lock is lost.
 
   std::optional<PartitionEdit> edit(OpId, const Partition&) override;
@@ -55,10 +59,11 @@ class PartitionEdits : public Publishing {
     std::vector<std::string> plan;
     bool sent = false;
     std::string why_not;  // Set: it is not to be written any more.
+    std::string canceled_by = {};
   };
   std::string why_not(const Edit&, const Partition&) const;
   bool is_as_wanted(const Edit&, const Partition&) const;
-  void end(OpId, const std::string& why_not);
+  void end(OpId, const std::string& why_not, OpStatus unless_done = OpStatus::kFailed);
 
   Model& model_;
   Outbox& outbox_;

@@ -45,7 +45,7 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
     if (r.is_alive && r.diverged && operations_.sets_dead(at, r.tablet)) continue;
     // It sees to those that may win it. It may wait for long, and an old leader whose row is dead
     // would go on sending to who loads meanwhile.
-    const bool sees_to_it = elects && r.is_alive;
+    const bool sees_to_it = elects && (r.is_alive || elections_.dead_rows_stand(at));
     const bool may = automation_.acts_on(at) || (r.ordered_back && !r.is_alive);
     if (may && !sees_to_it && leads_beside(at, r)) {
       const bool ask_first = r.is_alive && !r.in_doubt_term;
@@ -53,11 +53,21 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
                 : ask(at, r, kDemote, r.tablet, Demote{at}, kJoinsAReplica);
     } else if (!op && r.is_alive && stands_still(*leader, r)) {
       ask(at, r, kItsTerm, r.tablet, GetTermPair{at}, kReconcileAtMost);
-    } else if (automation_.acts_on(at) && !op && !r.is_alive && !r.detached &&
-               !has_returned(model_, p, r) && standing(model_, *leader) == Standing::kServes) {
+    } else if (is_let_go(at, p, r) && !op && !r.detached &&
+               standing(model_, *leader) == Standing::kServes) {
       ask(at, r, kIsDeadSentTo, leader->tablet, GetTableFollower{at}, kReconcileAtMost);
     }
   }
+}
+
+// Its leader is to send to it no more: its row is dead, and nobody brings it back yet. That of a
+// tablet that an operator has taken offline is so with the switch off, too: kOfflineReplicaOP has
+// no entry in the journal, and whoever dies between its publish and its DelReplica leaves that to
+// be seen to here (SAFETY 11).
+bool Reconciliation::is_let_go(PartitionKey at, const Partition& p, const Replica& r) const {
+  if (r.is_alive || r.ordered_back) return false;
+  if (automation_.is_offline(r.tablet)) return true;
+  return automation_.acts_on(at) && !has_returned(model_, p, r);
 }
 
 // SAFETY 11: a PauseSnapshot of ours that was carried out after its op had ended, and ended what it
@@ -207,7 +217,8 @@ void Reconciliation::leader_of_dead_said(PartitionKey at, Partition& p, Replica&
   const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
   r.detached = !answer.sends_to(endpoint);
   const Replica* leader = p.leader();
-  if (r.detached || !leader || p.op != 0 || !may_act(at)) return;
+  const bool may = stand_back_.may_change() && is_let_go(at, p, r);
+  if (r.detached || !leader || p.op != 0 || !may) return;
   ask(at, r, kLetGo, leader->tablet, DelReplica{at, endpoint}, kJoinsAReplica);
 }
 

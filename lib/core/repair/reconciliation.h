@@ -12,6 +12,7 @@
 #include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
+#include "lib/core/election/elections.h"
 #include "lib/core/guards/automation.h"
 #include "lib/core/guards/stand_back.h"
 #include "lib/core/operation/operations.h"
@@ -21,11 +22,13 @@ namespace failoverd::core {
 
 class Reconciliation : public Asker {
  public:
-  Reconciliation(Model& model, Outbox& outbox, const OpHistory& ops, const Operations& operations,
-                 const CopyQueue& copies, const Automation& automation, const StandBack& stand_back)
+  Reconciliation(Model& model, Outbox& outbox, const OpHistory& ops, const Elections& elections,
+                 const Operations& operations, const CopyQueue& copies,
+                 const Automation& automation, const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
         ops_(ops),
+        elections_(elections),
         operations_(operations),
         copies_(copies),
         automation_(automation),
@@ -43,6 +46,7 @@ class Reconciliation : public Asker {
            Duration at_most);
   bool is_left_paused(PartitionKey, const Partition&, const Replica&) const;
   bool leads_beside(PartitionKey, const Replica&) const;
+  bool is_let_go(PartitionKey, const Partition&, const Replica&) const;
   void rival_leads(PartitionKey, Partition&, Replica&, Term);
   void rival_was_told(PartitionKey, Replica&, const Answer&);
   void still_follower_said_its_term(PartitionKey, Partition&, Replica&, Term);
@@ -56,6 +60,7 @@ class Reconciliation : public Asker {
   Model& model_;
   Outbox& outbox_;
   const OpHistory& ops_;
+  const Elections& elections_;
   const Operations& operations_;
   const CopyQueue& copies_;
   const Automation& automation_;

@@ -56,8 +56,9 @@ TEST(States, EveryOpThatTreatsHasItsTasks) {
     }
   }
   // These only operators order.
-  std::set<OpType> wanted = {OpType::kHandoverOP, OpType::kAddReplicaOP, OpType::kMigrateOP,
-                             OpType::kDelReplicaOP, OpType::kMakeSnapshotOP};
+  std::set<OpType> wanted = {OpType::kHandoverOP,     OpType::kAddReplicaOP,
+                             OpType::kMigrateOP,      OpType::kDelReplicaOP,
+                             OpType::kMakeSnapshotOP, OpType::kUpdateTableAliveOP};
   for (const StateRow& row : states()) wanted.insert(row.ops.begin(), row.ops.end());
   EXPECT_EQ(known, wanted);
 }
