@@ -5,6 +5,8 @@
 # starts it again and shows how its replicas come back, until every row is on every replica.
 #
 #   ./demo.sh                  shows it and stops everything it started
+#   ./demo.sh --nameserver     the same beside a nameserver that lives: failoverd stands back until it
+#                              takes over, publishes through the nameserver, and gives back at the end
 #   ./demo.sh --keep           leaves the cluster running and prints its addresses
 #   ./demo.sh --stop DIRECTORY ends a cluster that was kept
 #
@@ -20,7 +22,8 @@ exec </dev/null
 
 readonly BUILD=${BUILD:-build}
 readonly BIN=$BUILD/bin
-readonly PROGRAMS=(failoverd failoverctl minitablet fedbtool)
+PROGRAMS=(failoverd failoverctl minitablet fedbtool)
+with_nameserver=0
 readonly ROOT=/demo_cluster
 readonly RATE=100 # Rows a second and partition.
 
@@ -35,7 +38,7 @@ title() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 # shown COMMAND...: an operator's command for failoverctl, and what it prints.
 shown() {
   printf '%s  $ failoverctl %s%s\n' "$dim" "$*" "$plain"
-  ctl "$@" | sed 's/^./  &/'
+  ctl "$@" 2>&1 | sed 's/^./  &/'
   echo
 }
 
@@ -160,6 +163,19 @@ start_writer() {
   say "writer      $RATE rows a second into each of the 9 partitions"
 }
 
+# Its own automatic failover is on, as shipped: it would wait for a minute before it begins.
+nameserver=""
+start_nameserver() {
+  if [[ -z $nameserver ]]; then
+    free_port
+    nameserver=127.0.0.1:$REPLY
+  fi
+  start nameserver "$BIN/mininameserver" "--endpoint=$nameserver" "--zk_cluster=$zookeeper" \
+    "--zk_root_path=$ROOT" --zk_session_timeout=2000 --auto_failover=true \
+    --system_table_replica_num=0
+  say "nameserver  $nameserver"
+}
+
 start_failoverd() {
   free_port
   server=http://127.0.0.1:$REPLY
@@ -172,6 +188,27 @@ END
   wait_until 30 "failoverd acts, and every tablet is healthy" failoverd_acts
   say "failoverd   $server"
 }
+
+stands_back() {
+  ctl status --json | jq -e '.stands_back | any(.text | contains("auto_failover is on"))
+                             and all(.text | contains("does not") | not)' >/dev/null
+}
+
+# It does not know the terms that were given out since it leads, says failoverd, until it is
+# started again.
+give_back() {
+  shown release --wait --yes
+  stop nameserver
+  say "the nameserver is started again"
+  start_nameserver
+  wait_until 30 "the nameserver leads again, and is released to" released
+  printf '%s  $ failoverctl release --wait --yes%s\n' "$dim" "$plain"
+  sed 's/^./  &/' "$dir/released"
+  echo
+  shown status
+}
+
+released() { ctl release --wait --yes >"$dir/released" 2>&1; }
 
 failoverd_acts() {
   ctl status --json 2>/dev/null |
@@ -359,6 +396,7 @@ main() {
   while (($# > 0)); do
     case $1 in
       --keep) keep=1 ;;
+      --nameserver) with_nameserver=1 PROGRAMS+=(mininameserver) ;;
       --stop)
         if (($# < 2)); then
           echo "demo.sh: --stop needs the directory that --keep printed" >&2
@@ -386,8 +424,16 @@ main() {
   start_zookeeper
   start_tablets
   make_tables
+  if ((with_nameserver)); then start_nameserver; fi
   start_writer
   start_failoverd
+
+  if ((with_nameserver)); then
+    title "Beside a nameserver"
+    wait_until 30 "the nameserver leads, and failoverd stands back" stands_back
+    shown status
+    shown takeover --wait --yes
+  fi
 
   title "Before"
   shown status
@@ -409,6 +455,11 @@ main() {
   title "Everything is back"
   shown showtable
   shown showopstatus
+
+  if ((with_nameserver)); then
+    title "Given back to the nameserver"
+    give_back
+  fi
 
   title "The rows"
   stop_writer

@@ -22,7 +22,8 @@ constexpr const char* kUsage =
     "bench_failover [--runs=N] [--only=NAME,...] [--idle-seconds=N] [--json=FILE|-]\n"
     "  --runs=N          failovers of each kind, each on a new cluster (9; slow ones a third of "
     "it)\n"
-    "  --only=NAME,...   of kill-8, kill-8-writes, kill-300, stop-8, stop-8-short,\n"
+    "  --only=NAME,...   of kill-8, kill-8-writes, kill-300, kill-8-nameserver,\n"
+    "                    kill-300-nameserver, stop-8, stop-8-short,\n"
     "                    kill-8-readers, kill-8-log-readers, return-8, return-8-missed,\n"
     "                    return-300, copy-8, big-reuse, big-copy, grow-1000,\n"
     "                    grow-5000, handovers, handovers-lagging, offline-300,\n"
@@ -63,6 +64,14 @@ const std::vector<Case>& cases() {
        100,
        {.partitions = 8, .writes_per_second = 50}},
       {"kill-300", "SIGKILL, 300 partitions x 3, 100 led", 300, {.partitions = kMany}},
+      {"kill-8-nameserver",
+       "SIGKILL, 8 x 3, through a nameserver",
+       0,
+       {.partitions = 8, .nameserver = true}},
+      {"kill-300-nameserver",
+       "SIGKILL, 300 x 3, 100 led, through a nameserver",
+       0,
+       {.partitions = kMany, .nameserver = true}},
       {"stop-8", "SIGSTOP, 8 x 3", 500, {.partitions = 8, .stop = true}, true},
       {"stop-8-short",
        "SIGSTOP, 8 x 3, silence 1 s",
@@ -189,7 +198,7 @@ FailoverResult measure(const Case& c, int runs) {
     std::snprintf(text, sizeof text, " %.1f", result.runs.back().total);
     say(text);
     const bool bare = !c.what.stop && c.what.writes_per_second == 0 && c.what.readers == 0;
-    if (bare) result.limits.push_back(measure_limit(c.what.partitions));
+    if (bare) result.limits.push_back(measure_limit(c.what.partitions, c.what.nameserver));
   }
   say(" ms\n");
   return result;

@@ -69,7 +69,9 @@ void fill_the_log(e2e::Daemon& daemon) {
 }  // namespace
 
 Phases measure_failover(const FailoverCase& what) {
-  e2e::Cluster cluster({.tablet_session = what.tablet_session});
+  e2e::ClusterOptions options{.tablet_session = what.tablet_session};
+  if (what.nameserver) options.nameservers = 1;
+  e2e::Cluster cluster(options);
   cluster.create_table(kTable, what.partitions, 3);
   const std::string silence = std::to_string(what.silence.count()) + "ms";
   e2e::Daemon& daemon = cluster.start_active_daemon(
@@ -93,6 +95,7 @@ Phases measure_failover(const FailoverCase& what) {
   Phases phases;
   phases.total = milliseconds(watch.when() - began);
   if (what.readers > 0 && readers.answers() == 0) throw std::runtime_error("nobody was answered");
+  if (what.nameserver) cluster.let_pass(std::chrono::milliseconds{500});  // Until it is read back.
   read_phases(daemon, phases);
   return phases;
 }

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "proto/nameserver.pb.h"
 #include "proto/tablet.pb.h"
 #include "tests/bench/measure.h"
 #include "tests/e2e/cluster.h"
@@ -20,7 +21,8 @@ constexpr std::chrono::seconds kPatience{10};
 
 class Floor {
  public:
-  explicit Floor(std::uint32_t partitions) {
+  Floor(std::uint32_t partitions, bool nameserver)
+      : cluster_{{.nameservers = nameserver ? 1 : 0}}, nameserver_{nameserver} {
     cluster_.create_table(kTable, partitions, 3);
     for (const int tablet : {1, 2}) {  // Connected beforehand, as failoverd is.
       (void)cluster_.client(tablet).ask<fedb::GetTableStatusResponse>(
@@ -37,7 +39,7 @@ class Floor {
     Limit limit;
     limit.probes = timed([&] { probe_all(); });
     limit.roles = timed([&] { promote_all(); });
-    limit.multi = timed([&] { write(); });
+    limit.multi = timed([&] { nameserver_ ? set_all() : write(); });
     return limit;
   }
 
@@ -89,6 +91,7 @@ class Floor {
     int next = 1;
     for (fedb::TablePartition& partition : *info_.mutable_table_partition()) {
       if (!was_led_by_the_dead(partition)) continue;
+      changed_.push_back(&partition);
       const int winner = next;
       next = 3 - next;
       fedb::ChangeRoleRequest request;
@@ -109,6 +112,28 @@ class Floor {
     wait_for_answers();
   }
 
+  // In the order in which they are sent.
+  void set_all() {
+    testkit::Nameservers& nameservers = cluster_.nameservers();
+    testkit::Client& client = nameservers.client(nameservers.wait_for_leader());
+    for (const fedb::TablePartition* partition : changed_) {
+      fedb::SetTablePartitionRequest request;
+      request.set_name(kTable);
+      *request.mutable_table_partition() = *partition;
+      ++open_;
+      client.channel().call(
+          "NameServer", "SetTablePartition", request.SerializeAsString(), kPatience,
+          [this](const rpc::Answer& answer) {
+            --open_;
+            fedb::NameServerResponse response;
+            if (!response.ParseFromString(answer.payload) || response.code() != 0) {
+              failed_ = true;
+            }
+          });
+    }
+    wait_for_answers();
+  }
+
   void write() {
     testkit::Znodes& znodes = cluster_.znodes();
     const std::string next = std::to_string(std::stoull(notify_.bytes) + 1);
@@ -121,6 +146,8 @@ class Floor {
   }
 
   e2e::Cluster cluster_;
+  const bool nameserver_;
+  std::vector<const fedb::TablePartition*> changed_;
   fedb::TableInfo info_;
   testkit::Znodes::Value table_;
   testkit::Znodes::Value notify_;
@@ -130,6 +157,8 @@ class Floor {
 
 }  // namespace
 
-Limit measure_limit(std::uint32_t partitions) { return Floor{partitions}.measure(); }
+Limit measure_limit(std::uint32_t partitions, bool nameserver) {
+  return Floor{partitions, nameserver}.measure();
+}
 
 }  // namespace failoverd::bench

@@ -18,14 +18,15 @@ struct FailoverCase {
   bool they_read_the_log = false;  // its events, of which there are many, instead of a bit of all.
   std::chrono::milliseconds tablet_session{2000};
   std::chrono::milliseconds silence{3000};
+  bool nameserver = false;  // One that lives, through which failoverd publishes.
 };
 
 // Tablet 0 gets its signal; until every partition that it led has a new leader.
 Phases measure_failover(const FailoverCase& what);
 
 // The same without failoverd, by somebody who knows the answer beforehand: two round trips to the
-// two tablets that are left, one multi.
-Limit measure_limit(std::uint32_t partitions);
+// two tablets that are left, one multi. Or, beside a nameserver, a SetTablePartition for each.
+Limit measure_limit(std::uint32_t partitions, bool nameserver);
 
 // Tablet 0 is killed, its leaders are replaced, it starts again.
 struct RecoveryCase {

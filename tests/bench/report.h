@@ -12,7 +12,7 @@ namespace failoverd::bench {
 struct FailoverResult {
   std::string name;  // kill-8; for --only and for programs.
   std::string words;
-  double goal_ms = 0;  // Of the median, above `waits_ms`.
+  double goal_ms = 0;  // Of the median, above `waits_ms`; 0: twice the bare limit.
   // What detection has to wait before anybody may act: max(session + tick, silence).
   double waits_ms = 0;
   std::vector<Phases> runs;

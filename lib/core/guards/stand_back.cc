@@ -69,8 +69,11 @@ void StandBack::add_nameserver(std::vector<StandsBack>& why) const {
                            (is_known ? "" : ", which does not lead yet or does not answer") +
                            "); `failoverctl takeover` switches it off"});
   } else if (nameserver_said_->drains) {
-    why.push_back({"nameserver_ops", "waits until the ops of nameserver " + *lives +
-                                         " have ended: " + nameserver_said_->running});
+    const std::string& running = nameserver_said_->running;
+    why.push_back({"nameserver_ops", running.empty()
+                                         ? "makes sure that no op of nameserver " + *lives + " runs"
+                                         : "waits until the ops of nameserver " + *lives +
+                                               " have ended: " + running});
   }
 }
 
