@@ -5,6 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <tuple>
+
 namespace failoverd::e2e {
 namespace {
 
@@ -186,6 +189,100 @@ TEST_P(BesideNameserver, IsTakenOverFromAndReleasedTo) {
   EXPECT_THAT(cluster.znodes().get("failoverd/auto_failover")->bytes, HasSubstr("false"));
   EXPECT_THAT(daemon.status(), HasSubstr("the nameserver's auto_failover is on"));
   EXPECT_THAT(disagreements(cluster), IsEmpty());
+}
+
+// --- The nameserver fails at any moment ----------------------------------------------------------
+
+// Where it stands when something happens to it, and what.
+struct Moment {
+  const char* name;
+  const char* method;
+  Cluster::Stage stage;
+};
+constexpr Moment kMoments[] = {{"Read", "GetTablePartition", Cluster::Stage::kBefore},
+                               {"ToBeSet", "SetTablePartition", Cluster::Stage::kBefore},
+                               {"HasSet", "SetTablePartition", Cluster::Stage::kAfter}};
+enum class Fate { kKilled, kStopped, kLate };
+constexpr const char* kFates[] = {"Killed", "Stopped", "Late"};
+
+class NameserverFails : public testing::TestWithParam<std::tuple<bool, std::size_t, Fate>> {
+ protected:
+  static ClusterOptions options() {
+    ClusterOptions options;
+    options.nameservers = 2;
+    options.nameserver_flags = {"--tablet_heartbeat_timeout=60000", "--request_timeout=20000"};
+    options.tablet_session = milliseconds{600};
+    return options;
+  }
+  testkit::Nameservers& nameservers() { return cluster.nameservers(); }
+  void happens(std::size_t to, Fate fate) {
+    if (fate == Fate::kKilled) {
+      nameservers().kill(to);
+    } else if (fate == Fate::kStopped) {
+      nameservers().pause(to);
+    } else {
+      cluster.let_pass(milliseconds{700});
+      nameservers().release(to);
+      return;
+    }
+    ASSERT_TRUE(cluster.wait_until(
+        [&] {
+          const auto leads = nameservers().leader();
+          return leads && *leads != to;
+        },
+        "the other one leads"));
+    if (fate == Fate::kStopped) {
+      nameservers().resume(to);
+      nameservers().release(to);
+    } else {
+      nameservers().start(to);
+    }
+  }
+
+  Cluster cluster{options()};
+};
+std::string name_of_failure(const testing::TestParamInfo<NameserverFails::ParamType>& one) {
+  const auto& [hands_over, moment, fate] = one.param;
+  return std::string{hands_over ? "Handover" : "Failover"} + kMoments[moment].name +
+         kFates[static_cast<int>(fate)];
+}
+INSTANTIATE_TEST_SUITE_P(
+    At, NameserverFails,
+    testing::Combine(testing::Bool(), testing::Range<std::size_t>(0, std::size(kMoments)),
+                     testing::Values(Fate::kKilled, Fate::kStopped, Fate::kLate)),
+    name_of_failure);
+
+TEST_P(NameserverFails, AllAgreeInTheEnd) {
+  const auto& [hands_over, moment, fate] = GetParam();
+  const Moment& at = kMoments[moment];
+  cluster.create_table("flow", 3, 3);
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  const auto rows = cluster.settle_writer();
+  cluster.start_writer();
+  const std::size_t first = nameservers().wait_for_leader();
+  nameservers().hang(first, at.method, at.stage);
+  if (hands_over) {
+    daemon.post("/api/v1/commands/changeleader",
+                "{\"name\": \"flow\", \"pid\": \"0\", \"candidate\": \"auto\"}");
+  } else {
+    cluster.kill_tablet(0);
+  }
+  ASSERT_TRUE(cluster.wait_until([&] { return nameservers().hangs(first, at.method); }, "it hangs"))
+      << daemon.log();
+  happens(first, fate);
+  if (hands_over) {
+    const auto runs = [](const ShownOp& op) { return op.runs(); };
+    EXPECT_TRUE(cluster.wait_until([&] { return std::ranges::none_of(shown_ops(daemon), runs); },
+                                   "the handover has ended"))
+        << to_text(shown_ops(daemon));
+  } else {
+    ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
+    cluster.start_tablet(0);
+  }
+  e2e::expect_all_is_well(cluster, daemon, rows);
+  EXPECT_TRUE(cluster.wait_until([&] { return disagreements(cluster).empty(); }, "all agree"))
+      << testing::PrintToString(disagreements(cluster)) << daemon.log();
 }
 
 }  // namespace

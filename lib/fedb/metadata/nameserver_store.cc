@@ -256,6 +256,7 @@ void NameserverStore::asked(const FlightPtr& flight) {
     const bool is_as_decided = part.held && (flight->repeats || part.held == part.now);
     if (part.held && !is_as_decided) {
       flight->complain("the nameserver holds a partition otherwise than its znode");
+      if (!compares_) compare_soon();
     }
     const auto edited = is_busy || !is_as_decided
                             ? Result<std::string>{Failure{"it is not as it was"}}
@@ -392,6 +393,7 @@ void NameserverStore::finish(const FlightPtr& flight) {
 // --- What it may not have read -------------------------------------------------------------------
 
 void NameserverStore::compare_soon() {
+  compares_ = true;
   differed_.clear();
   compare_later(Duration{0});
 }
@@ -401,7 +403,10 @@ void NameserverStore::compare_later(Duration pause) {
 }
 
 void NameserverStore::compare() {
-  if (!watch_.leads() || !leadership_.gained()) return;  // Then we are asked again.
+  if (!watch_.leads() || !leadership_.gained()) {  // Then we are asked again.
+    compares_ = false;
+    return;
+  }
   if (!leadership_.may_change() || own_.writes_tables()) return compare_later(kCompareAgain);
   wire::ShowTableRequest request;
   request.set_show_all(true);
@@ -436,7 +441,10 @@ void NameserverStore::tables_shown(const NameserverReply& reply) {
     }
     if (!edit.partitions.empty()) differ.push_back(std::move(edit));
   }
-  if (differ.empty()) return differed_.clear();
+  if (differ.empty()) {
+    compares_ = false;
+    return differed_.clear();
+  }
   const bool is_the_same = differ == differed_;
   differed_ = differ;
   if (is_the_same) repeat(differ);

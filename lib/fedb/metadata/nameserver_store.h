@@ -79,6 +79,7 @@ class NameserverStore : public MetadataStore {
   ZnodeStore& own_;
   Tell tell_;
   Timer again_;
+  bool compares_ = false;                  // Until nothing differs.
   std::vector<core::TableEdit> differed_;  // At the last comparison: whole partitions.
   Lifetime lifetime_;
 };
