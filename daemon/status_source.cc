@@ -388,11 +388,27 @@ void StatusSource::steer(const admin::CommandRequest& request,
       [done = std::move(done)](bool ok, const std::string& text) { done(steered(ok, text)); });
 }
 
+// Of the first such partition; empty: there is none.
+std::string StatusSource::unfinished_election() const {
+  const core::Model& model = driver_.brain().model();
+  for (const auto& [tid, table] : model.tables()) {
+    for (const auto& [pid, p] : table.partitions) {
+      if (p.unfinished_term && p.op == 0) return model.name_of({tid, pid});
+    }
+  }
+  return "";
+}
+
 void StatusSource::release(const admin::CommandRequest& request,
                            std::function<void(admin::CommandResult)> done) {
   fedb::NameserverSwitch& steering = driver_.nameserver_switch();
   const auto prepared = [this, done](bool ok, const std::string& text) {
     if (!ok) return done(steered(ok, text));
+    if (const std::string open = unfinished_election(); !open.empty()) {
+      return done(steered(false, "an election of " + open +
+                                     " was begun and is not finished: its old leader is fenced; "
+                                     "auto_failover on finishes it"));
+    }
     admin::CommandResult waits;
     for (const auto& [id, op] : driver_.brain().ops().running()) waits.ops.push_back(id);
     if (waits.ops.empty()) {

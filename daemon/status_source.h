@@ -83,6 +83,7 @@ class StatusSource : public admin::Source {
                  std::function<void(admin::CommandResult)> done);
   // takeover, release.
   void steer(const admin::CommandRequest& request, std::function<void(admin::CommandResult)> done);
+  std::string unfinished_election() const;
   void release(const admin::CommandRequest& request,
                std::function<void(admin::CommandResult)> done);
   void confset(const admin::CommandRequest& request,

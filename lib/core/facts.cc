@@ -94,8 +94,12 @@ void Brain::Parts::call_off(const std::string& why, bool all) {
   operators.start();  // What is to be offline is ordered anew when something may be changed again.
 }
 
+// Until it is known whether that one steers, nothing new touches the cluster.
 void Brain::Parts::nameservers_listed(const NameserversListed& e) {
   stand_back.nameservers_listed(e.endpoints);
+  if (const auto lives = stand_back.nameserver(); lives && !stand_back.nameserver_said()) {
+    call_off("nameserver " + *lives + " has come up", /*all=*/false);
+  }
 }
 
 // What has been begun is not called off before it is known that somebody else steers: nameservers
@@ -108,6 +112,8 @@ void Brain::Parts::nameserver_answered(const NameserverAnswered& e) {
   const bool steers = said && said->auto_failover && stand_back.nameserver();
   if (steers && !steered) {
     call_off("the auto_failover of nameserver " + e.endpoint + " is on", /*all=*/true);
+  } else if (!steers) {
+    states.mark_troubled();
   }
 }
 

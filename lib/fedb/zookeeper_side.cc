@@ -63,6 +63,7 @@ void ZookeeperSide::after_brain(const core::Event& event) {
     switched.now_active(auto_failover_);
     if (!shadow_) through.compare_soon();
   }
+  if (std::holds_alternative<core::LockLost>(event)) metadata.end();
   const auto* listed = std::get_if<core::NameserversListed>(&event);
   if (listed && through_nameserver_) nameserver.listed(*listed);
 }

@@ -216,7 +216,7 @@ void FakeZooKeeper::write_table(const core::TableShape& shape, const std::string
 void FakeZooKeeper::touch_table(const std::string& znode) {
   const auto value = readable_.find(znode);
   if (value == readable_.end()) return;
-  set_value(paths_.at(znode), touched(*value->second, touched_.at(znode) + 1, numbering),
+  set_value(paths_.at(znode), with_touch(*value->second, touched_.at(znode) + 1, numbering),
             kStranger);
 }
 

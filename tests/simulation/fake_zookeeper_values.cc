@@ -7,6 +7,7 @@
 #include "lib/fedb/wire/table_info.h"
 #include "lib/zookeeper/lock_queue.h"
 #include "tests/simulation/fake_zookeeper.h"
+#include "tests/simulation/table_bytes.h"
 
 namespace failoverd::simulation {
 namespace {

@@ -58,7 +58,7 @@ std::string to_bytes(const core::TableShape& shape, fedb::Numbering numbering) {
                                              : bytes_of<openmldb::TableInfo>(shape);
 }
 
-std::string touched(const std::string& bytes, std::uint64_t value, fedb::Numbering numbering) {
+std::string with_touch(const std::string& bytes, std::uint64_t value, fedb::Numbering numbering) {
   if (numbering == fedb::Numbering::kFedb) {
     auto info = parsed<fedb::TableInfo>(bytes);
     info.set_ttl(value);

@@ -13,7 +13,7 @@ namespace failoverd::simulation {
 std::string to_bytes(const core::TableShape& shape, fedb::Numbering);
 
 // The table with another value of a field that is none of failoverd's business; and that value.
-std::string touched(const std::string& bytes, std::uint64_t value, fedb::Numbering);
+std::string with_touch(const std::string& bytes, std::uint64_t value, fedb::Numbering);
 std::uint64_t touch_of(const std::string& bytes, fedb::Numbering);
 
 }  // namespace failoverd::simulation

@@ -153,6 +153,8 @@ struct Published {
   std::vector<std::string> conflicts;
   std::string why;
   std::vector<Refused> refused = {};
+  // A nameserver was asked to write it: that it is lost says nothing about what ZooKeeper takes.
+  bool by_nameserver = false;
 };
 
 // Answers TryTable.

@@ -248,7 +248,7 @@ void Publisher::published(const ReplyTo& reply_to, const Published& result) {
       refused(result);
       break;
     case Outcome::kUnknown:
-      lost(flight);
+      lost(flight, result.by_nameserver);
       break;
     case Outcome::kNotHeld:
     case Outcome::kFailed:
@@ -285,15 +285,15 @@ void Publisher::tell_refused(const std::string& znode) {
   for (const auto& [op, by] : of_table) by->refused(op, table->refusal->why);
 }
 
-void Publisher::lost(const Flight& flight) {
+void Publisher::lost(const Flight& flight, bool by_nameserver) {
   keep(flight, /*all=*/false);
   for (const TableEdit& edit : flight.tables) {
     if (Table* t = model_.table_of(edit.znode)) t->stale = true;
   }
-  refusals_.lost(tables_of(flight), flight.bytes);
+  if (!by_nameserver) refusals_.lost(tables_of(flight), flight.bytes);
   // One connection that is lost is nothing to wait for; one after the other would go on for ever.
-  if (++lost_in_a_row_ <= 2) return;
-  const Duration pause = kWriteAgain * (1 << std::min(lost_in_a_row_ - 3, 4));
+  if (++lost_in_a_row_ <= 2 && !by_nameserver) return;
+  const Duration pause = kWriteAgain * (1 << std::clamp(lost_in_a_row_ - 3, 0, 4));
   pace_.failed(std::min<Duration>(pause, kWriteAgainAtMost));
 }
 

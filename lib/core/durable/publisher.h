@@ -89,7 +89,7 @@ class Publisher {
   bool send();
   std::vector<Table*> tables_of(const Flight&);
   void refused(const Published&);
-  void lost(const Flight&);
+  void lost(const Flight&, bool by_nameserver);
   void failed(const std::string& why);
   void apply(const Flight&);
   void keep(const Flight&, bool all);

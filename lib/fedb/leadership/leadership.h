@@ -44,6 +44,7 @@ class Leadership {
   void epoch_is_not_ours();
 
   bool gained() const { return gained_; }
+  std::int64_t epoch() const { return epoch_; }
   Instant fresh_until() const { return fresh_until_; }
   // Held, and fresh contact right now.
   bool may_change() const;

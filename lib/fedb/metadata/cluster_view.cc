@@ -411,6 +411,7 @@ void ClusterView::table_read(const std::string& znode, Reading reading) {
     found->second.reading = false;
     table_was_read(znode, found->second, std::move(reading));
   }
+  if (readers.empty() && !entries_.contains(znode)) readers = readers_.extract(znode);
   if (readers.empty()) return;
   for (const auto& tell : readers.mapped()) tell();
 }

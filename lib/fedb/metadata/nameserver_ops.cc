@@ -57,6 +57,7 @@ void NameserverOps::read_list() {
 void NameserverOps::listed(const std::vector<std::string>& names) {
   const std::set<std::string> there(names.begin(), names.end());
   std::erase_if(known_, [&](const auto& op) { return !there.contains(op.first); });
+  std::erase_if(unread_, [&](const std::string& name) { return !there.contains(name); });
   for (const std::string& name : names) {
     if (!known_.contains(name)) read(name);
   }
@@ -70,10 +71,14 @@ void NameserverOps::read(const std::string& name) {
                  reading_.erase(name);
                  if (code == Code::kNoNode) {
                    known_.erase(name);
+                   unread_.erase(name);
                  } else if (code == Code::kOk) {
                    known_[name] = op_in(value);
+                   unread_.erase(name);
+                 } else {
+                   unread_.insert(name);
                  }
-                 if (code == Code::kOk && known_[name]) read_later();
+                 if (code != Code::kNoNode && (code != Code::kOk || known_[name])) read_later();
                  tell_if_new();
                }));
 }
@@ -81,6 +86,7 @@ void NameserverOps::read(const std::string& name) {
 void NameserverOps::read_later() {
   again_.set(kReadAgain, [this] {
     if (!watched_) return read_list();
+    for (const std::string& name : std::set<std::string>{unread_}) read(name);
     for (const auto& [name, op] : known_) {
       if (op) read(name);
     }
@@ -88,7 +94,7 @@ void NameserverOps::read_later() {
 }
 
 void NameserverOps::tell_if_new() {
-  if (!reading_.empty()) return;
+  if (!reading_.empty() || !unread_.empty()) return;
   std::vector<core::NameserverOp> running;
   for (const auto& [name, op] : known_) {
     if (op) running.push_back(*op);

@@ -44,6 +44,7 @@ class NameserverOps {
   // By name; none: it does not run (any more), or is nothing that we can read.
   std::map<std::string, std::optional<core::NameserverOp>> known_;
   std::set<std::string> reading_;
+  std::set<std::string> unread_;  // They could not be read, and are read again.
   std::vector<core::NameserverOp> told_;
   bool any_told_ = false;
   Lifetime lifetime_;

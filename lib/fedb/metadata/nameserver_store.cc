@@ -20,6 +20,10 @@ constexpr Duration kDeadlineForEach = std::chrono::milliseconds{20};
 // What is decided anew at once would be decided the same.
 constexpr Duration kLookAgain = std::chrono::milliseconds{200};
 constexpr Duration kCompareAgain = std::chrono::milliseconds{300};
+constexpr Duration kCompareAtMost = std::chrono::seconds{10};
+// Of a nameserver that has not answered: some two minutes at most.
+constexpr Duration kFenceAgain = std::chrono::milliseconds{300};
+constexpr int kMostFences = 40;
 
 // Of SetTablePartition.
 constexpr std::int32_t kNotLeader = 300;
@@ -29,6 +33,12 @@ constexpr std::int32_t kNotWritten = 304;
 template <class Message>
 bool read(Message& message, const std::string& bytes) {
   return message.ParsePartialFromString(bytes) && message.IsInitialized();
+}
+
+std::optional<core::PartitionShape> as_wanted(const std::string& message,
+                                              const core::PartitionEdit& edit) {
+  const auto edited = apply_partition_edit(message, edit);
+  return edited ? partition_shape(*edited) : std::nullopt;
 }
 
 bool names_leader(const core::PartitionEdit& edit) { return !edit.terms.empty(); }
@@ -74,6 +84,7 @@ struct NameserverStore::Part {
   std::string db;
   core::PartitionEdit edit;
   std::optional<core::PartitionShape> now;  // By the znode.
+  std::string written;                      // The znode's, as a message.
   std::string message;                      // What the nameserver holds; then what it is to hold.
   std::optional<core::PartitionShape> held;
   State state = State::kOpen;
@@ -81,6 +92,9 @@ struct NameserverStore::Part {
 
 struct NameserverStore::Flight {
   core::RequestId id = 0;
+  std::string endpoint;             // Who is asked.
+  std::int64_t epoch = 0;           // Ours.
+  std::vector<std::string> tables;  // All of the command, whatever of them changes.
   std::vector<Part> parts;
   std::map<std::string, std::int32_t> versions;  // Of the tables' znodes, before.
   std::set<std::string> busy;  // Tables of which the nameserver has an op; or they are not known.
@@ -88,6 +102,7 @@ struct NameserverStore::Flight {
   std::size_t open = 0;  // Answers that are waited for.
   bool repeats = false;  // The znode is right, and the nameserver's memory is behind it.
   bool looked_again = false;
+  int fences = 0;   // How often it was asked whether it goes on.
   std::string why;  // The first thing that went wrong.
   std::optional<core::Published> own_failed;
 
@@ -113,11 +128,23 @@ NameserverStore::NameserverStore(Loop& loop, NameserverCalls& calls, NameserverW
 
 NameserverStore::~NameserverStore() = default;
 
-void NameserverStore::call(const std::string& method, std::string request, std::size_t beside,
-                           NameserverCalls::Done done) {
+void NameserverStore::call(const std::string& endpoint, const std::string& method,
+                           std::string request, std::size_t beside, NameserverCalls::Done done) {
   const Duration deadline = kDeadline + kDeadlineForEach * static_cast<int>(beside);
-  calls_.call(watch_.endpoint(), method, std::move(request), deadline,
-              lifetime_.guard(std::move(done)));
+  calls_.call(endpoint, method, std::move(request), deadline, lifetime_.guard(std::move(done)));
+}
+
+NameserverStore::FlightPtr NameserverStore::new_flight() const {
+  const auto flight = std::make_shared<Flight>();
+  flight->endpoint = watch_.endpoint();
+  flight->epoch = leadership_.epoch();
+  return flight;
+}
+
+// The same nameserver leads, and the same daemon acts, as when it was asked.
+bool NameserverStore::may_go_on(const Flight& flight) const {
+  return watch_.leads() && watch_.endpoint() == flight.endpoint && leadership_.may_change() &&
+         leadership_.epoch() == flight.epoch;
 }
 
 void NameserverStore::fail(core::RequestId id, const std::string& why) {
@@ -140,13 +167,16 @@ void NameserverStore::publish(const core::Publish& command) {
   if (!leadership_.may_change()) {
     return fail(command.id, "no lock or no fresh contact with ZooKeeper");
   }
-  const auto flight = std::make_shared<Flight>();
+  const auto flight = new_flight();
   flight->id = command.id;
   for (const core::TableEdit& table : command.tables) {
+    flight->tables.push_back(table.znode);
     if (!table.changes_table()) continue;
     const TableValue* known = view_.table(table.znode);
     const auto shape = shape_of(table.znode, known);
     const bool is_as_decided = shape && known->version == table.version;
+    const auto messages = is_as_decided ? partition_messages(known->value, known->numbering)
+                                        : std::map<std::uint32_t, std::string>{};
     flight->versions[table.znode] = table.version;
     for (const core::PartitionEdit& edit : table.partitions) {
       if (!edit.changes_table()) continue;
@@ -162,6 +192,7 @@ void NameserverStore::publish(const core::Publish& command) {
       for (const core::PartitionShape& p : shape->partitions) {
         if (p.pid == edit.pid) part.now = p;
       }
+      if (const auto m = messages.find(edit.pid); m != messages.end()) part.written = m->second;
     }
   }
   // Clients wait for those.
@@ -199,7 +230,7 @@ void NameserverStore::ask_ops(const FlightPtr& flight, const std::string& znode)
   request.set_name(part->name);
   if (!part->db.empty()) request.set_db(part->db);
   ++flight->open;
-  call("ShowOPStatus", request.SerializeAsString(), flight->parts.size(),
+  call(flight->endpoint, "ShowOPStatus", request.SerializeAsString(), flight->parts.size(),
        [this, flight, znode](const NameserverReply& reply) {
          wire::ShowOPStatusResponse response;
          if (!reply.answered || !read(response, reply.payload) || response.code() != 0) {
@@ -224,7 +255,7 @@ void NameserverStore::ask_partition(const FlightPtr& flight, Part& part, Next ne
   request.set_pid(part.edit.pid);
   if (!part.db.empty()) request.set_db(part.db);
   ++flight->open;
-  call("GetTablePartition", request.SerializeAsString(), flight->parts.size(),
+  call(flight->endpoint, "GetTablePartition", request.SerializeAsString(), flight->parts.size(),
        [this, flight, &part, next](const NameserverReply& reply) {
          wire::GetTablePartitionResponse response;
          part.held.reset();
@@ -247,20 +278,24 @@ void NameserverStore::asked(const FlightPtr& flight) {
   if (flight->own_failed) {
     core::Published told = *flight->own_failed;
     told.id = flight->id;
-    return tell_(std::move(told));
+    return tell(*flight, std::move(told));
   }
   for (Part& part : flight->parts) {
     if (part.state != Part::State::kOpen) continue;
     const bool is_busy = flight->busy.contains(part.znode) ||
                          flight->busy_with.contains({part.znode, part.edit.pid});
-    const bool is_as_decided = part.held && (flight->repeats || part.held == part.now);
+    // It has taken one already that was not answered, or that it could not write.
+    const bool is_taken =
+        !flight->repeats && part.held && part.held == as_wanted(part.written, part.edit);
+    const bool is_as_decided = part.held && (flight->repeats || part.held == part.now || is_taken);
     if (part.held && !is_as_decided) {
       flight->complain("the nameserver holds a partition otherwise than its znode");
       if (!compares_) compare_soon();
     }
-    const auto edited = is_busy || !is_as_decided
-                            ? Result<std::string>{Failure{"it is not as it was"}}
-                            : apply_partition_edit(part.message, part.edit);
+    const auto edited =
+        is_busy || !is_as_decided ? Result<std::string>{Failure{"it is not as it was"}}
+        : is_taken                ? Result<std::string>{boost::system::in_place_value, part.message}
+                                  : apply_partition_edit(part.message, part.edit);
     if (!edited) {
       part.state = Part::State::kConflict;
       continue;
@@ -273,10 +308,11 @@ void NameserverStore::asked(const FlightPtr& flight) {
 // --- Changing it ---------------------------------------------------------------------------------
 
 void NameserverStore::set(const FlightPtr& flight) {
-  if (!leadership_.may_change()) flight->complain("no lock or no fresh contact with ZooKeeper");
+  const bool goes_on = may_go_on(*flight);
+  if (!goes_on) flight->complain("another nameserver leads, or no lock or no fresh contact");
   ++flight->open;
   for (Part& part : flight->parts) {
-    if (part.state != Part::State::kOpen || !leadership_.may_change()) continue;
+    if (part.state != Part::State::kOpen || !goes_on) continue;
     wire::SetTablePartitionRequest request;
     request.set_name(part.name);
     if (!part.db.empty()) request.set_db(part.db);
@@ -284,7 +320,7 @@ void NameserverStore::set(const FlightPtr& flight) {
     part.now = partition_shape(part.message);
     part.state = Part::State::kSent;
     ++flight->open;
-    call("SetTablePartition", request.SerializeAsString(), flight->parts.size(),
+    call(flight->endpoint, "SetTablePartition", request.SerializeAsString(), flight->parts.size(),
          [this, flight, &part](const NameserverReply& reply) {
            set_answered(part, reply);
            if (part.state != Part::State::kSet) flight->complain(reply.text);
@@ -319,7 +355,8 @@ void NameserverStore::set_answered(Part& part, const NameserverReply& reply) {
 // --- Reading back --------------------------------------------------------------------------------
 
 void NameserverStore::read_back(const FlightPtr& flight) {
-  if (flight->any(Part::State::kSent) || !flight->any(Part::State::kSet)) return finish(flight);
+  if (flight->any(Part::State::kSent)) return fence(flight);
+  if (!flight->any(Part::State::kSet)) return finish(flight);
   ++flight->open;
   std::set<std::string> tables;
   for (Part& part : flight->parts) {
@@ -332,6 +369,24 @@ void NameserverStore::read_back(const FlightPtr& flight) {
     }));
   }
   ended(flight, &NameserverStore::was_read_back);
+}
+
+// What was sent and not answered may be carried out as soon as it goes on: until it does, or
+// another one leads, nobody knows what the table will be, and nothing else could be published.
+void NameserverStore::fence(const FlightPtr& flight) {
+  const auto sent = std::ranges::find(flight->parts, Part::State::kSent, &Part::state);
+  wire::GetTablePartitionRequest request;
+  request.set_name(sent->name);
+  request.set_pid(sent->edit.pid);
+  if (!sent->db.empty()) request.set_db(sent->db);
+  if (watch_.endpoint() != flight->endpoint || ++flight->fences > kMostFences) {
+    return finish(flight);
+  }
+  call(flight->endpoint, "GetTablePartition", request.SerializeAsString(), 0,
+       [this, flight](const NameserverReply& reply) {
+         if (reply.answered) return finish(flight);
+         loop_.after(kFenceAgain, lifetime_.guard([this, flight] { fence(flight); }));
+       });
 }
 
 // Both have it, and nobody wrote in between; else it is looked at once more.
@@ -366,34 +421,39 @@ void NameserverStore::finish(const FlightPtr& flight) {
         "up; it was published once more through " +
         watch_.endpoint());
   }
-  core::Published told{flight->id, Outcome::kDone, {}, flight->why};
+  core::Published told{flight->id, Outcome::kDone, {}, flight->why, {}, true};
   std::set<std::string> again;
   const auto is_done = [](const Part& p) { return p.state == Part::State::kDone; };
   if (std::ranges::all_of(flight->parts, is_done)) {
     told.why.clear();
-    return tell_(std::move(told));
+    return tell(*flight, std::move(told));
   }
   const bool any_sent = flight->any(Part::State::kSent);
   const bool any_failed = flight->any(Part::State::kFailed) || flight->any(Part::State::kOpen);
   for (const Part& part : flight->parts) {
     // Those that are done have been read already; the rest of their table has to be decided anew.
-    if (part.state == Part::State::kConflict || part.state == Part::State::kDone || any_sent) {
+    if (part.state == Part::State::kConflict || part.state == Part::State::kDone) {
       again.insert(part.znode);
     }
   }
   told.outcome = any_sent ? Outcome::kUnknown : any_failed ? Outcome::kFailed : Outcome::kConflict;
   told.conflicts.assign(again.begin(), again.end());
   const Duration pause = any_sent || any_failed ? Duration{0} : kLookAgain;
-  loop_.after(pause, lifetime_.guard([this, told] {
-    tell_(told);
-    for (const std::string& znode : told.conflicts) view_.read_again(znode);
-  }));
+  loop_.after(pause, lifetime_.guard([this, flight, told] { tell(*flight, told); }));
+}
+
+// What is stale from now on is read again: all of it, where nobody knows what is written.
+void NameserverStore::tell(const Flight& flight, core::Published told) {
+  const auto again = told.outcome == Outcome::kUnknown ? flight.tables : told.conflicts;
+  tell_(std::move(told));
+  for (const std::string& znode : again) view_.read_again(znode);
 }
 
 // --- What it may not have read -------------------------------------------------------------------
 
 void NameserverStore::compare_soon() {
   compares_ = true;
+  compare_pause_ = kCompareAgain;
   differed_.clear();
   compare_later(Duration{0});
 }
@@ -407,10 +467,14 @@ void NameserverStore::compare() {
     compares_ = false;
     return;
   }
+  if (watch_.said().auto_failover) {  // It takes nothing of ours; then it may have changed all.
+    compares_ = false;
+    return;
+  }
   if (!leadership_.may_change() || own_.writes_tables()) return compare_later(kCompareAgain);
   wire::ShowTableRequest request;
   request.set_show_all(true);
-  call("ShowTable", request.SerializeAsString(), 0,
+  call(watch_.endpoint(), "ShowTable", request.SerializeAsString(), 0,
        [this](const NameserverReply& reply) { tables_shown(reply); });
 }
 
@@ -447,13 +511,25 @@ void NameserverStore::tables_shown(const NameserverReply& reply) {
   }
   const bool is_the_same = differ == differed_;
   differed_ = differ;
-  if (is_the_same) repeat(differ);
-  compare_later(kCompareAgain);
+  if (is_the_same) read_and_repeat(std::move(differ));
+  compare_later(compare_pause_);
+  compare_pause_ = std::min<Duration>(2 * compare_pause_, kCompareAtMost);
+}
+
+// What we know of a znode may be old: one that is another by now is left out.
+void NameserverStore::read_and_repeat(std::vector<core::TableEdit> differ) {
+  const auto open = std::make_shared<std::size_t>(differ.size());
+  const auto all = std::make_shared<std::vector<core::TableEdit>>(std::move(differ));
+  for (const core::TableEdit& table : *all) {
+    view_.read_again(table.znode, lifetime_.guard([this, open, all] {
+      if (--*open == 0) repeat(*all);
+    }));
+  }
 }
 
 void NameserverStore::repeat(const std::vector<core::TableEdit>& differ) {
-  if (watch_.said().auto_failover || !leadership_.may_change()) return;
-  const auto flight = std::make_shared<Flight>();
+  const auto flight = new_flight();
+  if (!may_go_on(*flight) || watch_.said().auto_failover) return;
   flight->repeats = true;
   for (const core::TableEdit& table : differ) {
     const TableValue* known = view_.table(table.znode);

@@ -51,8 +51,11 @@ class NameserverStore : public MetadataStore {
   using FlightPtr = std::shared_ptr<Flight>;
   using Next = void (NameserverStore::*)(const FlightPtr&);
 
-  void call(const std::string& method, std::string request, std::size_t beside,
-            NameserverCalls::Done done);
+  void call(const std::string& endpoint, const std::string& method, std::string request,
+            std::size_t beside, NameserverCalls::Done done);
+  FlightPtr new_flight() const;
+  bool may_go_on(const Flight& flight) const;
+  void tell(const Flight& flight, core::Published told);
   void fail(core::RequestId id, const std::string& why);
   void ended(const FlightPtr& flight, Next next);
   void ask(const FlightPtr& flight);
@@ -61,14 +64,15 @@ class NameserverStore : public MetadataStore {
   void asked(const FlightPtr& flight);
   void set(const FlightPtr& flight);
   void set_answered(Part& part, const NameserverReply& reply);
+  void fence(const FlightPtr& flight);
   void read_back(const FlightPtr& flight);
   void was_read_back(const FlightPtr& flight);
   void finish(const FlightPtr& flight);
 
-  struct Comparison;
   void compare();
   void compare_later(Duration pause);
   void tables_shown(const NameserverReply& reply);
+  void read_and_repeat(std::vector<core::TableEdit> differ);
   void repeat(const std::vector<core::TableEdit>& differ);
 
   Loop& loop_;
@@ -79,7 +83,8 @@ class NameserverStore : public MetadataStore {
   ZnodeStore& own_;
   Tell tell_;
   Timer again_;
-  bool compares_ = false;                  // Until nothing differs.
+  bool compares_ = false;  // Until nothing differs.
+  Duration compare_pause_{};
   std::vector<core::TableEdit> differed_;  // At the last comparison: whole partitions.
   Lifetime lifetime_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/rpc/endpoint.h"
 #include "proto/nameserver.pb.h"
 
 namespace failoverd::fedb {
@@ -101,15 +102,16 @@ void NameserverWatch::listed(const core::NameserversListed& e) {
 
 // Then what it will do when it leads is what its znode says.
 void NameserverWatch::does_not_lead(State state) {
-  const bool steers = switch_in_zookeeper_.value_or(true);
+  // One that cannot be asked at all may do anything.
+  const bool steers = switch_in_zookeeper_.value_or(true) || !rpc::may_be_connected_to(endpoint_);
   if (steers) idle_looks_ = 0;
-  says({endpoint_, state, steers, false, {}});
+  says({endpoint_, state, steers, !steers && idle_looks_ < kIdleLooks, {}});
 }
 
 void NameserverWatch::heard(std::int32_t code) {
   const bool leads_not = code == kNotLeader && said_.state == State::kLeads;
   const bool steers = code == kAutoFailoverIsOn && !said_.auto_failover;
-  if (is_there() && (leads_not || steers)) look();
+  if (is_there() && (leads_not || steers) && !asking_) look();
 }
 
 // --- What it says --------------------------------------------------------------------------------
@@ -121,9 +123,14 @@ void NameserverWatch::look_later(Duration pause) {
 void NameserverWatch::look() {
   const std::uint64_t round = ++round_;
   again_.cancel();
-  calls_.call(endpoint_, "ConfGet", wire::ConfGetRequest{}.SerializeAsString(), kDeadline,
+  asking_ = true;
+  // One that is busy with what we have sent is not silent.
+  const Duration deadline = leads() ? 3 * kDeadline : kDeadline;
+  calls_.call(endpoint_, "ConfGet", wire::ConfGetRequest{}.SerializeAsString(), deadline,
               lifetime_.guard([this, round](const NameserverReply& reply) {
-                if (round == round_) conf_answered(round, reply);
+                if (round != round_) return;
+                asking_ = false;
+                conf_answered(round, reply);
               }));
 }
 

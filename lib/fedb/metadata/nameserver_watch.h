@@ -71,6 +71,7 @@ class NameserverWatch {
   std::uint64_t round_ = 0;        // Answers of an earlier one are void.
   core::NameserverAnswered said_;  // What was told last, of endpoint_.
   bool told_ = false;
+  bool asking_ = false;
   // Since it was switched off: how often in a row it had no op that runs.
   int idle_looks_ = kIdleLooks;
   // config/auto_failover.

@@ -49,6 +49,7 @@ NumberZnodes::NumberZnodes(Loop& loop, zookeeper::Client& session, Paths paths, 
 
 void NumberZnodes::begin(const core::LockGained& left) {
   highest_term_ = 0;
+  terms_watched_ = false;  // That of an earlier session never fires.
   highest_op_id_ = highest_op_id(left);
 }
 
@@ -85,7 +86,10 @@ void NumberZnodes::raise_again(const std::string& value, std::int32_t version) {
   const auto now = number_in(value);
   if (!now || *now >= highest_term_) return;
   multi_({Op::set(paths_.term(), std::to_string(highest_term_), version)},
-         [](Code, const std::vector<OpResult>&) {});  // Met another version: watched, and read.
+         [this](Code code, const std::vector<OpResult>&) {
+           // Met another version: it is watched, and read.
+           if (code == Code::kUnknown) failed_later([this] { watch_terms(); });
+         });
 }
 
 void NumberZnodes::reserve_op_ids(const core::ReserveOpIds& command) {

@@ -38,6 +38,8 @@ class NumberZnodes {
   void reserve_terms(const core::ReserveTerms& command);
   void reserve_op_ids(const core::ReserveOpIds& command);
 
+  // We do not act any more.
+  void end() { highest_term_ = 0; }
   // The highest term that was reserved since we act; 0: none was.
   core::Term highest_term() const { return highest_term_; }
 

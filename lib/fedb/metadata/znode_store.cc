@@ -101,6 +101,7 @@ void ZnodeStore::begin(const core::LockGained& left) {
   kept_znodes_.clear();
   op_znodes_.clear();
   entries_there_.clear();
+  notify_watched_ = false;  // That of an earlier session never fires.
   for (const core::PartitionLineages& partition : left.kept) {
     kept_znodes_.insert(partition.at.tid);
     auto& to = kept_[partition.at.tid][partition.at.pid];
@@ -231,6 +232,7 @@ void ZnodeStore::published(core::RequestId id, const Publishing& sent, const Tol
   }
   if (code == Code::kOk) {
     for (const auto& k : sent.kept) kept_znodes_.insert(k.tid);
+    for (const auto& entry : sent.entries) entries_there_.insert(entry.name);
     for (const Written& w : sent.written) view_.written(w.znode, w.value, w.version + 1);
     told.outcome = Outcome::kDone;
     told.why.clear();
@@ -457,6 +459,7 @@ void ZnodeStore::write_journal(const core::WriteJournal& command) {
     const std::string name = std::to_string(id);
     if (!op_znodes_.contains(name)) continue;
     ops.push_back(Op::remove(paths_.ops() + "/" + name, -1));
+    entries_there_.erase(name);
     names.push_back(name);
   }
   multi(std::move(ops),

@@ -41,6 +41,8 @@ class ZnodeStore : public MetadataStore {
 
   // We act now: what is kept of replicas is what was read.
   void begin(const core::LockGained& left);
+  // We do not act any more.
+  void end() { numbers_.end(); }
 
   void publish(const core::Publish& command) override { publish(command, tell_); }
   // `told` instead of whoever is told else.
