@@ -210,8 +210,8 @@ Verbs verbs_of_cluster() {
         }}},
       {"recoverdata",
        {"recover data ok",
-        {},
-        [](Arguments&) -> OperatorCommand { return operators::RecoverData{}; }}},
+        {"look"},
+        [](Arguments& a) -> OperatorCommand { return operators::RecoverData{a.flag("look")}; }}},
   };
 }
 
@@ -340,8 +340,9 @@ admin::CommandResult to_command_result(const OperatorQuestion& question, const s
   }
   result.message =
       question.only_plan ? "nothing was begun: this is the plan" : verbs().at(name).done;
-  const bool healthy =
-      std::holds_alternative<operators::RecoverData>(question.what) && answer.plan.empty();
+  const auto* recovers = std::get_if<operators::RecoverData>(&question.what);
+  if (recovers && recovers->look) result.message = "what nobody leads is loaded, to be seen";
+  const bool healthy = recovers && answer.plan.empty();
   if (healthy) result.message = "every partition is healthy: nothing is to be done";
   if (std::holds_alternative<operators::AddHold>(question.what) && !question.only_plan) {
     result.message += ": hold " + std::to_string(answer.hold);

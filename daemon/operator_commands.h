@@ -11,6 +11,7 @@
 
 namespace failoverd {
 
+// What the brain is asked, read from a request.
 struct OperatorQuestion {
   core::OperatorCommand what;
   bool only_plan = false;

@@ -186,6 +186,12 @@ void StatusSource::list_holds(admin::StatusView& view) const {
 }
 
 void StatusSource::list_recovery(admin::StatusView& view) const {
+  const core::DataLookState& look = driver_.brain().data_look();
+  view.data_look = {look.number, look.by, look.replicas, look.still, {}, look.not_loaded.size()};
+  for (const std::string& line : look.not_loaded) {
+    if (view.data_look.not_loaded.size() == kMostInStatus) break;
+    view.data_look.not_loaded.push_back(line);
+  }
   const core::DataRecoveryState& now = driver_.brain().data_recovery();
   view.data_recovery = {now.number, now.by, now.partitions, now.healthy, now.still, {}, 0};
   view.data_recovery.left_total = now.left.size();

@@ -193,6 +193,7 @@ admin::OpRow StatusSource::op_row(const core::OpRecord& op) const {
   if (running) row.progress = op.progress;
   if (op.without_leader) row.without_leader_ms = in_ms(*op.without_leader);
   row.may_have_lost = op.may_have_lost;
+  row.or_more = op.or_more;
   return row;
 }
 

@@ -43,7 +43,7 @@ json::object arguments_of_hold(const Options& options) {
   json::object object;
   if (options.arguments[0] == "remove") object["hold"] = options.arguments[1];
   for (const auto& [key, value] : options.hold) object[key == "table" ? "name" : key] = value;
-  if (options.db) object["db"] = *options.db;
+  if (options.db && options.hold.contains("table")) object["db"] = *options.db;
   if (options.all) object["all"] = true;
   return object;
 }
@@ -62,7 +62,8 @@ Result<json::object> arguments_of(const CommandInfo& command, const Options& opt
   for (const std::string& argument : options.arguments) {
     if (keys >> key) object[key] = argument;
   }
-  if (options.db) object["db"] = *options.db;
+  const bool names_a_table = (command.options & kWithDb) != 0;
+  if (options.db && names_a_table) object["db"] = *options.db;
   if (options.accept_loss) object["accept_loss"] = true;
   if (options.force) object["force"] = true;
   return object;
@@ -117,6 +118,8 @@ class Change {
         arguments_(std::move(arguments)) {}
 
   int run() {
+    const bool looks = options_.command == "recoverdata" && !options_.plan;
+    if (const int status = looks ? look() : kDone; status != kDone) return status;
     if (options_.plan || command_.asks) {
       const int status = plan();
       if (status != kDone || options_.plan) return status;
@@ -132,7 +135,8 @@ class Change {
       return follow_takeover(servers_);
     }
     if (options_.wait && options_.command == "release") return release(*answer);
-    if (options_.wait) return wait(*answer, begun);
+    const bool begins_ops = (command_.options & kWithWait) != 0;
+    if (options_.wait && begins_ops) return wait(*answer, begun);
     return print(options_.json ? json_shown_safely(answer->body)
                                : printable(member(*answer, "message")) + "\n");
   }
@@ -154,6 +158,17 @@ class Change {
     return *answer;
   }
 
+  // What nobody leads is loaded before the plan is made, so that it says what there is.
+  int look() {
+    json::object arguments = arguments_;
+    arguments["look"] = true;
+    const auto answer = post(arguments);
+    if (!answer) return kFailed;
+    const std::string lines = to_lines(read(*answer).plan);
+    std::fputs(lines.c_str(), stderr);
+    return lines.empty() ? kDone : follow_data_look(servers_);
+  }
+
   // What will be done is told on standard error: standard output is the same bytes as ever. It is
   // the answer itself with --plan.
   int plan() {
@@ -168,7 +183,13 @@ class Change {
     }
     std::fputs(lines.c_str(), stderr);
     const bool asks = !lines.empty() && !options_.yes && ::isatty(STDIN_FILENO) != 0;
-    return asks && !says_yes() ? fail("nothing has been done") : kDone;
+    const bool loaded = options_.command == "recoverdata";
+    return asks && !says_yes()
+               ? fail(loaded
+                          ? "nothing has been done but loading: what was loaded follows, and stays "
+                            "in memory, which harms nothing"
+                          : "nothing has been done")
+               : kDone;
   }
 
   WatchedOps::Followed followed() const {

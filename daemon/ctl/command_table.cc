@@ -118,8 +118,10 @@ constexpr std::array kChanging = {
 // About more than one table or tablet.
 constexpr std::array kWhole = {
     CommandInfo{"recoverdata", "", 0, 0, kWithYes | kWithPlan,
-                "Brings the whole cluster to health, also one whose rows lie: shows what it found "
-                "of each partition and what it will do, asks, does it, and says what is left.",
+                "Brings the whole cluster to health, also one whose rows lie: loads what nobody "
+                "leads, as followers, shows what it found of each partition and what it will do, "
+                "asks, does it, and says what is left. --plan loads nothing, and shows what is "
+                "known without.",
                 "failoverctl recoverdata", "failed to recover data. error msg: ", "", true, ""},
     CommandInfo{"hold", "add|list|remove [ID]", 1, 2, kWithHold | kWithDb | kWithPlan,
                 "Keeps automatic failover away from a tablet, a table, a partition, or everything, "
@@ -145,20 +147,24 @@ constexpr std::array kOptions = {
                "$FAILOVERD_TOKEN_FILE.",
                0, nullptr},
     OptionInfo{"--db", "NAME",
-               "The table is one of this database. For lists: only tables of this database.",
+               "The table is one of this database. For lists: only tables of this database. Every "
+               "command takes it; to one that names no table it means nothing.",
                kWithDb, nullptr},
     OptionInfo{"--plan", nullptr, "Print what would be done, and do nothing.", kWithPlan,
                &Options::plan},
     OptionInfo{"--yes", nullptr,
-               "Ask nothing. Where standard input is no terminal, nothing is asked anyway.",
+               "Ask nothing. Where standard input is no terminal, nothing is asked anyway. Every "
+               "command takes it.",
                kWithYes, &Options::yes},
     OptionInfo{"--wait", nullptr,
                "Follow the ops that were begun until all have ended. Exit status 0 only if all of "
-               "them end kDone. Ctrl-C ends the waiting, not the ops.",
+               "them end kDone. Ctrl-C ends the waiting, not the ops. Every command takes it; one "
+               "that begins no ops has nothing to wait for, and recoverdata always waits.",
                kWithWait, &Options::wait},
     OptionInfo{"--accept-loss", nullptr,
-               "What replicas that are away are known to hold may be lost.", kWithAcceptLoss,
-               &Options::accept_loss},
+               "What replicas that are away are known to hold may be lost: nobody waits for them. "
+               "Where no alive row's replica can lead, the best of those whose rows are dead does.",
+               kWithAcceptLoss, &Options::accept_loss},
     OptionInfo{"--force", nullptr,
                "The leader hangs: it is neither waited for nor asked to hand over.", kWithForce,
                &Options::force},

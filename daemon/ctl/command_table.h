@@ -10,7 +10,8 @@ namespace failoverd::ctl {
 
 struct Options;
 
-// Options that go with some commands only.
+// Options that mean something to some commands only. --db, --wait and --yes are taken by the
+// others, too, and do nothing there.
 enum : std::uint32_t {
   kWithDb = 1U << 0U,
   kWithWait = 1U << 1U,
@@ -23,6 +24,7 @@ enum : std::uint32_t {
   kWithHold = 1U << 8U,
 };
 
+// A row of the table of options.
 struct OptionInfo {
   const char* name;         // "--db".
   const char* value;        // "NAME"; null: it takes none.
@@ -31,6 +33,7 @@ struct OptionInfo {
   bool Options::*flag;      // What it sets; null where it takes a value.
 };
 
+// A row of the table of commands.
 struct CommandInfo {
   const char* name;
   const char* arguments;  // As --help shows them.

@@ -157,7 +157,10 @@ int run(const Options& options) {
   if (!token) return fail(token.error().text);
   Servers servers(std::move(urls), *token);
   if (options.command == "hold" && options.arguments[0] == "list") {
-    return show(servers.get("/api/v1/status"), options.json, "holds", holds_table);
+    // The status has more in it than holds.
+    return show(servers.get("/api/v1/status"), /*as_json=*/false, "holds", [&](const auto& status) {
+      return options.json ? holds_json(status) : holds_table(status);
+    });
   }
   if (find_command(options.command)->failure != nullptr) return change(servers, options);
   return handlers().at(options.command)(servers, options);

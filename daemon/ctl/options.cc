@@ -10,6 +10,8 @@ namespace {
 
 constexpr const char* kDefaultServer = "http://127.0.0.1:9650";
 constexpr std::size_t kHelpWidth = 96;
+// Every command takes these, so that a script need not know which of them they mean something to.
+constexpr std::uint32_t kTakenEverywhere = kWithDb | kWithWait | kWithYes;
 
 constexpr const char* kHead =
     "usage: failoverctl [--server URL[,URL...]] [--json] COMMAND [ARGUMENTS] [OPTIONS]\n"
@@ -161,7 +163,7 @@ Result<void> check_arguments(const Options& options,
     return Failure{"usage: failoverctl " + shown(*command)};
   }
   for (const OptionInfo* option : options_given) {
-    if ((option->goes_with & command->options) != 0) continue;
+    if ((option->goes_with & (command->options | kTakenEverywhere)) != 0) continue;
     return Failure{options.command + " takes no " + option->name + " (see failoverctl " +
                    options.command + " --help)"};
   }

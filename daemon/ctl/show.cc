@@ -202,6 +202,19 @@ Result<std::string> holds_table(const std::string& answer) {
   }
 }
 
+Result<std::string> holds_json(const std::string& answer) {
+  try {
+    const json::value value = json::parse(answer);
+    json::array holds;
+    for (const json::value& each : value.as_object().at("holds").as_array()) {
+      if (!each.as_object().at("id").is_null()) holds.push_back(each);
+    }
+    return {boost::system::in_place_value, json::serialize(holds) + "\n"};
+  } catch (const std::exception& error) {
+    return not_understood(error);
+  }
+}
+
 namespace {
 
 // Of so many that are known: "at most 12 entries in 3", "nothing in 3".

@@ -15,6 +15,8 @@ Result<std::string> ops_table(const std::string& json);
 Result<std::string> conf_table(const std::string& json);
 // Of /api/v1/status: what operators hold.
 Result<std::string> holds_table(const std::string& json);
+// The same as a JSON list.
+Result<std::string> holds_json(const std::string& json);
 
 // Of /api/v1/status of a daemon with mode: shadow: each leader that was lost, what failoverd would
 // have done and what came instead, and a line about all of them.

@@ -37,6 +37,8 @@ ListedOp to_op(const json::object& row) {
   };
   op.without_leader = number("without_leader");
   op.may_have_lost = number("may_have_lost");
+  const json::value* more = row.if_contains("or_more");
+  op.or_more = more && more->is_bool() && more->get_bool();
   op.json = json::serialize(row);
   return op;
 }
@@ -214,16 +216,19 @@ std::string WatchedOps::what_it_cost() const {
   std::uint64_t lost = 0;
   bool any = false;
   bool is_known = true;
+  bool or_more = false;
   for (const auto& [id, op] : ops_) {
     if (!op.row.without_leader) continue;
     any = true;
     pause = std::max(pause, *op.row.without_leader);
     lost += op.row.may_have_lost.value_or(0);
     is_known = is_known && op.row.may_have_lost;
+    or_more = or_more || op.row.or_more;
   }
   if (!any) return "";
   const std::string rows = !is_known   ? "not known"
                            : lost == 0 ? "0"
+                           : or_more   ? "at least " + std::to_string(lost)
                                        : "at most " + std::to_string(lost);
   return "rows lost: " + rows + ", longest pause: " + std::to_string(pause) + " ms";
 }

@@ -25,7 +25,8 @@ struct ListedOp {
   // Of one that changed a leader: milliseconds without one, entries that may be lost.
   std::optional<std::uint64_t> without_leader = {};
   std::optional<std::uint64_t> may_have_lost = {};
-  std::string json;  // The row itself.
+  bool or_more = false;  // It may be more than that.
+  std::string json;      // The row itself.
 };
 
 // A failure: the text is not such a list.

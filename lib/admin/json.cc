@@ -87,7 +87,8 @@ json::object op(const OpRow& row, std::int64_t now_ms) {
           {"detail", text(row.detail)},
           {"progress", ratio_or_null(row.progress)},
           {"without_leader", number_or_null(row.without_leader_ms)},
-          {"may_have_lost", number_or_null(row.may_have_lost)}};
+          {"may_have_lost", number_or_null(row.may_have_lost)},
+          {"or_more", row.or_more}};
 }
 
 json::object conf(const ConfRow& row) {
@@ -137,6 +138,15 @@ json::object shadow_failover(const ShadowRow& row) {
           {"led_by", text(row.led_by)},
           {"led_after_ms", number_or_null(row.led_after_ms)},
           {"lost_entries", number_or_null(row.lost_entries)}};
+}
+
+json::object data_look(const DataLookView& view) {
+  return {{"number", view.number},
+          {"by", text(view.by)},
+          {"replicas", view.replicas},
+          {"still", view.still},
+          {"not_loaded_total", view.not_loaded_total},
+          {"not_loaded", list(view.not_loaded, [](const std::string& one) { return text(one); })}};
 }
 
 json::object data_recovery(const DataRecoveryView& view) {
@@ -249,6 +259,7 @@ std::string to_json(const StatusView& status, std::int64_t now_ms) {
        {"stands_back", list(status.stands_back, reason)},
        {"holds_total", status.holds_total},
        {"holds", list(status.holds, hold)},
+       {"recoverdata_look", data_look(status.data_look)},
        {"recoverdata", data_recovery(status.data_recovery)},
        {"shadow",
         {{"on", status.shadow},

@@ -143,6 +143,7 @@ struct OpRow {
   // Empty: it did not, or nobody knows.
   std::optional<std::uint64_t> without_leader_ms = {};
   std::optional<std::uint64_t> may_have_lost = {};
+  bool or_more = false;  // So many were given up, and it may be more.
 };
 
 struct ConfRow {
@@ -213,6 +214,18 @@ struct HoldRow {
   std::string what = {};
   std::string by = {};
   std::string why = {};
+};
+
+// How far recoverdata's look is, which loads what nobody leads; number 0: there was none since this
+// daemon acts.
+struct DataLookView {
+  std::uint64_t number = 0;
+  std::string by;
+  std::uint64_t replicas = 0;  // It asks.
+  std::uint64_t still = 0;     // Of these it waits for; 0: it has ended.
+  // Those that could not be loaded, a sentence each. The daemon may bound it.
+  std::vector<std::string> not_loaded;
+  std::uint64_t not_loaded_total = 0;
 };
 
 // How far a recoverdata is; number 0: there was none since this daemon acts.
@@ -298,6 +311,7 @@ struct StatusView {
   std::vector<Reason> stands_back;
   std::vector<HoldRow> holds;  // The daemon may bound it; holds_total is all.
   std::uint64_t holds_total = 0;
+  DataLookView data_look;
   DataRecoveryView data_recovery;
   std::vector<Count> tablets;     // By TabletRow::state; states with none may be left out.
   std::vector<Count> partitions;  // By state, healthy included.

@@ -45,6 +45,7 @@ std::uint64_t Brain::needless_verdicts() const { return parts_->monitor.needless
 std::vector<Hold> Brain::holds() const { return parts_->elections.holds(); }
 
 std::vector<OperatorHold> Brain::operator_holds() const { return parts_->holds.all(); }
+const DataLookState& Brain::data_look() const { return parts_->data_look.state(); }
 const DataRecoveryState& Brain::data_recovery() const { return parts_->data_recovery.state(); }
 
 std::vector<StandsBack> Brain::stands_back(Instant now) const {
@@ -83,6 +84,7 @@ void Brain::Parts::settle() {
     collect();
     orders.look();
     operators.look();
+    data_look.look();
     data_recovery.look();
     states.look();
     copies.look();

@@ -27,6 +27,7 @@
 #include "lib/core/cluster/model.h"
 #include "lib/core/cluster/op_history.h"
 #include "lib/core/guards/stand_back.h"
+#include "lib/core/operators/data_look.h"
 #include "lib/core/operators/data_recovery.h"
 #include "lib/core/repair/partition_states.h"
 #include "lib/core/repair/shadow.h"
@@ -63,6 +64,8 @@ class Brain {
   std::vector<Hold> holds() const;
   // What operators keep automatic failover away from; empty while the lock is not held.
   std::vector<OperatorHold> operator_holds() const;
+  // How far the last look at the data is.
+  const DataLookState& data_look() const;
   // How far the last recoverdata is.
   const DataRecoveryState& data_recovery() const;
   // Verdicts that turned out wrong (SAFETY 15).

@@ -90,6 +90,7 @@ void Brain::Parts::call_off(const std::string& why, bool all) {
   if (!all) return;  // What operators ordered goes on with the switch off.
   handovers.call_off(why);
   orders.cancel_all(why);
+  data_look.stop();
   data_recovery.stop();
   operators.start();  // What is to be offline is ordered anew when something may be changed again.
 }
@@ -168,6 +169,7 @@ void Brain::Parts::lock_lost(const LockLost& e) {
   copies.stop();
   orders.stop();
   operators.stop();
+  data_look.stop();
   data_recovery.stop();
   holds.stop();
   monitor.stop();
@@ -224,6 +226,8 @@ Asker* Brain::Parts::asker(ReplyTo::Owner owner) {
       return &reconciliation;
     case ReplyTo::Owner::kStatus:
       return &status_questions;
+    case ReplyTo::Owner::kLook:
+      return &data_look;
     case ReplyTo::Owner::kBrain:
       return &states;
     default:

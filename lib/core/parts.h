@@ -20,6 +20,7 @@
 #include "lib/core/guards/operator_holds.h"
 #include "lib/core/handover/handovers.h"
 #include "lib/core/operation/operations.h"
+#include "lib/core/operators/data_look.h"
 #include "lib/core/operators/data_recovery.h"
 #include "lib/core/operators/operators.h"
 #include "lib/core/operators/orders.h"
@@ -84,10 +85,11 @@ struct Brain::Parts {
                         operations, cleanup, copies, shadow, automation, stand_back};
   Orders orders{model,      outbox,    ops,     op_ids, journal,   elections,
                 operations, handovers, cleanup, copies, stand_back};
+  DataLook data_look{model, outbox, stand_back};
   DataRecovery data_recovery{model, outbox, automation, orders, copies};
   PartitionEdits edits{model, outbox, ops, op_ids, journal, publisher, stand_back};
-  Operators operators{model,     outbox, ops,   orders,        elections, operations,
-                      handovers, copies, holds, data_recovery, edits,     stand_back};
+  Operators operators{model,  outbox, ops,       orders,        elections, operations, handovers,
+                      copies, holds,  data_look, data_recovery, edits,     stand_back};
   LastOffsets last_offsets{model, publisher, elections, stand_back};
   LostRows lost_rows{model, outbox, ops, publisher, automation, stand_back};
   Reconciliation reconciliation{model,      outbox, ops,        elections,

@@ -132,13 +132,53 @@ TEST_F(RecoverData, OfAClusterWhoseRowsLie) {
   const auto plan = daemon->ctl({"recoverdata", "--plan"});
   EXPECT_THAT(plan.out,
               HasSubstr("The replicas are loaded as followers, and who holds most leads"));
+  EXPECT_THAT(plan.out, HasSubstr("How far a log goes is not known before it is loaded: "));
+  for (const int i : {0, 1, 2}) EXPECT_EQ(cluster.calls(i, "LoadTable"), 0u) << "a plan only shows";
   const auto ran = daemon->ctl({"recoverdata"});
   EXPECT_EQ(ran.status, 0) << ran.out << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr(cluster.tablet(0) + " is loaded as follower"));
+  EXPECT_THAT(ran.err, HasSubstr("9 of 9 replicas have been looked at\n"));
+  EXPECT_THAT(ran.err, HasSubstr("(leader row, dead) follows at offset "));
+  EXPECT_THAT(ran.err, HasSubstr(". Rows that lied: "));
   EXPECT_THAT(ran.out, StartsWith("recover data ok\n3 of 3 partitions are healthy\n"));
   EXPECT_TRUE(cluster.everything_is_alive());
   EXPECT_THAT(wait_until_sound(cluster), IsEmpty());
   const testkit::Comparison c = cluster.compare(rows);
   EXPECT_TRUE(c.equal()) << c.to_text();
+}
+
+// Whoever looks and then does nothing has loaded followers: nobody leads, no row has changed, and
+// what is found is the truth.
+TEST_F(RecoverData, ALookOnlyLoads) {
+  start(/*auto_failover=*/false);
+  cluster.settle_writer();
+  std::vector<std::uint64_t> offsets;
+  for (std::uint32_t pid = 0; pid < 3; ++pid) {
+    offsets.push_back(word(cluster, cluster.leader("flow", pid), "flow", pid).offset);
+  }
+  cluster.kill_tablets({0, 1, 2});
+  for (const int i : {0, 1, 2}) start_tablet(i);
+  const auto before = cluster.znodes().table("flow").value().SerializeAsString();
+  const auto look = daemon->post("/api/v1/commands/recoverdata", R"({"look": true})");
+  EXPECT_EQ(look.status, 200) << look.body;
+  const auto looked = [&] {
+    const std::string status = daemon->status();
+    return status.find(R"("replicas":9,"still":0,)") != std::string::npos;
+  };
+  ASSERT_TRUE(cluster.wait_until(looked, "all are loaded")) << daemon->status();
+  const std::string plan = daemon->ctl({"recoverdata", "--plan"}).out;
+  for (std::uint32_t pid = 0; pid < 3; ++pid) {
+    for (const int i : {0, 1, 2}) {
+      const Word said = word(cluster, i, "flow", pid);
+      EXPECT_TRUE(said.has_table);
+      EXPECT_FALSE(said.is_leader);
+      EXPECT_EQ(said.term, 0u) << "nobody was probed";
+      EXPECT_EQ(said.offset, offsets[pid]);
+    }
+    EXPECT_THAT(plan, HasSubstr("follows at offset " + std::to_string(offsets[pid])));
+  }
+  EXPECT_EQ(cluster.znodes().table("flow").value().SerializeAsString(), before);
+  EXPECT_EQ(daemon->ctl({"--json", "showopstatus"}).out, "[]\n");
 }
 
 // SAFETY 1: the only alive row names who holds what was acknowledged; its tablet is not there.

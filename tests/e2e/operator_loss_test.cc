@@ -68,6 +68,7 @@ TEST_F(AcceptLoss, TheBestOfTheDeadRowsLeads) {
   EXPECT_EQ(cluster.calls(order[0], "LoadTable"), 0u) << "a plan loads nothing";
   const std::string done = waited({"changeleader", "flow", "0", "auto", "--accept-loss"});
   EXPECT_THAT(done, HasSubstr("may have lost at least 1 entries"));
+  EXPECT_THAT(done, HasSubstr("rows lost: at least 1, "));
   EXPECT_EQ(cluster.leader("flow", 0), order[1]) << "it holds more than the other";
   EXPECT_TRUE(cluster.holds(order[1], "flow", 0, "second"));
   EXPECT_EQ(daemon->metric("failoverd_given_up_entries_total").value_or(0), 1);

@@ -86,7 +86,7 @@ void Scenario::ask_operator(const Words& w) {
   } else if (what == "remove-hold") {
     asked.what = o::RemoveHold{std::stoull(w.at(1))};
   } else if (what == "recoverdata") {
-    asked.what = o::RecoverData{};
+    asked.what = o::RecoverData{has("look")};
   } else if (what == "settablepartition") {
     asked.what = edit_by_hand(w);
   } else {

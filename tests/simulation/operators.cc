@@ -122,7 +122,7 @@ core::OperatorCommand Operators::draw_leaders(const core::TableName& table, std:
     case 7:
       return draw_hold(table, pid);
     case 8:
-      return o::RecoverData{};
+      return o::RecoverData{random_.chance(0.5)};
     default:
       return o::RecoverTable{table, pid, row};
   }

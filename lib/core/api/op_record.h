@@ -27,6 +27,7 @@ struct OpRecord {
   // it did not, or nobody knows.
   std::optional<Duration> without_leader = {};
   std::optional<std::uint64_t> may_have_lost = {};
+  bool or_more = false;  // So many were given up, and it may be more.
   bool operator==(const OpRecord&) const = default;
 };
 

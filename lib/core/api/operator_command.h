@@ -12,6 +12,7 @@
 
 namespace failoverd::core {
 
+// Tables of two databases may have one name.
 struct TableName {
   std::string name;
   std::string db;  // Empty: outside every database.
@@ -46,6 +47,7 @@ struct RecoverEndpoint {
   std::uint32_t concurrency = kConcurrency;
 };
 
+// Brings back one replica.
 struct RecoverTable {
   TableName table;
   std::uint32_t pid = 0;
@@ -60,18 +62,21 @@ struct Migrate {
   Endpoint to;
 };
 
+// One more follower for each of these partitions.
 struct AddReplicas {
   TableName table;
   std::vector<std::uint32_t> pids;
   Endpoint endpoint;
 };
 
+// The followers of these partitions go from that tablet, and what it holds of them is dropped.
 struct DelReplicas {
   TableName table;
   std::vector<std::uint32_t> pids;
   Endpoint endpoint;
 };
 
+// The partition's leader makes a snapshot.
 struct MakeSnapshot {
   TableName table;
   std::uint32_t pid = 0;
@@ -102,12 +107,16 @@ struct AddHold {
 };
 inline constexpr Duration kLongestHold = std::chrono::hours{24 * 365};
 
+// Ends a hold, by its id.
 struct RemoveHold {
   std::uint64_t hold = 0;
 };
 
 // Brings the whole cluster to health, with the switch on or off and whatever is held.
-struct RecoverData {};
+struct RecoverData {
+  // Only loads what nobody leads, as follower, so that what there is can be seen first.
+  bool look = false;
+};
 
 // Replaces a partition by hand, rows and history; refused while auto_failover is on.
 struct SetTablePartition {
@@ -127,6 +136,7 @@ using OperatorCommand =
                  operators::UpdateTableAlive, operators::AddHold, operators::RemoveHold,
                  operators::RecoverData, operators::SetTablePartition>;
 
+// What is said to a command: refused, done, or begun.
 struct OperatorAnswer {
   int code = 0;                   // 0: it is done, or its ops have been opened.
   std::string error;              // The code's words: "leader is alive".

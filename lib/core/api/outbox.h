@@ -34,6 +34,7 @@ struct ReplyTo {
     kStatus,          // key: tablet, or who asked; tablet.
     kHolds,           // key: hold.
     kCare,
+    kLook,  // key: packed(partition); tablet.
     kBrain,
   };
   Owner owner = Owner::kBrain;

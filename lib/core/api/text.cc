@@ -139,7 +139,9 @@ std::string operator_text(const OperatorCommand& command) {
             return "hold add " + held_text(hold);
           },
           [](const o::RemoveHold& c) { return "hold remove " + number(c.hold); },
-          [](const o::RecoverData&) { return std::string{"recoverdata"}; },
+          [](const o::RecoverData& c) {
+            return std::string{c.look ? "recoverdata look" : "recoverdata"};
+          },
           [](const o::SetTablePartition& c) {
             return "settablepartition" + table_text(c.table) + "/" + partition_text(c.partition) +
                    " @" + std::to_string(c.version);

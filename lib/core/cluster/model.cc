@@ -428,6 +428,7 @@ void Model::forget_what_was_begun() {
         r.stepping_down = false;
         if (written) r.is_alive = written->is_alive;
         r.in_doubt_term.reset();
+        r.found.reset();
         r.failures = 0;
         r.not_before = {};
       }

@@ -41,6 +41,14 @@ struct ReplicaReport {
   Instant offset_changed_at;          // Its offset was last another one until then.
 };
 
+// What a replica said to recoverdata's look: in memory, its term; else of its snapshot, which its
+// binlog goes on behind, before it was loaded.
+struct Found {
+  bool in_memory = false;
+  Term term = 0;
+  Offset offset = 0;
+};
+
 struct Replica {
   TabletIndex tablet = 0;
   bool is_leader = false;  // The row.
@@ -60,7 +68,8 @@ struct Replica {
   // its leader does not send to it. Its row dies, and it is recovered.
   bool diverged = false;
   bool not_replicated = false;
-  bool detached = false;  // Its row is dead, and its leader was seen not to send to it.
+  std::optional<Found> found;  // Until its partition is led again.
+  bool detached = false;       // Its row is dead, and its leader was seen not to send to it.
   // Back-off after failed ops that were about it, for as long as its tablet is the same process.
   int failures = 0;  // In a row.
   Instant not_before;

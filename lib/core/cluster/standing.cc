@@ -67,32 +67,4 @@ bool has_candidate(const Model& model, const Partition& p) {
   });
 }
 
-std::vector<TabletIndex> rows_that_lie(const Model& model, PartitionKey at, const Partition& p) {
-  if (p.replicas.size() < 2 || p.leader()) return {};
-  // The published term whose leader it is known to have followed last; 0: not known.
-  const auto followed = [&](const Replica& r) -> Term {
-    const Lineage* kept = model.kept(at, model.tablet(r.tablet).endpoint);
-    return kept && !kept->or_later ? kept->followed : 0;
-  };
-  Term latest = 0;
-  bool any_alive = false;
-  bool any_unknown = false;
-  for (const Replica& r : p.replicas) {
-    latest = std::max(latest, followed(r));
-    any_alive = any_alive || r.is_alive;
-    any_unknown = any_unknown || followed(r) == 0;
-  }
-  if (any_unknown) latest = p.published_term();
-  std::vector<TabletIndex> rows;
-  int led = 0;  // Rows of those that may have led last.
-  for (const Replica& r : p.replicas) {
-    const bool is_stale = followed(r) != 0 && followed(r) < latest;
-    led += r.is_leader && !is_stale ? 1 : 0;
-    const bool is_last_leader = r.is_leader && followed(r) == 0;
-    if (!r.is_alive && (any_alive ? is_last_leader : !is_stale)) rows.push_back(r.tablet);
-  }
-  // The log of one that led before another parts from that one's, and may be longer.
-  return led > 1 ? std::vector<TabletIndex>{} : rows;
-}
-
 }  // namespace failoverd::core

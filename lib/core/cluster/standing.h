@@ -42,13 +42,6 @@ bool has_returned(const Model&, const Partition&, const Replica&);
 // Whether somebody may take the lead: an alive row that serves, the leader's own included.
 bool has_candidate(const Model&, const Partition&);
 
-// Dead rows that may hold what no alive row does, because nobody who sets rows dead knew better:
-// all of them where no row is alive, but for those that are known to have followed an earlier
-// leader than another did; and the last leader's, where nobody was elected behind it and failoverd
-// did not set it dead. Empty: somebody leads, the alive rows name who holds what was acknowledged
-// (SAFETY 1), or several say that they led and nobody knows which did last (SAFETY 2).
-std::vector<TabletIndex> rows_that_lie(const Model&, PartitionKey, const Partition&);
-
 // What only an election helps against: a lost leader waits for nothing.
 constexpr bool elects(Condition c) {
   return c == Condition::kLeaderLost || c == Condition::kNoLeader || c == Condition::kUnfinished ||

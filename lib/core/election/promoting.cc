@@ -357,6 +357,7 @@ void Elections::published(OpId op) {
         e->handed && e->handed->flipped ? *e->handed->flipped : e->began - e->detect;
     record->without_leader = outbox_.now - since;
     record->may_have_lost = may_have_lost(*e);
+    record->or_more = !e->given_up.empty();
   }
   note_leader(*e, took);
   if (Partition* p = model_.partition(e->at)) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "lib/core/cluster/standing.h"
+#include "lib/core/cluster/lying_rows.h"
 #include "lib/core/operation/operations.h"
 
 namespace failoverd::core {
@@ -140,7 +140,7 @@ std::optional<PartitionEdit> Operations::edit_of_row(const Operation& o, const P
 std::optional<PartitionEdit> Operations::edit_of_every_row(PartitionKey at,
                                                            const Partition& p) const {
   PartitionEdit edit;
-  for (const TabletIndex tablet : rows_that_lie(model_, at, p)) {
+  for (const TabletIndex tablet : lying_rows(model_, at, p).set_alive) {
     edit.rows.push_back({model_.tablet(tablet).endpoint, false, true});
   }
   if (edit.rows.empty()) return std::nullopt;

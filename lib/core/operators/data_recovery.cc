@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/core/cluster/lying_rows.h"
 #include "lib/core/cluster/standing.h"
 #include "lib/core/repair/states.h"
 
@@ -17,40 +18,94 @@ constexpr Duration kLookAgain = std::chrono::milliseconds{200};
 
 std::string number(std::uint64_t n) { return std::to_string(n); }
 
-std::string replica_text(const Tablet& tablet, const Replica& r) {
-  std::string text = tablet.endpoint + " (" + (r.is_leader ? "leader" : "follower") + " row, " +
-                     (r.is_alive ? "alive" : "dead") + "): ";
-  if (!is_there(tablet)) {
-    text += "is not there";
-  } else if (!r.report.held) {
-    text += "has not loaded it";
-  } else {
-    text += std::string{r.report.mode == Mode::kLeader ? "leads" : "follows"} + " at offset " +
-            number(r.report.offset);
+// Its tablet has said that there is nothing to load.
+bool has_nothing(const Tablet& tablet, const Replica& r) {
+  return is_there(tablet) && r.found && !r.report.held;
+}
+
+std::string found_text(const Partition& p, const Replica& r) {
+  if (!r.found) return "";
+  if (r.found->in_memory) {
+    return r.found->term == 0 ? "" : " with term " + number(r.found->term);
   }
+  if (r.found->offset == 0) return ", without a snapshot";
+  std::string text =
+      ", its snapshot of term " + number(r.found->term) + " at " + number(r.found->offset);
+  if (has_parted(p, r)) text += ", where the history has a later term: it has parted";
+  if (is_newer_than_rows(p, r)) text += ", which is later than the history";
   return text;
+}
+
+std::string replica_text(const Model& model, PartitionKey at, const Partition& p,
+                         const Replica& r) {
+  const Tablet& tablet = model.tablet(r.tablet);
+  std::string text = tablet.endpoint + " (" + (r.is_leader ? "leader" : "follower") + " row, " +
+                     (r.is_alive ? "alive" : "dead") + ") ";
+  const auto known = model.known_offset(at, r);
+  const std::string last = known ? ", last known at offset " + number(*known) : "";
+  if (!is_there(tablet)) return text + "is not there" + last;
+  if (has_nothing(tablet, r)) return text + "has nothing to load" + last;
+  if (!r.report.held) return text + "has not loaded it" + last;
+  return text + (r.report.mode == Mode::kLeader ? "leads" : "follows") + " at offset " +
+         number(r.report.offset) + found_text(p, r);
 }
 
 }  // namespace
 
+// Which rows say what is not so.
+std::string DataRecovery::lies(const Partition& p, const LyingRows& lying) const {
+  std::string text;
+  const auto add = [&](const Replica& r, const char* what) {
+    text += (text.empty() ? ". Rows that lied: " : ", ") + model_.tablet(r.tablet).endpoint + what;
+  };
+  for (const Replica& r : p.replicas) {
+    const auto& set = lying.set_alive;
+    if (std::find(set.begin(), set.end(), r.tablet) != set.end()) {
+      add(r, " (dead, and may hold what was acknowledged)");
+    } else if (r.is_alive && has_nothing(model_.tablet(r.tablet), r)) {
+      add(r, " (alive, and holds nothing)");
+    } else if (r.is_alive && has_parted(p, r)) {
+      add(r, " (alive, and its log has parted from the history)");
+    }
+  }
+  return text;
+}
+
 std::string DataRecovery::plan(PartitionKey at, const Partition& p) const {
-  std::string text =
-      model_.name_of(at) + ": " + p.diagnosis.text() + "; term " + number(p.published_term());
-  for (const Replica& r : p.replicas) text += ", " + replica_text(model_.tablet(r.tablet), r);
+  std::string text = model_.name_of(at) + ": " + p.diagnosis.text() + ". Found: term " +
+                     number(p.published_term()) +
+                     (p.terms.empty() ? "" : " from offset " + number(p.terms.back().offset));
+  std::string unknown;
+  for (const Replica& r : p.replicas) {
+    text += "; " + replica_text(model_, at, p, r);
+    const Tablet& tablet = model_.tablet(r.tablet);
+    if (r.report.held || r.found || !is_there(tablet)) continue;
+    unknown += (unknown.empty() ? "" : ", ") + tablet.endpoint;
+  }
+  if (!unknown.empty()) text += ". How far a log goes is not known before it is loaded: " + unknown;
   const StateRow& row = core::state(p.diagnosis.condition);
-  if (const auto lie = rows_that_lie(model_, at, p); !lie.empty()) {
+  const LyingRows lying = lying_rows(model_, at, p);
+  text += lies(p, lying);
+  if (!lying.set_alive.empty()) {
     text += ". Set alive:";
-    for (const TabletIndex tablet : lie) text += " " + model_.tablet(tablet).endpoint;
+    for (const TabletIndex tablet : lying.set_alive) text += " " + model_.tablet(tablet).endpoint;
     return text + ". The replicas are loaded as followers, and who holds most leads";
   }
-  const bool alive = std::any_of(p.replicas.begin(), p.replicas.end(),
-                                 [](const Replica& r) { return r.is_alive; });
-  if (!alive && p.replicas.size() > 1) {
-    return text +
-           ". Several rows say that they led, and nobody knows which did last: it is left. "
-           "updatetablealive sets that one alive, then it is recovered";
+  if (!lying.why_left.empty()) {
+    return text + ". It is left: " + lying.why_left +
+           ". updatetablealive sets the right one alive, or changeleader with --accept-loss elects "
+           "the one that it names";
   }
   if (p.unfinished_term) return text + ". Its election is finished";
+  const bool others_are_there = std::any_of(
+      p.replicas.begin(), p.replicas.end(),
+      [&](const Replica& r) { return !r.is_alive && is_there(model_.tablet(r.tablet)); });
+  if (p.diagnosis.condition == Condition::kNoCandidate && others_are_there) {
+    return text + ". Waits for " + row.waits_for +
+           "; changeleader with --accept-loss elects the best of the others, and gives up what "
+           "only "
+           "the alive row's replica holds";
+  }
   if (row.would != nullptr) return text + ". It will " + row.would;
   return text + ". Waits for " + (*row.waits_for != '\0' ? row.waits_for : "what is at work on it");
 }
@@ -85,7 +140,7 @@ bool DataRecovery::is_over(PartitionKey at, Care& care, std::string* why) {
   if (!p) return true;
   if (automation_.is_prepared(at)) {
     if (orders_.any_of(at)) return false;
-    if (!rows_that_lie(model_, at, *p).empty()) {
+    if (!lying_rows(model_, at, *p).set_alive.empty()) {
       *why = model_.name_of(at) + ": its rows could not be set alive: " + p->diagnosis.text();
       return true;
     }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "lib/core/api/outbox.h"
+#include "lib/core/cluster/lying_rows.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/durable/write_pace.h"
 #include "lib/core/guards/automation.h"
@@ -57,6 +58,7 @@ class DataRecovery {
     Instant since;  // It is so, and no op works on it.
   };
   bool is_over(PartitionKey, Care&, std::string* why);
+  std::string lies(const Partition&, const LyingRows&) const;
 
   Model& model_;
   Outbox& outbox_;

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "lib/core/cluster/standing.h"
+#include "lib/core/cluster/lying_rows.h"
 #include "lib/core/operators/operators.h"
 
 namespace failoverd::core {
@@ -65,8 +65,30 @@ Operators::Outcome Operators::carry_out(const o::RemoveHold& c) {
   return outcome;
 }
 
+Operators::Outcome Operators::look_at_data() const {
+  Outcome outcome;
+  outcome.looks = true;
+  for (const auto& [tid, table] : model_.tables()) {
+    for (const auto& [pid, p] : table.partitions) {
+      if (p.diagnosis.condition == Condition::kHealthy && p.op == 0) continue;
+      std::string line = model_.name_of({tid, pid}) + ": ";
+      const auto replicas = data_look_.replicas_of({tid, pid}, p);
+      for (const TabletIndex tablet : replicas) {
+        const bool held = p.on(tablet)->report.held;
+        line += (tablet == replicas.front() ? "" : ", ") + model_.tablet(tablet).endpoint +
+                (held ? " is asked" : " is loaded as follower");
+      }
+      if (replicas.empty())
+        line += "it is led, or worked on, or nobody is there: nothing is loaded";
+      outcome.answer.plan.push_back(std::move(line));
+    }
+  }
+  return outcome;
+}
+
 // On a healthy cluster it does nothing: its plan is empty.
-Operators::Outcome Operators::carry_out(const o::RecoverData&) {
+Operators::Outcome Operators::carry_out(const o::RecoverData& c) {
+  if (c.look) return look_at_data();
   Outcome outcome;
   outcome.care.emplace();
   for (const auto& [tid, table] : model_.tables()) {
@@ -76,7 +98,7 @@ Operators::Outcome Operators::carry_out(const o::RecoverData&) {
       outcome.answer.plan.push_back(data_recovery_.plan(at, p));
       outcome.care->insert(at);
       if (p.op != 0 || table.refusal) continue;
-      const auto lie = rows_that_lie(model_, at, p);
+      const auto lie = lying_rows(model_, at, p).set_alive;
       if (lie.empty()) continue;
       Order& order = outcome.orders.emplace_back();
       order.at = at;

@@ -60,6 +60,7 @@ bool Operators::begin(const OperatorAsked& e, Outcome& outcome) {
     orders_.cancel_command(of.mapped(), e.by + " has it brought back");
   }
   if (outcome.cancels != 0) cancel(outcome.cancels, e.by);
+  if (outcome.looks) data_look_.begin(e.by);
   if (outcome.care) data_recovery_.begin(e.by, *outcome.care, outcome.prepared);
   const std::uint64_t command = orders_.new_command();
   for (Order& order : outcome.orders) add(std::move(order), command, e.by, answer);

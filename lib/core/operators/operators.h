@@ -16,6 +16,7 @@
 #include "lib/core/cluster/op_history.h"
 #include "lib/core/guards/operator_holds.h"
 #include "lib/core/guards/stand_back.h"
+#include "lib/core/operators/data_look.h"
 #include "lib/core/operators/data_recovery.h"
 #include "lib/core/operators/orders.h"
 #include "lib/core/operators/partition_edits.h"
@@ -27,7 +28,8 @@ class Operators {
  public:
   Operators(Model& model, Outbox& outbox, OpHistory& ops, Orders& orders, Elections& elections,
             Operations& operations, Handovers& handovers, CopyQueue& copies, OperatorHolds& holds,
-            DataRecovery& data_recovery, PartitionEdits& edits, const StandBack& stand_back)
+            DataLook& data_look, DataRecovery& data_recovery, PartitionEdits& edits,
+            const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
         ops_(ops),
@@ -37,6 +39,7 @@ class Operators {
         handovers_(handovers),
         copies_(copies),
         holds_(holds),
+        data_look_(data_look),
         data_recovery_(data_recovery),
         edits_(edits),
         stand_back_(stand_back) {}
@@ -61,6 +64,7 @@ class Operators {
     // RecoverData: what it takes into its care, and where it sets the rows first.
     std::optional<std::set<PartitionKey>> care;
     std::set<PartitionKey> prepared;
+    bool looks = false;                   // RecoverData: it only loads, to see what is there.
     std::optional<PartitionKey> accepts;  // What its election waits for may be lost.
     Elections::Acceptance acceptance;
     std::optional<PartitionKey> edits;  // It is replaced.
@@ -96,6 +100,7 @@ class Operators {
   Outcome carry_out(const operators::AddHold&);
   Outcome carry_out(const operators::RemoveHold&);
   Outcome carry_out(const operators::RecoverData&);
+  Outcome look_at_data() const;
   Outcome carry_out(const operators::SetTablePartition&);
   bool begin_edit(const OperatorAsked&, Outcome&);
 
@@ -121,6 +126,7 @@ class Operators {
   Handovers& handovers_;
   CopyQueue& copies_;
   OperatorHolds& holds_;
+  DataLook& data_look_;
   DataRecovery& data_recovery_;
   PartitionEdits& edits_;
   const StandBack& stand_back_;

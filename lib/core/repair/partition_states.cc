@@ -77,6 +77,12 @@ void PartitionStates::diagnose_again(PartitionKey at) {
     return;
   }
   if (stand_back_.active()) mark_diverged(*p);
+  const Replica* leader = p->leader();
+  const bool leads = leader && standing(model_, *leader) == Standing::kServes &&
+                     leader->report.mode == Mode::kLeader;
+  if (leads) {
+    for (Replica& r : p->replicas) r.found.reset();
+  }
   take_diagnosis(at, *p);
   if (!stand_back_.active()) return;
   const Diagnosis& diagnosis = p->diagnosis;

@@ -216,6 +216,7 @@ std::string to_bytes(const core::FinishedOps& finished, const Clocks& clocks,
       to->set_without_leader(static_cast<std::uint64_t>(op.without_leader->count()));
     }
     if (op.may_have_lost) to->set_may_have_lost(*op.may_have_lost);
+    if (op.or_more) to->set_or_more(true);
   }
   return bytes_of(std::move(m), before);
 }
@@ -244,6 +245,7 @@ Result<core::FinishedOps> finished_ops_from(const std::string& bytes, const Cloc
       op.without_leader = std::chrono::microseconds{std::min(from.without_leader(), kLongest)};
     }
     if (from.has_may_have_lost()) op.may_have_lost = from.may_have_lost();
+    op.or_more = from.or_more();
   }
   return finished;
 }

@@ -66,6 +66,9 @@ TEST(WatchedOps, SayWhatALeadersChangeCost) {
   second.may_have_lost = 3;
   take(ops, {first, second, third});
   EXPECT_EQ(ops.what_it_cost(), "rows lost: at most 3, longest pause: 31 ms");
+  second.or_more = true;
+  take(ops, {first, second, third});
+  EXPECT_EQ(ops.what_it_cost(), "rows lost: at least 3, longest pause: 31 ms");
   first.may_have_lost.reset();
   take(ops, {first, second, third});
   EXPECT_EQ(ops.what_it_cost(), "rows lost: not known, longest pause: 31 ms");

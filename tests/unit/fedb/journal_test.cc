@@ -96,6 +96,7 @@ TEST(JournalBytes, FinishedOps) {
   op.id = 1'000'000'001;
   op.without_leader = std::chrono::milliseconds{28};
   op.may_have_lost = 3;
+  op.or_more = true;
   op.type = core::OpType::kFullRestartOP;
   op.table = "flow";
   op.db = "shop";
