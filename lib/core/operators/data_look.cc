@@ -122,7 +122,7 @@ void DataLook::ask(const Key& key, One& one) {
   } else if (one.next == kStatus) {
     outbox_.call(reply_to, endpoint, GetTableStatus{at}, kLookAtMost);
   } else if (stand_back_.may_change()) {
-    outbox_.call(reply_to, endpoint, model_.load_call(at), kActAtMost);
+    outbox_.call(reply_to, endpoint, model_.load_call(at, 0, OpType::kReLoadTableOP), kActAtMost);
   } else {
     return;
   }

@@ -261,9 +261,8 @@ class OpenmldbGolden : public NameserverGolden {
 };
 
 TEST_F(OpenmldbGolden, AnswersHaveTheSameFieldsAndCodes) {
-  NameserverOptions options;
-  options.cluster_is_openmldb = true;
-  serve(std::move(options));
+  source_.is_openmldb = true;
+  serve();
   caller_ = rpc::connect_raw(loop_.io, port_);
   source_.conf_rows.push_back({"auto_failover", "false"});
   std::size_t compared = 0;
