@@ -85,7 +85,7 @@ struct Brain::Parts {
                         operations, cleanup, copies, shadow, automation, stand_back};
   Orders orders{model,      outbox,    ops,     op_ids, journal,   elections,
                 operations, handovers, cleanup, copies, stand_back};
-  DataLook data_look{model, outbox, stand_back};
+  DataLook data_look{model, outbox, cleanup, copies, automation, stand_back};
   DataRecovery data_recovery{model, outbox, automation, orders, copies};
   PartitionEdits edits{model, outbox, ops, op_ids, journal, publisher, stand_back};
   Operators operators{model,  outbox, ops,       orders,        elections, operations, handovers,

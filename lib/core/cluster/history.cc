@@ -25,6 +25,7 @@ std::optional<Offset> agrees_to(const Model& model, PartitionKey at, const Parti
   const Lineage* kept = model.kept(at, model.tablet(tablet).endpoint);
   if (!kept || kept->followed == 0) return std::nullopt;
   const auto end = end_of_term(kept->followed, p.terms);
+  if (end && *end == 0) return std::nullopt;  // Of a later term nobody knew where it began.
   return end ? std::min(offset, std::max<Offset>(*end, 1) - 1) : offset;
 }
 

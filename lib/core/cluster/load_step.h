@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lib/core/api/calls.h"
+#include "lib/core/api/outbox.h"
 #include "lib/core/api/timing.h"
 
 namespace failoverd::core {
@@ -51,6 +52,14 @@ inline DiskLoad disk_load(const std::vector<RegisteredTask>& tasks, PartitionKey
 // Whether the answer to LoadTable says that it loads, or has loaded already.
 inline bool says_it_loads(const Answer& answer) {
   return answer.ok() || answer.says(kTableAlreadyExists);
+}
+
+// A load from disk is over: its tablet may forget it. Nobody waits for that; a registry that was
+// not told is looked through (cleanup.h).
+inline void forget_load(Outbox& outbox, const Endpoint& tablet, OpId op, PartitionKey at) {
+  constexpr std::uint64_t kNobody = 0;
+  outbox.call({ReplyTo::Owner::kCleanup, kNobody, 0, 0, {}}, tablet, DeleteOpTask{op, at},
+              kCleanupAtMost);
 }
 
 }  // namespace failoverd::core

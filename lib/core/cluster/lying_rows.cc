@@ -110,9 +110,24 @@ class Rows {
 
 }  // namespace
 
+namespace {
+
+// The pairs that say where their term began. Others are lower bounds: SAFETY 8.
+std::vector<TermPair> exact(const std::vector<TermPair>& history) {
+  std::vector<TermPair> pairs;
+  for (const TermPair& t : history) {
+    const bool is_bound = !pairs.empty() && t.offset <= pairs.back().offset;
+    if (!is_bound) pairs.push_back(t);
+  }
+  return pairs;
+}
+
+}  // namespace
+
 bool has_parted(const Partition& p, const Replica& r) {
   const Found* snapshot = snapshot_of(r);
-  return snapshot && snapshot->term < term_at(snapshot->offset, p.terms);
+  return snapshot && snapshot->term != 0 &&
+         snapshot->term < term_at(snapshot->offset, exact(p.terms));
 }
 
 bool is_newer_than_rows(const Partition& p, const Replica& r) {

@@ -47,6 +47,7 @@ struct Found {
   bool in_memory = false;
   Term term = 0;
   Offset offset = 0;
+  bool nothing = false;  // It was told to load it, and has nothing to load.
 };
 
 struct Replica {

@@ -292,8 +292,9 @@ void Publisher::lost(const Flight& flight, bool by_nameserver) {
   }
   if (!by_nameserver) refusals_.lost(tables_of(flight), flight.bytes);
   // One connection that is lost is nothing to wait for; one after the other would go on for ever.
-  if (++lost_in_a_row_ <= 2 && !by_nameserver) return;
-  const Duration pause = kWriteAgain * (1 << std::clamp(lost_in_a_row_ - 3, 0, 4));
+  // A nameserver's trouble with one table is no other's: whoever published through it has waited.
+  if (by_nameserver || ++lost_in_a_row_ <= 2) return;
+  const Duration pause = kWriteAgain * (1 << std::min(lost_in_a_row_ - 3, 4));
   pace_.failed(std::min<Duration>(pause, kWriteAgainAtMost));
 }
 

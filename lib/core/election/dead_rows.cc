@@ -23,7 +23,8 @@ bool Elections::nobody_alive_can_lead(const Election& e) const {
   return std::none_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& r) {
     if (!r.is_alive || model_.tablet(r.tablet).verdict.dead()) return false;
     const Participant& its = e.of(r.tablet);
-    const bool has_nothing = its.unloadable || its.refuses_to_load;
+    // One that refuses to load may have rows all the same, that somebody can get at.
+    const bool has_nothing = its.unloadable || (e.forced && its.refuses_to_load);
     return !has_nothing && (!e.forced || answers_freshly(model_, r));
   });
 }
@@ -71,7 +72,7 @@ void Elections::decide_among_dead_rows(Election& e) {
 std::optional<Instant> Elections::wait_for_dead_rows(Election& e) {
   for (const Participant& c : e.candidates()) {
     const Replica* r = replica(e, c.tablet);
-    const bool is_another = e.preferred && c.tablet != *e.preferred;
+    const bool is_another = e.only && c.tablet != *e.only;
     if (!r || c.dead || c.heard != Heard::kNothing || c.refuses_to_load || is_another) continue;
     if (has_nothing_to_say(e, c) || (e.forced && !answers_freshly(model_, *r))) continue;
     if (!model_.tablet(c.tablet).evidence.registered) {
@@ -89,9 +90,18 @@ std::optional<Instant> Elections::wait_for_dead_rows(Election& e) {
 std::optional<Offset> Elections::known_to_agree(const Election& e, const Participant& c) const {
   const Partition& p = *model_.partition(e.at);
   const Replica* r = p.on(c.tablet);
-  const bool alone =
-      !c.led.empty() || (r && r->in_doubt_term) || (c.said && *c.said > p.published_term());
-  return alone ? std::nullopt : agrees_to(model_, e.at, p, c.tablet, c.offset);
+  const bool is_begun = c.said && p.unfinished_term && *c.said == *p.unfinished_term;
+  const bool is_noted =
+      c.said && std::ranges::any_of(c.led, [&](const Led& l) { return l.term == *c.said; });
+  if (c.said && *c.said > p.published_term() && !is_begun && !is_noted) return std::nullopt;
+  auto agreed = agrees_to(model_, e.at, p, c.tablet, c.offset);
+  // It may have led by itself from there on.
+  for (const Led& led : c.led) {
+    if (!led.before) return std::nullopt;
+    if (agreed) agreed = std::min(*agreed, *led.before);
+  }
+  if (agreed && r && r->in_doubt_term) agreed = std::min(*agreed, r->in_doubt_offset);
+  return agreed;
 }
 
 // Whom an operator named. Else the one that holds most of the partition's history; one of whom
@@ -99,11 +109,12 @@ std::optional<Offset> Elections::known_to_agree(const Election& e, const Partici
 const Participant* Elections::best_of_dead_rows(const Election& e) const {
   const auto rank = [&](const Participant& c) {
     const auto agreed = known_to_agree(e, c);
-    return std::make_tuple(agreed.has_value(), agreed.value_or(c.offset), -c.refused_to_lead);
+    return std::make_tuple(agreed.has_value(), agreed.value_or(c.offset), c.offset,
+                           -c.refused_to_lead);
   };
   const Participant* best = nullptr;
   for (const Participant& c : e.candidates()) {
-    if (c.heard != Heard::kOffset || (e.preferred && c.tablet != *e.preferred)) continue;
+    if (c.heard != Heard::kOffset || (e.only && c.tablet != *e.only)) continue;
     if (!best || rank(c) > rank(*best)) best = &c;
   }
   return best;

@@ -142,7 +142,8 @@ class Elections : public Publishing, public Asker {
     // lead, so that those stand whose rows are dead, and nobody else.
     bool dead_may_stand = false;
     bool dead_stand = false;
-    bool forced = false;  // An alive row's tablet that does not answer cannot lead.
+    std::optional<TabletIndex> only;  // Of these it is to be this one.
+    bool forced = false;              // An alive row's tablet that does not answer cannot lead.
     // Where these stand: up to where the winner's log is known to be the partition's.
     std::optional<Offset> agreed;
     std::optional<Hold> hold;

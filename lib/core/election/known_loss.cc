@@ -230,7 +230,7 @@ bool Elections::accept_loss(PartitionKey at, const Acceptance& acceptance) {
   e->loss_accepted_by = acceptance.by;
   e->dead_may_stand = p && p->replicas.size() > 1 && !has_candidate(model_, *p);
   e->forced = acceptance.forced;
-  if (acceptance.named) e->preferred = acceptance.named;
+  e->only = acceptance.named;
   if (e->phase == Phase::kReading || e->phase == Phase::kProbing) decide(*e);
   return true;
 }

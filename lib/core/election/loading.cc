@@ -1,6 +1,7 @@
 // Elections where nobody has followed without a restart (SAFETY 6, FEDB.md 7): every candidate
 // loads what is on its disk, and the wait is for those that may hold more.
 #include <algorithm>
+#include <utility>
 
 #include "lib/core/api/timing.h"
 #include "lib/core/cluster/load_step.h"
@@ -55,6 +56,7 @@ void Elections::status_answered(Election& e, Participant& c, const Answer& answe
   switch (next_load_step(status, c.load_told, outbox_.now)) {
     case LoadStep::kLoaded:
       model_.remember_offset(e.at, c.tablet, *status, outbox_.now);
+      if (c.load_told && model_.is_on_disk(e.at)) forget_load(outbox_, name(c.tablet), e.op, e.at);
       if (c.lost_since) c.answered_at = outbox_.now;
       if (e.phase == Phase::kReading) {
         if (status->offset <= kHighestOffset) c.read = status->offset;
@@ -89,6 +91,8 @@ void Elections::load_tasks_answered(Election& e, Participant& c, const Answer& a
   switch (disk_load(answer.tasks, e.at, e.op)) {
     case DiskLoad::kRuns:
       had_to_load(e, c);
+      c.load_told = outbox_.now;  // Somebody has told it; SAFETY 20 waits for what it loads.
+      c.not_before = outbox_.now + kLoadAgain;
       says(e, name(c.tablet) + " is loading it");
       again_at(e, *c.not_before);
       return;
@@ -102,7 +106,7 @@ void Elections::load_tasks_answered(Election& e, Participant& c, const Answer& a
 }
 
 void Elections::had_to_load(Election& e, Participant& c) {
-  c.had_to_load = true;
+  if (std::exchange(c.had_to_load, true)) return;
   if (!e.loads && e.phase == Phase::kProbing) records_.begun(e.at, e.probe_term, true);
 }
 
@@ -114,6 +118,9 @@ void Elections::tell_to_load(Election& e, Participant& c) {
 
 void Elections::load_answered(Election& e, Participant& c, const Answer& answer) {
   c.not_before = outbox_.now + kLoadLookAgain;
+  // It is registered all the same.
+  const bool is_refused = answer.answered() && !answer.ok();
+  if (is_refused && model_.is_on_disk(e.at)) forget_load(outbox_, name(c.tablet), e.op, e.at);
   if (answer.says(kTableDirIsNotExist)) {
     cannot_load(e, c);
     return;

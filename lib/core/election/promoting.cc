@@ -203,8 +203,8 @@ bool Elections::agrees_with_winner(const Election& e, const Participant& c) cons
 // Up to where others' logs are known to agree with the winner's; nowhere, where it may have led
 // before with a term that nobody recorded (SAFETY 8), or nobody knows whom it followed last.
 Offset Elections::known_before(const Election& e) {
-  if (e.dead_stand) return e.agreed.value_or(0);
-  return winner_may_have_led(e) ? 0 : e.winner_offset;
+  if (winner_may_have_led(e)) return 0;
+  return e.dead_stand ? e.agreed.value_or(0) : e.winner_offset;
 }
 
 // So much of the partition's history the winner holds, as far as anybody can tell.

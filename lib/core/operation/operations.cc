@@ -29,7 +29,8 @@ void Operations::begin(OpId op, PartitionKey at, const Treatment& treatment) {
     o.leader_term = p.published_term();
   }
   o.incarnation = model_.tablet(treatment.replica).incarnation;
-  o.findings.binlog_kept = outbox_.policy.recovery.reuse_binlog;
+  // A table on disk may have come into memory since it was looked for.
+  o.findings.binlog_kept = outbox_.policy.recovery.reuse_binlog || model_.is_on_disk(o.at);
   if (auto wrong = why_not_begun(o, p)) return cancel(o, *wrong);
   if (!leaves_something(treatment.table) || !o.has_leader) {
     run(o);

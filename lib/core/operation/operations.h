@@ -243,6 +243,7 @@ class Operations : public Publishing, public Asker {
   void loads(Operation&);
   void load_if_it_does_not(Operation&);
   void looked_at_load_tasks(Operation&, const Answer&);
+  void load_is_over(const Operation&);
   void load_is_forgotten(Operation&, const Answer&);
   void tell_to_load(Operation&);
   void looked_at_load(Operation&, const Answer&);

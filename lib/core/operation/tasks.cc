@@ -114,12 +114,17 @@ void Operations::loads(Operation& o) {
 void Operations::looked_at_load(Operation& o, const Answer& answer) {
   switch (load_step(o, answer)) {
     case LoadStep::kLoaded:
+      load_is_over(o);
       return next(o);
     case LoadStep::kLoads:
       return loads(o);
     case LoadStep::kTell:
       return load_if_it_does_not(o);
   }
+}
+
+void Operations::load_is_over(const Operation& o) {
+  if (o.acted && model_.is_on_disk(o.at)) forget_load(outbox_, name(whose(o)), o.op, o.at);
 }
 
 // What is on disk is not to be seen while it loads (FEDB.md 8): its tablet's registry tells.
@@ -164,6 +169,7 @@ void Operations::tell_to_load(Operation& o) {
 void Operations::looked_at_recovery(Operation& o, const Answer& answer) {
   switch (load_step(o, answer)) {
     case LoadStep::kLoaded:
+      load_is_over(o);
       return look_at_what_it_holds(o);
     case LoadStep::kLoads:
       return loads(o);
@@ -481,6 +487,8 @@ void Operations::count_lost(Operation& o) {
 void Operations::acted(Operation& o, const Answer& answer) {
   o.unanswered = false;
   const TaskBehaviour& task = behaviour(o);
+  const bool loads = task.task == Task::kLoadTable || task.task == Task::kRecoverTable;
+  if (loads && !answer.ok()) load_is_over(o);  // It was refused, and is registered all the same.
   const auto is_one_of = [&](const Codes& codes) {
     return std::find(codes.begin(), codes.end(), answer.code) != codes.end();
   };

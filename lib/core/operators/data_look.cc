@@ -12,11 +12,13 @@ constexpr Duration kAskAgain = std::chrono::milliseconds{100};
 // It says that it loads, and then nothing is there: told so often again.
 constexpr int kTells = 3;
 
-// It leads by its own word; or was told to lead, and does not answer.
+// It leads by its own word; or it does not answer now, and nobody knows. One that is only silent
+// may go on some day, and send from where it was; one whose port refuses will not.
 bool may_lead(const Model& model, const Replica& r) {
-  const bool leads = r.report.held && r.report.mode == Mode::kLeader;
-  const bool in_doubt = r.in_doubt_term && !answers_freshly(model, r);
-  return !model.tablet(r.tablet).verdict.dead() && (leads || in_doubt);
+  const Tablet& tablet = model.tablet(r.tablet);
+  const bool led = r.report.mode == Mode::kLeader;
+  if (!tablet.verdict.dead()) return (r.report.held && led) || !answers_freshly(model, r);
+  return !tablet.evidence.refused_first && (r.is_leader || led);
 }
 
 }  // namespace
@@ -31,11 +33,17 @@ bool DataLook::looks_at(PartitionKey at, const Partition& p) const {
                       [&](const Replica& r) { return may_lead(model_, r); });
 }
 
-// SAFETY 21: what is not in memory has only its tablet's znode to speak for it.
+// SAFETY 21: what is not in memory has only its tablet's znode to speak for it. A table on disk is
+// not seen while it loads, and told twice it is lost: it is loaded by an op that registers it. What
+// an operator keeps away, or somebody may still drop or copies, is not loaded either.
 std::vector<TabletIndex> DataLook::replicas_of(PartitionKey at, const Partition& p) const {
   std::vector<TabletIndex> all;
   if (!looks_at(at, p)) return all;
   for (const Replica& r : p.replicas) {
+    const bool is_in_memory = r.report.held;
+    const bool is_others = model_.is_on_disk(at) || automation_.is_offline(r.tablet) ||
+                           cleanup_.may_still_drop(at, r.tablet) || copies_.waits(at, r.tablet);
+    if (!is_in_memory && is_others) continue;
     if (is_there(model_.tablet(r.tablet)) && may_be_loaded(model_, r)) all.push_back(r.tablet);
   }
   return all;
@@ -138,7 +146,10 @@ void DataLook::answered(const ReplyTo& reply_to, const Answer& answer) {
   One& one = found->second;
   one.asked = false;
   one.not_before = outbox_.now + kAskAgain;
-  if (reply_to.what == kLoad) return load_answered(one, answer);
+  if (reply_to.what == kLoad) {
+    if (r->found) r->found->nothing = answer.says(kTableDirIsNotExist);
+    return load_answered(one, answer);
+  }
   const bool empty = reply_to.what == kTermPair && answer.says(kTableIsNotExist);
   if (!answer.ok() && !empty) {
     one.trouble = to_text(answer);

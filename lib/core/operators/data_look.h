@@ -15,7 +15,10 @@
 #include "lib/core/api/outbox.h"
 #include "lib/core/cluster/model.h"
 #include "lib/core/durable/write_pace.h"
+#include "lib/core/guards/automation.h"
 #include "lib/core/guards/stand_back.h"
+#include "lib/core/operation/cleanup.h"
+#include "lib/core/repair/copy_queue.h"
 
 namespace failoverd::core {
 
@@ -32,8 +35,14 @@ struct DataLookState {
 
 class DataLook : public Asker {
  public:
-  DataLook(Model& model, Outbox& outbox, const StandBack& stand_back)
-      : model_(model), outbox_(outbox), stand_back_(stand_back) {}
+  DataLook(Model& model, Outbox& outbox, const Cleanup& cleanup, const CopyQueue& copies,
+           const Automation& automation, const StandBack& stand_back)
+      : model_(model),
+        outbox_(outbox),
+        cleanup_(cleanup),
+        copies_(copies),
+        automation_(automation),
+        stand_back_(stand_back) {}
 
   // Whether the replicas of this partition are looked at: nobody leads it, or may, and nothing
   // works on it.
@@ -73,6 +82,9 @@ class DataLook : public Asker {
 
   Model& model_;
   Outbox& outbox_;
+  const Cleanup& cleanup_;
+  const CopyQueue& copies_;
+  const Automation& automation_;
   const StandBack& stand_back_;
   std::map<Key, One> ones_;
   DataLookState state_;

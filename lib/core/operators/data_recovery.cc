@@ -20,7 +20,7 @@ std::string number(std::uint64_t n) { return std::to_string(n); }
 
 // Its tablet has said that there is nothing to load.
 bool has_nothing(const Tablet& tablet, const Replica& r) {
-  return is_there(tablet) && r.found && !r.report.held;
+  return is_there(tablet) && r.found && r.found->nothing && !r.report.held;
 }
 
 std::string found_text(const Partition& p, const Replica& r) {

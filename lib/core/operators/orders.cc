@@ -246,6 +246,10 @@ std::optional<std::string> Orders::waits_for(const Order& order) const {
     if (!turn) return "its turn: recovery.max_copies_per_tablet allows no more copies there";
   }
   const Replica* r = p.on(order.what.replica);
+  // SAFETY 1, 12: until then no alive leader's row is written.
+  if (const Replica* leader = p.leader(); leader && leader->stepping_down) {
+    if (order.what.type == OpType::kOfflineReplicaOP) return "a handover that was begun";
+  }
   const bool hands_over = order.what.type == OpType::kHandoverOP;
   if (hands_over && p.unfinished_term) return "an election that was begun";
   const bool to_it = hands_over && !order.what.any && r && !r->is_alive;
@@ -273,7 +277,10 @@ void Orders::begin(Order& order) {
     if (!order.force) handed = handovers_.adopt(order.op, order.at);
     elections_.begin(order.op, order.what.type, order.at, Duration{0}, handed, /*ordered=*/true);
     if (!order.what.any) elections_.prefer(order.op, order.what.replica);
-    if (order.accept_loss) elections_.accept_loss(order.at, {order.by, order.force});
+    if (order.accept_loss) {
+      const auto named = order.what.any ? std::nullopt : std::optional{order.what.replica};
+      elections_.accept_loss(order.at, {order.by, order.force, named});
+    }
   } else {
     // It was ordered of whoever leads.
     if (order.what.type == OpType::kMakeSnapshotOP) order.what.replica = p.leader()->tablet;

@@ -24,6 +24,8 @@ constexpr Duration kCompareAtMost = std::chrono::seconds{10};
 // Of a nameserver that has not answered: some two minutes at most.
 constexpr Duration kFenceAgain = std::chrono::milliseconds{300};
 constexpr int kMostFences = 40;
+// So often in a row it said that it could not write that table's znode.
+constexpr int kNotWrittenForGood = 3;
 
 // Of SetTablePartition.
 constexpr std::int32_t kNotLeader = 300;
@@ -339,8 +341,10 @@ void NameserverStore::set_answered(Part& part, const NameserverReply& reply) {
   switch (response.code()) {
     case 0:
       part.state = Part::State::kSet;
+      not_written_.erase(part.znode);
       return;
     case kNotWritten:  // Or it was, and the answer was lost.
+      ++not_written_[part.znode];
       return;
     case kNotLeader:
     case kAutoFailoverIsOn:
@@ -415,6 +419,7 @@ void NameserverStore::was_read_back(const FlightPtr& flight) {
 
 void NameserverStore::finish(const FlightPtr& flight) {
   if (flight->repeats) {
+    repeating_ = false;
     if (!flight->any(Part::State::kDone)) return;
     return on_warning(
         "the nameserver's memory was older than what had been written while it came "
@@ -438,8 +443,30 @@ void NameserverStore::finish(const FlightPtr& flight) {
   }
   told.outcome = any_sent ? Outcome::kUnknown : any_failed ? Outcome::kFailed : Outcome::kConflict;
   told.conflicts.assign(again.begin(), again.end());
-  const Duration pause = any_sent || any_failed ? Duration{0} : kLookAgain;
+  if (any_sent && refuse_not_written(*flight, told)) told.outcome = Outcome::kRefused;
+  const Duration pause = any_failed && !any_sent ? Duration{0} : kLookAgain;
   loop_.after(pause, lifetime_.guard([this, flight, told] { tell(*flight, told); }));
+}
+
+// SAFETY 22: what it could not write again and again is left alone, and named. False: something
+// else of the flight is not known.
+bool NameserverStore::refuse_not_written(const Flight& flight, core::Published& told) {
+  std::set<std::string> znodes;
+  for (const Part& part : flight.parts) {
+    if (part.state == Part::State::kSent) znodes.insert(part.znode);
+  }
+  const auto is_known = [&](const std::string& znode) {
+    const auto times = not_written_.find(znode);
+    return times != not_written_.end() && times->second >= kNotWrittenForGood;
+  };
+  if (!std::ranges::all_of(znodes, is_known)) return false;
+  for (const std::string& znode : znodes) {
+    told.refused.push_back({znode, core::RefusalReason::kOther,
+                            "nameserver " + flight.endpoint + ": 304 set zk failed", false});
+    told.conflicts.push_back(znode);
+    not_written_.erase(znode);
+  }
+  return true;
 }
 
 // What is stale from now on is read again: all of it, where nobody knows what is written.
@@ -482,7 +509,8 @@ void NameserverStore::compare() {
 void NameserverStore::tables_shown(const NameserverReply& reply) {
   wire::ShownTables shown;
   if (!reply.answered || !read(shown, reply.payload) || shown.code() != 0) {
-    return compare_later(kCompareAgain);
+    compare_pause_ = std::min<Duration>(2 * compare_pause_, kCompareAtMost);
+    return compare_later(compare_pause_);
   }
   std::vector<core::TableEdit> differ;
   for (const std::string& bytes : shown.table_info()) {
@@ -511,7 +539,7 @@ void NameserverStore::tables_shown(const NameserverReply& reply) {
   }
   const bool is_the_same = differ == differed_;
   differed_ = differ;
-  if (is_the_same) read_and_repeat(std::move(differ));
+  if (is_the_same && !std::exchange(repeating_, true)) read_and_repeat(std::move(differ));
   compare_later(compare_pause_);
   compare_pause_ = std::min<Duration>(2 * compare_pause_, kCompareAtMost);
 }
@@ -529,7 +557,10 @@ void NameserverStore::read_and_repeat(std::vector<core::TableEdit> differ) {
 
 void NameserverStore::repeat(const std::vector<core::TableEdit>& differ) {
   const auto flight = new_flight();
-  if (!may_go_on(*flight) || watch_.said().auto_failover) return;
+  if (!may_go_on(*flight) || watch_.said().auto_failover) {
+    repeating_ = false;
+    return;
+  }
   flight->repeats = true;
   for (const core::TableEdit& table : differ) {
     const TableValue* known = view_.table(table.znode);
@@ -544,7 +575,10 @@ void NameserverStore::repeat(const std::vector<core::TableEdit>& differ) {
       part.edit = edit;
     }
   }
-  if (flight->parts.empty()) return;
+  if (flight->parts.empty()) {
+    repeating_ = false;
+    return;
+  }
   ++flight->open;
   ask(flight);
   ended(flight, &NameserverStore::asked);

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,6 +56,7 @@ class NameserverStore : public MetadataStore {
             std::size_t beside, NameserverCalls::Done done);
   FlightPtr new_flight() const;
   bool may_go_on(const Flight& flight) const;
+  bool refuse_not_written(const Flight& flight, core::Published& told);
   void tell(const Flight& flight, core::Published told);
   void fail(core::RequestId id, const std::string& why);
   void ended(const FlightPtr& flight, Next next);
@@ -85,7 +87,9 @@ class NameserverStore : public MetadataStore {
   Timer again_;
   bool compares_ = false;  // Until nothing differs.
   Duration compare_pause_{};
-  std::vector<core::TableEdit> differed_;  // At the last comparison: whole partitions.
+  bool repeating_ = false;                  // What differed is on its way.
+  std::map<std::string, int> not_written_;  // How often in a row it answered 304, by znode.
+  std::vector<core::TableEdit> differed_;   // At the last comparison: whole partitions.
   Lifetime lifetime_;
 };
 

@@ -95,8 +95,9 @@ void NameserverWatch::listed(const core::NameserversListed& e) {
   said_ = {};
   told_ = false;
   if (!is_there()) return;
-  // Nobody waits for one that follows another whose ops we knew.
-  if (switch_read_ && idle_looks_ >= kIdleLooks) does_not_lead(State::kSilent);
+  // Nobody waits for one that follows another whose ops we knew; nor for one that will steer.
+  const bool steers = switch_in_zookeeper_.value_or(true);
+  if (switch_read_ && (steers || idle_looks_ >= kIdleLooks)) does_not_lead(State::kSilent);
   look();
 }
 
