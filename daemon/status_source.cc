@@ -286,7 +286,7 @@ void StatusSource::command(admin::CommandRequest request,
   if (request.name != "confset" && !steers && !is_operator_command(request.name)) {
     result.kind = admin::CommandResult::Kind::kUnknown;
     result.error = "no such command: " + request.name;
-    result.hint = "there are confset, release, takeover, " + operator_commands();
+    result.hint = "there are confset, " + operator_commands() + ", release, takeover";
     done(std::move(result));
     return;
   }

@@ -53,8 +53,11 @@ void MinitabletSubject::hold(const std::string& tablet, const Hold& hold) {
 
 // A manifest that names a snapshot which is not there.
 void MinitabletSubject::fail_next_load(const std::string& tablet, Place place) {
-  const fs::path snapshots =
-      minitablet::partition_path(directory(at(tablet)), place.tid, place.pid) / "snapshot";
+  fs::path partition = minitablet::partition_path(directory(at(tablet)), place.tid, place.pid);
+  if (!fs::exists(partition)) {  // Its table is on disk.
+    partition = minitablet::partition_path(directory(at(tablet)) / "ssd", place.tid, place.pid);
+  }
+  const fs::path snapshots = partition / "snapshot";
   fs::create_directories(snapshots);
   std::ofstream{snapshots / "MANIFEST"} << "offset: 2 name: \"gone.sdb\"";
 }

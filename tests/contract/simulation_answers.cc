@@ -135,9 +135,8 @@ std::vector<core::Call> calls_of(const Question& q) {
     return {core::DropTable{key_of(*r), op_of(*r), {}}};
   }
   if (const auto* r = as<minitablet::LoadTableRequest>(q)) {
-    const bool is_on_disk = storage_of(*r) != core::Storage::kMemory;
-    return {core::LoadTable{
-        key_of(r->table_meta()), r->table_meta().name(), "", is_on_disk ? op_of(*r) : 0, {}}};
+    const core::OpId op = r->has_task_info() ? r->task_info().op_id() : 0;
+    return {core::LoadTable{key_of(r->table_meta()), r->table_meta().name(), "", op, {}, 0}};
   }
   if (as<fedb::GetTaskStatusRequest>(q)) return {core::GetTaskStatus{}};
   std::vector<core::Call> calls;
@@ -170,7 +169,8 @@ std::optional<LoadedAsLeader> loaded_as_leader(const Question& question) {
   const auto* r = as<minitablet::LoadTableRequest>(question);
   if (!r || r->table_meta().mode() != fedb::kTableLeader) return std::nullopt;
   const minitablet::TableMeta& meta = r->table_meta();
-  return LoadedAsLeader{{key_of(meta), meta.name(), ""},
+  const core::OpId op = r->has_task_info() ? r->task_info().op_id() : 0;
+  return LoadedAsLeader{{key_of(meta), meta.name(), "", op, {}, 0},
                         meta.term(),
                         {meta.replicas().begin(), meta.replicas().end()}};
 }

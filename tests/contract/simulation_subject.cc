@@ -42,7 +42,7 @@ constexpr NoNotion kNoNotion[] = {
     // Requests that failoverd does not make.
     {What::kNothing, "", R"( op \d+ as )", "a task is of its method's type"},
     {What::kNothing, "", R"("PauseSnapshot task op 50 again)",
-     "only SendSnapshot, DropTable and MakeSnapshot come with a task"},
+     "only those four calls of failoverd's come with a task"},
     {What::kNothing, "openmldb", R"(^\w+ SendSnapshot (?!.*remote_tid))", "remote_tid is sent"},
     {What::kNothing, "openmldb", R"("LoadTable a, )", "columns are not there, and never doubled"},
     {What::kByHand, "openmldb", R"(^\w+ LoadTable .*follower columns|LoadTable d 902)",
@@ -53,10 +53,10 @@ constexpr NoNotion kNoNotion[] = {
     {What::kInAnswer, "", R"(, \(2, b'[^']*sdb'\), \(3, \d+\))", "it has no name, and no count"},
     {What::kInAnswer, "", R"(\(2, \d+\), (?=\(3, \d+\), \(4, \d+\)))", "a task's op type"},
     {What::kInAnswer, "", R"(, \(5, b'[^']*'\)(, \(8, \d+\))?)", "a task's endpoint and task_id"},
-    {What::kInAnswer, "", R"(\[\(1, \d+\), \(3, (?![14]\)|12\))\d+\), \(4, \d+\)\](, )?)",
-     "only SendSnapshot, DropTable and MakeSnapshot come with a task"},
-    {What::kTask, "", R"(^\d+/k(?!SendSnapshot|DropTable|MakeSnapshot))",
-     "only SendSnapshot, DropTable and MakeSnapshot come with a task"},
+    {What::kInAnswer, "", R"(\[\(1, \d+\), \(3, (?![145]\)|12\))\d+\), \(4, \d+\)\](, )?)",
+     "only those four calls of failoverd's come with a task"},
+    {What::kTask, "", R"(^\d+/k(?!SendSnapshot|DropTable|MakeSnapshot|LoadTable))",
+     "only those four calls of failoverd's come with a task"},
     {What::kInAnswer, "openmldb", R"(\[\(1, 52\), \(3, 4\), \(4, 3\)\](, )?)",
      "that SendSnapshot was without remote_tid"},
     {What::kTask, "openmldb", R"(^52/)", "that SendSnapshot was without remote_tid"},
@@ -170,6 +170,11 @@ void SimulationSubject::do_by_hand(const std::string& tablet, const Question& qu
   if (const auto* c = dynamic_cast<const minitablet::CreateTableRequest*>(request)) {
     create(c->table_meta());
   } else if (const auto* l = dynamic_cast<const minitablet::LoadTableRequest*>(request)) {
+    if (l->has_task_info()) {
+      const bool is_new = !at(tablet).held(key_of(l->table_meta()));
+      at(tablet).tasks[{l->task_info().op_id(), core::Task::kLoadTable}] =
+          is_new ? core::OpStatus::kDone : core::OpStatus::kFailed;
+    }
     create(l->table_meta());
   }
 }

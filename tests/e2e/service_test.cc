@@ -128,7 +128,7 @@ TEST_F(ServiceTest, TheLineSaysWhatItIs) {
   ASSERT_EQ(daemon.ctl({"confset", "auto_failover", "false"}).status, 0);
   ASSERT_TRUE(says("auto_failover is off"));
   cluster.znodes().create("leader/lock_request0000000001", "127.0.0.1:6527");
-  ASSERT_TRUE(says("nameserver 127.0.0.1:6527 lives"));
+  ASSERT_TRUE(says("the nameserver's auto_failover is on (127.0.0.1:6527"));
 }
 
 // The beats are the loop's: a process that stands still gives none, and goes on with them.

@@ -112,7 +112,8 @@ class Tablet {
     bool takes_gaps = false;                    // AppendEntries takes entries behind a gap,
     bool tells_offset_always = false;  // and tells its offset where nothing came that is new.
     int no_follower = core::kOk;       // GetTableFollower of a leader that has none.
-    int no_directory = core::kTableDirIsNotExist;  // LoadTable without columns.
+    // LoadTable without columns; 0: it makes an empty table (OpenMLDB 0.8.4).
+    int no_directory = core::kTableDirIsNotExist;
   };
   static Generation openmldb();  // 0.9.3.
 
@@ -242,8 +243,9 @@ class Tablet {
   void run_task(Work);
   void task_thread_free();
   bool is(core::PartitionKey, std::uint64_t instance) const;  // Still in memory.
-  void loading_ends(core::PartitionKey, std::uint64_t instance,
-                    const std::vector<std::string>& replicas);
+  void loading_ends(const core::LoadTable&, std::uint64_t instance,
+                    const std::vector<std::string>& replicas, Registration);
+  void load_is_over(const core::LoadTable&, Registration, bool loaded);
   void loading_from_disk_ends(const core::LoadTable&, core::Mode, core::Term, Registration);
   void dropping_ends(const core::DropTable&, Registration, std::uint64_t instance);
   void drop(core::PartitionKey);

@@ -130,7 +130,10 @@ core::Answer Tablet::load_table(const core::LoadTable& c, std::optional<core::Te
   };
   if (c.name.empty() || c.at.tid == 0) return refuse(kTableMetaIsInvalid, "table meta is invalid");
   if (!directory(c.at, storage)) {
-    return refuse(generation.no_directory, "table db path is not exist");
+    if (generation.no_directory != core::kOk || disk.contains(c.at)) {
+      return refuse(generation.no_directory, "table db path is not exist");
+    }
+    disk[c.at].storage = storage;
   }
   if (memory.contains(c.at)) return refuse(core::kTableAlreadyExists, "table already exists");
   if (storage != core::Storage::kMemory) {
@@ -153,22 +156,34 @@ core::Answer Tablet::load_table(const core::LoadTable& c, std::optional<core::Te
   h.instance = ++last_run_;
   h.from_disk = true;
   set_followers(c.at, h, {});
-  queue_task(core::Task::kLoadTable, [this, at = c.at, instance = h.instance, replicas] {
-    if (!is(at, instance)) return task_thread_free();
-    memory.at(at).state = core::TableState::kLoading;
-    after(world_.random.in(world_.timing.load), [this, at, instance, replicas] {
-      pass(core::Task::kLoadTable, Stage::kInside,
-           [this, at, instance, replicas] { loading_ends(at, instance, replicas); });
+  queue_task(core::Task::kLoadTable, [this, c, instance = h.instance, replicas, registration] {
+    if (!is(c.at, instance)) {
+      load_is_over(c, registration, false);
+      return task_thread_free();
+    }
+    memory.at(c.at).state = core::TableState::kLoading;
+    after(world_.random.in(world_.timing.load), [this, c, instance, replicas, registration] {
+      pass(core::Task::kLoadTable, Stage::kInside, [this, c, instance, replicas, registration] {
+        loading_ends(c, instance, replicas, registration);
+      });
     });
   });
   return answer(core::kOk, "ok");
 }
 
-void Tablet::loading_ends(core::PartitionKey at, std::uint64_t instance,
-                          const std::vector<std::string>& replicas) {
+void Tablet::load_is_over(const core::LoadTable& c, Registration registration, bool loaded) {
+  if (registration != 0) end_task(c.op, core::Task::kLoadTable, registration, loaded);
+}
+
+void Tablet::loading_ends(const core::LoadTable& c, std::uint64_t instance,
+                          const std::vector<std::string>& replicas, Registration registration) {
+  const core::PartitionKey at = c.at;
   task_thread_free();
-  if (!is(at, instance)) return;  // Dropped meanwhile.
-  if (std::exchange(load_fails_, false) || disk.at(at).torn) {
+  const bool is_there = is(at, instance);  // Else it was dropped meanwhile.
+  const bool fails = is_there && (std::exchange(load_fails_, false) || disk.at(at).torn);
+  load_is_over(c, registration, is_there && !fails);
+  if (!is_there) return;
+  if (fails) {
     world_.trouble(endpoint_, "a load failed");
     return drop(at);
   }
@@ -199,7 +214,7 @@ void Tablet::loading_from_disk_ends(const core::LoadTable& c, core::Mode mode, c
     world_.trouble(endpoint_, "a load failed");
     drop(c.at);
   }
-  if (registration != 0) end_task(c.op, core::Task::kLoadTable, registration, loaded);
+  load_is_over(c, registration, loaded);
 }
 
 core::Answer Tablet::drop_table(const core::DropTable& c) {
