@@ -4,8 +4,9 @@
 #
 #   ./test.sh            all that belongs to every change, in under 15 minutes: of the end-to-end
 #                        tests not those that cut every op at each of its tasks
-#   ./test.sh --full     that and the cut tests, three minutes of chaos, clang-tidy, a sanitizer
-#                        build with its tests, and a while of fuzzing
+#   ./test.sh --full     that and the cut tests, five minutes of chaos, clang-tidy, a sanitizer
+#                        build with its tests (without the cut ones, whose paths the simulation
+#                        goes there), and a while of fuzzing
 #   ./test.sh NAME...    parts: checks (format, layering, lengths, words, pages, shell, selftest,
 #                        units, prometheus), unit, scenarios, simulation, tablet, nameserver,
 #                        contract, e2e, bench, chaos, tidy, sanitizers, fuzz; a scenario or a file of the
@@ -166,8 +167,13 @@ run_storey() {
   case $3 in
     bench | chaos) jobs=1 ;;
     e2e)
+      if [[ $1 == sanitizers.* ]]; then
+        left_out=(-E "$CUT_TESTS") # There they compute, too.
+      else
+        jobs=$((JOBS + (JOBS + 1) / 2))
+      fi
       if ((is_quick)); then
-        jobs=$((JOBS + (JOBS + 1) / 2)) left_out=(-E "$CUT_TESTS")
+        left_out=(-E "$CUT_TESTS")
         echo "tests that cut every op at each of its tasks take too long here: ./test.sh e2e, or --full"
       fi
       ;;
@@ -184,11 +190,13 @@ run_sanitizers() {
   fi
   export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
   export UBSAN_OPTIONS=print_stacktrace=1
+  # Each takes six times as long there: as many as fit five minutes.
+  export SIM_SEEDS=${SIM_SEEDS:-800} SIM_OPERATOR_SEEDS=${SIM_OPERATOR_SEEDS:-360}
   local storey
   for storey in "${SANITIZED[@]}"; do
     if has_tests "$storey"; then run_storey "sanitizers.$storey" build-asan "$storey"; fi
   done
-  unset ASAN_OPTIONS UBSAN_OPTIONS
+  unset ASAN_OPTIONS UBSAN_OPTIONS SIM_SEEDS SIM_OPERATOR_SEEDS
 }
 
 # FUZZ_SECONDS (default: 20) for each target of tests/fuzz/; FUZZ_SEED is another beginning.
@@ -233,8 +241,12 @@ finish() {
   exit
 }
 
-# What is a text file may be named as it is: its test has _ for every -.
+# What is a text file may be named as it is: its test has _ for every -. A storey's name is that.
 file_or_name() {
+  if is_in "$1" "${STOREYS[@]}"; then
+    echo "$1"
+    return
+  fi
   local name=${1#tests/scenarios/} && name=${name#tests/contract/} && name=${name%.txt}
   if [[ -e tests/scenarios/$name.txt ]]; then
     echo "/${name//-/_}( |\$)"

@@ -38,6 +38,7 @@ zookeeper::Session::Options servers(const config::Config& config) {
   zookeeper::Session::Options options;
   options.hosts = config.cluster.zookeeper;
   options.timeout = config.cluster.session_timeout;
+  options.digest_auth = config.cluster.zookeeper_identity;
   return options;
 }
 
@@ -75,14 +76,14 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
       brain_(config.policy),
       loop_(io),
       session_(io, servers(config)),
-      nameserver_(io),
-      side_(loop_, session_, open_client(io, config), nameserver_,
+      nameserver_(io, names_),
+      side_(loop_, session_, open_client(io, config), nameserver_, names_,
             {paths(config), fixed_numbering(config.cluster.numbering), name_, machine_id(),
              admin::lock_value(name_, config.listen.http), config::kDefaultAutoFailover,
              config.policy.metadata == core::Metadata::kAuto, config.policy.shadow},
             [this](core::Event e) { tell(std::move(e)); }),
       tablets_(
-          io, [this] { return side_.numbering.known(); },
+          io, names_, [this] { return side_.numbering.known(); },
           [this](core::Event e) { tell(std::move(e)); }),
       timers_(io, [this](core::RequestId id) { tell(core::TimerFired{id}); }),
       heart_(io),
@@ -100,6 +101,7 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
   side_.view.on_warning = [this](const std::string& line) {
     note(core::Severity::kWarning, "znode", line);
   };
+  side_.names.on_warning = side_.view.on_warning;
   side_.numbering.on_found = [this](const std::string& line) {
     log_.write(config::LogLevel::kInfo, "numbering", line);
   };
@@ -115,6 +117,8 @@ Driver::Driver(boost::asio::io_context& io, const config::Config& config, std::s
   tablets_.may_change = [this, shadow = config.policy.shadow] {
     return !shadow && side_.leadership.may_change();
   };
+  tablets_.is_registered = [this](const core::Endpoint& t) { return side_.view.has_tablet(t); };
+  tablets_.nameserver_leads = [this] { return side_.nameserver.is_there(); };
 }
 
 Driver::~Driver() = default;
@@ -191,6 +195,17 @@ void Driver::show_status(core::RequestId id) {
   status_questions_.erase(found);
 }
 
+// Where tablets may have come, or nobody else tells them any more. Contact is made so often that
+// what was missed comes with it.
+void Driver::tell_names(const core::Event& after) {
+  if (names_.all().empty()) return;
+  if (std::holds_alternative<core::TabletsListed>(after) ||
+      std::holds_alternative<core::NameserversListed>(after) ||
+      std::holds_alternative<core::ContactMade>(after)) {
+    tablets_.tell_names();
+  }
+}
+
 // All that happens comes in here; all we do goes out here, and is answered by another event.
 void Driver::tell(core::Event event) {
   waiting_.push_back(std::move(event));
@@ -206,6 +221,7 @@ void Driver::tell(core::Event event) {
     side_.before_brain(next);
     for (core::Command& command : brain_.step(boot_now(), next)) carry_out(std::move(command));
     side_.after_brain(next);
+    tell_names(next);
     if (std::holds_alternative<core::LockLost>(next)) tablets_.drop_all();
   }
   thinking_ = false;

@@ -19,6 +19,7 @@
 #include "lib/base/asio_loop.h"
 #include "lib/config/config.h"
 #include "lib/core/brain.h"
+#include "lib/fedb/metadata/server_names.h"
 #include "lib/fedb/nameserver_connection.h"
 #include "lib/fedb/tablets.h"
 #include "lib/fedb/zookeeper_side.h"
@@ -61,8 +62,6 @@ class Driver {
   const fedb::Leadership& leadership() const { return side_.leadership; }
   const zookeeper::Session& session() const { return session_; }
   fedb::Switch& switched() { return side_.switched; }
-  // That was reserved since we act; 0: none was.
-  core::Term highest_term() const { return side_.metadata.highest_term(); }
   fedb::NameserverSwitch& nameserver_switch() { return side_.nameserver_switch; }
   const std::string& name() const { return name_; }
   // Since when ZooKeeper is away; none: connected.
@@ -73,6 +72,7 @@ class Driver {
   std::optional<Duration> look_at_the_clock();
   void carry_out(core::Command command);
   void session_changed(zookeeper::SessionState state, bool new_session);
+  void tell_names(const core::Event& after);
   void beat();
   void show_status(core::RequestId id);
   void answer_operator(const core::AnswerOperator& c);
@@ -85,6 +85,7 @@ class Driver {
   core::Brain brain_;
   AsioLoop loop_;
   zookeeper::Session session_;
+  fedb::ServerNames names_;
   fedb::NameserverConnection nameserver_;
   fedb::ZookeeperSide side_;
   fedb::Tablets tablets_;

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "daemon/shadow_totals.h"
 #include "daemon/status_source.h"
 #include "lib/base/boot_clock.h"
 
@@ -123,8 +124,10 @@ void StatusSource::list_wrong(admin::StatusView& view) const {
   for (const auto& [id, op] : driver_.brain().ops().running()) {
     if (!op.detail.empty()) ops[op.at] = op.detail;
   }
-  std::map<core::PartitionKey, std::vector<core::Hold::Lost>> holds;
-  for (const core::Hold& h : driver_.brain().holds()) holds[h.at] = h.waits_for;
+  std::map<core::PartitionKey, std::string> holds;
+  for (const core::Hold& h : driver_.brain().holds()) {
+    holds[h.at] = h.waits_for.empty() ? h.lifted_by : core::to_text(h.waits_for);
+  }
   for (Wrong& each : all) {
     admin::PartitionRow row;
     row.name = each.table->shape.name;
@@ -136,7 +139,7 @@ void StatusSource::list_wrong(admin::StatusView& view) const {
     row.waits_for = each.partition->diagnosis.waits_for;
     row.since_ms = wall(each.partition->since);
     if (const auto held = holds.find(each.at); held != holds.end()) {
-      row.waits_for = core::to_text(held->second);
+      row.waits_for = held->second;
     } else if (const auto op = ops.find(each.at); op != ops.end()) {
       row.waits_for = op->second;
     }
@@ -241,13 +244,14 @@ void StatusSource::list_ops(admin::StatusView& view) const {
   }
 }
 
-// The newest ones.
+// The newest ones; the totals are of all.
 void StatusSource::list_shadow(admin::StatusView& view) const {
   const core::Shadow* shadow = driver_.brain().shadow();
   view.shadow = shadow != nullptr;
   if (!shadow) return;
   const auto& all = shadow->failovers();
   view.shadow_total = all.size();
+  view.shadow_totals = shadow_totals(all);
   const auto cut = std::min(all.size(), kMostInStatus);
   for (auto one = all.end() - static_cast<std::ptrdiff_t>(cut); one != all.end(); ++one) {
     admin::ShadowRow& row = view.shadow_failovers.emplace_back();

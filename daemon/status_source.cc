@@ -7,6 +7,7 @@
 #include "daemon/operator_commands.h"
 #include "lib/admin/active_daemon.h"
 #include "lib/base/boot_clock.h"
+#include "lib/base/lower_case.h"
 
 namespace failoverd {
 namespace {
@@ -21,12 +22,11 @@ std::vector<admin::Count> counts_of(const std::map<std::string, std::uint64_t>& 
   return counts;
 }
 
-// "ann from 127.0.0.1:40312".
+}  // namespace
+
 std::string asked_by(const admin::CommandRequest& request) {
   return (request.who.empty() ? "somebody" : request.who) + " from " + request.from;
 }
-
-}  // namespace
 
 std::string in_hex(std::int64_t id) {
   char text[24];
@@ -157,10 +157,7 @@ admin::StatusView StatusSource::status() {
       static_cast<std::uint64_t>(driver_.session().negotiated_timeout().count() / 1000);
   view.cluster_root = config_.cluster.root;
   view.auto_failover = switch_view();
-  for (const core::StandsBack& s : brain.stands_back(boot_now())) {
-    if (s.reason == "standby") continue;
-    view.stands_back.push_back({s.reason, s.text, s.since ? wall(*s.since) : started_ms_});
-  }
+  view.stands_back = stands_back();
   view.tablets = tablet_counts();
   view.partitions = partition_counts();
   view.tables = brain.model().tables().size();
@@ -193,7 +190,7 @@ admin::OpRow StatusSource::op_row(const core::OpRecord& op) const {
   if (running) row.progress = op.progress;
   if (op.without_leader) row.without_leader_ms = in_ms(*op.without_leader);
   row.may_have_lost = op.may_have_lost;
-  row.or_more = op.or_more;
+  row.loss_is_exact = op.loss_is_exact;
   return row;
 }
 
@@ -246,9 +243,7 @@ Service::State StatusSource::service_state() {
     const admin::HolderView acts = holder();
     line = acts.name.empty() ? "standby: nobody acts yet" : "standby: " + acts.name + " acts";
   }
-  for (const core::StandsBack& s : brain.stands_back(boot_now())) {
-    if (s.reason != "standby") line += "; " + s.text;
-  }
+  for (const admin::Reason& s : stands_back()) line += "; " + s.text;
   if (!reload.ok) line += "; the configuration file is refused, the old one holds";
   return {true, line};
 }
@@ -263,9 +258,7 @@ std::string StatusSource::metrics() {
   now.partitions = partition_counts();
   now.tables_left_alone = left_alone_counts();
   for (const auto& [id, op] : brain.ops().running()) now.running.push_back(op_row(op));
-  for (const core::StandsBack& s : brain.stands_back(boot_now())) {
-    if (s.reason != "standby") now.stands_back.push_back(s.reason);
-  }
+  for (const admin::Reason& s : stands_back()) now.stands_back.push_back(s.word);
   std::map<std::string, std::uint64_t> holds;
   for (const core::Hold& h : brain.holds()) ++holds[h.reason];
   if (const std::size_t ordered = brain.operator_holds().size()) holds["operator"] = ordered;
@@ -321,12 +314,14 @@ void StatusSource::confset(const admin::CommandRequest& request,
     return found == request.args.end() ? std::string{} : found->second;
   };
   const std::string key = argument("key");
-  const std::string value = argument("value");
+  // The original takes the value in any case, over RPC and from its client.
+  const std::string value = lower_case(argument("value"));
   if (key != "auto_failover") {
     return done(admin::bad_arguments("the only key is auto_failover, not \"" + key + "\""));
   }
   if (value != "true" && value != "false") {
-    return done(admin::bad_arguments("auto_failover is true or false, not \"" + value + "\""));
+    return done(
+        admin::bad_arguments("auto_failover is true or false, not \"" + argument("value") + "\""));
   }
   driver_.switched().set(value == "true", asked_by(request),
                          [done = std::move(done)](bool ok, const std::string& why) {
@@ -341,91 +336,6 @@ void StatusSource::confset(const admin::CommandRequest& request,
                            }
                            done(std::move(answer));
                          });
-}
-
-// --- Who steers, the nameserver or we ------------------------------------------------------------
-
-namespace {
-
-admin::CommandResult steered(bool ok, const std::string& text) {
-  admin::CommandResult result;
-  result.message = text;
-  if (ok) return result;
-  result = {};
-  result.kind = admin::CommandResult::Kind::kRefused;
-  result.code = 300;  // nameserver is not leader: of whatever kind, it is the nameserver's.
-  result.error = "nothing is given over";
-  result.hint = text;
-  return result;
-}
-
-bool is_set(const admin::CommandRequest& request, const char* name) {
-  const auto found = request.args.find(name);
-  return found != request.args.end() && found->second == "true";
-}
-
-}  // namespace
-
-void StatusSource::steer(const admin::CommandRequest& request,
-                         std::function<void(admin::CommandResult)> done) {
-  const bool takes = request.name == "takeover";
-  if (driver_.brain().shadow()) return done(steered(false, "mode is shadow: nothing is changed"));
-  if (is_set(request, "plan")) {
-    admin::CommandResult result;
-    const std::string nameserver = "the nameserver " + this->nameserver();
-    result.plan = takes ? std::vector<std::string>{"failoverd's auto_failover is switched on",
-                                                   "that of " + nameserver + " is switched off",
-                                                   "failoverd acts when what runs of its ops has "
-                                                   "ended"}
-                        : std::vector<std::string>{
-                              "failoverd's auto_failover is switched off",
-                              "what runs of its ops is waited for",
-                              "that of " + nameserver + " is switched on, if it was on before"};
-    return done(std::move(result));
-  }
-  if (!takes) return release(request, std::move(done));
-  driver_.nameserver_switch().take_over(
-      asked_by(request),
-      [done = std::move(done)](bool ok, const std::string& text) { done(steered(ok, text)); });
-}
-
-// Of the first such partition; empty: there is none.
-std::string StatusSource::unfinished_election() const {
-  const core::Model& model = driver_.brain().model();
-  for (const auto& [tid, table] : model.tables()) {
-    for (const auto& [pid, p] : table.partitions) {
-      if (p.unfinished_term && p.op == 0) return model.name_of({tid, pid});
-    }
-  }
-  return "";
-}
-
-void StatusSource::release(const admin::CommandRequest& request,
-                           std::function<void(admin::CommandResult)> done) {
-  fedb::NameserverSwitch& steering = driver_.nameserver_switch();
-  const auto prepared = [this, done](bool ok, const std::string& text) {
-    if (!ok) return done(steered(ok, text));
-    if (const std::string open = unfinished_election(); !open.empty()) {
-      return done(steered(false, "an election of " + open +
-                                     " was begun and is not finished: its old leader is fenced; "
-                                     "auto_failover on finishes it"));
-    }
-    admin::CommandResult waits;
-    for (const auto& [id, op] : driver_.brain().ops().running()) waits.ops.push_back(id);
-    if (waits.ops.empty()) {
-      return driver_.nameserver_switch().release(
-          [done](bool released, const std::string& now) { done(steered(released, now)); });
-    }
-    waits.message =
-        text + "; " + std::to_string(waits.ops.size()) + " ops are waited for, then release again";
-    done(std::move(waits));
-  };
-  const auto judged = [&steering, by = asked_by(request), prepared, done](const std::string& why) {
-    if (!why.empty()) return done(steered(false, why));
-    steering.prepare_release(by, prepared);
-  };
-  if (is_set(request, "force")) return judged("");
-  steering.why_not_to_release(driver_.highest_term(), judged);
 }
 
 }  // namespace failoverd

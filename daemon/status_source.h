@@ -22,6 +22,8 @@ inline constexpr std::size_t kMostInStatus = 200;
 
 // "0x1f".
 std::string in_hex(std::int64_t id);
+// "ann from 127.0.0.1:40312".
+std::string asked_by(const admin::CommandRequest& request);
 // Milliseconds; 0 for what lies in the future.
 std::uint64_t in_ms(Duration d);
 
@@ -81,11 +83,15 @@ class StatusSource : public admin::Source {
   void look_at_znode(core::operators::SetTablePartition& edit, const std::string& etag) const;
   void ask_brain(const admin::CommandRequest& request,
                  std::function<void(admin::CommandResult)> done);
-  // takeover, release.
+  // takeover, release: status_steering.cc.
+  std::vector<admin::Reason> stands_back();
   void steer(const admin::CommandRequest& request, std::function<void(admin::CommandResult)> done);
+  admin::CommandResult not_steered(const std::string& why);
   std::string unfinished_election() const;
   void release(const admin::CommandRequest& request,
                std::function<void(admin::CommandResult)> done);
+  void release_what_is_off(const std::string& text,
+                           const std::function<void(admin::CommandResult)>& done);
   void confset(const admin::CommandRequest& request,
                std::function<void(admin::CommandResult)> done);
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
+#include <charconv>
 #include <cstdio>
 #include <iostream>
 #include <sstream>
@@ -136,6 +137,7 @@ class Change {
     }
     if (options_.wait && options_.command == "release") return release(*answer);
     const bool begins_ops = (command_.options & kWithWait) != 0;
+    if (options_.wait && options_.command == "cancelop") return wait(*answer, {canceled()});
     if (options_.wait && begins_ops) return wait(*answer, begun);
     return print(options_.json ? json_shown_safely(answer->body)
                                : printable(member(*answer, "message")) + "\n");
@@ -192,7 +194,16 @@ class Change {
                : kDone;
   }
 
+  // The daemon has taken it for an op's id.
+  std::uint64_t canceled() const {
+    const std::string& id = options_.arguments[0];
+    std::uint64_t op = 0;
+    std::from_chars(id.data(), id.data() + id.size(), op);
+    return op;
+  }
+
   WatchedOps::Followed followed() const {
+    if (options_.command == "cancelop") return WatchedOps::Followed::kNothing;
     const json::value* restore = arguments_.if_contains("need_restore");
     const bool restores = restore != nullptr && (*restore == "true" || *restore == "yes");
     return restores || options_.command == "offlineendpoint" ? WatchedOps::Followed::kPartition
@@ -214,6 +225,10 @@ class Change {
       print((cost.empty() ? "" : cost + "\n") + ops.summary() + "\n");
     }
     if (!waited) return fail(waited.error().text);
+    // What is canceled may be done before, or fail at it: it has ended, as was asked for.
+    if (options_.command == "cancelop") {
+      return ops.are_all_over() ? kDone : fail("nobody knows how the op has ended");
+    }
     return ops.are_all_done() ? kDone : fail("not all ops have ended well");
   }
 

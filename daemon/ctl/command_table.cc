@@ -158,7 +158,8 @@ constexpr std::array kOptions = {
                kWithYes, &Options::yes},
     OptionInfo{"--wait", nullptr,
                "Follow the ops that were begun until all have ended. Exit status 0 only if all of "
-               "them end kDone. Ctrl-C ends the waiting, not the ops. Every command takes it; one "
+               "them end kDone; of cancelop once the op has ended, however it ended. Ctrl-C ends "
+               "the waiting, not the ops. Every command takes it; one "
                "that begins no ops has nothing to wait for, and recoverdata always waits.",
                kWithWait, &Options::wait},
     OptionInfo{"--accept-loss", nullptr,

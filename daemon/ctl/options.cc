@@ -152,6 +152,23 @@ class Parser {
   std::vector<const OptionInfo*> given_;
 };
 
+// What it would not heed is not taken: a list that is longer than was asked for misleads.
+Result<void> check_hold(const Options& options, const CommandInfo& command,
+                        const std::vector<const OptionInfo*>& options_given) {
+  const std::string& what = options.arguments[0];
+  if (what == "add" && options.arguments.size() == 1) return {};
+  const bool lists = what == "list" && options.arguments.size() == 1;
+  const bool removes = what == "remove" && options.arguments.size() == 2;
+  if (!lists && !removes) return Failure{"usage: failoverctl " + shown(command)};
+  const std::uint32_t unheeded = lists ? kWithHold | kWithPlan : kWithHold;
+  for (const OptionInfo* option : options_given) {
+    if ((option->goes_with & unheeded) == 0) continue;
+    return Failure{"hold " + what + " takes no " + option->name +
+                   (lists ? ": it lists all holds" : ": a hold's number is all it needs")};
+  }
+  return {};
+}
+
 Result<void> check_arguments(const Options& options,
                              const std::vector<const OptionInfo*>& options_given) {
   const CommandInfo* command = find_command(options.command);
@@ -168,11 +185,7 @@ Result<void> check_arguments(const Options& options,
                    options.command + " --help)"};
   }
   if (options.command == "hold") {
-    const std::string& what = options.arguments[0];
-    const bool known = what == "add" || what == "list" || what == "remove";
-    if (!known || (given == 2) != (what == "remove")) {
-      return Failure{"usage: failoverctl " + shown(*command)};
-    }
+    if (auto checked = check_hold(options, *command, options_given); !checked) return checked;
   }
   const bool names_pid =
       options.command == "showopstatus" || options.command == "gettablepartition";

@@ -217,37 +217,27 @@ Result<std::string> holds_json(const std::string& answer) {
 
 namespace {
 
-// Of so many that are known: "at most 12 entries in 3", "nothing in 3".
-std::string in_all(std::uint64_t entries, std::size_t known) {
-  return (entries == 0 ? std::string{"nothing"}
-                       : "at most " + std::to_string(entries) + " entries") +
-         " in " + std::to_string(known);
+// Of so many that are known: "12 entries in 3", "nothing in 3".
+std::string in_all(const json::object& totals, const char* entries, const char* known) {
+  const auto number = [&](const char* key) { return totals.at(key).to_number<std::uint64_t>(); };
+  const std::uint64_t all = number(entries);
+  return (all == 0 ? std::string{"nothing"} : std::to_string(all) + " entries") + " in " +
+         std::to_string(number(known));
 }
 
-std::string shadow_summary(const json::array& failovers, std::uint64_t total) {
-  std::uint64_t ours = 0;
-  std::uint64_t theirs = 0;
-  std::size_t ours_known = 0;
-  std::size_t theirs_known = 0;
-  std::uint64_t without_leader = 0;
-  for (const json::value& each : failovers) {
-    const json::object& one = each.as_object();
-    if (!one.at("would_lose").is_null()) {
-      ours += one.at("would_lose").to_number<std::uint64_t>();
-      ++ours_known;
-    }
-    if (!one.at("lost_entries").is_null()) {
-      theirs += one.at("lost_entries").to_number<std::uint64_t>();
-      ++theirs_known;
-    }
-    if (!one.at("led_after_ms").is_null()) {
-      without_leader = std::max(without_leader, one.at("led_after_ms").to_number<std::uint64_t>());
-    }
-  }
-  return std::to_string(total) + " leaders lost (" + std::to_string(failovers.size()) +
-         " shown); the longest time without one: " + std::to_string(without_leader) +
-         " ms; failoverd would have lost " + in_all(ours, ours_known) + ", the others have lost " +
-         in_all(theirs, theirs_known) + "\n";
+// Of all losses, also those that are not listed.
+std::string shadow_summary(const json::object& shadow) {
+  const json::object& totals = shadow.at("totals").as_object();
+  const auto total = shadow.at("total").to_number<std::uint64_t>();
+  const std::size_t listed = shadow.at("failovers").as_array().size();
+  const std::string cut =
+      listed < total ? " (the newest " + std::to_string(listed) + " are listed)" : "";
+  const auto longest = totals.at("longest_ms").to_number<std::uint64_t>();
+  return std::to_string(total) + " leaders lost" + cut +
+         "; the longest time without one: " + std::to_string(longest) +
+         " ms; by the last samples failoverd would have lost " +
+         in_all(totals, "would_lose", "would_lose_known") + ", the others have lost " +
+         in_all(totals, "lost_entries", "lost_entries_known") + "\n";
 }
 
 }  // namespace
@@ -273,12 +263,11 @@ Result<std::string> shadow_report(const std::string& answer) {
                       name("candidate"), number_or_dash(one, "would_lose"), name("led_by"),
                       number_or_dash(one, "led_after_ms"), number_or_dash(one, "lost_entries")});
     }
-    const auto total = shadow.at("total").to_number<std::uint64_t>();
     return {boost::system::in_place_value,
             to_table({"partition", "lost_leader", "would_elect_after_ms", "would_elect",
                       "would_lose", "led_by", "led_after_ms", "lost"},
                      rows) +
-                shadow_summary(failovers, total)};
+                shadow_summary(shadow)};
   } catch (const std::exception& error) {
     return not_understood(error);
   }

@@ -6,8 +6,8 @@
 
 namespace failoverd::ctl {
 
-// Follows takeover until nothing that is the nameserver's keeps failoverd from acting. Returns the
-// exit status.
+// Follows takeover until nothing keeps failoverd from acting, and names what does. The nameserver's
+// ops are waited for without limit, anything else for half a minute. Returns the exit status.
 int follow_takeover(Servers& servers);
 
 }  // namespace failoverd::ctl

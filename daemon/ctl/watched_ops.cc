@@ -37,8 +37,8 @@ ListedOp to_op(const json::object& row) {
   };
   op.without_leader = number("without_leader");
   op.may_have_lost = number("may_have_lost");
-  const json::value* more = row.if_contains("or_more");
-  op.or_more = more && more->is_bool() && more->get_bool();
+  const json::value* exact = row.if_contains("loss_is_exact");
+  op.loss_is_exact = exact && exact->is_bool() && exact->get_bool();
   op.json = json::serialize(row);
   return op;
 }
@@ -53,6 +53,13 @@ int percent(double progress) {
 
 std::string name_of(const ListedOp& op) {
   return std::to_string(op.id) + " " + op.type + " " + op.partition;
+}
+
+// The daemon tries a handover again that is to make room for a row's end; and a row that is to be
+// set dead may lead by then, and is handed over first.
+bool calls_for_handover(const ListedOp& op) {
+  return (op.type == "kHandoverOP" && op.status == "kFailed") ||
+         (op.type == "kOfflineReplicaOP" && op.status == "kCanceled");
 }
 
 // Why it failed; or who leads now, and what may have been lost.
@@ -102,15 +109,20 @@ bool WatchedOps::has_ended(const Op& op) {
 }
 
 bool WatchedOps::may_be_followed(const Op& op) const {
+  if (op.is_followed || followed_ == Followed::kNothing) return false;
   const std::string& type = op.row.type;
-  const bool is_kind =
-      followed_ == Followed::kPartition ? type != "kOfflineReplicaOP" : type == "kRecoverTableOP";
-  return is_kind && op.row.status == "kDone" && !op.is_followed;
+  if (followed_ == Followed::kReplica) {
+    return type == "kRecoverTableOP" && op.row.status == "kDone";
+  }
+  return calls_for_handover(op.row) || (type != "kOfflineReplicaOP" && op.row.status == "kDone");
 }
+
+bool WatchedOps::is_replaced(const Op& op) { return op.is_followed && op.row.status != "kDone"; }
 
 bool WatchedOps::follows(const ListedOp& row, const Op& before) const {
   return may_be_followed(before) && row.id > before.row.id &&
          row.partition == before.row.partition &&
+         (row.type == "kHandoverOP" || !calls_for_handover(before.row)) &&
          (followed_ == Followed::kPartition || row.endpoint == before.row.endpoint);
 }
 
@@ -153,11 +165,20 @@ bool WatchedOps::have_ended() const {
 
 std::size_t WatchedOps::count(const std::string& status) const {
   return static_cast<std::size_t>(std::count_if(ops_.begin(), ops_.end(), [&](const auto& entry) {
-    return entry.second.row.status == status;
+    return entry.second.row.status == status && !is_replaced(entry.second);
   }));
 }
 
-bool WatchedOps::are_all_done() const { return count("kDone") == ops_.size(); }
+std::size_t WatchedOps::replaced() const {
+  return static_cast<std::size_t>(std::count_if(
+      ops_.begin(), ops_.end(), [](const auto& entry) { return is_replaced(entry.second); }));
+}
+
+bool WatchedOps::are_all_done() const { return count("kDone") + replaced() == ops_.size(); }
+
+bool WatchedOps::are_all_over() const {
+  return std::ranges::all_of(ops_, [](const auto& entry) { return has_ended(entry.second); });
+}
 
 std::vector<std::string> WatchedOps::news() {
   std::vector<std::string> lines;
@@ -176,7 +197,7 @@ std::vector<std::string> WatchedOps::news() {
 
 std::vector<std::string> WatchedOps::view(std::size_t most_lines, std::size_t width) const {
   std::vector<std::string> lines = {
-      counted(std::to_string(count("kDone")) + " of " + of_ops(ops_.size()))};
+      counted(std::to_string(count("kDone")) + " of " + of_ops(ops_.size() - replaced()))};
   std::size_t left_out = 0;
   for (const char* const status : {"kDoing", "kInited"}) {
     for (const auto& [id, op] : ops_) {
@@ -200,7 +221,7 @@ std::vector<std::string> WatchedOps::view(std::size_t most_lines, std::size_t wi
 std::vector<std::string> WatchedOps::outcomes() const {
   std::vector<std::string> lines;
   for (const auto& [id, op] : ops_) {
-    if (!has_ended(op)) continue;
+    if (!has_ended(op) || is_replaced(op)) continue;
     const bool is_well = op.row.status == "kDone";
     if (is_well && (ops_.size() > kFew || !says_how(op.row))) continue;
     lines.push_back(printable("# " + name_of(op.row) + " " + op.row.status +
@@ -216,20 +237,20 @@ std::string WatchedOps::what_it_cost() const {
   std::uint64_t lost = 0;
   bool any = false;
   bool is_known = true;
-  bool or_more = false;
+  bool is_exact = true;
   for (const auto& [id, op] : ops_) {
     if (!op.row.without_leader) continue;
     any = true;
     pause = std::max(pause, *op.row.without_leader);
     lost += op.row.may_have_lost.value_or(0);
     is_known = is_known && op.row.may_have_lost;
-    or_more = or_more || op.row.or_more;
+    is_exact = is_exact && op.row.loss_is_exact;
   }
   if (!any) return "";
   const std::string rows = !is_known   ? "not known"
-                           : lost == 0 ? "0"
-                           : or_more   ? "at least " + std::to_string(lost)
-                                       : "at most " + std::to_string(lost);
+                           : is_exact  ? std::to_string(lost)
+                           : lost == 0 ? "none known"
+                                       : "at least " + std::to_string(lost);
   return "rows lost: " + rows + ", longest pause: " + std::to_string(pause) + " ms";
 }
 
@@ -238,6 +259,7 @@ std::string WatchedOps::counted(std::string done) const {
   if (const auto canceled = count("kCanceled")) {
     done += ", " + std::to_string(canceled) + " canceled";
   }
+  if (const auto all = replaced()) done += ", " + std::to_string(all) + " replaced by a later one";
   if (const auto all = lost()) done += ", " + std::to_string(all) + " no longer listed";
   return done;
 }

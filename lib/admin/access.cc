@@ -3,16 +3,11 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <cctype>
+
+#include "lib/base/lower_case.h"
 
 namespace failoverd::admin {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
 
 bool is_address(const std::string& host) {
   in6_addr scratch{};
@@ -24,20 +19,20 @@ bool is_address(const std::string& host) {
 bool is_this_machine(const AccessPolicy& policy, const std::string& host) {
   if (host == "localhost" || is_address(host)) return true;
   return std::any_of(policy.host_names.begin(), policy.host_names.end(),
-                     [&](const std::string& name) { return lower(name) == host; });
+                     [&](const std::string& name) { return lower_case(name) == host; });
 }
 
 bool same_site(const Credentials& credentials) {
   if (credentials.origin.empty()) return true;  // Not a browser.
   const auto scheme = credentials.origin.find("://");
   if (scheme == std::string::npos) return false;  // "null": sandboxed or a file.
-  return lower(credentials.origin.substr(scheme + 3)) == lower(credentials.host);
+  return lower_case(credentials.origin.substr(scheme + 3)) == lower_case(credentials.host);
 }
 
 bool has_token(const AccessPolicy& policy, const Credentials& credentials) {
   constexpr std::string_view kScheme = "bearer ";
   const std::string_view given = credentials.authorization;
-  if (given.size() < kScheme.size() || lower(given.substr(0, kScheme.size())) != kScheme) {
+  if (given.size() < kScheme.size() || lower_case(given.substr(0, kScheme.size())) != kScheme) {
     return false;
   }
   return same_secret(given.substr(kScheme.size()), policy.token);
@@ -74,7 +69,7 @@ std::optional<Denial> judge_change(const AccessPolicy& policy, const Peer& peer,
                   "a header " +
                       credentials.forwarded + " came along"};
   }
-  const std::string site = lower(credentials.fetch_site);
+  const std::string site = lower_case(credentials.fetch_site);
   if (!site.empty() && site != "same-origin" && site != "none") {
     return Denial{
         403, "another site's page may not change anything here (Sec-Fetch-Site: " + site + ")"};
@@ -90,7 +85,7 @@ std::optional<Denial> judge_read(const AccessPolicy& policy, const Peer& peer,
 }
 
 bool tells_of_a_proxy(std::string_view header_name) {
-  const std::string name = lower(header_name);
+  const std::string name = lower_case(header_name);
   return name == "forwarded" || name == "via" || name == "x-real-ip" ||
          name.starts_with("x-forwarded-");
 }
@@ -98,9 +93,9 @@ bool tells_of_a_proxy(std::string_view header_name) {
 std::string host_of(std::string_view host_and_port) {
   if (!host_and_port.empty() && host_and_port.front() == '[') {
     const auto end = host_and_port.find(']');
-    return lower(host_and_port.substr(1, end == std::string_view::npos ? end : end - 1));
+    return lower_case(host_and_port.substr(1, end == std::string_view::npos ? end : end - 1));
   }
-  return lower(host_and_port.substr(0, host_and_port.find(':')));
+  return lower_case(host_and_port.substr(0, host_and_port.find(':')));
 }
 
 bool same_secret(std::string_view a, std::string_view b) {

@@ -8,6 +8,7 @@
 #include "lib/admin/cursor.h"
 #include "lib/admin/json.h"
 #include "lib/base/boot_clock.h"
+#include "lib/base/lower_case.h"
 #include "lib/base/percent_encoding.h"
 #include "lib/base/utf8.h"
 #include "lib/core/repair/states.h"
@@ -53,9 +54,7 @@ std::string printable(std::string_view text, std::size_t most) {
 bool is_json(std::string_view content_type) {
   std::string type(content_type.substr(0, content_type.find(';')));
   std::erase_if(type, [](char c) { return c == ' ' || c == '\t'; });
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return type == "application/json";
+  return lower_case(type) == "application/json";
 }
 
 // The rest of the sentence "this daemon is a standby".

@@ -88,7 +88,7 @@ json::object op(const OpRow& row, std::int64_t now_ms) {
           {"progress", ratio_or_null(row.progress)},
           {"without_leader", number_or_null(row.without_leader_ms)},
           {"may_have_lost", number_or_null(row.may_have_lost)},
-          {"or_more", row.or_more}};
+          {"loss_is_exact", row.loss_is_exact}};
 }
 
 json::object conf(const ConfRow& row) {
@@ -138,6 +138,14 @@ json::object shadow_failover(const ShadowRow& row) {
           {"led_by", text(row.led_by)},
           {"led_after_ms", number_or_null(row.led_after_ms)},
           {"lost_entries", number_or_null(row.lost_entries)}};
+}
+
+json::object shadow_totals(const ShadowTotals& totals) {
+  return {{"would_lose", totals.would_lose},
+          {"would_lose_known", totals.would_lose_known},
+          {"lost_entries", totals.lost_entries},
+          {"lost_entries_known", totals.lost_entries_known},
+          {"longest_ms", totals.longest_ms}};
 }
 
 json::object data_look(const DataLookView& view) {
@@ -264,6 +272,7 @@ std::string to_json(const StatusView& status, std::int64_t now_ms) {
        {"shadow",
         {{"on", status.shadow},
          {"total", status.shadow_total},
+         {"totals", shadow_totals(status.shadow_totals)},
          {"failovers", list(status.shadow_failovers, shadow_failover)}}},
        {"partitions", counts(status.partitions)},
        {"wrong_total", status.wrong_total},

@@ -171,7 +171,8 @@ void Metrics::State::add_losses(Page& page) const {
       "was elected without.",
       static_cast<double>(given_up_entries));
   page.family("failoverd_possible_loss_entries",
-              "Acknowledged entries that may be gone at most, one observation per leader change.",
+              "Acknowledged entries that may be gone, by the dead leader's last known offset, one "
+              "observation per leader change; what it took after that comes on top.",
               MetricType::Histogram);
   page.sample({}, possible_loss.Collect());
 }

@@ -51,7 +51,7 @@
 //                                              last known to hold and the leader that was elected
 //                                              without it does not (SAFETY 20).
 //   failoverd_possible_loss_entries            histogram, one observation per leader change: at
-//                                              most so many acknowledged entries may be gone, by
+//                                              least so many acknowledged entries may be gone, by
 //                                              the dead leader's last known offset.
 //   failoverd_http_refused_total               counter: HTTP requests that were not answered (503),
 //                                              because others had taken their share of the loop.
@@ -108,7 +108,7 @@ class Metrics {
   void entries_lost(std::uint64_t count);
   // Entries that a lost replica was known to hold, and that are given up with an election.
   void entries_given_up(std::uint64_t count);
-  // One leader change: at most so many acknowledged entries may be gone.
+  // One leader change: at least so many acknowledged entries may be gone.
   void possible_loss(std::uint64_t entries);
   void failover_took(FailoverPhase phase, Duration duration);
   // An HTTP request was not answered, because others have taken the share of the loop there is.

@@ -102,12 +102,8 @@ NameserverCall call_of(const wire::GetTablePartitionRequest& request) {
   return ShowPartition{request.name(), request.db(), request.pid()};
 }
 
-// The switch is taken in any case: TRUE.
 NameserverCall call_of(const wire::ConfSetRequest& request) {
-  std::string value = request.conf().value();
-  std::transform(value.begin(), value.end(), value.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return command("confset", {{"key", request.conf().key()}, {"value", value}});
+  return command("confset", {{"key", request.conf().key()}, {"value", request.conf().value()}});
 }
 
 NameserverCall call_of(const wire::ChangeLeaderRequest& request) {

@@ -139,11 +139,11 @@ struct OpRow {
   // While it runs, how much of its copy or of the follower's offset is done, 0 to 1; empty where
   // nobody can tell.
   std::optional<double> progress;
-  // Of one that changed a leader: milliseconds without one, and how many entries may be lost.
-  // Empty: it did not, or nobody knows.
+  // Of one that changed a leader: milliseconds without one, and how many entries may be lost, at
+  // least. Empty: it did not, or nobody knows.
   std::optional<std::uint64_t> without_leader_ms = {};
   std::optional<std::uint64_t> may_have_lost = {};
-  bool or_more = false;  // So many were given up, and it may be more.
+  bool loss_is_exact = false;  // The old leader said itself that it held no more.
 };
 
 struct ConfRow {
@@ -199,7 +199,8 @@ struct HoldRow {
     std::uint64_t entries = 0;  // So many, at least, its replica is known to hold that are missing.
     bool loads = false;         // It is back, and loads.
   };
-  std::string word;  // Label of failoverd_holds{reason}: known_loss, operator.
+  // Label of failoverd_holds{reason}: known_loss, lost_disk, cannot_load, operator.
+  std::string word;
   std::string text;  // One sentence: what is held, and why.
   std::int64_t since_ms = 0;
   std::int64_t until_ms = 0;  // 0: as long as it takes.
@@ -288,8 +289,17 @@ struct ShadowRow {
   std::int64_t lost_ms = 0;            // Unix time of the first sign.
   std::uint64_t decided_after_ms = 0;  // Then an election would have begun.
   std::optional<std::uint64_t> led_after_ms;
-  std::optional<std::uint64_t> would_lose;    // Entries, at most; none: not known.
+  std::optional<std::uint64_t> would_lose;    // Entries, by the last samples; none: not known.
   std::optional<std::uint64_t> lost_entries;  // With who leads now.
+};
+
+// Of all leaders that were lost, also those that are not listed.
+struct ShadowTotals {
+  std::uint64_t would_lose = 0;        // Entries, by the last samples,
+  std::uint64_t would_lose_known = 0;  // of so many losses of which that is known.
+  std::uint64_t lost_entries = 0;
+  std::uint64_t lost_entries_known = 0;
+  std::uint64_t longest_ms = 0;  // Without a leader; of those that have one again.
 };
 
 struct StatusView {
@@ -331,6 +341,7 @@ struct StatusView {
   bool shadow = false;                      // mode: shadow.
   std::vector<ShadowRow> shadow_failovers;  // The daemon may bound it; shadow_total is all.
   std::uint64_t shadow_total = 0;
+  ShadowTotals shadow_totals;
   std::vector<OpRow> running;  // Ops under way.
   std::uint64_t running_total = 0;
   ReloadView config;

@@ -13,6 +13,9 @@ std::vector<Change> changes(const Config& running, const Config& loaded) {
       found.push_back({key.name, std::move(from), std::move(to), key.at_start});
     } else if (key.name == "listen.token_file" && running.listen.token != loaded.listen.token) {
       found.push_back({key.name + "'s token", "the old one", "another"});
+    } else if (key.name == "cluster.zookeeper_auth_file" &&
+               running.cluster.zookeeper_identity != loaded.cluster.zookeeper_identity) {
+      found.push_back({key.name + "'s identity", "the old one", "another", true});
     }
   }
   return found;

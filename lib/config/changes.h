@@ -15,8 +15,8 @@ struct Change {
   bool at_start = false;  // Takes effect only when failoverd is started again.
 };
 
-// The keys whose values differ, in the order of the default file, and the token if only that does;
-// it is not named.
+// The keys whose values differ, in the order of the default file, and the token and the identity if
+// only those do; they are not named.
 std::vector<Change> changes(const Config& running, const Config& loaded);
 
 // One line for the log, such as "cluster.root changed: restart failoverd to apply"; empty when

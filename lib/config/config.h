@@ -28,6 +28,8 @@ struct Cluster {
   std::string root = "/rtidb_cluster";       // Absolute, without a slash at the end.
   Duration session_timeout = std::chrono::seconds{2};
   Numbering numbering = Numbering::kAuto;
+  std::string zookeeper_auth_file;  // Absolute path; empty: failoverd shows no identity.
+  std::string zookeeper_identity;   // What load() found in its first line: "user:password".
 };
 
 // Addresses are IP:PORT, [IPV6]:PORT for IPv6; empty: not served.
@@ -70,8 +72,8 @@ inline constexpr std::size_t kLargestFile = std::size_t{64} << 10;
 //   failoverd.yaml:7:12: detection.silence: "3" is not a duration: write N(ms|s|m|h), such as 3s
 Result<Config> parse(std::string_view text, const std::string& filename);
 
-// parse() of a file, and of listen.token_file's, which is its owner's alone; the Failure begins
-// with its path also when it cannot be read.
+// parse() of a file, and of those that listen.token_file and cluster.zookeeper_auth_file name,
+// which are not everybody's to read; the Failure begins with its path also when it cannot be read.
 Result<Config> load(const std::string& path);
 
 // load() for a daemon that runs: a file without a single key is refused. Whoever empties a file, an

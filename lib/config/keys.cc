@@ -71,6 +71,13 @@ void add_cluster(std::vector<Key>& keys) {
              "Where metadata is changed. auto: through the leading nameserver where one lives,\n"
              "because it would overwrite what is written past it; else in ZooKeeper. zookeeper:\n"
              "always in ZooKeeper; only for a cluster whose nameserver is known to be passive."));
+  keys.push_back(
+      text("cluster.zookeeper_auth_file", PLACE(cluster.zookeeper_auth_file),
+           "an absolute path, or \"\" for none", check_path_or_none,
+           "The file whose first line is the identity user:password that the cluster shows to\n"
+           "ZooKeeper (scheme digest; OpenMLDB's zk_cert). failoverd then shows it, too, and what\n"
+           "it creates is that identity's alone, as everything else of such a cluster. The file's\n"
+           "mode is 0600 or 0640."));
   for (Key& key : keys) key.at_start = true;
 }
 

@@ -28,14 +28,22 @@ namespace {
 // Yes: a problem that ends the reading.
 using Stop = std::optional<Failure>;
 
+struct Content {
+  std::string text;
+  mode_t mode = 0;  // Who may read and write it.
+};
+
+// What a file holds; the Failure does not begin with its path.
+Result<Content> content(const std::string& path);
+
 // Reads one document into one Config and stops at the first problem.
 class Reader {
  public:
   explicit Reader(const std::string& filename) : filename_(filename) {}
 
   Stop read(const YAML::Node& document);
-  // What the file of listen.token_file holds: without it the configuration cannot work.
-  Stop read_token();
+  // What the files hold that are named: without them the configuration cannot work.
+  Stop read_secrets();
 
   const Config& config() const { return config_; }
 
@@ -46,6 +54,20 @@ class Reader {
   Stop read_value(const Key& key, const YAML::Mark& place, const YAML::Node& value);
   Failure unknown_key(const YAML::Mark& mark, const std::string& name) const;
   Stop check_together() const;
+
+  // A file with a secret, and the key that names it.
+  struct SecretFile {
+    const char* key;
+    const std::string& path;
+    const char* holds;   // "the token"
+    mode_t not_allowed;  // What nobody else may.
+    const char* mode;    // The most that is allowed: "600".
+  };
+  Failure wrong(const SecretFile&, const std::string& what) const;
+  Result<Content> content_of(const SecretFile&) const;
+  Stop check_mode(const SecretFile&, mode_t mode) const;
+  Stop read_token();
+  Stop read_identity();
 
   const std::string& filename_;
   Config config_;
@@ -187,12 +209,6 @@ std::string known_in(const std::string& section) {
   return names;
 }
 
-struct Content {
-  std::string text;
-  mode_t mode = 0;  // Who may read and write it.
-};
-
-// What a file holds; the Failure does not begin with its path.
 Result<Content> content(const std::string& path) {
   const auto refused = [](int error) {
     return Failure{"cannot be read: " + std::generic_category().message(error)};
@@ -342,31 +358,71 @@ bool is_credential(const std::string& file) {
   return directory && *directory == '/' && file.starts_with(std::string{directory} + "/");
 }
 
-Stop Reader::read_token() {
-  const std::string& file = config_.listen.token_file;
-  if (file.empty()) return std::nullopt;
-  const std::string name = "listen.token_file";
-  const auto wrong = [&](const std::string& what) {
-    return problem(seen_.at(name), name, quoted(file) + " " + what);
-  };
-  const Result<Content> found = content(file);
-  if (!found) {
-    return wrong(found.error().text +
-                 ": write the path of a file with the token, or \"\" for none");
-  }
-  if (!(std::istringstream{found->text} >> config_.listen.token)) {
-    return wrong("holds no token: write one word into it, or \"\" here for none");
-  }
-  // Of systemd's credentials the group's bits say what its ACL allows this service alone.
-  const mode_t others = is_credential(file) ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
-  if ((found->mode & others) != 0) {
-    return wrong("may be read or written by others (mode " + in_octal(found->mode) +
-                 "), who would have the token: chmod 600 it");
-  }
-  return std::nullopt;
+Failure Reader::wrong(const SecretFile& file, const std::string& what) const {
+  return problem(seen_.at(file.key), file.key, quoted(file.path) + " " + what);
 }
 
-Result<Config> read(std::string_view text, const std::string& filename, bool with_token) {
+Result<Content> Reader::content_of(const SecretFile& file) const {
+  Result<Content> found = content(file.path);
+  if (found) return found;
+  return wrong(file, found.error().text + ": write the path of a file with " + file.holds +
+                         ", or \"\" for none");
+}
+
+Stop Reader::check_mode(const SecretFile& file, mode_t mode) const {
+  // Of systemd's credentials the group's bits say what its ACL allows this service alone.
+  const mode_t others = is_credential(file.path) ? S_IWGRP | S_IRWXO : file.not_allowed;
+  if ((mode & others) == 0) return std::nullopt;
+  return wrong(file, "may be read or written by others (mode " + in_octal(mode) +
+                         "), who would have " + file.holds + ": chmod " + file.mode + " it");
+}
+
+Stop Reader::read_token() {
+  const SecretFile file{"listen.token_file", config_.listen.token_file, "the token",
+                        S_IRWXG | S_IRWXO, "600"};
+  if (file.path.empty()) return std::nullopt;
+  const Result<Content> found = content_of(file);
+  if (!found) return found.error();
+  if (!(std::istringstream{found->text} >> config_.listen.token)) {
+    return wrong(file, "holds no token: write one word into it, or \"\" here for none");
+  }
+  return check_mode(file, found->mode);
+}
+
+// "user:password". What cannot be seen in an editor would be a part of it, and nobody would be let
+// in.
+bool is_identity(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == line.size()) return false;
+  const auto is_control = [](unsigned char c) { return c < ' ' || c == 0x7f; };
+  return std::none_of(line.begin(), line.end(), is_control) && line.front() != ' ' &&
+         line.back() != ' ';
+}
+
+// Of what the file holds nothing is ever said.
+Stop Reader::read_identity() {
+  const SecretFile file{"cluster.zookeeper_auth_file", config_.cluster.zookeeper_auth_file,
+                        "the identity", S_IWGRP | S_IXGRP | S_IRWXO, "640"};
+  if (file.path.empty()) return std::nullopt;
+  const Result<Content> found = content_of(file);
+  if (!found) return found.error();
+  std::string line = found->text.substr(0, found->text.find('\n'));
+  if (line.ends_with('\r')) line.pop_back();
+  if (!is_identity(line)) {
+    return wrong(file,
+                 "does not begin with a line user:password: write one, without blanks before or "
+                 "behind it, or \"\" here for none");
+  }
+  config_.cluster.zookeeper_identity = std::move(line);
+  return check_mode(file, found->mode);
+}
+
+Stop Reader::read_secrets() {
+  if (Stop stop = read_identity()) return stop;
+  return read_token();
+}
+
+Result<Config> read(std::string_view text, const std::string& filename, bool with_secrets) {
   if (text.size() > kLargestFile) {
     return Failure{filename + ": larger than 64 KiB: write the configuration only"};
   }
@@ -374,7 +430,7 @@ Result<Config> read(std::string_view text, const std::string& filename, bool wit
     if (Stop stop = check_documents(text, filename)) return *stop;
     Reader reader{filename};
     if (Stop stop = reader.read(YAML::Load(std::string{text}))) return *stop;
-    if (Stop stop = with_token ? reader.read_token() : std::nullopt) return *stop;
+    if (Stop stop = with_secrets ? reader.read_secrets() : std::nullopt) return *stop;
     return reader.config();
   } catch (const YAML::Exception& error) {
     return not_yaml(text, filename, error);

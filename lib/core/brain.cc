@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lib/base/check.h"
+#include "lib/core/cluster/standing.h"
 #include "lib/core/parts.h"
 
 namespace failoverd::core {
@@ -14,6 +15,29 @@ namespace {
 // What one part decides may be news for another. So many rounds are never needed: whatever goes on
 // for longer goes in circles.
 constexpr int kMostRounds = 100;
+
+// What nobody but a person can mend. A replica whose disk is lost counts where nobody else serves
+// its partition: else it is copied.
+void add_stuck(const Model& model, std::vector<Hold>& all) {
+  for (const auto& [tid, table] : model.tables()) {
+    for (const auto& [pid, p] : table.partitions) {
+      const Replica* leader = p.leader();
+      const bool is_served = leader && standing(model, *leader) == Standing::kServes;
+      for (const Replica& r : p.replicas) {
+        if (!r.stuck || (is_served && r.stuck->reason == kLostDisk)) continue;
+        Hold& hold = all.emplace_back();
+        hold.reason = r.stuck->reason;
+        hold.at = {tid, pid};
+        hold.since = r.stuck->since;
+        hold.text = r.stuck->text;
+        hold.lifted_by = "somebody who mends that tablet's disk and restarts it";
+        if (r.stuck->reason == kLostDisk) {
+          hold.lifted_by += ", or failoverctl changeleader --accept-loss";
+        }
+      }
+    }
+  }
+}
 
 }  // namespace
 
@@ -42,11 +66,26 @@ const std::vector<std::string>& Brain::nameservers() const {
   return parts_->stand_back.nameservers();
 }
 std::uint64_t Brain::needless_verdicts() const { return parts_->monitor.needless_verdicts(); }
-std::vector<Hold> Brain::holds() const { return parts_->elections.holds(); }
+std::vector<Hold> Brain::holds() const {
+  std::vector<Hold> all = parts_->elections.holds();
+  if (active()) add_stuck(parts_->model, all);
+  return all;
+}
 
 std::vector<OperatorHold> Brain::operator_holds() const { return parts_->holds.all(); }
 const DataLookState& Brain::data_look() const { return parts_->data_look.state(); }
 const DataRecoveryState& Brain::data_recovery() const { return parts_->data_recovery.state(); }
+
+// A partition whose terms are damaged is quarantined, and elects nobody.
+Term Brain::highest_term() const {
+  Term highest = parts_->terms.highest_taken();
+  for (const auto& [tid, table] : parts_->model.tables()) {
+    for (const auto& [pid, p] : table.partitions) {
+      if (p.highest_term() <= kHighestTerm) highest = std::max(highest, p.highest_term());
+    }
+  }
+  return highest;
+}
 
 std::vector<StandsBack> Brain::stands_back(Instant now) const {
   return parts_->stand_back.reasons(now);

@@ -68,6 +68,8 @@ class Brain {
   const DataLookState& data_look() const;
   // How far the last recoverdata is.
   const DataRecoveryState& data_recovery() const;
+  // The highest term that a history has, that a replica is known to hold, or that we gave out.
+  Term highest_term() const;
   // Verdicts that turned out wrong (SAFETY 15).
   std::uint64_t needless_verdicts() const;
 

@@ -26,7 +26,7 @@ void Brain::Parts::take(const Event& event) {
                  [&](const ContactMade& e) { stand_back.contact_made(e.fresh_until); },
                  [&](const Obstacle& e) { stand_back.obstacle(e); },
                  [&](const ZookeeperLost&) {},  // What it means comes with the lease's end.
-                 [&](const ZookeeperConnected&) {},
+                 [&](const ZookeeperConnected& e) { stand_back.connected(e); },
                  [&](const TabletAnswered& e) { tablet_answered(e); },
                  [&](const Published& e) {
                    if (const auto reply_to = outbox.close(e.id)) publisher.published(*reply_to, e);
@@ -76,6 +76,7 @@ void Brain::Parts::take_journal(const JournalWritten& e) {
   journal.answered(e.ok);
   for (const OpId op : std::exchange(journal.written, {})) {
     operations.journaled(op);
+    handovers.journaled(op);
     cleanup.journaled(op);
   }
 }

@@ -81,7 +81,7 @@ struct Brain::Parts {
                     operations, handovers, cleanup, stand_back};
   CopyQueue copies{model, outbox, ops, operations, journal, automation, stand_back};
   Shadow shadow{model, outbox};
-  Treatments treatments{model,      outbox,  ops,    op_ids, refusals,   elections,
+  Treatments treatments{model,      outbox,  ops,    op_ids, refusals,   elections, handovers,
                         operations, cleanup, copies, shadow, automation, stand_back};
   Orders orders{model,      outbox,    ops,     op_ids, journal,   elections,
                 operations, handovers, cleanup, copies, stand_back};

@@ -3,8 +3,6 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "lib/rpc/endpoint.h"
-
 namespace failoverd::fedb {
 
 // Works with every generation (FEDB.md 2).
@@ -12,14 +10,15 @@ constexpr const char* kService = "NameServer";
 
 void NameserverConnection::call(const std::string& endpoint, const std::string& method,
                                 std::string request, Duration deadline, Done done) {
-  if (!rpc::may_be_connected_to(endpoint)) {
+  const auto address = names_.address_of(endpoint);
+  if (!address) {
     boost::asio::post(io_, lifetime_.guard([done = std::move(done), endpoint] {
-      done({false, false, {}, "\"" + endpoint + "\" is no endpoint IP:PORT"});
+      done({false, false, {}, "\"" + endpoint + "\" is no endpoint IP:PORT, and no name of one"});
     }));
     return;
   }
-  if (!channel_ || channel_->endpoint() != endpoint) {
-    channel_ = std::make_unique<rpc::Channel>(io_, endpoint, rpc::Channel::Options{});
+  if (!channel_ || channel_->endpoint() != *address) {
+    channel_ = std::make_unique<rpc::Channel>(io_, *address, rpc::Channel::Options{});
   }
   channel_->call(kService, method, std::move(request), deadline,
                  lifetime_.guard([done = std::move(done)](const rpc::Answer& answer) {

@@ -8,19 +8,22 @@
 
 #include "lib/base/lifetime.h"
 #include "lib/fedb/metadata/nameserver_calls.h"
+#include "lib/fedb/metadata/server_names.h"
 #include "lib/rpc/channel.h"
 
 namespace failoverd::fedb {
 
 class NameserverConnection : public NameserverCalls {
  public:
-  explicit NameserverConnection(boost::asio::io_context& io) : io_(io) {}
+  NameserverConnection(boost::asio::io_context& io, const ServerNames& names)
+      : io_(io), names_(names) {}
 
   void call(const std::string& endpoint, const std::string& method, std::string request,
             Duration deadline, Done done) override;
 
  private:
   boost::asio::io_context& io_;
+  const ServerNames& names_;
   std::unique_ptr<rpc::Channel> channel_;
   Lifetime lifetime_;
 };

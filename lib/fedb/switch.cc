@@ -12,6 +12,8 @@ using zookeeper::Stat;
 constexpr auto kReadBackFor = std::chrono::seconds{5};
 // Remembered of a file that does not say.
 constexpr const char* kNone = "none";
+// Begins a line of a switch that went off for a release which has not ended.
+constexpr const char* kReleasing = "releasing, was ";
 
 const char* word(bool value) { return value ? "true" : "false"; }
 
@@ -34,6 +36,12 @@ std::optional<bool> parse(const std::string& text) {
   if (value == "true") return true;
   if (value == "false") return false;
   return std::nullopt;
+}
+
+std::optional<bool> before_release(const std::string& text) {
+  const auto line = text.find(std::string{"\n"} + kReleasing);
+  if (parse(text) != false || line == std::string::npos) return std::nullopt;
+  return parse(text.substr(line + 1 + std::string{kReleasing}.size()));
 }
 
 }  // namespace
@@ -74,7 +82,6 @@ void Switch::read() {
   session_.get(
       paths_.auto_failover(),
       lifetime_.guard([this, fired](Code code, const std::string& value, const Stat& stat) {
-        if (code == Code::kOk) written_ms_ = stat.mtime_ms;
         if (code == Code::kNoNode) {
           session_.exists(paths_.auto_failover(), lifetime_.guard([this](Code c, const Stat&) {
             if (c == Code::kNoNode) return;
@@ -85,12 +92,12 @@ void Switch::read() {
           }),
                           fired);
         }
-        value_read(code, value);
+        value_read(code, value, stat);
       }),
       fired);
 }
 
-void Switch::value_read(Code code, const std::string& value) {
+void Switch::value_read(Code code, const std::string& value, const Stat& stat) {
   const Duration pause = obstacles_.answered(paths_.auto_failover(), code);
   if (code != Code::kOk && code != Code::kNoNode) {
     watched_ = false;
@@ -102,7 +109,10 @@ void Switch::value_read(Code code, const std::string& value) {
   }
   read_ = true;
   exists_ = code == Code::kOk;
+  was_before_release_ = exists_ ? before_release(value) : std::nullopt;
   if (exists_) {
+    written_ms_ = stat.mtime_ms;
+    version_ = stat.version;
     const auto parsed = parse(value);
     by_ = who_wrote(value);
     if (parsed) {
@@ -209,41 +219,61 @@ void Switch::create(bool otherwise) {
 struct Switch::Setting {
   bool value = false;
   std::string by;
-  std::function<void(bool ok, std::string why)> done;
+  std::string more;  // Lines behind it.
+  SetDone done;
   Instant give_up;
 
-  std::string text() const { return std::string{word(value)} + "\nby " + by + "\n"; }
+  std::string text() const { return std::string{word(value)} + "\nby " + by + "\n" + more; }
 };
 
-void Switch::set(bool value, const std::string& by,
-                 std::function<void(bool ok, std::string why)> done) {
-  auto setting =
-      std::make_shared<Setting>(Setting{value, by, std::move(done), loop_.now() + kReadBackFor});
+void Switch::set(bool value, const std::string& by, SetDone done) {
+  write(std::make_shared<Setting>(
+      Setting{value, by, "", std::move(done), loop_.now() + kReadBackFor}));
+}
+
+// One that was begun before and not finished keeps what was kept then.
+void Switch::set_off_to_release(const std::string& by, SetDone done) {
+  const bool was = was_before_release_.value_or(in_force_.value_or(false));
+  write(std::make_shared<Setting>(Setting{false, by, std::string{kReleasing} + word(was) + "\n",
+                                          std::move(done), loop_.now() + kReadBackFor}));
+}
+
+void Switch::write(std::shared_ptr<Setting> setting) {
   session_.set(paths_.auto_failover(), setting->text(), -1,
-               lifetime_.guard([this, setting](Code code, const Stat&) {
+               lifetime_.guard([this, setting](Code code, const Stat& stat) {
                  if (code == Code::kUnknown) return read_back(setting);
                  // Told here, so that who asks after the answer hears it.
-                 if (code == Code::kOk) value_read(code, setting->text());
+                 if (code == Code::kOk) value_read(code, setting->text(), stat);
                  setting->done(code == Code::kOk, zookeeper::to_text(code));
+               }));
+}
+
+void Switch::end_release(bool value, SetDone done) {
+  if (!was_before_release_) return loop_.post([done = std::move(done)] { done(true, ""); });
+  const std::string text = std::string{word(value)} + "\nby " + by_ + "\n";
+  session_.set(paths_.auto_failover(), text, version_,
+               lifetime_.guard([this, text, done = std::move(done)](Code code, const Stat& stat) {
+                 if (code == Code::kOk) value_read(code, text, stat);
+                 done(code == Code::kOk || code == Code::kBadVersion, zookeeper::to_text(code));
                }));
 }
 
 // Behind a sync: another server than the one that took it may not have it yet (SAFETY 17).
 void Switch::read_back(std::shared_ptr<Setting> setting) {
   session_.sync(paths_.auto_failover(), [](Code) {});
-  session_.get(paths_.auto_failover(),
-               lifetime_.guard([this, setting](Code code, const std::string& value, const Stat&) {
-                 if (code == Code::kOk) {
-                   value_read(code, value);
-                   return setting->done(value == setting->text(),
-                                        "the answer was lost, and it does not stand there");
-                 }
-                 if (loop_.now() >= setting->give_up) {
-                   return setting->done(false,
-                                        "ZooKeeper does not answer: it may still be carried out");
-                 }
-                 later([this, setting] { read_back(setting); });
-               }));
+  session_.get(
+      paths_.auto_failover(),
+      lifetime_.guard([this, setting](Code code, const std::string& value, const Stat& stat) {
+        if (code == Code::kOk) {
+          value_read(code, value, stat);
+          return setting->done(value == setting->text(),
+                               "the answer was lost, and it does not stand there");
+        }
+        if (loop_.now() >= setting->give_up) {
+          return setting->done(false, "ZooKeeper does not answer: it may still be carried out");
+        }
+        later([this, setting] { read_back(setting); });
+      }));
 }
 
 }  // namespace failoverd::fedb

@@ -2,9 +2,10 @@
 // daemon last read from its own file (docs/operating.md, "The switch"): only a file that says
 // something else than it said before changes the switch; a file that never had the key and gets it
 // does. A daemon that has never read a file before changes nothing, and neither does one whose name
-// is another's (daemon_name.h). Value of the znode: "true" or "false", then a line "by <who>"; of a
-// daemon's: "true", "false", or "none" where its file did not say, then a line "of <its machine>"
-// where that is known. Owned by the driver; one thread.
+// is another's (daemon_name.h). Value of the znode: "true" or "false", then a line "by <who>", and
+// while a release is not finished "releasing, was <true or false>", which goes with whatever is
+// written there next. Of a daemon's: "true", "false", or "none" where its file did not say, then a
+// line "of <its machine>" where that is known. Owned by the driver; one thread.
 #pragma once
 
 #include <functional>
@@ -52,8 +53,16 @@ class Switch {
   // confset. done(ok): it is written, and told; or why not. A lost answer is read back (SAFETY 17);
   // where ZooKeeper does not answer that either, the write may still be carried out, and `why` says
   // so.
-  void set(bool value, const std::string& by, std::function<void(bool ok, std::string why)> done);
+  using SetDone = std::function<void(bool ok, std::string why)>;
+  void set(bool value, const std::string& by, SetDone done);
+  // The same, off, for a release: what it was is kept in the same write until the release ends.
+  void set_off_to_release(const std::string& by, SetDone done);
+  // A release has ended, or is taken back: it is `value` from now on, unless somebody has written
+  // it meanwhile, which stands.
+  void end_release(bool value, SetDone done);
 
+  // A release was begun and has not ended: what it was before. None: as far as is known none was.
+  std::optional<bool> was_before_release() const { return was_before_release_; }
   // When what was read last was written, by ZooKeeper's clock, Unix ms; 0: nothing was read.
   std::int64_t written_ms() const { return written_ms_; }
   // What this daemon's file said when it was read last.
@@ -63,13 +72,14 @@ class Switch {
 
  private:
   void read();
-  void value_read(zookeeper::Code code, const std::string& value);
+  void value_read(zookeeper::Code code, const std::string& value, const zookeeper::Stat& stat);
   void compare_with_remembered();
   void compare(const std::string& remembered);
   void say_if_file_differs();
   void remember(const std::string& word);
   void create(bool otherwise);
   struct Setting;
+  void write(std::shared_ptr<Setting> setting);
   void read_back(std::shared_ptr<Setting> setting);
   void later(std::function<void()> what, Duration pause = std::chrono::milliseconds{100});
 
@@ -89,6 +99,8 @@ class Switch {
   std::optional<bool> differs_;    // The file's value that was said to differ.
   std::optional<bool> otherwise_;  // Active: what to write where no znode is and nobody says.
   std::string by_;
+  std::int32_t version_ = 0;  // Of the znode, when it was read last.
+  std::optional<bool> was_before_release_;
   std::int64_t written_ms_ = 0;
   Lifetime lifetime_;
 };

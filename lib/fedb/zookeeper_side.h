@@ -16,10 +16,12 @@
 #include "lib/fedb/metadata/cluster_numbering.h"
 #include "lib/fedb/metadata/cluster_presence.h"
 #include "lib/fedb/metadata/cluster_view.h"
+#include "lib/fedb/metadata/names_watch.h"
 #include "lib/fedb/metadata/nameserver_calls.h"
 #include "lib/fedb/metadata/nameserver_ops.h"
 #include "lib/fedb/metadata/nameserver_store.h"
 #include "lib/fedb/metadata/nameserver_watch.h"
+#include "lib/fedb/metadata/server_names.h"
 #include "lib/fedb/metadata/znode_store.h"
 #include "lib/fedb/nameserver_switch.h"
 #include "lib/fedb/switch.h"
@@ -43,9 +45,10 @@ struct ZookeeperSide {
     bool shadow = false;  // Nothing that is not ours is written.
   };
 
-  // open: for connections beside the client's.
+  // open: for connections beside the client's. server_names: what is read of them goes in there.
   ZookeeperSide(Loop& loop, zookeeper::Client& client, const zookeeper::OpenClient& open,
-                NameserverCalls& calls, const Options& options, const Tell& tell);
+                NameserverCalls& calls, ServerNames& server_names, const Options& options,
+                const Tell& tell);
 
   // Call from Client::on_state. Tells ZookeeperConnected and ZookeeperLost.
   void session_changed(zookeeper::SessionState state, bool new_session);
@@ -70,6 +73,7 @@ struct ZookeeperSide {
   Obstacles obstacles;
   ClusterNumbering numbering;
   ClusterPresence presence;
+  NamesWatch names;
   ClusterView view;
   Leadership leadership;
   ZnodeStore metadata;

@@ -56,12 +56,16 @@ enum class Lost {
 };
 const char* to_text(Lost);
 
+// What one of the cluster's own servers shows to another (FEDB.md 8). A server that asks for
+// nothing does not look at it.
+inline constexpr const char* kServiceAuthentication = "sdefault";
+
 class Channel {
  public:
   struct Options {
     Duration connect_timeout = std::chrono::seconds{3};
     // Sent as RpcMeta.authentication_data with the first frame of a connection; empty: none.
-    std::string authentication_data = {};
+    std::string authentication_data = kServiceAuthentication;
   };
 
   // endpoint: "ip:port" ("[v6]:port" too). Does nothing yet.

@@ -53,6 +53,13 @@ bool Link::withdraw(std::int64_t key) {
   return true;
 }
 
+void Link::close_when_sent() {
+  held_ = closes_when_sent_ = true;
+  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    if (!self->closed_ && self->queued_bytes_ == 0) self->end({});
+  });
+}
+
 void Link::close() {
   if (closed_) return;
   closed_ = true;
@@ -138,6 +145,7 @@ void Link::on_written(error_code error) {
   }
   batch_.clear();
   write();
+  if (closes_when_sent_ && queued_bytes_ == 0) return end({});
   look_whether_to_read();
 }
 
@@ -146,7 +154,7 @@ void Link::look_whether_to_read() {
 }
 
 void Link::go_on() {
-  held_ = false;
+  held_ = closes_when_sent_;
   asio::post(socket_.get_executor(), [self = shared_from_this()] {
     if (!self->closed_) self->look_whether_to_read();
   });

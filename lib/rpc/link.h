@@ -55,6 +55,9 @@ class Link : public std::enable_shared_from_this<Link> {
   // The socket's descriptor.
   int descriptor() { return socket_.native_handle(); }
 
+  // Closes the socket when all that is queued is sent: on_end follows then. No more frames are
+  // handed out.
+  void close_when_sent();
   // Closes the socket; no callback follows. What was not sent is not.
   void close();
   bool closed() const { return closed_; }
@@ -85,6 +88,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool paused_ = false;
   bool held_ = false;
   bool closed_ = false;
+  bool closes_when_sent_ = false;
   std::map<std::int64_t, Piece> queue_;
   std::size_t queued_bytes_ = 0;    // In queue_ and batch_.
   std::vector<std::string> batch_;  // Being written.

@@ -23,6 +23,7 @@ using boost::system::error_code;
 
 namespace {
 
+constexpr int kAuthenticationFailed = 1004;
 constexpr int kInternalError = 2001;
 
 // Accepting again at once would turn in circles while there is no descriptor left.
@@ -36,6 +37,7 @@ struct Caller {
   std::shared_ptr<Link> link;
   std::string peer;
   bool is_local = false;
+  bool is_known = false;  // Its first request has been looked at.
   std::int64_t last_key = 0;
   std::size_t calls = 0;             // Not yet answered.
   std::size_t most_calls = 0;        // Then no more is read.
@@ -103,6 +105,7 @@ struct Server::State : std::enable_shared_from_this<State> {
   void on_accepted(error_code error, tcp::socket socket);
   void welcome(tcp::socket socket);
   void on_frame(const std::shared_ptr<Caller>& caller, Frame frame);
+  bool lets_in(Caller& caller, const Frame& frame) const;
   void dismiss(const std::shared_ptr<Caller>& caller);
   void close();
 
@@ -114,6 +117,7 @@ struct Server::State : std::enable_shared_from_this<State> {
 
   const Handler handler;
   const std::optional<Limits> limits;
+  Authenticate authenticate;
   tcp::acceptor acceptor;
   asio::steady_timer pause;
   asio::steady_timer looks;
@@ -205,6 +209,14 @@ void Server::State::on_frame(const std::shared_ptr<Caller>& caller, Frame frame)
     dismiss(caller);
     return;
   }
+  if (!lets_in(*caller, frame)) {
+    Response refusal;
+    refusal.error_code = kAuthenticationFailed;
+    refusal.error_text = "authentication failed";
+    answer(*caller, frame.correlation_id, std::move(refusal));
+    caller->link->close_when_sent();
+    return;
+  }
   Request request;
   request.service = std::move(frame.service);
   request.method = std::move(frame.method);
@@ -221,6 +233,11 @@ void Server::State::on_frame(const std::shared_ptr<Caller>& caller, Frame frame)
     if (mine) answer(*mine, id, std::move(response));
     call->end();
   });
+}
+
+bool Server::State::lets_in(Caller& caller, const Frame& frame) const {
+  if (std::exchange(caller.is_known, true) || !authenticate) return true;
+  return authenticate(frame.authentication_data);
 }
 
 void Server::State::dismiss(const std::shared_ptr<Caller>& caller) {
@@ -300,6 +317,10 @@ Server::Server(asio::io_context& io, Handler handler, std::optional<Limits> limi
     : state_(std::make_shared<State>(io, std::move(handler), limits)) {}
 
 Server::~Server() { state_->close(); }
+
+void Server::authenticate(Authenticate authenticate) {
+  state_->authenticate = std::move(authenticate);
+}
 
 Result<std::uint16_t> Server::listen(const std::string& endpoint) {
   return state_->listen(endpoint);

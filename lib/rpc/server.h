@@ -2,8 +2,9 @@
 // the order in which the handler gives them. A malformed frame closes that connection and no other;
 // of a peer that takes no answers no more requests are read once kMaxQueuedBytes wait for it. Where
 // anybody may call, Limits bound what callers may use. It knows no services: who is called, and
-// whether it exists, is the handler's to judge. It asks for no authentication. Used by failoverd's
-// NameServer service and by the tests' tablet. One thread; the io_context must outlive it.
+// whether it exists, is the handler's to judge. It looks at no authentication unless it is told to.
+// Used by failoverd's NameServer service and by the tests' tablet and nameserver. One thread; the
+// io_context must outlive it.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -68,6 +69,12 @@ class Server {
   ~Server();  // Closes every connection.
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
+
+  // Whether who shows this is served: asked of the first request of each connection. Where it says
+  // no, that one is answered with error 1004, and the connection is closed. Unset: all are served,
+  // whatever they show. Set before listen().
+  using Authenticate = std::function<bool(const std::string& authentication_data)>;
+  void authenticate(Authenticate);
 
   // "ip:port"; port 0 takes a free one. Gives the port. Fails with one line that names the address
   // and the reason. Once only.

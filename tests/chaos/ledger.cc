@@ -63,7 +63,10 @@ std::optional<Strike> Ledger::explain(const testkit::AckedRow& row, std::uint32_
   const auto mine = strikes_.find(row.tablet);
   if (mine == strikes_.end()) return std::nullopt;
   for (const Strike& strike : mine->second) {
-    if (strike.from <= row.acked + kUnreplicated && strike.to >= row.sent) return strike;
+    const bool may_be_replaced =
+        strike.to != Instant::max() && strike.to - strike.from >= kReplaced;
+    const Instant leads_until = may_be_replaced ? strike.to + kToldToFollow : strike.to;
+    if (strike.from <= row.acked + kUnreplicated && leads_until >= row.sent) return strike;
   }
   return std::nullopt;
 }

@@ -21,6 +21,10 @@ namespace failoverd::chaos {
 // How long an acknowledged row may be on its leader only: a leader's thread that met an error rests
 // for a second before it replicates again (FEDB.md 8).
 inline constexpr Duration kUnreplicated = std::chrono::milliseconds{1300};
+// A leader that was stopped for so long may have been replaced when it goes on: it takes rows until
+// it has been told to follow, which nobody could before.
+inline constexpr Duration kReplaced = std::chrono::milliseconds{1000};
+inline constexpr Duration kToldToFollow = std::chrono::milliseconds{300};
 
 struct PartitionId {
   std::uint32_t tid = 0;
@@ -61,7 +65,8 @@ class Ledger {
   void continued(const std::string& tablet, Instant at);
 
   // The strike that explains why this row is gone: it hit the tablet that acknowledged the row
-  // between its sending and kUnreplicated after its acknowledgement. Nothing explains a row of
+  // between its sending and kUnreplicated after its acknowledgement; or it had been stopped for
+  // kReplaced, and went on less than kToldToFollow before its sending. Nothing explains a row of
   // a partition with one replica: it was in its tablet's binlog before it was acknowledged, and a
   // killed process leaves its files as they are (SAFETY 9).
   std::optional<Strike> explain(const testkit::AckedRow& row, std::uint32_t replicas) const;

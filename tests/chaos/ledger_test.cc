@@ -112,11 +112,20 @@ TEST(Ledger, StoppedExplainsFromJustBeforeUntilItGoesOn) {
   EXPECT_TRUE(ledger.explain(row(1, 60'000), 3));  // It is stopped still.
   ledger.continued(kTablet, at(9'000));
   EXPECT_TRUE(ledger.explain(row(1, -300), 3));
-  // It was sent while the tablet stood, and acknowledged when it went on.
-  EXPECT_TRUE(ledger.explain(row(1, 9'004), 3));
+  // Another leads by then, and nobody could tell it so before.
+  EXPECT_TRUE(ledger.explain(row(1, 9'305), 3));
   EXPECT_FALSE(ledger.explain(row(1, -301), 3));
-  EXPECT_FALSE(ledger.explain(row(1, 9'006), 3));
+  EXPECT_FALSE(ledger.explain(row(1, 9'306), 3));
   EXPECT_EQ(ledger.around(kTablet, at(0)), "stopped 1.000 s after");
+}
+
+TEST(Ledger, StoppedForAMomentExplainsNothingBehindIt) {
+  Ledger ledger;
+  ledger.stopped(kTablet, at(1'000));
+  ledger.continued(kTablet, at(1'900));
+  // It was sent while the tablet stood, and acknowledged when it went on.
+  EXPECT_TRUE(ledger.explain(row(1, 1'904), 3));
+  EXPECT_FALSE(ledger.explain(row(1, 1'906), 3));
 }
 
 // The only replica has it on its disk before it is acknowledged.

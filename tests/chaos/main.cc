@@ -14,10 +14,12 @@
 namespace {
 
 constexpr const char* kUsage =
-    "chaos [--seed N] [--seconds S] [--generation rtidb|openmldb] [--keep]\n"
+    "chaos [--seed N] [--seconds S] [--generation rtidb|openmldb] [--nameservers N] [--keep]\n"
     "  --seed N        which faults come and whom they hit (1); how long processes take is theirs\n"
     "  --seconds S     how long faults come (90); up to 60 s of calm follow\n"
     "  --generation G  what the tablets are: rtidb (the default) or openmldb\n"
+    "  --nameservers N beside it, their own auto_failover off: 0 (the default) to 3; they are hit "
+    "too\n"
     "  --keep          keeps logs and data also when all holds\n"
     "Exit status: 0 if all holds, 1 if not, 2 for arguments that cannot be.\n";
 
@@ -58,6 +60,11 @@ bool read_options(const std::vector<std::string>& words, failoverd::chaos::RunOp
         return refuse("--seconds " + value + ": 10 to 86400 is wanted");
       }
       options.length = std::chrono::seconds{number};
+    } else if (words[i] == "--nameservers") {
+      if (!parse(value, number) || number > 3) {
+        return refuse("--nameservers " + value + ": 0 to 3 is wanted");
+      }
+      options.nameservers = static_cast<int>(number);
     } else if (words[i] == "--generation") {
       options.generation = failoverd::minitablet::generation_named(value);
       if (!options.generation) {

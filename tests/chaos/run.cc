@@ -18,6 +18,7 @@
 #include "tests/chaos/supervisor.h"
 #include "tests/chaos/tables.h"
 #include "tests/chaos/writers.h"
+#include "tests/e2e/beside_nameserver.h"
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
 #include "tests/e2e/recovery.h"
@@ -41,6 +42,8 @@ e2e::ClusterOptions cluster_options(const RunOptions& run) {
   options.tablets = kTablets;
   // As clusters are run; shorter ones expire where the machine is busy.
   options.tablet_session = milliseconds{2000};
+  options.nameservers = run.nameservers;
+  options.nameserver_session = milliseconds{2000};
   options.tablet_flags = {
       // Snapshots are made of few rows, and the binlog behind them goes: replicas that were away
       // for long must be copied.
@@ -153,8 +156,11 @@ bool Run::run() {
 }
 
 void Run::inject() {
-  const auto faults = draw_schedule(
-      {.seed = options_.seed, .length = options_.length, .tablets = kTablets, .daemons = kDaemons});
+  const auto faults = draw_schedule({.seed = options_.seed,
+                                     .length = options_.length,
+                                     .tablets = kTablets,
+                                     .daemons = kDaemons,
+                                     .nameservers = options_.nameservers});
   for (const Fault& fault : faults) {
     bool is_first = true;
     for (const Step& step : fault.steps) {
@@ -193,6 +199,12 @@ void Run::act(const Step& step) {
       return cluster_.znodes().set("failoverd/auto_failover", "false");
     case Act::kSwitchOn:
       return cluster_.znodes().set("failoverd/auto_failover", "true");
+    case Act::kKillNameserver:
+      return supervisor_->kill_nameserver(step.who, step.down);
+    case Act::kStopNameserver:
+      return supervisor_->stop_nameserver(step.who);
+    case Act::kContinueNameserver:
+      return supervisor_->continue_nameserver(step.who);
   }
 }
 
@@ -225,6 +237,13 @@ std::vector<std::string> Run::not_calm() {
   if (!lines.empty()) return lines;
   lines = e2e::unsound(cluster_);
   for (std::string& line : e2e::left_behind(cluster_)) lines.push_back(std::move(line));
+  if (options_.nameservers == 0) return lines;
+  // What it holds in its memory is what the znodes say (SAFETY 13).
+  for (const Table& table : kTables) {
+    for (std::string& line : e2e::disagreements(cluster_, table.name)) {
+      lines.push_back(std::move(line));
+    }
+  }
   return lines;
 }
 
@@ -280,7 +299,8 @@ e2e::Daemon& Run::active_daemon() {
 
 std::string RunOptions::command() const {
   return "build/bin/chaos --seed " + std::to_string(seed) + " --seconds " +
-         std::to_string(length / std::chrono::seconds{1}) + " --generation " + generation->name;
+         std::to_string(length / std::chrono::seconds{1}) + " --generation " + generation->name +
+         (nameservers > 0 ? " --nameservers " + std::to_string(nameservers) : "");
 }
 
 bool run(const RunOptions& options) {

@@ -14,7 +14,8 @@ struct RunOptions {
   std::uint64_t seed = 1;
   Duration length = std::chrono::seconds{90};  // Of the faults; the calm comes on top.
   const minitablet::Generation* generation = &minitablet::rtidb();
-  bool keep = false;  // Keeps logs and data of a run in which all holds, too.
+  int nameservers = 0;  // Beside it, their own auto_failover off; and faults that hit them.
+  bool keep = false;    // Keeps logs and data of a run in which all holds, too.
 
   // The command that repeats it.
   std::string command() const;

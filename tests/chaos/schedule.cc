@@ -49,6 +49,9 @@ class Drawing {
   FaultKind next_kind() {
     if (deck_.empty()) {
       deck_.assign(kAllFaults.begin(), kAllFaults.end());
+      if (wish_.nameservers > 0) {
+        deck_.insert(deck_.end(), kNameserverFaults.begin(), kNameserverFaults.end());
+      }
       for (std::size_t i = deck_.size(); i > 1; --i)
         std::swap(deck_[i - 1], deck_[random_.below(i)]);
     }
@@ -138,6 +141,18 @@ class Drawing {
         return {kind, {{at, Act::kMakeSnapshots, 0, {}}}};
       case FaultKind::kSwitchOff:
         return {kind, switch_off(at)};
+      case FaultKind::kKillNameserver:
+        return {kind, {{at, Act::kKillNameserver, any_of(wish_.nameservers), any_down()}}};
+      case FaultKind::kStopNameserver:
+        return {kind, pause(at, Act::kStopNameserver, Act::kContinueNameserver,
+                            any_of(wish_.nameservers), kStop)};
+      case FaultKind::kKillNameserversAndTablet: {
+        Fault fault{kind, kill_tablets(at, 1)};
+        for (int i = 0; i < wish_.nameservers; ++i) {
+          fault.steps.push_back({at, Act::kKillNameserver, i, any_down()});
+        }
+        return fault;
+      }
     }
     std::abort();
   }
@@ -151,6 +166,7 @@ class Drawing {
 std::string hit(const Step& step, Duration end) {
   const std::string tablet{letter_of(step.who)};
   const std::string daemon = "daemon " + std::to_string(step.who);
+  const std::string nameserver = "nameserver " + std::to_string(step.who);
   switch (step.act) {
     case Act::kKillTablet:
       return tablet + " (down " + in_seconds(step.down) + ")";
@@ -160,6 +176,10 @@ std::string hit(const Step& step, Duration end) {
       return tablet + " for " + in_seconds(end - step.at);
     case Act::kStopDaemon:
       return daemon + " for " + in_seconds(end - step.at);
+    case Act::kKillNameserver:
+      return nameserver + " (down " + in_seconds(step.down) + ")";
+    case Act::kStopNameserver:
+      return nameserver + " for " + in_seconds(end - step.at);
     case Act::kKillZooKeeper:
     case Act::kSwitchOff:
       return "for " + in_seconds(end - step.at);
@@ -194,6 +214,12 @@ const char* to_text(FaultKind kind) {
       return "all make snapshots";
     case FaultKind::kSwitchOff:
       return "auto_failover off and on";
+    case FaultKind::kKillNameserver:
+      return "kill a nameserver";
+    case FaultKind::kStopNameserver:
+      return "stop a nameserver";
+    case FaultKind::kKillNameserversAndTablet:
+      return "kill all nameservers and a tablet";
   }
   return "?";
 }
@@ -208,7 +234,7 @@ std::string Fault::to_text() const {
 }
 
 std::vector<Fault> draw_schedule(const ScheduleWish& wish) {
-  CHECK(wish.tablets > 0 && wish.daemons > 0);
+  CHECK(wish.tablets > 0 && wish.daemons > 0 && wish.nameservers >= 0);
   return Drawing{wish}.run();
 }
 

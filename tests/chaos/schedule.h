@@ -26,6 +26,10 @@ enum class FaultKind {
   kKillZooKeeper,         // Down at most kLongestOutage.
   kMakeSnapshots,         // No fault, but what tablets do once a day, all at the same time.
   kSwitchOff,             // auto_failover off and on, with a tablet killed in between or not.
+  // Where there are nameservers:
+  kKillNameserver,            // Down for a while: its znode outlives it by its session.
+  kStopNameserver,            // Of two the other one leads once its session is over.
+  kKillNameserversAndTablet,  // Every nameserver and one tablet in the same moment.
 };
 inline constexpr std::array kAllFaults = {
     FaultKind::kKillOneTablet,  FaultKind::kKillTwoTablets,
@@ -34,6 +38,11 @@ inline constexpr std::array kAllFaults = {
     FaultKind::kStopDaemon,     FaultKind::kKillDaemonsAndTablet,
     FaultKind::kKillZooKeeper,  FaultKind::kMakeSnapshots,
     FaultKind::kSwitchOff,
+};
+inline constexpr std::array kNameserverFaults = {
+    FaultKind::kKillNameserver,
+    FaultKind::kStopNameserver,
+    FaultKind::kKillNameserversAndTablet,
 };
 inline constexpr Duration kLongestStop = std::chrono::seconds{9};
 inline constexpr Duration kLongestOutage = std::chrono::seconds{5};
@@ -54,12 +63,15 @@ enum class Act {
   kStartZooKeeper,
   kSwitchOff,
   kSwitchOn,
+  kKillNameserver,
+  kStopNameserver,
+  kContinueNameserver,
 };
 
 struct Step {
   Duration at{};  // Since the run's beginning.
   Act act{};
-  int who = 0;      // Which tablet or daemon, from 0.
+  int who = 0;      // Which tablet, daemon or nameserver, from 0.
   Duration down{};  // A kill: its supervisor starts it again after so long.
 };
 
@@ -76,6 +88,7 @@ struct ScheduleWish {
   Duration length{};  // No step is later.
   int tablets = 4;
   int daemons = 2;
+  int nameservers = 0;
 };
 
 // In order of time. Every kind comes once before any comes twice, in an order that is drawn.

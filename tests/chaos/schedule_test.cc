@@ -67,14 +67,45 @@ TEST(Schedule, OneFaultEndsBeforeTheNextBeginsAndAllWithinTheLength) {
   }
 }
 
+// Nameservers are hit where there are some, and nobody else is hit otherwise because of them.
+TEST(Schedule, HitsNameserversWhereThereAreSome) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    std::set<FaultKind> kinds;
+    for (const Fault& fault : draw_schedule(wish(seed))) kinds.insert(fault.kind);
+    for (const FaultKind kind : kNameserverFaults) EXPECT_FALSE(kinds.contains(kind));
+    ScheduleWish two = wish(seed);
+    two.nameservers = 2;
+    kinds.clear();
+    std::set<int> hit;
+    for (const Fault& fault : draw_schedule(two)) {
+      kinds.insert(fault.kind);
+      std::set<int> killed;
+      for (const Step& step : fault.steps) {
+        if (step.act != Act::kKillNameserver && step.act != Act::kStopNameserver) continue;
+        EXPECT_LT(step.who, 2);
+        killed.insert(step.who);
+      }
+      hit.insert(killed.begin(), killed.end());
+      if (fault.kind == FaultKind::kKillNameserversAndTablet) {
+        EXPECT_EQ(killed.size(), 2u);
+      }
+    }
+    for (const FaultKind kind : kNameserverFaults) EXPECT_TRUE(kinds.contains(kind)) << seed;
+    EXPECT_FALSE(hit.empty());
+  }
+}
+
 // Who is stopped goes on, who is switched off is switched on, and nobody else is meant.
 TEST(Schedule, WhatIsBegunIsEnded) {
   const std::map<Act, Act> ends = {{Act::kStopTablet, Act::kContinueTablet},
                                    {Act::kStopDaemon, Act::kContinueDaemon},
+                                   {Act::kStopNameserver, Act::kContinueNameserver},
                                    {Act::kKillZooKeeper, Act::kStartZooKeeper},
                                    {Act::kSwitchOff, Act::kSwitchOn}};
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
-    for (const Fault& fault : draw_schedule(wish(seed))) {
+    ScheduleWish wished = wish(seed);
+    wished.nameservers = static_cast<int>(seed % 3);
+    for (const Fault& fault : draw_schedule(wished)) {
       const Step& first = fault.steps.front();
       const auto end = ends.find(first.act);
       if (end == ends.end()) continue;

@@ -22,19 +22,46 @@ Supervisor::Supervisor(e2e::Cluster& cluster, std::vector<e2e::Daemon*> daemons,
   for (std::size_t i = 0; i < daemons_.size(); ++i) {
     all_.emplace_back(What::kDaemon, static_cast<int>(i));
   }
+  for (std::size_t i = 0; i < cluster_.nameservers().count(); ++i) {
+    all_.emplace_back(What::kNameserver, static_cast<int>(i));
+  }
 }
 
 harness::Process& Supervisor::process(Who who) {
-  if (who.first == What::kTablet) return cluster_.process(who.second);
-  return daemons_.at(static_cast<std::size_t>(who.second))->process();
+  const auto i = static_cast<std::size_t>(who.second);
+  switch (who.first) {
+    case What::kTablet:
+      return cluster_.process(who.second);
+    case What::kNameserver:
+      return cluster_.nameservers().process(i);
+    case What::kDaemon:
+      break;
+  }
+  return daemons_.at(i)->process();
 }
 
 void Supervisor::start(Who who) {
-  if (who.first == What::kTablet) {
-    cluster_.launch_tablet(who.second);
-  } else {
-    daemons_.at(static_cast<std::size_t>(who.second))->start();
+  const auto i = static_cast<std::size_t>(who.second);
+  switch (who.first) {
+    case What::kTablet:
+      return cluster_.launch_tablet(who.second);
+    case What::kNameserver:
+      return cluster_.nameservers().launch(i);
+    case What::kDaemon:
+      return daemons_.at(i)->start();
   }
+}
+
+std::string Supervisor::name_of(Who who) {
+  switch (who.first) {
+    case What::kTablet:
+      return std::string{"tablet "} + letter_of(who.second);
+    case What::kDaemon:
+      return "daemon " + std::to_string(who.second);
+    case What::kNameserver:
+      break;
+  }
+  return "nameserver " + std::to_string(who.second);
 }
 
 void Supervisor::kill(Who who, Duration down) {
@@ -73,6 +100,18 @@ void Supervisor::continue_daemon(int i) {
   stopped_.erase({What::kDaemon, i});
 }
 
+void Supervisor::kill_nameserver(int i, Duration down) { kill({What::kNameserver, i}, down); }
+
+void Supervisor::stop_nameserver(int i) {
+  cluster_.nameservers().pause(static_cast<std::size_t>(i));
+  stopped_[{What::kNameserver, i}] = true;
+}
+
+void Supervisor::continue_nameserver(int i) {
+  cluster_.nameservers().resume(static_cast<std::size_t>(i));
+  stopped_.erase({What::kNameserver, i});
+}
+
 void Supervisor::look() {
   for (const Who& who : all_) look_at(who);
 }
@@ -84,10 +123,7 @@ void Supervisor::look_at(Who who) {
     due_[who] = boot_now() + kAgain;
     const int status = process(who).wait(Duration::zero()).value_or(-1);
     if (who.first == What::kTablet && status == kCannotServe) return;
-    const bool is_tablet = who.first == What::kTablet;
-    surprises_.push_back((is_tablet ? std::string{"tablet "} + letter_of(who.second)
-                                    : "daemon " + std::to_string(who.second)) +
-                         " ended by itself with status " + std::to_string(status));
+    surprises_.push_back(name_of(who) + " ended by itself with status " + std::to_string(status));
     return;
   }
   if (boot_now() < due->second) return;

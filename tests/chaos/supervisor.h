@@ -1,7 +1,7 @@
-// Starts again what died, tablets and daemons, as systemd would; and is the hand that kills and
-// stops them, so that it knows who died by us and who by himself. A tablet that finds its last
-// znode ends with 1 and is started again; everything else that ends without having been killed is
-// remembered as a fault of its own.
+// Starts again what died, tablets, daemons and nameservers, as systemd would; and is the hand that
+// kills and stops them, so that it knows who died by us and who by himself. A tablet that finds its
+// last znode ends with 1 and is started again; everything else that ends without having been killed
+// is remembered as a fault of its own.
 //
 // Never waits: the run calls look() all the time. Borrows the cluster and its daemons; one thread.
 #pragma once
@@ -29,6 +29,9 @@ class Supervisor {
   void continue_tablet(int i);
   void stop_daemon(int i);
   void continue_daemon(int i);
+  void kill_nameserver(int i, Duration down);
+  void stop_nameserver(int i);
+  void continue_nameserver(int i);
 
   // Starts whoever is due.
   void look();
@@ -39,11 +42,12 @@ class Supervisor {
   int starts() const { return starts_; }  // Of what had died.
 
  private:
-  // One of the processes; the number of a tablet or of a daemon.
-  enum class What { kTablet, kDaemon };
+  // One of the processes; the number among its like.
+  enum class What { kTablet, kDaemon, kNameserver };
   using Who = std::pair<What, int>;
 
   harness::Process& process(Who who);
+  static std::string name_of(Who who);  // "tablet A"
   void start(Who who);
   void look_at(Who who);
   void kill(Who who, Duration down);

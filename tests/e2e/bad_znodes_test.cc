@@ -1,5 +1,7 @@
-// What a cluster's znodes should not hold, and what others change while failoverd acts: named once,
-// left alone, and everybody else is served.
+// What a cluster's tables and tablets should not say, and what others change while failoverd acts:
+// named once, left alone, and everybody else is served.
+#include "tests/e2e/bad_znodes.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,12 +9,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
 #include <fstream>
-#include <functional>
 
-#include "proto/journal.pb.h"
-#include "proto/table_info.pb.h"
-#include "tests/e2e/cluster.h"
-#include "tests/e2e/daemon.h"
 #include "tests/e2e/soundness.h"
 #include "tests/harness/ports.h"
 #include "tests/harness/tcp_proxy.h"
@@ -29,17 +26,6 @@ using testing::Not;
 std::string golden(const std::string& name) {
   std::ifstream in(std::string{FAILOVERD_GOLDEN} + "/" + name, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
-}
-
-// Log lines with both words; those of level debug do not count.
-int lines_with(const Daemon& daemon, const std::string& one, const std::string& other) {
-  std::istringstream log(daemon.log());
-  int n = 0;
-  for (std::string line; std::getline(log, line);) {
-    const bool is_debug = line.find(" debug ") != std::string::npos;
-    n += !is_debug && line.find(one) != std::string::npos && line.find(other) != std::string::npos;
-  }
-  return n;
 }
 
 // Answers everybody alike, closes, and counts.
@@ -72,47 +58,6 @@ class WebServer {
   }
   tcp::acceptor acceptor_;
   std::array<char, 4096> request_{};
-};
-
-class BadZnodes : public testing::Test {
- protected:
-  bool is_led_again(const std::vector<std::string>& tables) {
-    return cluster.wait_until(
-        [&] {
-          for (const std::string& name : tables) {
-            const auto table = cluster.znodes().table(name);
-            for (int pid = 0; pid < table->table_partition_size(); ++pid) {
-              const int leader = cluster.leader(name, static_cast<std::uint32_t>(pid));
-              if (leader == -1 || !cluster.lives(leader)) return false;
-            }
-          }
-          return true;
-        },
-        "every partition has a new leader");
-  }
-  bool status_says(Daemon& daemon, const std::string& what) {
-    return cluster.wait_until([&] { return daemon.status().find(what) != std::string::npos; },
-                              "status says " + what);
-  }
-  std::int32_t version(const std::string& znode) { return cluster.znodes().get(znode)->version; }
-  void expect_replicas_agree(const std::vector<std::string>& tables) {
-    testkit::CompareWish wish;
-    wish.tables = tables;
-    wish.within = seconds{15};
-    cluster.writer().stop();
-    cluster.wait_until([&] { return cluster.writer().idle(); }, "the writer is idle");
-    const testkit::Comparison c = testkit::compare_replicas(cluster.znodes(), wish);
-    EXPECT_TRUE(c.equal()) << c.to_text();
-    EXPECT_GT(c.rows, 0u);
-  }
-  // The table as it is, changed by hand.
-  void edit(const std::string& name, const std::function<void(fedb::TableInfo&)>& change) {
-    auto table = cluster.znodes().table(name).value();
-    change(table);
-    cluster.znodes().set("table/table_data/" + name, table.SerializeAsString());
-  }
-
-  Cluster cluster;
 };
 
 TEST_F(BadZnodes, TablesThatCannotBeRead) {
@@ -250,71 +195,6 @@ TEST_F(BadZnodes, ATermThatNobodyReached) {
   ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
   EXPECT_LT(std::stoull(cluster.znodes().get("table/term")->bytes), 100'000u);
   EXPECT_EQ(version("table/table_data/odd"), 1);  // Ours.
-}
-
-// Without a number in table/term no term can be given out: nobody is elected until it is mended.
-TEST_F(BadZnodes, GarbageInTheTermsCounter) {
-  cluster.create_table("flow", 2, 3);
-  cluster.znodes().set("table/term", "seven");
-  Daemon& daemon = cluster.start_active_daemon();
-  cluster.start_writer();
-  cluster.kill_tablet(0);
-  ASSERT_TRUE(status_says(daemon, "waits for terms to be reserved in table/term")) << daemon.log();
-  cluster.let_pass(seconds{1});
-  EXPECT_EQ(lines_with(daemon, "table/term", "is not a decimal number"), 1) << daemon.log();
-  EXPECT_EQ(cluster.znodes().get("table/term")->bytes, "seven");
-  EXPECT_EQ(cluster.calls(1, "ChangeRole") + cluster.calls(2, "ChangeRole"), 0u);
-  cluster.znodes().set("table/term", "70");
-  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
-  EXPECT_GT(terms(cluster, "flow", 0).back(), 70u);
-  EXPECT_THAT(wait_until_sound(cluster), IsEmpty());
-  expect_replicas_agree({"flow"});
-}
-
-// The epoch only rises: whatever stands in its znode is named, and above the highest nobody acts.
-TEST_F(BadZnodes, GarbageInTheEpoch) {
-  cluster.create_table("flow", 2, 3);
-  journal::ElectionRecord empty;
-  empty.set_version(1);
-  cluster.znodes().create("failoverd/elections/7-1", empty.SerializeAsString());
-  cluster.znodes().create("failoverd/epoch", "garbage");
-  Daemon& daemon = cluster.start_active_daemon();
-  const auto epoch = [&] { return cluster.znodes().get("failoverd/epoch")->bytes; };
-  EXPECT_EQ(epoch(), "8");
-  EXPECT_EQ(lines_with(daemon, "failoverd/epoch: \"garbage\"", "goes on with 8"), 1);
-  cluster.znodes().set("failoverd/epoch", "9223372036854775807");
-  const auto refused = [&] { return lines_with(daemon, "failoverd/epoch: \"922", "write a"); };
-  ASSERT_TRUE(cluster.wait_until([&] { return refused() > 0; }, "it is refused")) << daemon.log();
-  EXPECT_FALSE(daemon.active());
-  cluster.let_pass(seconds{1});
-  EXPECT_EQ(refused(), 1);
-  EXPECT_EQ(epoch(), "9223372036854775807");
-  cluster.znodes().remove("failoverd/epoch");
-  ASSERT_TRUE(cluster.wait_until([&] { return daemon.active(); }, "it acts again")) << daemon.log();
-  EXPECT_EQ(epoch(), "9");
-  EXPECT_EQ(lines_with(daemon, "failoverd/epoch: \"\"", "goes on with 9"), 1);
-  cluster.start_writer();
-  cluster.kill_tablet(0);
-  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
-  expect_replicas_agree({"flow"});
-}
-
-// A switch that is neither on nor off from the start: nothing is done, and it is said why.
-TEST_F(BadZnodes, GarbageInTheSwitch) {
-  cluster.create_table("flow", 2, 3);
-  cluster.znodes().create("failoverd/auto_failover", "perhaps");
-  Daemon& daemon = cluster.start_active_daemon();
-  cluster.start_writer();
-  cluster.kill_tablet(0);
-  cluster.let_pass(seconds{2});
-  EXPECT_EQ(version("table/table_data/flow"), 0);
-  EXPECT_EQ(lines_with(daemon, "failoverd/auto_failover: \"perhaps\" is neither true nor false",
-                       "; nothing is done until it is: write true or false"),
-            1);
-  ASSERT_TRUE(status_says(daemon, "the switch auto_failover"));
-  EXPECT_EQ(daemon.ctl({"confset", "auto_failover", "true"}).status, 0);
-  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
-  expect_replicas_agree({"flow"});
 }
 
 // What is registered and is no tablet, and rows that name nobody.
@@ -477,53 +357,6 @@ TEST_F(BadZnodes, ConflictOnOneTableDoesNotHoldTheOther) {
   EXPECT_EQ(terms(cluster, "other", 0).size(), 2u);
   EXPECT_EQ(daemon.metric("failoverd_ops_total{type=\"kChangeLeaderOP\",status=\"kDone\"}"), 2);
   expect_replicas_agree({"flow", "other"});
-}
-
-// What failoverd keeps for itself is no precondition of a failover: it is made again.
-TEST_F(BadZnodes, OwnZnodesAreDeletedByHand) {
-  cluster.create_table("flow", 4, 3);
-  Daemon& daemon = cluster.start_active_daemon();
-  cluster.start_writer();
-  for (const char* znode : {"elections", "ops", "replicas"}) {
-    cluster.znodes().remove(std::string{"failoverd/"} + znode);
-  }
-  cluster.kill_tablet(0);
-  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
-  cluster.start_tablet(0);
-  ASSERT_TRUE(cluster.wait_until([&] { return cluster.everything_is_alive(); }, "all is back"))
-      << daemon.log();
-  expect_replicas_agree({"flow"});
-}
-
-// What a newer version has added to its records is still there after this one has written them.
-TEST_F(BadZnodes, FieldsOfANewerVersionAreKept) {
-  cluster.create_table("flow", 2, 3);
-  const std::string ops = "failoverd/ops/finished-0";
-  const std::string replicas =
-      "failoverd/replicas/" + std::to_string(cluster.znodes().table("flow")->tid());
-  journal::FinishedOps finished;
-  finished.set_version(1);
-  finished.add_ops()->set_id(1'000'000'001);
-  finished.mutable_ops(0)->mutable_unknown_fields()->AddVarint(500, 1);
-  cluster.znodes().create(ops, finished.SerializeAsString());
-  journal::KeptTable kept;
-  kept.set_version(1);
-  kept.mutable_unknown_fields()->AddVarint(500, 1);
-  cluster.znodes().create(replicas, kept.SerializeAsString());
-  Daemon& daemon = cluster.start_active_daemon();
-  cluster.start_writer();
-  cluster.kill_tablet(0);
-  ASSERT_TRUE(is_led_again({"flow"})) << daemon.log();
-  ASSERT_TRUE(cluster.wait_until(
-      [&] {
-        return finished.ParseFromString(cluster.znodes().get(ops)->bytes) &&
-               finished.ops_size() == 3;
-      },
-      "the ops' ends are written"));
-  EXPECT_EQ(finished.ops(0).unknown_fields().field_count(), 1);
-  ASSERT_TRUE(kept.ParseFromString(cluster.znodes().get(replicas)->bytes));
-  EXPECT_EQ(kept.partitions_size(), 2);
-  EXPECT_EQ(kept.unknown_fields().field_count(), 1);
 }
 
 }  // namespace

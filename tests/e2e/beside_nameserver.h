@@ -1,7 +1,12 @@
-// What tests of failoverd beside a living nameserver share. Asks; owned by nobody.
+// What tests of failoverd beside nameservers, or none, share.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/e2e/daemon.h"
@@ -42,5 +47,44 @@ inline std::vector<std::string> disagreements(Cluster& cluster, const std::strin
   }
   return lines;
 }
+
+// A cluster beside so many nameservers, which begin no failover of their own within a test's time.
+// The tablets' znodes do not outlive them for long.
+inline ClusterOptions beside(int nameservers, const char* generation = "rtidb") {
+  ClusterOptions options;
+  options.generation = minitablet::generation_named(generation);
+  options.nameservers = nameservers;
+  options.nameserver_flags = {"--tablet_heartbeat_timeout=60000", "--request_timeout=20000"};
+  options.tablet_session = std::chrono::milliseconds{600};
+  return options;
+}
+
+// It, with table flow that rows are put into.
+struct WrittenCluster {
+  explicit WrittenCluster(ClusterOptions options) : cluster{std::move(options)} {}
+
+  testkit::Nameservers& nameservers() { return cluster.nameservers(); }
+  // `rows` are on every replica, and more of them come all the time.
+  void write() {
+    cluster.start_writer();
+    rows = cluster.settle_writer();
+    cluster.start_writer();
+  }
+  Daemon& begin(std::uint32_t partitions) {
+    cluster.create_table("flow", partitions, 3);
+    Daemon& daemon = cluster.start_active_daemon();
+    write();
+    return daemon;
+  }
+  // And the nameserver that leads, if there is one, knows it as it is.
+  void expect_all_is_well(Daemon& daemon) {
+    e2e::expect_all_is_well(cluster, daemon, rows);
+    if (nameservers().count() == 0) return;
+    EXPECT_EQ(disagreements(cluster), std::vector<std::string>{}) << daemon.log();
+  }
+
+  Cluster cluster;
+  std::vector<testkit::AckedRow> rows;
+};
 
 }  // namespace failoverd::e2e

@@ -16,34 +16,9 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-class BesideNameserver : public testing::TestWithParam<const char*> {
+class BesideNameserver : public testing::TestWithParam<const char*>, protected WrittenCluster {
  protected:
-  // It begins no failover of its own within a test's time.
-  static ClusterOptions options() {
-    ClusterOptions options;
-    options.generation = minitablet::generation_named(GetParam());
-    options.nameservers = 1;
-    options.nameserver_flags = {"--tablet_heartbeat_timeout=60000", "--request_timeout=20000"};
-    options.tablet_session = milliseconds{600};
-    return options;
-  }
-  testkit::Nameservers& nameservers() { return cluster.nameservers(); }
-  // They write, and all of it is on every replica.
-  Daemon& begin(std::uint32_t partitions) {
-    cluster.create_table("flow", partitions, 3);
-    Daemon& daemon = cluster.start_active_daemon();
-    cluster.start_writer();
-    rows = cluster.settle_writer();
-    cluster.start_writer();
-    return daemon;
-  }
-  void expect_all_is_well(Daemon& daemon) {
-    e2e::expect_all_is_well(cluster, daemon, rows);
-    EXPECT_THAT(disagreements(cluster), IsEmpty()) << daemon.log();
-  }
-
-  Cluster cluster{options()};
-  std::vector<testkit::AckedRow> rows;
+  BesideNameserver() : WrittenCluster{beside(1, GetParam())} {}
 };
 INSTANTIATE_TEST_SUITE_P(Generations, BesideNameserver, testing::Values("rtidb", "openmldb"),
                          [](const auto& one) { return std::string{one.param}; });
@@ -141,6 +116,8 @@ TEST_P(BesideNameserver, HandsOver) {
 TEST_P(BesideNameserver, ItHasAnOpOfItsOwn) {
   Daemon& daemon = begin(3);
   const std::size_t first = nameservers().wait_for_leader();
+  // Its own changes of a leader lose what the old one takes meanwhile: nobody writes.
+  rows = cluster.settle_writer();
   cluster.hang_pid(2, "ChangeRole", 1);  // B leads it.
   ASSERT_EQ(nameservers().change_leader(first, "flow", 1, cluster.tablet(2)), 0);
   ASSERT_TRUE(cluster.wait_until([&] { return cluster.hangs(2, "ChangeRole", 1); }, "it hangs"));
@@ -152,6 +129,7 @@ TEST_P(BesideNameserver, ItHasAnOpOfItsOwn) {
       << testing::PrintToString(nameservers().ops(first)) << daemon.log();
   cluster.release(2);
   ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
+  cluster.start_writer();
   cluster.start_tablet(0);
   expect_all_is_well(daemon);
 }
@@ -205,16 +183,11 @@ constexpr Moment kMoments[] = {{"Read", "GetTablePartition", Cluster::Stage::kBe
 enum class Fate { kKilled, kStopped, kLate };
 constexpr const char* kFates[] = {"Killed", "Stopped", "Late"};
 
-class NameserverFails : public testing::TestWithParam<std::tuple<bool, std::size_t, Fate>> {
+class NameserverFails : public testing::TestWithParam<std::tuple<bool, std::size_t, Fate>>,
+                        protected WrittenCluster {
  protected:
-  static ClusterOptions options() {
-    ClusterOptions options;
-    options.nameservers = 2;
-    options.nameserver_flags = {"--tablet_heartbeat_timeout=60000", "--request_timeout=20000"};
-    options.tablet_session = milliseconds{600};
-    return options;
-  }
-  testkit::Nameservers& nameservers() { return cluster.nameservers(); }
+  NameserverFails() : WrittenCluster{beside(2)} {}
+
   void happens(std::size_t to, Fate fate) {
     if (fate == Fate::kKilled) {
       nameservers().kill(to);
@@ -238,8 +211,6 @@ class NameserverFails : public testing::TestWithParam<std::tuple<bool, std::size
       nameservers().start(to);
     }
   }
-
-  Cluster cluster{options()};
 };
 std::string name_of_failure(const testing::TestParamInfo<NameserverFails::ParamType>& one) {
   const auto& [hands_over, moment, fate] = one.param;
@@ -255,11 +226,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_P(NameserverFails, AllAgreeInTheEnd) {
   const auto& [hands_over, moment, fate] = GetParam();
   const Moment& at = kMoments[moment];
-  cluster.create_table("flow", 3, 3);
-  Daemon& daemon = cluster.start_active_daemon();
-  cluster.start_writer();
-  const auto rows = cluster.settle_writer();
-  cluster.start_writer();
+  Daemon& daemon = begin(3);
   const std::size_t first = nameservers().wait_for_leader();
   nameservers().hang(first, at.method, at.stage);
   if (hands_over) {

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 #include "lib/zookeeper/session.h"
 #include "proto/tablet.pb.h"
@@ -17,15 +18,21 @@ namespace failoverd::e2e {
 
 namespace control = minitablet::control;
 
+namespace {
+std::string free_address() { return "127.0.0.1:" + std::to_string(harness::free_port()); }
+}  // namespace
+
 Cluster::Cluster(ClusterOptions options)
     : options_(std::move(options)),
       directory_(options_.disks_below),
       zookeeper_({.properties = options_.zookeeper_properties}) {
-  znodes_ =
-      std::make_unique<testkit::Znodes>(io_, zookeeper_.hosts(), "/rtidb_cluster", generation());
+  znodes_ = std::make_unique<testkit::Znodes>(io_, zookeeper_.hosts(), "/rtidb_cluster",
+                                              generation(), options_.identity);
   start_nameservers();
   for (int i = 0; i < options_.tablets; ++i) {
-    endpoints_.push_back("127.0.0.1:" + std::to_string(harness::free_port()));
+    endpoints_.push_back(free_address());
+    if (!options_.use_name) continue;
+    addresses_[i] = std::exchange(endpoints_.back(), "653470841179833139" + std::to_string(i));
   }
   std::sort(endpoints_.begin(), endpoints_.end());
   tablets_.resize(endpoints_.size());
@@ -38,6 +45,8 @@ void Cluster::start_nameservers() {
   options.zookeeper = zookeeper_.hosts();
   options.session = options_.nameserver_session;
   options.flags = options_.nameserver_flags;
+  if (!options_.identity.empty()) options.flags.push_back("--zk_cert=" + options_.identity);
+  options.use_name = options_.use_name;
   options.logs = directory();
   nameservers_ = std::make_unique<testkit::Nameservers>(io_, options);
   for (int i = 0; i < options_.nameservers; ++i) nameservers_->add();
@@ -63,7 +72,7 @@ void Cluster::kill_tablets(const std::vector<int>& all) {
 harness::Process::Options Cluster::tablet_process(int i) {
   harness::Process::Options options;
   options.arguments = {std::string{FAILOVERD_BIN_DIR} + "/minitablet",
-                       "--endpoint=" + tablet(i),
+                       "--endpoint=" + address(i),
                        "--zk_cluster=" + zookeeper_.hosts(),
                        std::string{"--generation="} + generation().name,
                        "--zk_root_path=/rtidb_cluster",
@@ -74,6 +83,10 @@ harness::Process::Options Cluster::tablet_process(int i) {
                        "--hdd_root_path=" + (disk(i) / "hdd").string()};
   options.arguments.insert(options.arguments.end(), options_.tablet_flags.begin(),
                            options_.tablet_flags.end());
+  if (!options_.identity.empty()) options.arguments.push_back("--zk_cert=" + options_.identity);
+  if (options_.use_name) {
+    options.arguments.insert(options.arguments.end(), {"--use_name=true", "--name=" + tablet(i)});
+  }
   options.log_file = directory() / ("tablet" + std::to_string(i) + ".log");
   if (const auto hangs = hangs_at_start_.extract(i)) {
     options.arguments.push_back("--hang=" + hangs.mapped());
@@ -84,6 +97,8 @@ harness::Process::Options Cluster::tablet_process(int i) {
 void Cluster::launch_tablet(int i) {
   tablets_.at(static_cast<std::size_t>(i)) = std::make_unique<harness::Process>(tablet_process(i));
 }
+
+void Cluster::move_tablet(int i) { addresses_.at(i) = free_address(); }
 
 void Cluster::start_tablet(int i) {
   const std::string& endpoint = tablet(i);
@@ -118,7 +133,7 @@ bool Cluster::lives(int i) { return process(i).running() && !paused_.contains(i)
 
 testkit::Client& Cluster::client(int i) {
   auto& client = clients_[i];
-  if (!client) client = std::make_unique<testkit::Client>(io_, tablet(i));
+  if (!client) client = std::make_unique<testkit::Client>(io_, address(i));
   return *client;
 }
 
@@ -313,6 +328,7 @@ bool Cluster::everything_is_alive() {
 void Cluster::start_writer(double rate) {
   testkit::Writer::Options options;
   options.zookeeper = zookeeper_.hosts();
+  options.identity = options_.identity;
   options.generation = &generation();
   options.rate = rate;
   writer_ = std::make_unique<testkit::Writer>(io_, options);

@@ -41,6 +41,11 @@ struct ClusterOptions {
   int nameservers = 0;
   std::chrono::milliseconds nameserver_session{1000};
   std::vector<std::string> nameserver_flags = {};
+  // Tablets and nameservers have names (use_name): those stand in nodes/, leader/ and the rows.
+  bool use_name = false;
+  // user:password, which tablets, nameservers and this object show to ZooKeeper: all znodes are its
+  // alone. Empty: they are everybody's. Daemons are told of it by their configuration.
+  std::string identity = {};
   // Where the tablets' disks are; empty: below $TMPDIR. ZooKeeper's data are always there.
   std::filesystem::path disks_below = {};
 };
@@ -61,7 +66,7 @@ class Cluster {
   explicit Cluster(ClusterOptions options = {});
   ~Cluster();
 
-  // --- Tablets, 0, 1, 2, ...
+  // --- Tablets, 0, 1, 2, ...: what the rows call them.
   const std::string& tablet(int i) const { return endpoints_.at(static_cast<std::size_t>(i)); }
   int tablets() const { return static_cast<int>(endpoints_.size()); }
   harness::Process& process(int i) { return *tablets_.at(static_cast<std::size_t>(i)); }
@@ -70,6 +75,8 @@ class Cluster {
   void start_tablet(int i);                        // Waits until its znode is there.
   // Starts its process, no more: where its last znode is there still, it will exit.
   void launch_tablet(int i);
+  // With use_name: it listens on another port from its next start on.
+  void move_tablet(int i);
   void pause_tablet(int i);  // SIGSTOP.
   void resume_tablet(int i);
   // It runs, and is not paused.
@@ -161,6 +168,7 @@ class Cluster {
   void stop_writer();
   minitablet::control::CountersResponse counters(int i);
   harness::Process::Options tablet_process(int i);
+  std::string address(int i) const { return options_.use_name ? addresses_.at(i) : tablet(i); }
   void start_nameservers();
 
   boost::asio::io_context io_;
@@ -169,7 +177,8 @@ class Cluster {
   harness::ZooKeeperServer zookeeper_;
   std::unique_ptr<testkit::Znodes> znodes_;
   std::unique_ptr<testkit::Nameservers> nameservers_;
-  std::vector<std::string> endpoints_;
+  std::vector<std::string> endpoints_;    // Or names.
+  std::map<int, std::string> addresses_;  // With use_name.
   std::set<int> paused_;
   std::map<int, std::string> hangs_at_start_;  // Values of the flag --hang.
   std::vector<std::unique_ptr<harness::Process>> tablets_;

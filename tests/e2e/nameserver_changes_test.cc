@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/e2e/nameserver_client.h"
@@ -80,8 +81,17 @@ void NameserverChanges::change_leader() {
   auto change = of_flow<fedb::ChangeLeaderRequest>(0);
   EXPECT_EQ(client->answer("ChangeLeader", change), "309 leader is alive");
   change.set_candidate_leader("auto");
-  EXPECT_EQ(client->answer("ChangeLeader", change), "0 ok");
-  ASSERT_TRUE(comes([&] { return follows(old, 0); }, "the old leader follows"));
+  // One whose last put came in too late goes on leading, and its op fails: then once more.
+  int failed = -1;
+  ASSERT_TRUE(comes(
+      [&] {
+        const int now = client->op_types()["kHandoverOP kFailed"];
+        if (std::exchange(failed, now) != now) {
+          EXPECT_EQ(client->answer("ChangeLeader", change), "0 ok");
+        }
+        return follows(old, 0);
+      },
+      "the old leader follows"));
   const int next = cluster.leader("flow", 0);
   ASSERT_NE(next, -1);
   EXPECT_NE(next, old);

@@ -139,7 +139,7 @@ TEST_F(NameserverProtocol, SetsTheSwitch) {
 TEST_F(NameserverProtocol, SetsAPartition) {
   Cluster cluster;
   cluster.create_table("flow", 1, 3);
-  cluster.start_active_daemon(serving_rpc(address));
+  Daemon& daemon = cluster.start_active_daemon(serving_rpc(address));
   NameserverClient client(cluster, address, "rtidb.nameserver.NameServer");
   fedb::SetTablePartitionRequest set;
   set.set_name("flow");
@@ -158,7 +158,7 @@ TEST_F(NameserverProtocol, SetsAPartition) {
   const fedb::TablePartition before = got();
   ASSERT_EQ(before.partition_meta_size(), 3);
   *set.mutable_table_partition() = before;
-  EXPECT_EQ(client.answer("SetTablePartition", set), "0 ok");
+  EXPECT_EQ(client.answer("SetTablePartition", set), "0 ok") << daemon.status() << daemon.log();
   // What a nameserver's memory adds to a row is written with it.
   auto* row = set.mutable_table_partition()->mutable_partition_meta(2);
   row->set_is_alive(false);

@@ -106,6 +106,35 @@ TEST_F(OpenMldb, WholeClusterRestartsAndOneHasAnotherDisk) {
   expect_all_is_well(cluster, daemon, rows);
 }
 
+// Servers that look at the authentication (skip_grant_tables=false) take failoverd for one of them.
+TEST(OpenMldbAuthentication, FailsOverAmongServersThatAskForIt) {
+  const std::string ask = "--skip_grant_tables=false";
+  Cluster cluster({.generation = &minitablet::openmldb(),
+                   .tablet_session = milliseconds{600},
+                   .tablet_flags = {ask},
+                   .nameservers = 1,
+                   .nameserver_flags = {ask, "--tablet_heartbeat_timeout=60000"}});
+  rpc::Channel::Options nobody;
+  nobody.authentication_data.clear();
+  for (const std::string& server : {cluster.tablet(0), cluster.nameservers().endpoint(0)}) {
+    rpc::Channel channel{cluster.io(), server, nobody};
+    std::optional<rpc::Answer> answer;
+    channel.call("TabletServer", "GetTableStatus", "", std::chrono::seconds{5},
+                 [&](rpc::Answer got) { answer = std::move(got); });
+    ASSERT_TRUE(cluster.wait_until([&] { return answer.has_value(); }, "it answers"));
+    EXPECT_EQ(answer->error_code, 1004) << answer->error_text;
+    EXPECT_TRUE(cluster.wait_until([&] { return !channel.connected(); }, "it hangs up"));
+  }
+  cluster.create_table("flow", 2, 3);
+  Daemon& daemon = cluster.start_active_daemon();
+  cluster.start_writer();
+  const auto rows = cluster.settle_writer();
+  cluster.kill_tablet(0);
+  ASSERT_TRUE(cluster.is_led_without(0)) << daemon.log();
+  cluster.start_tablet(0);
+  expect_all_is_well(cluster, daemon, rows);
+}
+
 // The leader's binlog does not reach back to what the returned one holds: it is copied, and its
 // files land below its own tid.
 TEST(OpenMldbCopy, BehindTheLeadersSnapshot) {

@@ -67,6 +67,7 @@ class OperatorCuts : public testing::Test {
   std::uint32_t times() const;  // How often the command is given.
   std::vector<int> tablets_at(Seat seat) const;
   bool reached(std::uint32_t pid);
+  void order_failed_handovers_again();
   std::string missing();
   std::string who_has_rows(std::uint32_t pid);
   void expect_ops_have_ended();

@@ -9,6 +9,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 class AcceptLoss : public OperatorCluster {
  protected:
@@ -117,7 +118,9 @@ TEST_F(HungLeader, IsReplacedByForceAndFollowsWhenItGoesOn) {
   EXPECT_THAT(handover.out, HasSubstr("kHandoverOP flow/0 kFailed: "));
   EXPECT_THAT(handover.out, HasSubstr(cluster.tablet(hung)));
   EXPECT_EQ(cluster.leader("flow", 0), hung) << "nobody else is elected without --force";
-  waited({"changeleader", "flow", "0", "auto", "--force"});
+  const std::string forced = waited({"changeleader", "flow", "0", "auto", "--force"});
+  EXPECT_THAT(forced, HasSubstr("rows lost: "));
+  EXPECT_THAT(forced, Not(HasSubstr("rows lost: 0"))) << "nobody knows what it took at last";
   const int next = cluster.leader("flow", 0);
   EXPECT_NE(next, hung);
   EXPECT_GE(next, 0);

@@ -175,6 +175,7 @@ void AfterFailover::show_op_status() {
   EXPECT_GE(one[0].at("end_time").to_number<std::int64_t>(),
             one[0].at("start_time").to_number<std::int64_t>());
   EXPECT_TRUE(one[0].at("cur_task").is_null());
+  EXPECT_FALSE(one[0].at("loss_is_exact").as_bool()) << "the one that died cannot tell";
   // Whose replica it is about; an election is about all of them.
   EXPECT_TRUE(one[0].at("endpoint").is_null());
   for (const char* about_one : {"kOfflineReplicaOP", "kUpdatePartitionStatusOP"}) {
@@ -266,6 +267,7 @@ void AfterFailover::metrics() {
 }
 
 void AfterFailover::exit_status() {
+  EXPECT_EQ(daemon().ctl({"confset", "auto_failover", "TRUE"}).status, 0);
   EXPECT_EQ(daemon().ctl({"confset", "auto_failover", "maybe"}).status, 1);
   EXPECT_THAT(daemon().ctl({"confset", "auto_failover", "maybe"}).err,
               HasSubstr("failed to set auto_failover. error msg: invalid parameter"));

@@ -56,6 +56,16 @@ class TablesOnDisk : public testing::Test {
       }
     }
   }
+  // How often this daemon has ordered a load of table disk, which is never repeated. One in memory
+  // may be: where it is there already that does no harm.
+  int loads_ordered(Daemon& daemon) {
+    const std::string log = daemon.log();
+    const std::string order =
+        " LoadTable at=" + std::to_string(cluster.znodes().table("disk").value().tid()) + ":";
+    int times = 0;
+    for (auto at = log.find(order); at != std::string::npos; at = log.find(order, at + 1)) ++times;
+    return times;
+  }
   bool loads_hang(int i, const std::string& table, std::uint32_t pids) {
     return cluster.wait_until(
         [&] {
@@ -129,10 +139,11 @@ TEST_F(TablesOnDisk, ALoadIsNeverOrderedTwice) {
   first.kill();
   Daemon& second = cluster.start_active_daemon();
   cluster.let_pass(seconds{4});
-  EXPECT_EQ(cluster.calls(1, "LoadTable"), 5u) << second.log();  // Of flow two.
+  EXPECT_EQ(loads_ordered(first), 3);
+  EXPECT_EQ(loads_ordered(second), 0);
   cluster.release(1);
   expect_all_is_well(cluster, second, rows);
-  EXPECT_EQ(cluster.calls(1, "LoadTable"), 5u);
+  EXPECT_EQ(loads_ordered(second), 0) << second.log();
   expect_disks_in_order();
   expect_nothing_dropped();
 }

@@ -40,26 +40,14 @@ std::map<std::string, std::uint64_t> changes_asked(Cluster& cluster) {
   return all;
 }
 
-// The same once it has come to rest: a leader's last entries and a daemon's last looks are answered
-// a little after all replicas agree.
-std::map<std::string, std::uint64_t> changes_asked_at_rest(Cluster& cluster) {
-  auto last = changes_asked(cluster);
-  EXPECT_TRUE(cluster.wait_until(
-      [&] {
-        cluster.let_pass(std::chrono::milliseconds{500});
-        const auto before = std::exchange(last, changes_asked(cluster));
-        return last == before;
-      },
-      "nothing is asked any more"));
-  return last;
-}
-
 // Versions of every znode that daemons write; those of their locks come and go with them.
 std::map<std::string, std::int32_t> versions(Cluster& cluster) {
   std::map<std::string, std::int32_t> all;
-  std::vector<std::string> znodes = {"table/term", "table/notify", "failoverd/epoch",
-                                     "failoverd/op_index", "failoverd/auto_failover"};
-  for (const std::string parent : {"table/table_data", "failoverd/elections"}) {
+  std::vector<std::string> znodes = {"table/term",           "table/notify",
+                                     "failoverd/epoch",      "failoverd/op_index",
+                                     "failoverd/term_index", "failoverd/auto_failover"};
+  for (const std::string parent : {"table/table_data", "failoverd/elections", "failoverd/ops",
+                                   "failoverd/replicas", "failoverd/holds"}) {
     for (const std::string& name : cluster.znodes().children(parent)) {
       znodes.push_back(parent + "/" + name);
     }
@@ -68,6 +56,34 @@ std::map<std::string, std::int32_t> versions(Cluster& cluster) {
     if (const auto value = cluster.znodes().get(znode)) all[znode] = value->version;
   }
   return all;
+}
+
+// What was asked of tablets, and what stands in ZooKeeper.
+struct Changes {
+  explicit Changes(Cluster& cluster) : asked{changes_asked(cluster)}, written{versions(cluster)} {}
+  bool operator==(const Changes&) const = default;
+  std::map<std::string, std::uint64_t> asked;
+  std::map<std::string, std::int32_t> written;
+};
+
+// Once they have come to rest: a leader's last entries and a daemon's last looks are answered a
+// little after all replicas agree, and records of what has ended are taken away later still.
+Changes changes_at_rest(Cluster& cluster) {
+  Changes last{cluster};
+  EXPECT_TRUE(cluster.wait_until(
+      [&] {
+        cluster.let_pass(std::chrono::milliseconds{500});
+        const Changes before = std::exchange(last, Changes{cluster});
+        return last == before;
+      },
+      "nothing changes any more"));
+  return last;
+}
+
+void expect_no_changes_since(const Changes& then, Cluster& cluster, Daemon& daemon) {
+  const Changes now{cluster};
+  EXPECT_EQ(now.asked, then.asked) << daemon.log();
+  EXPECT_EQ(now.written, then.written) << daemon.log();
 }
 
 void expect_replicas_agree(Cluster& cluster) {
@@ -215,8 +231,7 @@ TEST(TwoDaemons, PausedActiveChangesNothingAfterwards) {
   ASSERT_TRUE(cluster.is_led_without(0)) << second.log();
   EXPECT_THAT(wait_until_sound(cluster), IsEmpty()) << second.log();
   expect_replicas_agree(cluster);  // Ends the writer: from here on nobody replicates anything.
-  const auto asked = changes_asked_at_rest(cluster);
-  const auto written = versions(cluster);
+  const Changes before = changes_at_rest(cluster);
   first.resume();
   ASSERT_TRUE(cluster.wait_until(
       [&] {
@@ -226,8 +241,7 @@ TEST(TwoDaemons, PausedActiveChangesNothingAfterwards) {
       "the first one has seen that its session is gone"))
       << first.log();
   cluster.let_pass(seconds{2});
-  EXPECT_EQ(changes_asked(cluster), asked) << first.log();
-  EXPECT_EQ(versions(cluster), written) << first.log();
+  expect_no_changes_since(before, cluster, first);
   EXPECT_TRUE(second.active());
   EXPECT_THAT(unsound(cluster), IsEmpty());
 }
@@ -254,8 +268,7 @@ TEST(TwoDaemons, ActiveCutOffFromZooKeeperChangesNothing) {
   EXPECT_THAT(first.status(), HasSubstr("\"reason\":\"zookeeper\""));
   EXPECT_TRUE(cluster.wait_until([&] { return first.get("/readyz").status == 503; },
                                  "it is not ready when ZooKeeper has been away for long"));
-  const auto asked = changes_asked_at_rest(cluster);
-  const auto written = versions(cluster);
+  const Changes before = changes_at_rest(cluster);
   proxy.swallow_requests(false);
   proxy.swallow_answers(false);
   proxy.cut();
@@ -263,8 +276,7 @@ TEST(TwoDaemons, ActiveCutOffFromZooKeeperChangesNothing) {
                                  "the first one follows"))
       << first.log();
   cluster.let_pass(seconds{1});
-  EXPECT_EQ(changes_asked(cluster), asked) << first.log();
-  EXPECT_EQ(versions(cluster), written) << first.log();
+  expect_no_changes_since(before, cluster, first);
   EXPECT_TRUE(second.active());
 }
 

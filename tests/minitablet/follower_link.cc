@@ -30,11 +30,12 @@ bool is_ok(const rpc::Answer& answer, fedb::AppendEntriesResponse& response) {
 
 }  // namespace
 
-FollowerLink::FollowerLink(asio::io_context& io, PartitionPtr partition,
+FollowerLink::FollowerLink(asio::io_context& io, PartitionPtr partition, std::string endpoint,
                            std::shared_ptr<rpc::Channel> channel,
                            std::shared_ptr<const Options> options)
     : options_{std::move(options)},
       partition_{std::move(partition)},
+      endpoint_{std::move(endpoint)},
       channel_{std::move(channel)},
       io_{io},
       timer_{io} {}

@@ -19,7 +19,8 @@ namespace failoverd::minitablet {
 
 class FollowerLink : public std::enable_shared_from_this<FollowerLink> {
  public:
-  FollowerLink(boost::asio::io_context& io, PartitionPtr partition,
+  // endpoint: what the follower is called; `channel` leads to it.
+  FollowerLink(boost::asio::io_context& io, PartitionPtr partition, std::string endpoint,
                std::shared_ptr<rpc::Channel> channel, std::shared_ptr<const Options> options);
 
   void start();
@@ -29,7 +30,7 @@ class FollowerLink : public std::enable_shared_from_this<FollowerLink> {
   // The log has grown.
   void poke();
 
-  const std::string& endpoint() const { return channel_->endpoint(); }
+  const std::string& endpoint() const { return endpoint_; }
   // Where we believe the follower is; 0 until first matched.
   std::uint64_t offset() const { return offset_; }
   // The binlog file that is being read; kNowhere before the first read.
@@ -46,6 +47,7 @@ class FollowerLink : public std::enable_shared_from_this<FollowerLink> {
 
   const std::shared_ptr<const Options> options_;
   const PartitionPtr partition_;
+  const std::string endpoint_;
   const std::shared_ptr<rpc::Channel> channel_;
 
   boost::asio::io_context& io_;

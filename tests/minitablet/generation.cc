@@ -116,8 +116,18 @@ const Generation& openmldb() {
   return generation;
 }
 
+const Generation& openmldb_0_8_4() {
+  static const Generation generation = [] {
+    Generation of = openmldb();
+    of.name = "openmldb-0.8.4";
+    of.needs_columns = false;
+    return of;
+  }();
+  return generation;
+}
+
 const Generation* generation_named(std::string_view name) {
-  for (const Generation* generation : {&rtidb(), &openmldb()}) {
+  for (const Generation* generation : {&rtidb(), &openmldb(), &openmldb_0_8_4()}) {
     if (name == generation->name) return generation;
   }
   return nullptr;

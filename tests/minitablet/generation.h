@@ -69,6 +69,9 @@ struct Generation {
 
 const Generation& rtidb();
 const Generation& openmldb();
+// OpenMLDB before 0.9.3: where the disk holds nothing, LoadTable without columns makes an empty
+// table and answers 0, so that a lost disk looks like a replica (FEDB.md 3.2).
+const Generation& openmldb_0_8_4();
 // Null: there is none of that name.
 const Generation* generation_named(std::string_view name);
 

@@ -1,5 +1,8 @@
 #include "tests/minitablet/options.h"
 
+#include <fstream>
+#include <utility>
+
 #include "tests/harness/flags.h"
 #include "tests/minitablet/faults.h"
 
@@ -16,18 +19,37 @@ Flag generation(const char* name, const char* help) {
           }};
 }
 
-const std::vector<Flag>& flags() {
+// Who it is, and how it is known.
+std::vector<Flag> flags_of_registration() {
   using O = Options;
-  static const std::vector<Flag> all = {
-      generation("generation",
-                 "rtidb (1.4.1, the default) or openmldb (0.9.3): what kind of tablet it is "
-                 "(minitablet's own)"),
+  return {
       harness::text_flag("endpoint", &O::endpoint, "ip:port to listen on and to register as"),
+      harness::bool_flag(
+          "use_name", &O::use_name,
+          "OpenMLDB: true: registers by its name, writes the address of endpoint into "
+          "map/names, and answers 155 where it is not told another's address"),
+      harness::text_flag("data_dir", &O::data_dir, "where name.txt holds the name"),
+      harness::text_flag("name", &O::name, "the name, instead of that file (minitablet's own)"),
       harness::text_flag("zk_cluster", &O::zk_cluster, "host:port,... of ZooKeeper"),
       harness::text_flag("zk_root_path", &O::zk_root_path, "the cluster's root znode"),
+      harness::bool_flag("skip_grant_tables", &O::skip_grant_tables,
+                         "OpenMLDB: false: whose connection does not begin with the services' "
+                         "authentication is answered 1004"),
+      harness::text_flag("zk_auth_schema", &O::zk_auth_schema, "digest"),
+      harness::text_flag("zk_cert", &O::zk_cert,
+                         "user:password, shown to ZooKeeper; znodes are its alone then"),
       harness::millis_flag("zk_session_timeout", &O::zk_session_timeout, "ms"),
       harness::millis_flag("zk_keep_alive_check_interval", &O::zk_keep_alive_check_interval,
                            "ms between looks at the registration"),
+  };
+}
+
+std::vector<Flag> other_flags() {
+  using O = Options;
+  return {
+      generation("generation",
+                 "rtidb (1.4.1, the default), openmldb (0.9.3) or openmldb-0.8.4: what kind of "
+                 "tablet it is (minitablet's own)"),
       harness::text_flag("db_root_path", &O::db_root_path, "directory of the partitions"),
       harness::text_flag("ssd_root_path", &O::ssd_root_path,
                          "the same of tables whose storage mode is SSD; without it they are "
@@ -80,6 +102,14 @@ const std::vector<Flag>& flags() {
           "calls that hang from the start: METHOD:before|inside|after|queued[:PID[:SKIP]],... "
           "(minitablet's own)"),
   };
+}
+
+const std::vector<Flag>& flags() {
+  static const std::vector<Flag> all = [] {
+    std::vector<Flag> both = flags_of_registration();
+    for (Flag& flag : other_flags()) both.push_back(std::move(flag));
+    return both;
+  }();
   return all;
 }
 
@@ -91,6 +121,19 @@ Result<void> Options::settle() {
   }
   if (zk_root_path.empty() || zk_root_path[0] != '/') {
     return Failure{"--zk_root_path=" + zk_root_path + ": a path that begins with / is wanted"};
+  }
+  if (use_name && name.empty()) std::getline(std::ifstream{data_dir + "/name.txt"}, name);
+  if (use_name && (name.empty() || name.find('/') != std::string::npos)) {
+    return Failure{"--use_name: a name is wanted, in " + data_dir + "/name.txt or as --name"};
+  }
+  if (use_name && !generation->has_real_endpoint_map) {
+    return Failure{"--use_name: not in this generation"};
+  }
+  if (!skip_grant_tables && generation == &rtidb()) {
+    return Failure{"--skip_grant_tables=false: OpenMLDB's only"};
+  }
+  if (zk_auth_schema != "digest") {
+    return Failure{"--zk_auth_schema=" + zk_auth_schema + ": digest is wanted"};
   }
   if (db_root_path.empty()) return Failure{"--db_root_path: a directory is wanted"};
   if (task_pool_size == 0 || binlog_sync_batch_size == 0 || stream_block_size == 0) {

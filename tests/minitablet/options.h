@@ -19,8 +19,14 @@ using Millis = std::chrono::milliseconds;
 struct Options {
   const Generation* generation = &rtidb();  // What kind of tablet we are.
   std::string endpoint = "127.0.0.1:9520";  // ip:port that we listen on and register as.
-  std::string zk_cluster;                   // host:port,...; empty: no ZooKeeper (in tests).
+  bool use_name = false;                    // Registers as, and knows others by, a name.
+  std::string name;                         // Empty: what data_dir/name.txt holds.
+  std::string data_dir = "./data";
+  std::string zk_cluster;  // host:port,...; empty: no ZooKeeper (in tests).
   std::string zk_root_path = "/rtidb_cluster";
+  bool skip_grant_tables = true;          // false: who shows no "sdefault" is not served.
+  std::string zk_auth_schema = "digest";  // Nothing else is known here.
+  std::string zk_cert;                    // user:password; empty: no identity, open znodes.
   Millis zk_session_timeout{2000};
   Millis zk_keep_alive_check_interval{15000};  // How often a lost registration is noticed.
 
@@ -54,6 +60,9 @@ struct Options {
   // Calls that hang from the start, until released: METHOD:STAGE[:PID[:SKIP]],... with
   // before, inside, after or queued as STAGE (control.proto).
   std::string hang;
+
+  // What nodes/ and the rows call us.
+  const std::string& known_as() const { return use_name ? name : endpoint; }
 
   // Fills in what follows from others and checks; a Failure says what is wrong.
   Result<void> settle();

@@ -14,13 +14,14 @@ Registration::Registration(boost::asio::io_context& io, const Options& options)
 Registration::~Registration() = default;
 
 std::string Registration::path() const {
-  return options_.zk_root_path + "/nodes/" + options_.endpoint;
+  return options_.zk_root_path + "/nodes/" + options_.known_as();
 }
 
 void Registration::open_session() {
   zookeeper::Session::Options options;
   options.hosts = options_.zk_cluster;
   options.timeout = options_.zk_session_timeout;
+  options.digest_auth = options_.zk_cert;
   session_ = std::make_unique<zookeeper::Session>(io_, options);
   session_->on_state = [this](SessionState state, bool new_session) {
     if (state == SessionState::kConnected && !std::exchange(ready_, true)) {
@@ -47,11 +48,32 @@ void Registration::start() {
 }
 
 void Registration::register_startup() {
+  if (!options_.use_name) return register_now();
+  write_name([this] { register_now(); });
+}
+
+// As the original does: the last address is overwritten.
+void Registration::write_name(std::function<void()> done) {
+  const std::string names = options_.zk_root_path + "/map/names";
+  const std::string mine = names + "/" + options_.name;
+  session_->ensure_path(names, [this, mine, done = std::move(done)](Code made) {
+    if (made != Code::kOk) return on_failed("cannot create " + mine + ": " + to_text(made));
+    session_->ensure_path(mine, [this, mine, done](Code there) {
+      if (there != Code::kOk) return on_failed("cannot create " + mine + ": " + to_text(there));
+      session_->set(mine, options_.endpoint, -1, [this, mine, done](Code set, zookeeper::Stat) {
+        if (set != Code::kOk) return on_failed("cannot write " + mine + ": " + to_text(set));
+        done();
+      });
+    });
+  });
+}
+
+void Registration::register_now() {
   session_->ensure_path(options_.zk_root_path + "/nodes", [this](Code made) {
     if (made != Code::kOk) {
       return on_failed("cannot create " + options_.zk_root_path + "/nodes: " + to_text(made));
     }
-    session_->create(path(), "startup_" + options_.endpoint, true, false,
+    session_->create(path(), "startup_" + options_.known_as(), true, false,
                      [this](Code code, const std::string&) {
                        registered_ = code == Code::kOk;
                        if (!registered_) {
@@ -82,7 +104,7 @@ void Registration::check() {
 }
 
 void Registration::register_again() {
-  session_->create(path(), options_.endpoint, true, false,
+  session_->create(path(), options_.known_as(), true, false,
                    [this](Code code, const std::string&) { registered_ = code == Code::kOk; });
 }
 

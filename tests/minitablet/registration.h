@@ -1,5 +1,6 @@
 // A tablet's znode: nodes/<endpoint>, ephemeral, `startup_<endpoint>` the first time and plain once
 // a lost session has been noticed, which the original does only every zk_keep_alive_check_interval.
+// With use_name the name stands there instead, and the endpoint in map/names/<name>.
 // A tablet that loses its session goes on serving. Owned by main or a test, beside the Tablet.
 #pragma once
 
@@ -39,6 +40,8 @@ class Registration {
 
  private:
   void open_session();
+  void write_name(std::function<void()> done);
+  void register_now();
   void check();
   void register_again();
   void schedule_check();

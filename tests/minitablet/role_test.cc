@@ -193,5 +193,50 @@ TEST_F(Role, ManyRowsConverge) {
   EXPECT_EQ(dump(two, true).digest(), dump(leader).digest());
 }
 
+// With use_name it has to be told where others are, and a restart forgets that (FEDB.md 8).
+TEST_F(Role, ANameThatItWasNotToldIsNotFound) {
+  const auto named = [](const char* name) {
+    return [name](Options& options) {
+      options.generation = &openmldb();
+      options.use_name = true;
+      options.name = name;
+    };
+  };
+  const auto leader = begin(named("one"));
+  const auto follower = begin(named("two"));
+  ASSERT_EQ(create(leader, fedb::kTableFollower), 0);
+  ASSERT_EQ(create(follower, fedb::kTableFollower), 0);
+  fedb::ChangeRoleRequest lead;
+  lead.set_tid(kTid);
+  lead.set_pid(kPid);
+  lead.set_mode(fedb::kTableLeader);
+  lead.set_term(2);
+  lead.add_replicas("two");
+  const auto ask = [&](const char* method, const auto& request) {
+    const auto response = client(leader).ask<fedb::GeneralResponse>(method, request);
+    return response ? response->code() : -1000;
+  };
+  EXPECT_EQ(ask("ChangeRole", lead), 155);
+  fedb::UpdateRealEndpointMapRequest names;
+  names.add_real_endpoint_map()->set_name("two");
+  names.mutable_real_endpoint_map(0)->set_real_endpoint(endpoint(follower));
+  EXPECT_EQ(ask("UpdateRealEndpointMap", names), 0);
+  EXPECT_EQ(ask("ChangeRole", lead), 0);
+  ASSERT_EQ(put(leader, "a"), 0);
+  EXPECT_TRUE(caught_up(follower, leader));
+  fedb::GetTableFollowerRequest who;
+  who.set_tid(kTid);
+  who.set_pid(kPid);
+  const auto followers =
+      client(leader).ask<fedb::GetTableFollowerResponse>("GetTableFollower", who);
+  ASSERT_TRUE(followers && followers->follower_info_size() == 1);
+  EXPECT_EQ(followers->follower_info(0).endpoint(), "two");
+  fedb::ReplicaRequest add;
+  add.set_tid(kTid);
+  add.set_pid(kPid);
+  add.set_endpoint("three");
+  EXPECT_EQ(ask("AddReplica", add), 155);
+}
+
 }  // namespace
 }  // namespace failoverd::minitablet

@@ -75,6 +75,10 @@ Result<void> Tablet::listen() {
       std::make_unique<rpc::Server>(io_, [this](rpc::Request request, rpc::Server::Reply reply) {
         serve(std::move(request), std::move(reply));
       });
+  if (!options_.skip_grant_tables) {
+    server_->authenticate(
+        [](const std::string& data) { return data == rpc::kServiceAuthentication; });
+  }
   const auto port = server_->listen(options_.endpoint);
   if (!port) return port.error();
   options_.endpoint =
@@ -114,6 +118,12 @@ std::shared_ptr<rpc::Channel> Tablet::channel_to(const std::string& endpoint) {
   auto& channel = channels_[endpoint];
   if (!channel) channel = std::make_shared<rpc::Channel>(io_, endpoint, rpc::Channel::Options{});
   return channel;
+}
+
+std::string Tablet::address_of(const std::string& server) const {
+  if (!options_.use_name) return server;
+  const auto found = addresses_.find(server);
+  return found == addresses_.end() ? "" : found->second;
 }
 
 // No coroutine itself: gcc 12 destroys what a lambda holds twice where it is a temporary of a

@@ -6,6 +6,7 @@
 // Owned by main or a test through the shared_ptr; stop() before letting it go.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -66,7 +67,10 @@ enum TabletCode : int {
   kTablePathIsNotExist = 130,
   kCreateTableFailed = 131,
   kNoRootPath = 138,
+  kNameIsNotFound = 155,
 };
+
+inline constexpr const char* kNameIsNotFoundWords = "name not found in real_ep_map";
 
 class Tablet : public std::enable_shared_from_this<Tablet> {
  public:
@@ -161,7 +165,8 @@ class Tablet : public std::enable_shared_from_this<Tablet> {
   void check_file(P<fedb::CheckFileRequest, fedb::GeneralResponse> call);
   // Where files go: below another tid, where the request says so.
   struct Target {
-    std::string endpoint;
+    std::string endpoint;  // As it was named.
+    std::string address;
     std::uint32_t tid = 0;
   };
   boost::asio::awaitable<void> send_snapshot_task(PartitionPtr partition, Target to, TaskPtr task);
@@ -206,6 +211,13 @@ class Tablet : public std::enable_shared_from_this<Tablet> {
   // Waits where faults of this method are to take effect kInside.
   boost::asio::awaitable<void> pass_inside(const char* method, const PartitionPtr& partition);
   std::shared_ptr<rpc::Channel> channel_to(const std::string& endpoint);
+  // With use_name only what UpdateRealEndpointMap has told leads anywhere. Empty: nowhere.
+  std::string address_of(const std::string& server) const;
+  template <class Servers>
+  bool knows_all(const Servers& servers) const {
+    return std::none_of(servers.begin(), servers.end(),
+                        [&](const std::string& server) { return address_of(server).empty(); });
+  }
   // Below the root of its storage; empty: there is none.
   std::filesystem::path path_of(std::uint32_t tid, std::uint32_t pid,
                                 fedb::StorageMode storage) const;
@@ -229,8 +241,9 @@ class Tablet : public std::enable_shared_from_this<Tablet> {
     std::uint64_t block_id = 0;
     Descriptor file;
   };
-  std::map<std::string, Receiver> receivers_;  // By partition and file name.
-  std::map<std::string, std::shared_ptr<rpc::Channel>> channels_;
+  std::map<std::string, Receiver> receivers_;     // By partition and file name.
+  std::map<std::string, std::string> addresses_;  // By name. A restart forgets them.
+  std::map<std::string, std::shared_ptr<rpc::Channel>> channels_;  // By address.
   std::unique_ptr<rpc::Server> server_;
   boost::asio::steady_timer delete_timer_;
   bool stopped_ = false;

@@ -82,6 +82,7 @@ void Tablet::create_table(P<CreateTableRequest, fedb::GeneralResponse> call) {
   if (find(tid, pid)) return call->end(kTableAlreadyExists, "table already exists");
   const fs::path directory = path_of(tid, pid, meta.storage_mode());
   if (directory.empty()) return call->end(kNoRootPath, kNoRootPathWords);
+  if (!knows_all(meta.replicas())) return call->end(kNameIsNotFound, kNameIsNotFoundWords);
   std::error_code error;
   fs::create_directories(directory, error);
   if (!write_table_meta(disk_, directory, meta)) {
@@ -107,6 +108,7 @@ void Tablet::load_table(P<LoadTableRequest, fedb::GeneralResponse> call) {
   const auto pid = static_cast<std::uint32_t>(request.pid());
   const fs::path directory = path_of(tid, pid, request.storage_mode());
   if (directory.empty()) return refuse(kNoRootPath, kNoRootPathWords);
+  if (!knows_all(request.replicas())) return refuse(kNameIsNotFound, kNameIsNotFoundWords);
   if (!fs::exists(directory)) {
     if (!generation().loads_without_directory) {
       return refuse(kTablePathIsNotExist, "table db path is not exist");

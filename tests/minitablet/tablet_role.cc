@@ -9,7 +9,8 @@ namespace failoverd::minitablet {
 
 std::shared_ptr<FollowerLink> Tablet::make_link(const PartitionPtr& partition,
                                                 const std::string& endpoint) {
-  return std::make_shared<FollowerLink>(io_, partition, channel_to(endpoint), link_options_);
+  return std::make_shared<FollowerLink>(io_, partition, endpoint, channel_to(address_of(endpoint)),
+                                        link_options_);
 }
 
 int Tablet::add_links(const PartitionPtr& partition, const std::vector<std::string>& endpoints) {
@@ -55,6 +56,7 @@ void Tablet::change_role(P<fedb::ChangeRoleRequest, fedb::ChangeRoleResponse> ca
   } else if (partition->state == fedb::kTableLoading) {
     return call->end(kTableIsLoading, "table is loading");
   }
+  if (!knows_all(request.replicas())) return call->end(kNameIsNotFound, kNameIsNotFoundWords);
   // An absent mode is read as the first value of the enum.
   if (request.mode() != fedb::kTableLeader) return become_follower(call, partition);
   if (partition->leader) return call->end(kTableIsLeader, "table is leader");
@@ -89,6 +91,9 @@ void Tablet::add_replica(P<fedb::ReplicaRequest, fedb::GeneralResponse> call) {
   };
   if (!partition) return refuse(kTableIsNotExist, generation().no_table);
   if (!partition->leader) return refuse(kTableIsFollower, "table is follower");
+  if (address_of(call->request.endpoint()).empty()) {
+    return refuse(kNameIsNotFound, kNameIsNotFoundWords);
+  }
   const int added = add_links(partition, {call->request.endpoint()});
   if (added < 0) return refuse(kAddReplicaFailed, "fail to add replica endpoint");
   // That it exists already is an error to the caller and a success to the task.
@@ -222,6 +227,10 @@ void Tablet::get_term_pair(P<fedb::GetTermPairRequest, fedb::GetTermPairResponse
 // No row here carries a name: the map has no use.
 void Tablet::update_real_endpoint_map(
     P<fedb::UpdateRealEndpointMapRequest, fedb::GeneralResponse> call) {
+  addresses_.clear();
+  for (const fedb::RealEndpointPair& one : call->request.real_endpoint_map()) {
+    addresses_[one.name()] = one.real_endpoint();
+  }
   call->ok();
 }
 

@@ -50,8 +50,10 @@ void Tablet::send_snapshot(P<fedb::SendSnapshotRequest, fedb::GeneralResponse> c
   if (partition->state != fedb::kSnapshotPaused) {
     return refuse(kStateIsNotPaused, "table status is not kSnapshotPaused");
   }
+  const std::string address = address_of(request.endpoint());
+  if (address.empty()) return refuse(kNameIsNotFound, kNameIsNotFoundWords);
   sending_.insert(key);
-  const Target to{request.endpoint(),
+  const Target to{request.endpoint(), address,
                   generation().sends_to_remote_tid ? request.remote_tid() : request.tid()};
   queue_task({"SendSnapshot", partition->tid(), partition->pid()},
              [self = shared_from_this(), partition, task, to] {
@@ -97,14 +99,14 @@ asio::awaitable<bool> Tablet::send_file(PartitionPtr partition, Target to, std::
     check.set_size(fs::file_size(sent_file_path(partition->directory, name), error));
     if (error) co_return false;
     const bool whole =
-        co_await ask(options_, channel_to(to.endpoint), "CheckFile", check, std::string{});
+        co_await ask(options_, channel_to(to.address), "CheckFile", check, std::string{});
     if (whole) co_return true;
   }
   co_return false;
 }
 
 asio::awaitable<bool> Tablet::send_blocks(PartitionPtr partition, Target to, std::string name) {
-  const auto channel = channel_to(to.endpoint);
+  const auto channel = channel_to(to.address);
   const Descriptor file{
       ::open(sent_file_path(partition->directory, name).c_str(), O_RDONLY | O_CLOEXEC)};
   if (!file) co_return false;

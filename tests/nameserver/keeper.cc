@@ -41,11 +41,17 @@ void Keeper::open() {
   zookeeper::Session::Options options;
   options.hosts = options_.zk_cluster;
   options.timeout = options_.zk_session_timeout;
+  options.digest_auth = options_.zk_cert;
   session_ = std::make_unique<zookeeper::Session>(io_, options);
   session_->on_state = [this](SessionState state, bool new_session) {
     if (state == SessionState::kExpired || new_session) mine_.clear();
     if (state == SessionState::kExpired) change(false);
-    if (state == SessionState::kConnected) queue_up();
+    if (state != SessionState::kConnected) return;
+    if (options_.use_name) {
+      write_name();
+    } else {
+      queue_up();
+    }
   };
   session_->start();
 }
@@ -66,10 +72,21 @@ void Keeper::restore() {
   asio::post(io_, [this] { open(); });
 }
 
+// Before anybody may have to know who that is.
+void Keeper::write_name() {
+  const std::string mine = whole(znodes::kNames) + "/" + options_.name;
+  session_->ensure_path(mine, [this, mine](Code there) {
+    if (there != Code::kOk) return;  // The next connection tries again.
+    session_->set(mine, options_.endpoint, -1, [this](Code code, Stat) {
+      if (code == Code::kOk) queue_up();
+    });
+  });
+}
+
 void Keeper::queue_up() {
   session_->ensure_path(whole(kLock), [this](Code there) {
     if (there != Code::kOk) return;
-    session_->create(whole(kLock) + "/lock_request", options_.endpoint, true, true,
+    session_->create(whole(kLock) + "/lock_request", options_.known_as(), true, true,
                      [this](Code code, const std::string& path) {
                        if (code != Code::kOk) return;
                        mine_.insert(path);

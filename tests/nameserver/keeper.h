@@ -29,6 +29,7 @@ inline const std::string kTerm = "table/term";
 inline const std::string kOpIndex = "op/op_index";
 inline const std::string kOps = "op/op_data";
 inline const std::string kDatabases = "db";
+inline const std::string kNames = "map/names";
 }  // namespace znodes
 
 class Keeper {
@@ -68,6 +69,7 @@ class Keeper {
  private:
   std::string whole(const std::string& path) const { return options_.zk_root_path + "/" + path; }
   void open();
+  void write_name();
   void queue_up();
   void look_at_queue();
   void change(bool leads);

@@ -109,7 +109,8 @@ TEST_P(Lead, EachConnectionAddsAZnodeAndTheLeadStays) {
   for (const std::string& child : znodes().children("leader")) {
     EXPECT_EQ(znode("leader/" + child), nameservers().endpoint(0));
   }
-  EXPECT_EQ(nameservers().leader(), 0u);
+  EXPECT_EQ(nameservers().leader(), 0u)
+      << nameservers().state(0).ShortDebugString() << nameservers().process(0).log();
 }
 
 TEST_P(Lead, AFaultIsForTheMethodThatItNames) {

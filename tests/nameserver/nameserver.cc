@@ -70,6 +70,10 @@ Result<void> Nameserver::start() {
       std::make_unique<rpc::Server>(io_, [this](rpc::Request request, rpc::Server::Reply reply) {
         dispatcher_.serve(request, std::move(reply));
       });
+  if (!options_.skip_grant_tables) {
+    server_->authenticate(
+        [](const std::string& data) { return data == rpc::kServiceAuthentication; });
+  }
   const auto port = server_->listen(options_.endpoint);
   if (!port) return port.error();
   keeper_.start();
@@ -120,6 +124,7 @@ asio::awaitable<void> Nameserver::take_over(std::uint64_t reign) {
     bool read = co_await make_znodes();
     if (read) read = co_await read_numbers();
     if (read) read = co_await read_tables();
+    if (read) read = co_await read_names();
     const auto nodes = co_await keeper_.children(znodes::kNodes);
     if (!still()) co_return;
     if (!read || !nodes) {
@@ -129,13 +134,12 @@ asio::awaitable<void> Nameserver::take_over(std::uint64_t reign) {
     for (const std::string& name : *nodes) {
       if (!name.starts_with("NLTABLET_")) memory_.tablets[name] = TabletState{};
     }
-    memory_.serves = true;
-    read = co_await read_ops();
+    read = co_await read_ops(reign);
     if (!read || !reigns(reign)) {
-      memory_.serves = false;
       co_await sleep_for(kRetry);  // The same.
       continue;
     }
+    spawn(tell_names(reign));
     spawn(watch_tablets(reign));
     spawn(watch_for_failovers(reign));
     spawn(poll_tables(reign));
@@ -192,8 +196,8 @@ asio::awaitable<bool> Nameserver::read_tables() {
   co_return true;
 }
 
-// In order of their ids.
-asio::awaitable<bool> Nameserver::read_ops() {
+// In order of their ids. Everything has been read then: it serves.
+asio::awaitable<bool> Nameserver::read_ops(std::uint64_t reign) {
   const auto names = co_await keeper_.children(znodes::kOps);
   if (!names) co_return false;
   std::map<std::uint64_t, fedb::OPInfo> left;
@@ -205,8 +209,44 @@ asio::awaitable<bool> Nameserver::read_ops() {
     if (!bytes) co_return false;
     if (info.ParseFromString(*bytes)) left[info.op_id()] = info;
   }
+  if (!keeper_.leads() || memory_.reign != reign) co_return false;
+  memory_.serves = true;
   for (const auto& [id, info] : left) ops_.resume(info);
   co_return true;
+}
+
+// With use_name: who is where. A server writes that before it registers.
+asio::awaitable<bool> Nameserver::read_names() {
+  if (!options_.use_name) co_return true;
+  const auto names = co_await keeper_.children(znodes::kNames);
+  if (!names) co_return false;
+  for (const std::string& name : *names) {
+    std::string path = znodes::kNames;
+    path += "/";
+    path += name;
+    const auto address = co_await keeper_.get(path);
+    if (!address) co_return false;
+    tablets_.names[name] = *address;
+  }
+  co_return true;
+}
+
+// All of it to all tablets: one that has started anew knows nothing.
+asio::awaitable<void> Nameserver::tell_names(std::uint64_t reign) {
+  if (!options_.use_name) co_return;
+  fedb::UpdateRealEndpointMapRequest all;
+  for (const auto& [name, address] : tablets_.names) {
+    auto& one = *all.add_real_endpoint_map();
+    one.set_name(name);
+    one.set_real_endpoint(address);
+  }
+  const std::string request = all.SerializeAsString();
+  std::vector<std::string> tablets;
+  for (const auto& [endpoint, state] : memory_.tablets) tablets.push_back(endpoint);
+  for (const std::string& endpoint : tablets) {
+    if (!reigns(reign) || !memory_.is_healthy(endpoint)) continue;
+    co_await tablets_.code(endpoint, "UpdateRealEndpointMap", request);
+  }
 }
 
 asio::awaitable<void> Nameserver::watch_tablets(std::uint64_t reign) {
@@ -214,7 +254,8 @@ asio::awaitable<void> Nameserver::watch_tablets(std::uint64_t reign) {
     const auto alarm = std::make_shared<Alarm>();
     const zookeeper::Client::Watch watch = [alarm] { alarm->rang = true; };
     const auto names = co_await keeper_.children(znodes::kNodes, watch);
-    if (!names || !reigns(reign)) {
+    const bool is_known = co_await read_names();
+    if (!names || !is_known || !reigns(reign)) {
       co_await sleep_for(kRetry);  // The same.
       continue;
     }
@@ -229,6 +270,7 @@ asio::awaitable<void> Nameserver::watch_tablets(std::uint64_t reign) {
       memory_.tablets[endpoint] = TabletState{};
       if (!is_new && memory_.auto_failover) spawn(tablet_came(endpoint));
     }
+    spawn(tell_names(reign));
     // Its reign may end without the watch ever firing.
     while (!alarm->rang && reigns(reign)) co_await sleep_for(kGlance);
   }

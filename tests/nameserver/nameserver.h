@@ -25,6 +25,7 @@ namespace failoverd::mininameserver {
 enum NameserverCode : int {
   kTableIsNotExist = 100,
   kTableAlreadyExists = 101,
+  kIsLeader = 102,
   kNoFollower = 134,
   kNameserverIsNotLeader = 300,
   kAutoFailoverIsEnabled = 301,
@@ -41,6 +42,10 @@ enum NameserverCode : int {
   kDropTableFailed = 313,
   kSetPartitionInfoFailed = 314,
   kCreateTableFailedOnTablet = 316,
+  kPidAlreadyExists = 317,
+  kSrcEndpointIsNotHealthy = 318,
+  kDesEndpointIsNotHealthy = 319,
+  kMigrateFailed = 320,
   kNoPidHasUpdate = 321,
   kDatabaseNotFound = 802,
 };
@@ -67,7 +72,9 @@ class Nameserver {
   asio::awaitable<bool> make_znodes();
   asio::awaitable<bool> read_numbers();
   asio::awaitable<bool> read_tables();
-  asio::awaitable<bool> read_ops();
+  asio::awaitable<bool> read_ops(std::uint64_t reign);
+  asio::awaitable<bool> read_names();
+  asio::awaitable<void> tell_names(std::uint64_t reign);
   asio::awaitable<void> watch_tablets(std::uint64_t reign);
   asio::awaitable<void> tablet_came(std::string endpoint);
   asio::awaitable<void> watch_for_failovers(std::uint64_t reign);
@@ -94,6 +101,16 @@ class Nameserver {
   asio::awaitable<void> recover_endpoint(P<fedb::RecoverEndpointRequest> call);
   asio::awaitable<void> recover_table(P<fedb::RecoverTableRequest> call);
   void cancel_op(P<fedb::CancelOPRequest> call);
+
+  // nameserver_replicas.cc: replicas come, go and move.
+  // An op for each partition of the call's table, and its answer.
+  template <class Call>
+  asio::awaitable<void> begin_all(const Call& call, fedb::OPType type,
+                                  const std::set<std::uint32_t>& pids, const OpData& data);
+  asio::awaitable<void> migrate(P<fedb::MigrateRequest> call);
+  asio::awaitable<void> add_replica(P<fedb::AddReplicaNSRequest> call);
+  asio::awaitable<void> del_replica(P<fedb::DelReplicaNSRequest> call);
+  asio::awaitable<void> make_snapshot(P<fedb::MakeSnapshotNSRequest> call);
 
   // nameserver_tables.cc: tables come and go.
   asio::awaitable<void> create_database(P<CreateDatabaseRequest> call);

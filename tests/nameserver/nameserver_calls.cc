@@ -65,6 +65,10 @@ std::string Nameserver::words(int code) const {
       return "set partition info failed";
     case kCreateTableFailedOnTablet:
       return "create table failed on tablet";
+    case kSrcEndpointIsNotHealthy:
+      return no("src_endpoint") + " or not healthy";
+    case kDesEndpointIsNotHealthy:
+      return no("des_endpoint") + " or not healthy";
     case kNoPidHasUpdate:
       return "no pid has update";
     case kDatabaseNotFound:
@@ -109,6 +113,10 @@ void Nameserver::add_methods() {
   add<fedb::RecoverEndpointRequest, R>("RecoverEndpoint", manual, &N::recover_endpoint);
   add<fedb::RecoverTableRequest, R>("RecoverTable", manual, &N::recover_table);
   add<fedb::CancelOPRequest, R>("CancelOP", manual, &N::cancel_op);
+  add<fedb::MigrateRequest, R>("Migrate", manual, &N::migrate);
+  add<fedb::AddReplicaNSRequest, R>("AddReplicaNS", always, &N::add_replica);
+  add<fedb::DelReplicaNSRequest, R>("DelReplicaNS", always, &N::del_replica);
+  add<fedb::MakeSnapshotNSRequest, R>("MakeSnapshotNS", always, &N::make_snapshot);
   add<CreateTableRequest, R>("CreateTable", always, &N::create_table);
   add<DropTableRequest, R>("DropTable", always, &N::drop_table);
   if (kind().has_databases) {

@@ -128,18 +128,27 @@ asio::awaitable<bool> Ops::run(const OpPtr& op) {
     case fedb::kReAddReplicaWithDropOP:
     case fedb::kReAddReplicaSimplifyOP:
       co_return co_await re_add(op);
+    case fedb::kMakeSnapshotOP:
+      co_return co_await make_snapshot(op);
+    case fedb::kAddReplicaOP:
+      co_return co_await add_replica(op);
+    case fedb::kDelReplicaOP:
+      co_return co_await del_replica(op);
+    case fedb::kMigrateOP:
+      co_return co_await migrate(op);
     default:  // Of a real nameserver's, which does more.
       co_return false;
   }
 }
 
-// Tasks of it can be at the leader and at its endpoint only.
+// Tasks of it can be at the leader and at its endpoints only.
 asio::awaitable<void> Ops::forget_tasks(const OpPtr& op) {
   if (op->info.op_type() == fedb::kChangeLeaderOP) co_return;
   const Place place = place_of(*op);
   std::set<std::string> endpoints;
   endpoints.insert(place.leader);
   endpoints.insert(op->data.endpoint());
+  endpoints.insert(op->data.des_endpoint());
   fedb::DeleteOPTaskRequest request;
   request.add_op_id(op->info.op_id());
   const std::string payload = request.SerializeAsString();

@@ -79,10 +79,30 @@ class Ops {
   asio::awaitable<bool> reload(const OpPtr& op);
   // One task: true when it is done. `leader`: at the leader, else at the op's endpoint.
   asio::awaitable<bool> task(const OpPtr& op, fedb::TaskType type, bool leader);
+  // The same, told to `at` about the replica on `about`.
+  asio::awaitable<bool> tell(const OpPtr& op, fedb::TaskType type, const std::string& at,
+                             const std::string& about);
   std::string task_request(const Op& op, const Place& place, fedb::TaskType type,
-                           const std::string& at);
+                           const std::string& at, const std::string& about);
   asio::awaitable<bool> wait_for_task(const OpPtr& op, fedb::TaskType type, const std::string& at);
-  asio::awaitable<bool> check_binlog(const OpPtr& op);
+  asio::awaitable<bool> check_binlog(const OpPtr& op, const std::string& follower);
+
+  // ops_replicas.cc: replicas that come, go and move.
+  struct Step {
+    fedb::TaskType type;
+    bool at_leader;  // Else at the tablet that it is about.
+  };
+  asio::awaitable<bool> walk(const OpPtr& op, const std::vector<Step>& steps,
+                             const std::string& about);
+  // The same of one that is to come there: then it has a row, which says dead, and has caught up.
+  asio::awaitable<bool> bring(const OpPtr& op, const std::vector<Step>& steps,
+                              const std::string& to);
+  asio::awaitable<bool> make_snapshot(const OpPtr& op);
+  asio::awaitable<bool> add_replica(const OpPtr& op);
+  asio::awaitable<bool> del_replica(const OpPtr& op);
+  asio::awaitable<bool> migrate(const OpPtr& op);
+  asio::awaitable<bool> add_row(const OpPtr& op, const std::string& endpoint);
+  asio::awaitable<bool> remove_row(const OpPtr& op, const std::string& endpoint);
 
   asio::io_context& io_;
   const Options& options_;

@@ -25,9 +25,10 @@ asio::awaitable<bool> Ops::change_leader(const OpPtr& op) {
   if (answers.empty()) co_return false;
   const std::string& wanted = op->data.candidate();
   auto winner = std::ranges::max_element(answers, {}, [](const auto& one) { return one.second; });
-  if (!wanted.empty() && wanted != "auto") {
+  if (!wanted.empty() && wanted != "auto") {  // It leads if nobody holds more, else the op fails.
+    const auto most = winner->second;
     winner = std::ranges::find(answers, wanted, [](const auto& one) { return one.first; });
-    if (winner == answers.end()) co_return false;
+    if (winner == answers.end() || winner->second < most) co_return false;
   }
 
   op->task = "kChangeLeader";

@@ -44,13 +44,16 @@ const char* method_of(TaskType type) {
       return "AddReplica";
     case fedb::kDelReplica:
       return "DelReplica";
+    case fedb::kMakeSnapshot:
+      return "MakeSnapshot";
     default:
       return "DropTable";
   }
 }
 
 bool finishes_later(TaskType type) {
-  return type == fedb::kSendSnapshot || type == fedb::kLoadTable || type == fedb::kDropTable;
+  return type == fedb::kSendSnapshot || type == fedb::kLoadTable || type == fedb::kDropTable ||
+         type == fedb::kMakeSnapshot;
 }
 
 template <class Request>
@@ -71,7 +74,7 @@ std::string bytes_with(Request request, const fedb::TaskInfo& task) {
 }  // namespace
 
 std::string Ops::task_request(const Op& op, const Place& place, TaskType type,
-                              const std::string& at) {
+                              const std::string& at, const std::string& about) {
   const std::uint32_t pid = op.info.pid();
   fedb::TaskInfo task;
   task.set_op_id(op.info.op_id());
@@ -81,12 +84,12 @@ std::string Ops::task_request(const Op& op, const Place& place, TaskType type,
   task.set_endpoint(at);
   if (type == fedb::kAddReplica || type == fedb::kDelReplica) {
     auto request = request_for<fedb::ReplicaRequest>(*place.table, pid);
-    request.set_endpoint(op.data.endpoint());
+    request.set_endpoint(about);
     return bytes_with(request, task);
   }
   if (type == fedb::kSendSnapshot) {
     auto request = request_for<fedb::SendSnapshotRequest>(*place.table, pid);
-    request.set_endpoint(op.data.endpoint());
+    request.set_endpoint(about);
     if (options_.kind->wire->sends_to_remote_tid) request.set_remote_tid(place.table->tid());
     return bytes_with(request, task);
   }
@@ -108,9 +111,17 @@ asio::awaitable<bool> Ops::task(const OpPtr& op, TaskType type, bool leader) {
   op->task = fedb::TaskType_Name(type);
   const Place place = place_of(*op);
   if (!place.row) co_return false;
-  const std::string at = leader ? place.leader : op->data.endpoint();
-  if (at.empty()) co_return false;
-  std::string request = task_request(*op, place, type, at);
+  const std::string about = op->data.endpoint();
+  const std::string at = leader ? place.leader : about;
+  co_return co_await tell(op, type, at, about);
+}
+
+asio::awaitable<bool> Ops::tell(const OpPtr& op, TaskType type, const std::string& at,
+                                const std::string& about) {
+  op->task = fedb::TaskType_Name(type);
+  const Place place = place_of(*op);
+  if (!place.partition || at.empty()) co_return false;
+  std::string request = task_request(*op, place, type, at, about);
   const int code = co_await tablets_.code(at, method_of(type), request);
   if (code != 0) co_return false;
   if (!finishes_later(type)) co_return true;
@@ -218,10 +229,6 @@ asio::awaitable<bool> Ops::drop_old_follower(const OpPtr& op) {
 }
 
 asio::awaitable<bool> Ops::re_add(const OpPtr& op) {
-  struct Step {
-    TaskType type;
-    bool at_leader;
-  };
   const fedb::OPType type = op->info.op_type();
   const bool in_memory = type == fedb::kReAddReplicaSimplifyOP;
   const bool drops = type == fedb::kReAddReplicaWithDropOP;
@@ -236,7 +243,8 @@ asio::awaitable<bool> Ops::re_add(const OpPtr& op) {
     const bool done = co_await task(op, step.type, step.at_leader);
     if (!done) co_return false;
   }
-  const bool near = co_await check_binlog(op);
+  const std::string endpoint = op->data.endpoint();
+  const bool near = co_await check_binlog(op, endpoint);
   if (!near) co_return false;
   op->data.set_is_leader(false);
   op->data.set_is_alive(true);
@@ -251,7 +259,7 @@ asio::awaitable<bool> Ops::reload(const OpPtr& op) {
   co_return co_await update_partition_status(op);
 }
 
-asio::awaitable<bool> Ops::check_binlog(const OpPtr& op) {
+asio::awaitable<bool> Ops::check_binlog(const OpPtr& op, const std::string& follower) {
   op->task = "kCheckBinlogSyncProgress";
   for (;;) {
     const Place place = place_of(*op);
@@ -261,12 +269,12 @@ asio::awaitable<bool> Ops::check_binlog(const OpPtr& op) {
     const auto response = co_await tablets_.ask<fedb::GetTableFollowerResponse>(
         place.leader, "GetTableFollower", payload);
     if (response) {
-      for (const fedb::FollowerInfo& follower : response->follower_info()) {
-        const bool is_it = follower.endpoint() == op->data.endpoint();
-        if (is_it && response->offset() <= follower.offset() + op->data.delta()) co_return true;
+      for (const fedb::FollowerInfo& known : response->follower_info()) {
+        const bool is_it = known.endpoint() == follower;
+        if (is_it && response->offset() <= known.offset() + op->data.delta()) co_return true;
       }
     }
-    if (!memory_.is_healthy(op->data.endpoint())) co_return false;
+    if (!memory_.is_healthy(follower)) co_return false;
     co_await minitablet::sleep_for(options_.get_task_status_interval);  // As the flag says.
   }
 }

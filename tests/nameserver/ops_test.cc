@@ -102,6 +102,26 @@ TEST_P(Ops, ALeaderIsChangedAndTheOldOneComesBack) {
   EXPECT_TRUE(znodes().children("op/op_data").empty());
 }
 
+TEST_P(Ops, ACandidateThatHoldsLessDoesNotLead) {
+  begin_tables();
+  fedb::ReplicaRequest left_out;
+  left_out.set_tid(2);
+  left_out.set_pid(0);
+  left_out.set_endpoint(cluster().endpoint(2));
+  ASSERT_TRUE(cluster().client(0).ask<fedb::GeneralResponse>("DelReplica", left_out));
+  EXPECT_EQ(put(0, 2, 0, "only here and on B"), 0);
+  ASSERT_TRUE(soon([&] { return !holds(1, 2); }, "B has it"));
+  EXPECT_EQ(nameservers().change_leader(0, "flow", 0, cluster().endpoint(2)), 0);
+  ASSERT_TRUE(idle());
+  EXPECT_EQ(nameservers().ops(0), Lines{"kChangeLeaderOP flow/0 kFailed"});
+  EXPECT_EQ(rows_of("flow", 0), "A=L+ B=F+ C=F+");
+  EXPECT_EQ(put(0, 2, 0, "B was probed and refuses it"), 0);
+  EXPECT_EQ(nameservers().change_leader(0, "flow", 0, cluster().endpoint(1)), 0);
+  ASSERT_TRUE(idle());
+  EXPECT_EQ(rows_of("flow", 0), "A=L- B=L+ C=F+");
+  EXPECT_EQ(nameservers().partition(0, "flow", 0)->term_offset(1).offset(), 3u);
+}
+
 TEST_P(Ops, ATabletGoesAndComesByHand) {
   begin_tables();
   cluster().kill(0);

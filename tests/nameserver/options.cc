@@ -23,8 +23,18 @@ const std::vector<Flag>& flags() {
                  "rtidb (1.4.1, the default) or openmldb (0.9.3): what kind of nameserver it is "
                  "(mininameserver's own)"),
       text_flag("endpoint", &O::endpoint, "ip:port to listen on and to be known by"),
+      bool_flag("use_name", &O::use_name,
+                "OpenMLDB: true: is known by its name, reads map/names and tells the tablets what "
+                "it says"),
+      text_flag("name", &O::name, "the name (mininameserver's own)"),
       text_flag("zk_cluster", &O::zk_cluster, "host:port,... of ZooKeeper"),
       text_flag("zk_root_path", &O::zk_root_path, "the cluster's root znode"),
+      bool_flag("skip_grant_tables", &O::skip_grant_tables,
+                "OpenMLDB: false: whose connection does not begin with the services' "
+                "authentication is answered 1004"),
+      text_flag("zk_auth_schema", &O::zk_auth_schema, "digest"),
+      text_flag("zk_cert", &O::zk_cert,
+                "user:password, shown to ZooKeeper; znodes are its alone then"),
       millis_flag("zk_session_timeout", &O::zk_session_timeout, "ms"),
       bool_flag("auto_failover", &O::auto_failover,
                 "what a new cluster begins with; an existing one keeps its own"),
@@ -60,6 +70,15 @@ Result<void> Options::settle() {
   if (zk_cluster.empty()) return Failure{"--zk_cluster: host:port,... of ZooKeeper is wanted"};
   if (zk_root_path.empty() || zk_root_path[0] != '/') {
     return Failure{"--zk_root_path=" + zk_root_path + ": a path that begins with / is wanted"};
+  }
+  if (use_name && (name.empty() || kind->wire == &minitablet::rtidb())) {
+    return Failure{"--use_name: OpenMLDB's only, and --name is wanted"};
+  }
+  if (!skip_grant_tables && kind->wire == &minitablet::rtidb()) {
+    return Failure{"--skip_grant_tables=false: OpenMLDB's only"};
+  }
+  if (zk_auth_schema != "digest") {
+    return Failure{"--zk_auth_schema=" + zk_auth_schema + ": digest is wanted"};
   }
   if (name_server_task_concurrency == 0 || name_server_task_concurrency > 8) {
     return Failure{"--name_server_task_concurrency: 1 to 8 is wanted"};

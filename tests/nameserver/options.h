@@ -18,8 +18,13 @@ using Millis = std::chrono::milliseconds;
 struct Options {
   const Kind* kind = &kind_of(minitablet::rtidb());
   std::string endpoint = "127.0.0.1:9622";  // ip:port that we listen on and are known by.
-  std::string zk_cluster;                   // host:port,...
+  bool use_name = false;                    // Is known by a name, and knows tablets by theirs.
+  std::string name;
+  std::string zk_cluster;  // host:port,...
   std::string zk_root_path = "/rtidb_cluster";
+  bool skip_grant_tables = true;          // false: who shows no "sdefault" is not served.
+  std::string zk_auth_schema = "digest";  // Nothing else is known here.
+  std::string zk_cert;                    // user:password; empty: no identity, open znodes.
   Millis zk_session_timeout{2000};
 
   bool auto_failover = false;  // Of a new cluster; an existing one keeps its znode's.
@@ -38,6 +43,9 @@ struct Options {
   // Calls that hang from the start, as minitablet's flag has them; TakeOver:before is reading
   // everything after the lock was gained.
   std::string hang;
+
+  // What leader/ calls us.
+  const std::string& known_as() const { return use_name ? name : endpoint; }
 
   // Fills in what follows from others and checks; a Failure says what is wrong.
   Result<void> settle();

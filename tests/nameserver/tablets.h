@@ -21,6 +21,9 @@ class Tablets {
  public:
   Tablets(asio::io_context& io, const Options& options) : io_{io}, options_{options} {}
 
+  // With use_name: the addresses behind the tablets' names.
+  std::map<std::string, std::string> names;
+
   // What is handed over by reference has to be there until it is answered: gcc 12 may destroy
   // values twice that are temporaries of a co_await.
   // The response, or nothing if there was none within request_timeout.
@@ -49,14 +52,16 @@ class Tablets {
 
  private:
   std::shared_ptr<rpc::Channel> channel_to(const std::string& endpoint) {
-    auto& channel = channels_[endpoint];
-    if (!channel) channel = std::make_shared<rpc::Channel>(io_, endpoint, rpc::Channel::Options{});
+    const auto named = names.find(endpoint);
+    const std::string& address = named == names.end() ? endpoint : named->second;
+    auto& channel = channels_[address];
+    if (!channel) channel = std::make_shared<rpc::Channel>(io_, address, rpc::Channel::Options{});
     return channel;
   }
 
   asio::io_context& io_;
   const Options& options_;
-  std::map<std::string, std::shared_ptr<rpc::Channel>> channels_;
+  std::map<std::string, std::shared_ptr<rpc::Channel>> channels_;  // By address.
 };
 
 }  // namespace failoverd::mininameserver

@@ -1,5 +1,7 @@
 // The words that a scenario's script may use.
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <stdexcept>
 
 #include "tests/scenarios/scenario.h"
@@ -13,14 +15,27 @@ using namespace simulation;  // NOLINT: the world's words are this file's words.
 void Scenario::learn_commands() {
   learn_cluster();
   learn_tablets();
+  learn_disks();
   learn_hands();
   learn_network();
   learn_znodes();
+  learn_nameservers();
 }
 
 void Scenario::learn_cluster() {
   commands_["tablets"] = [this](const Words& w) {  // tablets A B C
     for (const std::string& name : w) world_.add_tablet(name + ":1");
+  };
+  // generation openmldb, openmldb-0.8.4 (LoadTable without a directory makes an empty table).
+  commands_["generation"] = [this](const Words& w) {
+    Tablet::Generation generation = Tablet::openmldb();
+    if (w.at(0) == "openmldb-0.8.4") {
+      generation.no_directory = core::kOk;
+    } else if (w.at(0) != "openmldb") {
+      throw std::invalid_argument("openmldb, or openmldb-0.8.4");
+    }
+    for (const auto& each : world_.tablets()) world_.tablet(each.first).generation = generation;
+    world_.fake_zookeeper.numbering = fedb::Numbering::kOpenmldb;
   };
   // table flow 2x3 leaders A B: 2 partitions of 3 replicas; followers are the tablets after the
   // leader.
@@ -96,10 +111,6 @@ void Scenario::learn_tablets() {
                                                          : core::TableState::kNormal;
     t.set_state(partition_named(w.at(1)), state);
   };
-  // wipe A flow/0: its disk is another one, or empty.
-  commands_["wipe"] = [this](const Words& w) {
-    world_.tablet(tablet_named(w.at(0))).disk.erase(partition_named(w.at(1)));
-  };
   // tasks-begin 5s, loads-take 2s: on every tablet, from now on.
   commands_["tasks-begin"] = [this](const Words& w) {
     world_.timing.task_begins = {duration(w.at(0)), duration(w.at(0))};
@@ -120,6 +131,25 @@ void Scenario::learn_tablets() {
   commands_["power-cut"] = [this](const Words& w) { world_.power_cut(tablet_named(w.at(0))); };
   commands_["fail-load"] = [this](const Words& w) {
     world_.tablet(tablet_named(w.at(0))).fail_next_load();
+  };
+}
+
+// What happens to their disks.
+void Scenario::learn_disks() {
+  // wipe A flow/0: its disk is another one, or empty.
+  commands_["wipe"] = [this](const Words& w) {
+    world_.tablet(tablet_named(w.at(0))).disk.erase(partition_named(w.at(1)));
+  };
+  // unmount A flow/0: the file system that it is on is not there. mount A flow/0: it is again.
+  const auto away = std::make_shared<std::map<std::string, Tablet::Directory>>();
+  commands_["unmount"] = [this, away](const Words& w) {
+    auto& disk = world_.tablet(tablet_named(w.at(0))).disk;
+    (*away)[w.at(0) + w.at(1)] = disk.at(partition_named(w.at(1)));
+    disk.erase(partition_named(w.at(1)));
+  };
+  commands_["mount"] = [this, away](const Words& w) {
+    world_.tablet(tablet_named(w.at(0))).disk[partition_named(w.at(1))] =
+        away->at(w.at(0) + w.at(1));
   };
 }
 
@@ -180,11 +210,12 @@ void Scenario::learn_network() {
   commands_["switch"] = [this](const Words& w) {
     world_.fake_zookeeper.set_auto_failover(w.at(0) == "on", "operator");
   };
-  // operator changeleader flow/0 [auto|B] [accept-loss] [force], offlineendpoint A, recoverendpoint
-  // A [need-restore], recovertable flow/0 A, cancelop 1000000001, updatetablealive flow/0 A yes|no,
-  // makesnapshot flow/0, migrate A flow/0 B, addreplica flow/0 A, delreplica flow/0 A, hold A|flow|
-  // flow/0|all 60s, remove-hold 1, recoverdata, settablepartition flow/0 A=L+ B=F- [1@0 3@5] [old]:
-  // somebody asks the active daemon; its answer is printed. `as-nameserver` or `plan` last.
+  // operator changeleader flow/0 [auto|B] [accept-loss] [force], offlineendpoint A [one-by-one],
+  // recoverendpoint A [need-restore] [one-by-one], recovertable flow/0 A, cancelop 1000000001,
+  // updatetablealive flow/0 A yes|no, makesnapshot flow/0, migrate A flow/0,3 B, addreplica
+  // flow/0,3 A, delreplica flow/0,3 A, hold A|flow|flow/0|all 60s, remove-hold 1, recoverdata,
+  // settablepartition flow/0 A=L+ B=F- [1@0 3@5] [old]: somebody asks the active daemon; its answer
+  // is printed. `as-nameserver` or `plan` last.
   commands_["operator"] = [this](const Words& w) { ask_operator(w); };
   // reload d1: what `policy` said since it started.
   commands_["reload"] = [this](const Words& w) {
@@ -197,10 +228,6 @@ void Scenario::learn_network() {
 
 // What is in ZooKeeper, and what it takes.
 void Scenario::learn_znodes() {
-  commands_["nameserver"] = [this](const Words& w) {
-    world_.fake_zookeeper.set_nameservers(w.at(0) == "comes" ? std::vector<std::string>{"ns:1"}
-                                                             : std::vector<std::string>{});
-  };
   commands_["somebody-writes"] = [this](const Words& w) {
     world_.fake_zookeeper.touch_table(table_named(w.at(0)).znode);
   };
@@ -246,6 +273,10 @@ void Scenario::make_table(const Words& words) {
   std::vector<std::string> endpoints;
   for (const auto& [endpoint, tablet] : world_.tablets()) endpoints.push_back(endpoint);
   core::TableShape table;
+  if (w.size() > 2 && w[w.size() - 2] == "base") {  // A pre-aggregate of that table.
+    table.base_tid = table_named(w.back()).tid;
+    w.resize(w.size() - 2);
+  }
   if (w.size() > 2 && w[w.size() - 2] == "on") {
     if (w.back() != "ssd" && w.back() != "hdd") throw std::invalid_argument("on ssd, or on hdd");
     table.storage = w.back() == "ssd" ? core::Storage::kSsd : core::Storage::kHdd;

@@ -1,10 +1,12 @@
 // What an operator may ask in a scenario's script.
 #include <algorithm>
+#include <sstream>
 #include <stdexcept>
 
 #include "lib/fedb/wire/partition_text.h"
 #include "tests/scenarios/scenario.h"
 #include "tests/simulation/daemon.h"
+#include "tests/simulation/table_bytes.h"
 
 namespace failoverd::scenarios {
 
@@ -12,22 +14,13 @@ using namespace simulation;  // NOLINT: the world's words are this file's words.
 
 namespace {
 
-// As JSON, which the daemon's own code reads.
-std::string json_of(const core::PartitionShape& p) {
-  const auto flag = [](bool is) { return is ? "true" : "false"; };
-  std::string rows;
-  for (const core::Row& row : p.rows) {
-    rows.append(rows.empty() ? "" : ",").append(R"({"endpoint":")").append(row.endpoint);
-    rows.append(R"(","is_leader":)").append(flag(row.is_leader));
-    rows.append(R"(,"is_alive":)").append(flag(row.is_alive)).append("}");
+std::vector<std::uint32_t> pids_of(const std::string& partitions) {  // "flow/0,9"
+  std::vector<std::uint32_t> all;
+  std::istringstream numbers{partitions.substr(partitions.find('/') + 1)};
+  for (std::string one; std::getline(numbers, one, ',');) {
+    all.push_back(static_cast<std::uint32_t>(std::stoul(one)));
   }
-  std::string terms;
-  for (const core::TermPair& t : p.terms) {
-    terms.append(terms.empty() ? "" : ",").append(R"({"term":)").append(std::to_string(t.term));
-    terms.append(R"(,"offset":)").append(std::to_string(t.offset)).append("}");
-  }
-  return R"({"pid":)" + std::to_string(p.pid) + R"(,"partition_meta":[)" + rows +
-         R"(],"term_offset":[)" + terms + "]}";
+  return all;
 }
 
 }  // namespace
@@ -43,6 +36,8 @@ void Scenario::ask_operator(const Words& w) {
   const auto pid = [&](std::size_t i) {
     return static_cast<std::uint32_t>(std::stoul(w.at(i).substr(w.at(i).find('/') + 1)));
   };
+  const auto pids = [&](std::size_t i) { return pids_of(w.at(i)); };
+  const bool one_by_one = has("one-by-one");
   core::OperatorAsked asked;
   asked.id = ++last_question_;
   asked.by = "ann";
@@ -54,9 +49,10 @@ void Scenario::ask_operator(const Words& w) {
     const std::string candidate = !named ? "" : w[2] == "auto" ? w[2] : tablet_named(w[2]);
     asked.what = o::ChangeLeader{table(1), pid(1), candidate, has("accept-loss"), has("force")};
   } else if (what == "offlineendpoint") {
-    asked.what = o::OfflineEndpoint{tablet_named(w.at(1))};
+    asked.what = o::OfflineEndpoint{tablet_named(w.at(1)), one_by_one ? 1 : o::kConcurrency};
   } else if (what == "recoverendpoint") {
-    asked.what = o::RecoverEndpoint{tablet_named(w.at(1)), has("need-restore")};
+    asked.what = o::RecoverEndpoint{tablet_named(w.at(1)), has("need-restore"),
+                                    one_by_one ? 1 : o::kConcurrency};
   } else if (what == "recovertable") {
     asked.what = o::RecoverTable{table(1), pid(1), tablet_named(w.at(2))};
   } else if (what == "cancelop") {
@@ -66,11 +62,11 @@ void Scenario::ask_operator(const Words& w) {
   } else if (what == "makesnapshot") {
     asked.what = o::MakeSnapshot{table(1), pid(1)};
   } else if (what == "migrate") {
-    asked.what = o::Migrate{tablet_named(w.at(1)), table(2), {pid(2)}, tablet_named(w.at(3))};
+    asked.what = o::Migrate{tablet_named(w.at(1)), table(2), pids(2), tablet_named(w.at(3))};
   } else if (what == "addreplica") {
-    asked.what = o::AddReplicas{table(1), {pid(1)}, tablet_named(w.at(2))};
+    asked.what = o::AddReplicas{table(1), pids(1), tablet_named(w.at(2))};
   } else if (what == "delreplica") {
-    asked.what = o::DelReplicas{table(1), {pid(1)}, tablet_named(w.at(2))};
+    asked.what = o::DelReplicas{table(1), pids(1), tablet_named(w.at(2))};
   } else if (what == "hold") {
     o::AddHold hold;
     hold.everything = w.at(1) == "all";

@@ -12,10 +12,12 @@ using namespace simulation;  // NOLINT: the world's words are this file's words.
 Scenario::Scenario() : world_(1, fixed_timing()), printer_(world_), ledger_(world_) {
   add_publish_checkers(world_, ledger_, checkers_);
   add_act_checkers(world_, ledger_, checkers_);
+  add_handover_checkers(world_, ledger_, checkers_);
   add_row_checkers(world_, ledger_, checkers_);
   add_loss_checkers(world_, ledger_, checkers_);
   add_stranger_checkers(world_, ledger_, checkers_);
   add_left_alone_checkers(world_, ledger_, checkers_);
+  add_nameserver_checkers(world_, ledger_, checkers_);
   world_.watch(ledger_);
   world_.watch(printer_);
   for (const auto& checker : checkers_) world_.watch(*checker);

@@ -33,6 +33,7 @@ class Scenario {
   void learn_commands();
   void learn_cluster();
   void learn_tablets();
+  void learn_disks();
   void learn_hands();
   void learn_network();
   void learn_znodes();
@@ -49,6 +50,10 @@ class Scenario {
   void show_holds();
   void show_kept(core::PartitionKey);
   void show_table(const core::TableShape&);
+
+  // --- commands_nameservers.cc
+  void learn_nameservers();
+  void order_nameserver(const Words&);
 
   // Words of a script.
   std::string tablet_named(const std::string& word) const;   // "A" -> "A:1".

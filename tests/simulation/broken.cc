@@ -7,10 +7,12 @@
 
 namespace failoverd::simulation {
 
-void expect_found(const std::string& rule, const Break& broken, std::uint64_t seeds) {
+void expect_found(const std::string& rule, const Break& broken, std::uint64_t seeds,
+                  bool operators) {
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     RunOptions options;
     options.seed = seed;
+    options.operators = operators;
     options.tamper = broken;
     options.only = rule;
     options.well_within = std::chrono::seconds{20};

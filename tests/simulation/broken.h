@@ -14,7 +14,8 @@ namespace failoverd::simulation {
 using Break = std::function<void(World&)>;
 
 // The first seed whose run breaks the rule; nothing else is looked at. Fails if there is none.
-void expect_found(const std::string& rule, const Break& broken, std::uint64_t seeds = 1'000);
+void expect_found(const std::string& rule, const Break& broken, std::uint64_t seeds = 1'000,
+                  bool operators = false);
 
 // Every partition's part of every publish.
 void change_publishes(World&, const std::function<void(core::PartitionEdit&)>& change);

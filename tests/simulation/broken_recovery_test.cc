@@ -65,6 +65,13 @@ TEST(Broken, LeavesSnapshotsPaused) {
   });
 }
 
+// SAFETY 11: what was half-added, or has gone, stays where it was.
+TEST(Broken, DropsNothing) {
+  expect_found(
+      "SAFETY 11: whoever holds a partition has its row",
+      [](World& world) { swallow<core::DropTable>(world, core::Transport::kAnswered); }, 500, true);
+}
+
 // SAFETY 11: what has ended stays in the journal.
 TEST(Broken, LeavesItsJournal) {
   expect_found("SAFETY 11: what an op did is undone", [](World& world) {

@@ -114,7 +114,7 @@ void Chaos::calm() {
     world_.fake_zookeeper.refuse(znode, std::nullopt);
   }
   world_.fake_zookeeper.set_longest(kUsualRequest);
-  world_.fake_zookeeper.set_nameservers({});
+  if (world_.nameservers().empty()) world_.fake_zookeeper.set_nameservers({});
   world_.fake_zookeeper.set_auto_failover(true, "test");
   if (!any_daemon()) world_.start_daemon();
 }

@@ -1,6 +1,7 @@
 // Faults of what stands around the tablets: the network, the daemons, the metadata in ZooKeeper.
 #include "tests/simulation/chaos.h"
 #include "tests/simulation/daemon.h"
+#include "tests/simulation/nameserver.h"
 
 namespace failoverd::simulation {
 
@@ -128,20 +129,26 @@ void Chaos::remove_switch() {
 }
 
 void Chaos::nameserver_comes() {
+  if (!world_.nameservers().empty()) return;  // Real ones come and go: nameserver_troubles.h.
   for_a_while(
       kWhile, [&] { world_.fake_zookeeper.set_nameservers({"ns:1"}); },
       [this] { world_.fake_zookeeper.set_nameservers({}); });
 }
 
+// Through the nameserver where one leads: nobody changes tables past it.
 void Chaos::somebody_writes() {
-  world_.fake_zookeeper.touch_table(
-      std::string{world_.fake_zookeeper.table(any_partition())->znode});
+  const std::string znode = world_.fake_zookeeper.table(any_partition())->znode;
+  if (Nameserver* nameserver = world_.leading_nameserver()) return nameserver->touch_table(znode);
+  world_.fake_zookeeper.touch_table(znode);
 }
 
 // Not the first table: something must be left to fail over.
 void Chaos::somebody_drops() {
   const auto* table = world_.fake_zookeeper.table(any_partition());
   if (table->name == "flow") return;
+  if (Nameserver* nameserver = world_.leading_nameserver()) {
+    return nameserver->drop_table(std::string{table->znode});
+  }
   world_.say("drop " + table->name);
   world_.fake_zookeeper.drop_table(std::string{table->znode});
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "lib/core/brain.h"
 #include "tests/simulation/checker.h"
@@ -187,41 +188,23 @@ class UnansweredPromotions : public Listener {
 
 // SAFETY 8: two leaders by the tablets' own word do not persist: where nothing new happens to the
 // tablets and a daemon is there to act, the old one is told to follow.
-class TwoLeadersDoNotPersist : public Checker {
+class TwoLeadersDoNotPersist : public Looker {
  public:
   TwoLeadersDoNotPersist(World& w, const Ledger& l)
-      : Checker(w, l, "SAFETY 8: two leaders do not persist") {}
+      : Looker(w, l, "SAFETY 8: two leaders do not persist") {}
 
   // A tablet's mutex can be held for so long by a follower that hangs, and then some.
   static constexpr Duration kPatience = std::chrono::seconds{25};
 
-  void stepped() override {
-    if (now() < next_look_) return;
-    next_look_ = now() + std::chrono::milliseconds{200};
-    if (!somebody_may_act()) {
-      since_.clear();
-      return;
-    }
-    for (const auto& [znode, table] : world_.fake_zookeeper.tables()) {
-      for (const core::PartitionShape& p : table.partitions) look({table.tid, p.pid}, p);
-    }
+ protected:
+  bool is_able(const Daemon&) const override {
+    return world_.fake_zookeeper.auto_failover().auto_failover;
   }
+  void forget() override { since_.clear(); }
 
- private:
-  bool somebody_may_act() {
-    const Daemon* daemon = world_.active();
-    if (daemon != daemon_) {
-      daemon_ = daemon;
-      return false;
-    }
-    return daemon && daemon->may_change() && !daemon->paused() &&
-           world_.fake_zookeeper.auto_failover().auto_failover &&
-           world_.fake_zookeeper.nameservers().empty();
-  }
-
-  void look(core::PartitionKey key, const core::PartitionShape& p) {
+  void look(core::PartitionKey key, const core::PartitionShape& p, bool) override {
     int leaders = 0;
-    bool odd = world_.fake_zookeeper.poisoned().size() > 0;
+    bool odd = false;
     for (const core::Row& row : p.rows) {
       const Tablet& t = world_.tablet(row.endpoint);
       if (!t.leads(key)) continue;
@@ -238,8 +221,7 @@ class TwoLeadersDoNotPersist : public Checker {
       broken(at(key) + " has two leaders, and nobody is told to follow");
   }
 
-  Instant next_look_;
-  const Daemon* daemon_ = nullptr;
+ private:
   std::map<core::PartitionKey, Instant> since_;
 };
 
@@ -276,7 +258,7 @@ class OnlyTheHolderActs : public Checker {
   }
 };
 
-// SAFETY 13: with auto_failover off, and while a nameserver lives, no election is begun; within a
+// SAFETY 13: with auto_failover off, and while a nameserver steers, no election is begun; within a
 // second nothing is changed at all but what a probe has begun: that is finished (SAFETY 3).
 class StandsBack : public Checker {
  public:
@@ -288,18 +270,19 @@ class StandsBack : public Checker {
   }
 
   void before_step(const Daemon& daemon, const core::Event& event) override {
-    if (const auto* gained = std::get_if<core::LockGained>(&event)) {
-      recorded_.clear();
-      for (const core::ElectionRecord& record : gained->records) {
-        for (const core::BegunElection& begun : record.elections) recorded_.insert(begun.at);
-      }
-    }
     if (const auto* s = std::get_if<core::SwitchRead>(&event)) {
       set(off_, daemon, !s->auto_failover);
     }
+    if (world_.policy.metadata == core::Metadata::kZookeeper) return;
     if (const auto* n = std::get_if<core::NameserversListed>(&event)) {
-      const bool direct = world_.policy.metadata == core::Metadata::kZookeeper;
-      set(nameserver_, daemon, !n->endpoints.empty() && !direct);
+      const std::string first = n->endpoints.empty() ? "" : n->endpoints.front();
+      if (std::exchange(first_[daemon.name()], first) == first) return;
+      set(unknown_, daemon, !first.empty());
+      set(nameserver_, daemon, false);
+    }
+    if (const auto* n = std::get_if<core::NameserverAnswered>(&event)) {
+      set(unknown_, daemon, n->drains);
+      set(nameserver_, daemon, n->auto_failover);
     }
   }
 
@@ -366,13 +349,14 @@ class StandsBack : public Checker {
 
   void check(const Daemon& daemon, core::PartitionKey key, const core::Command& command,
              Duration grace) {
-    if (probed_.contains(key) || recorded_.contains(key)) return;
+    if (probed_.contains(key) || ledger_.recorded(key)) return;
     if (ledger_.operators_asked()) return;  // What they order is done with the switch off, too.
-    for (const auto& [since, why] :
-         {std::pair{&off_, "auto_failover is off"}, {&nameserver_, "a nameserver lives"}}) {
+    for (const auto& [since, why] : {std::pair{&off_, "auto_failover is off"},
+                                     {&unknown_, "nobody knows whether a nameserver steers"},
+                                     {&nameserver_, "a nameserver steers"}}) {
       const auto from = since->find(daemon.name());
       if (from == since->end() || now() - from->second < grace) continue;
-      if (since == &off_ && (goes_on(daemon, key, from->second) || is_ordered(daemon, key)))
+      if (since != &nameserver_ && (goes_on(daemon, key, from->second) || is_ordered(daemon, key)))
         continue;
       broken(std::string{why} + ", and " + core::to_text(command) + " is commanded");
     }
@@ -380,9 +364,10 @@ class StandsBack : public Checker {
 
   // Since the last publish that named a leader: whether it was sent nobody may know.
   std::set<core::PartitionKey> probed_;
-  std::set<core::PartitionKey> recorded_;  // A predecessor says that it began there.
   Since off_;
-  Since nameserver_;
+  Since unknown_;     // A nameserver lives that has not said whether it steers, or drains.
+  Since nameserver_;  // It steers.
+  std::map<std::string, std::string> first_;  // By daemon: that nameserver.
 };
 
 // Elections have a cause: no partition is probed to whose tablets nothing ever happened.

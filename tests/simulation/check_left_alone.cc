@@ -19,6 +19,11 @@ class OthersArePublished : public Checker {
 
   void daemon_died(const Daemon& daemon) override { since_.erase(daemon.name()); }
 
+  void stepped() override {
+    const bool any = !world_.nameservers().empty() && !world_.fake_zookeeper.nameservers().empty();
+    if (any) nameserver_seen_ = now();
+  }
+
   void after_step(const Daemon& daemon, const core::Event& event) override {
     auto& since = since_[daemon.name()];
     // It did not run: what came meanwhile waits to be read, its publish's answer among it.
@@ -38,6 +43,8 @@ class OthersArePublished : public Checker {
   static constexpr Duration kAtMost = seconds{1};
   // The longest pause before it is tried again, and the trial.
   static constexpr Duration kTroubleLasts = seconds{65};
+  // A nameserver's answers are waited for so long.
+  static constexpr Duration kAnswered = seconds{8};
   // Until what was lost with its connection has been read back.
   static constexpr Duration kRead = seconds{1};
 
@@ -57,9 +64,11 @@ class OthersArePublished : public Checker {
   bool could_publish(const Daemon& daemon, core::PartitionKey key) const {
     const FakeZooKeeper& fake_zookeeper = world_.fake_zookeeper;
     const core::TableShape* table = fake_zookeeper.table(key);
-    // SAFETY 13: nothing is written past a nameserver that does not answer.
+    // SAFETY 13: nothing is written past a nameserver that does not answer; nor before it is known
+    // what became of what one was asked for that has gone since.
     const bool is_kept_by_another =
-        !fake_zookeeper.nameservers().empty() && world_.policy.metadata == core::Metadata::kAuto;
+        world_.policy.metadata == core::Metadata::kAuto &&
+        (!fake_zookeeper.nameservers().empty() || now() - nameserver_seen_ <= kAnswered);
     return table && !is_kept_by_another && daemon.connected() && daemon.may_change() &&
            !daemon.paused() && world_.reaches(daemon.name(), World::kZookeeper) &&
            !daemon.server_is_cut_off() &&
@@ -70,6 +79,7 @@ class OthersArePublished : public Checker {
   }
 
   std::map<std::string, std::map<core::OpId, Instant>> since_;  // By daemon.
+  Instant nameserver_seen_;
 };
 
 // A daemon that was told that ZooKeeper does not take a table begins no election of it.
@@ -90,7 +100,11 @@ class NoProbeOfARefusedTable : public Listener {
     }
     if (const auto* e = std::get_if<core::TableTried>(&event); e && !is_void(daemon, e->id)) {
       if (e->outcome == core::TableTried::Outcome::kTaken) told.erase(e->znode);
-      if (e->outcome == core::TableTried::Outcome::kRefused) told.insert(e->znode);
+      // One that cannot be read any more is looked at anew when it can.
+      const bool is_known =
+          std::ranges::any_of(daemon.brain().model().tables(),
+                              [&](const auto& t) { return t.second.shape.znode == e->znode; });
+      if (e->outcome == core::TableTried::Outcome::kRefused && is_known) told.insert(e->znode);
     }
   }
 

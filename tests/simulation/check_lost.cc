@@ -30,7 +30,10 @@ class KnownLossWaits : public Listener {
     for (const core::ReplicaStatus& r : answer.replicas) {
       // A word on a table that cannot be read for now is not heard.
       const bool heard = daemon.brain().model().partition(r.at) != nullptr;
-      if (heard && core::is_loaded(r.state)) said_[{daemon.name(), c.tablet, r.at}] = r.offset;
+      if (!heard || !core::is_loaded(r.state)) continue;
+      said_[{daemon.name(), c.tablet, r.at}] = r.offset;
+      // A disk that is lost may also come up as a table with nothing in it.
+      if (r.offset == 0) empty_[{daemon.name(), c.tablet, r.at}] = now();
     }
   }
 
@@ -62,6 +65,7 @@ class KnownLossWaits : public Listener {
     }
     for (const core::Row& row : p->rows) {
       if (!row.is_alive || row.endpoint == c.tablet) continue;
+      if (ledger_.alive_by_hand(promote->at, row.endpoint)) continue;  // It vouches for nothing.
       const auto known = known_offset(daemon, row.endpoint, promote->at);
       if (!known || *known <= best || *known - best <= *most) continue;
       if (settled(daemon, row.endpoint, *op, *promote)) continue;

@@ -27,8 +27,9 @@ class OnlyAliveRowsLead : public Checker {
       for (const core::Row& row : p.rows) {
         const core::Row* was = old ? row_of(*old, row.endpoint) : nullptr;
         if (!leads(row) || (was && was->is_alive) || p.rows.size() == 1) continue;
-        if (world_.fake_zookeeper.steps_down({after.tid, p.pid}, *old, row.endpoint)) continue;
         const core::PartitionKey key{after.tid, p.pid};
+        if (world_.fake_zookeeper.steps_down(key, *old, row.endpoint)) continue;
+        if (ledger_.set_by_hand(key, row.endpoint)) continue;
         if (ledger_.loss_accepted(key) && is_the_only_one(p)) continue;
         broken("the dead row of " + row.endpoint + " in " + at({after.tid, p.pid}) +
                " became an alive leader");
@@ -63,6 +64,7 @@ class LeaderRowDiesWithItsSuccessor : public Checker {
       const core::Row* was = old ? leader_of(*old) : nullptr;
       const core::Row* is = was ? row_of(p, was->endpoint) : nullptr;
       const std::string where = at({after.tid, p.pid});
+      if (was && ledger_.set_by_hand({after.tid, p.pid}, was->endpoint)) continue;
       if (was && !is) broken("the leader row of " + was->endpoint + " in " + where + " is gone");
       if (!is || is->is_alive) continue;
       if (p.rows.size() == 1) {
@@ -104,11 +106,13 @@ class FollowerRowDiesBesideALeader : public Checker {
       for (const core::Row& row : p.rows) {
         const core::Row* was = row_of(*old, row.endpoint);
         if (!was || !was->is_alive || was->is_leader || row.is_alive || leader_of(p)) continue;
+        if (ledger_.set_by_hand({after.tid, p.pid}, row.endpoint)) continue;
         broken("the follower row of " + row.endpoint + " in " + at({after.tid, p.pid}) +
                " died with no alive leader beside it");
       }
       for (const core::Row& was : old->rows) {
         if (row_of(p, was.endpoint) || !was.is_alive || leader_of(p)) continue;
+        if (ledger_.set_by_hand({after.tid, p.pid}, was.endpoint)) continue;
         broken("the alive row of " + was.endpoint + " in " + at({after.tid, p.pid}) +
                " is gone with no alive leader beside it");
       }
@@ -132,6 +136,7 @@ class FollowersAnsweredTheProbe : public Checker {
  private:
   void check(const Ledger::Naming& n) {
     if (n.after->rows.size() == 1) return;  // It goes on in its term.
+    if (ledger_.set_by_hand(n.at, n.leader)) return;
     const Attempt* promotion = ledger_.promotion(n.at, n.term, n.leader);
     const std::string named =
         n.leader + " as leader of " + at(n.at) + " with term " + std::to_string(n.term);
@@ -178,6 +183,7 @@ class HighestOffsetLeads : public Checker {
       if (!promotion) continue;
       for (const core::Row& row : n.before->rows) {
         if (!row.is_alive || row.endpoint == n.leader) continue;
+        if (ledger_.was_alive_by_hand(n.at, row.endpoint)) continue;
         const Attempt* fence = ledger_.known_fence(n.at, *promotion, row.endpoint);
         if (!fence || fence->offset <= promotion->offset) continue;
         if (ledger_.troubled_since(row.endpoint, fence->carried_out_at)) continue;
@@ -233,6 +239,7 @@ class WaitsForBetter : public Listener {
     const core::Offset best = world_.tablet(c.tablet).log(promote->at).offset();
     for (const core::Row& row : rows->rows) {
       if (!row.is_alive || row.endpoint == c.tablet) continue;
+      if (ledger_.alive_by_hand(promote->at, row.endpoint)) continue;  // It vouches for nothing.
       const auto last = last_known(daemon, row.endpoint, promote->at);
       if (!last || *last <= best || settled(daemon, row.endpoint, *promote)) continue;
       broken(c.tablet + " is told to lead " + at(promote->at) + " with offset " +

@@ -83,7 +83,8 @@ class WaitsAfterARestart : public Listener {
         });
     if (one_has_followed) return;
     for (const core::Row& row : p->rows) {
-      if (row.is_alive && row.endpoint != c.tablet && !answered(row)) {
+      const bool vouches = row.is_alive && !ledger_.alive_by_hand(promote->at, row.endpoint);
+      if (vouches && row.endpoint != c.tablet && !answered(row)) {
         look(daemon, promote->at, c.tablet, row.endpoint);
       }
     }

@@ -36,13 +36,12 @@ class ReplicatedRowsAreKept : public Checker {
 
   void trouble(const core::Endpoint& tablet, const std::string& what) override {
     // Whoever promotes by hand gives up what that one does not hold.
-    const bool somewhere_by_hand = what.starts_with("promoted by hand in ");
+    const bool somewhere_by_hand = what.starts_with(kPromotedByHand);
     if (what != "power cut" && !somewhere_by_hand) return;
     for (auto& [key, rows] : rows_) {
       const auto* p = world_.fake_zookeeper.partition(key);
-      const bool by_hand = what == "promoted by hand in " + at(key);
-      const bool only =
-          !somewhere_by_hand && p && p->rows.size() == 1 && p->rows.front().endpoint == tablet;
+      const bool by_hand = what == kPromotedByHand + at(key);
+      const bool only = !somewhere_by_hand && p && is_the_only_one(*p, tablet);
       if (!only && !(p && by_hand && world_.tablet(tablet).held(key))) continue;
       const Log& log = world_.tablet(tablet).log(key);
       for (Acknowledged& row : rows) row.lost = row.lost || !log.holds(row.entry);
@@ -82,11 +81,26 @@ class ReplicatedRowsAreKept : public Checker {
   }
 
   void table_written(const core::TableShape& before, const core::TableShape& after,
-                     const std::string&) override {
-    for (const Ledger::Naming& n : Ledger::namings(before, after)) check(n);
+                     const std::string& by) override {
+    for (const Ledger::Naming& n : Ledger::namings(before, after)) {
+      world_.find_daemon(by) ? check(n) : give_up(n);
+    }
   }
 
  private:
+  // A nameserver's own election: its old leader went on until this was written (FEDB.md 6).
+  void give_up(const Ledger::Naming& n) {
+    const Log& log = world_.tablet(n.leader).log(n.at);
+    for (Acknowledged& row : rows_[n.at]) row.lost = row.lost || !log.holds(row.entry);
+  }
+
+  // Nobody else has an alive row.
+  static bool is_the_only_one(const core::PartitionShape& p, const core::Endpoint& tablet) {
+    return std::all_of(p.rows.begin(), p.rows.end(), [&](const core::Row& row) {
+      return (row.endpoint == tablet) == row.is_alive || p.rows.size() == 1;
+    });
+  }
+
   // Who held it, could be elected and had said so when this promotion left.
   const core::Row* held_elsewhere(core::PartitionKey key, const core::PartitionShape& p,
                                   const Attempt& promotion, const Entry& entry) const {
@@ -190,6 +204,7 @@ class NoFollowerDiverges : public Checker {
         const Tablet& t = world_.tablet(row.endpoint);
         if (!row.is_alive || row.is_leader || !t.held(key) || led_by_hand(row.endpoint, key))
           continue;
+        if (ledger_.alive_by_hand(key, row.endpoint)) continue;  // It vouches for nothing.
         if (t.log(key).is_prefix_of(log)) continue;
         broken(row.endpoint + " is an alive follower of " + leader->endpoint + " in " + at(key) +
                ", its log parts from its leader's: " + std::to_string(t.log(key).offset()) +
@@ -214,47 +229,21 @@ class NoFollowerDiverges : public Checker {
 
 // SAFETY 1, and what the order of the rows must not decide: the row of a follower whose process is
 // gone dies beside a leader that serves, whatever else is the matter with its partition.
-class LostFollowersDie : public Checker {
+class LostFollowersDie : public Looker {
  public:
   LostFollowersDie(World& w, const Ledger& l)
-      : Checker(w, l, "SAFETY 1: a lost follower's row dies") {}
+      : Looker(w, l, "SAFETY 1: a lost follower's row dies") {}
 
   // The longest silence, a session, and some looks.
   static constexpr Duration kPatience = std::chrono::seconds{12};
-  // What ZooKeeper did not take is tried again at last after so long (SAFETY 22).
-  static constexpr Duration kTroubleLasts = std::chrono::seconds{65};
 
-  void stepped() override {
-    if (now() < next_look_) return;
-    next_look_ = now() + std::chrono::milliseconds{200};
-    const Daemon* daemon = world_.active();
-    const bool same = std::exchange(daemon_, daemon) == daemon;
-    const bool acts = same && daemon && daemon->may_change() && !daemon->paused() &&
-                      world_.fake_zookeeper.auto_failover().auto_failover &&
-                      world_.fake_zookeeper.nameservers().empty() &&
-                      world_.fake_zookeeper.poisoned().empty();
-    if (!acts) return since_.clear();
-    for (const auto& [znode, table] : world_.fake_zookeeper.tables()) {
-      const bool is_taken = !world_.fake_zookeeper.was_troubled(znode, kTroubleLasts);
-      for (const core::PartitionShape& p : table.partitions) look({table.tid, p.pid}, p, is_taken);
-    }
+ protected:
+  bool is_able(const Daemon&) const override {
+    return world_.fake_zookeeper.auto_failover().auto_failover;
   }
+  void forget() override { since_.clear(); }
 
- private:
-  bool is_led(core::PartitionKey key, const core::PartitionShape& p) const {
-    const core::Row* leader = leader_of(p);
-    const auto* known = daemon_->brain().model().partition(key);
-    if (!leader || p.terms.empty() || !known || known->unfinished_term) return false;
-    for (const auto& [id, op] : daemon_->brain().ops().running()) {
-      if (op.at == key && core::is_election(op.type)) return false;
-    }
-    const Tablet& t = world_.tablet(leader->endpoint);
-    return t.leads(key) && t.held(key)->term == p.terms.back().term &&
-           world_.reaches(daemon_->name(), leader->endpoint) &&
-           !ledger_.troubled_since(leader->endpoint, now() - std::chrono::seconds{3});
-  }
-
-  void look(core::PartitionKey key, const core::PartitionShape& p, bool is_taken) {
+  void look(core::PartitionKey key, const core::PartitionShape& p, bool is_taken) override {
     const bool led = is_taken && is_led(key, p);
     for (const core::Row& row : p.rows) {
       const std::pair who{key, row.endpoint};
@@ -269,8 +258,20 @@ class LostFollowersDie : public Checker {
     }
   }
 
-  Instant next_look_;
-  const Daemon* daemon_ = nullptr;
+ private:
+  bool is_led(core::PartitionKey key, const core::PartitionShape& p) const {
+    const core::Row* leader = leader_of(p);
+    const auto* known = daemon().brain().model().partition(key);
+    if (!leader || p.terms.empty() || !known || known->unfinished_term) return false;
+    for (const auto& [id, op] : daemon().brain().ops().running()) {
+      if (op.at == key && core::is_election(op.type)) return false;
+    }
+    const Tablet& t = world_.tablet(leader->endpoint);
+    return t.leads(key) && t.held(key)->term == p.terms.back().term &&
+           world_.reaches(daemon().name(), leader->endpoint) &&
+           !ledger_.troubled_since(leader->endpoint, now() - std::chrono::seconds{3});
+  }
+
   std::map<std::pair<core::PartitionKey, core::Endpoint>, Instant> since_;
 };
 

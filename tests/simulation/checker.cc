@@ -1,6 +1,7 @@
 #include "tests/simulation/checker.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "tests/simulation/daemon.h"
@@ -35,6 +36,24 @@ bool Listener::hears_status(const Daemon& daemon, const core::CallTablet& c,
         return ours && ours->name != said.name;
       });
   return !world_.tablet(c.tablet).is_stranger() && !names_others && !is_void(daemon, c.id);
+}
+
+void Looker::stepped() {
+  if (now() < next_look_) return;
+  next_look_ = now() + std::chrono::milliseconds{200};
+  const FakeZooKeeper& zookeeper = world_.fake_zookeeper;
+  const Daemon* daemon = world_.active();
+  const bool same = std::exchange(daemon_, daemon) == daemon;
+  const bool acts = same && daemon && daemon->may_change() && !daemon->paused() &&
+                    zookeeper.nameservers().empty() && zookeeper.poisoned().empty() &&
+                    is_able(*daemon);
+  if (!acts) return forget();
+  // What ZooKeeper did not take is tried again at last after so long.
+  constexpr Duration kTroubleLasts = std::chrono::seconds{65};
+  for (const auto& [znode, table] : zookeeper.tables()) {
+    const bool is_taken = !zookeeper.was_troubled(znode, kTroubleLasts);
+    for (const core::PartitionShape& p : table.partitions) look({table.tid, p.pid}, p, is_taken);
+  }
 }
 
 }  // namespace failoverd::simulation

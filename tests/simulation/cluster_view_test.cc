@@ -39,7 +39,9 @@ class ClusterViewTest : public MadeUp {
   ClusterViewTest() {
     view_.on_warning = [this](const std::string& line) { warned_.push_back(line); };
     client_.on_state = [this](zookeeper::SessionState state, bool new_session) {
-      if (state == zookeeper::SessionState::kConnected) view_.connected(new_session);
+      if (state != zookeeper::SessionState::kConnected) return;
+      names_watch_.connected(new_session);
+      view_.connected(new_session);
     };
     client_.start();
     world_.run_for(milliseconds{500});
@@ -66,10 +68,14 @@ class ClusterViewTest : public MadeUp {
   ReadsOfNodes client_{world_, "d1", run_};
   fedb::Obstacles obstacles_{[](const core::Event&) {}};
   fedb::ClusterNumbering numbering_{std::nullopt, obstacles_};
+  fedb::ServerNames names_;
+  fedb::NamesWatch names_watch_{loop_, client_, world_.fake_zookeeper.paths(), names_, obstacles_};
   fedb::ClusterView view_{loop_,
                           client_,
                           world_.fake_zookeeper.paths(),
                           numbering_,
+                          names_,
+                          names_watch_,
                           obstacles_,
                           [this](core::Event event) {
                             auto* listed = std::get_if<core::TabletsListed>(&event);
@@ -107,6 +113,45 @@ TEST_F(ClusterViewTest, ANewSessionReadsAll) {
   read_meanwhile();
   world_.fake_zookeeper.expire(client_.session_id());
   EXPECT_THAT(read_meanwhile(), ElementsAre("A:1", "B:1", "C:1"));
+}
+
+// With use_name: a tablet that is called by a name is one as soon as its address is known.
+TEST_F(ClusterViewTest, ANameIsATablet) {
+  read_meanwhile();
+  const std::string root = world_.fake_zookeeper.paths().root;
+  const auto write = [&](const std::string& below, const std::string& value) {
+    world_.fake_zookeeper.write({Op::create(root + below, value)}, 0, "somebody");
+  };
+  come("653470841");
+  read_meanwhile();
+  EXPECT_EQ(listed_.size(), 3u);
+  ASSERT_EQ(warned_.size(), 1u);
+  EXPECT_THAT(warned_[0], HasSubstr("nodes/653470841: is no endpoint IP:PORT (or name:PORT), and "
+                                    "no name in map/names; it is ignored"));
+  write("/map", "");
+  write("/map/names", "");
+  write("/map/names/653470841", "127.0.0.1:9527");
+  read_meanwhile();
+  EXPECT_EQ(listed_.size(), 4u);
+  EXPECT_EQ(names_.address_of("653470841"), "127.0.0.1:9527");
+  EXPECT_TRUE(view_.has_tablet("653470841"));
+  // The next one has written its address before it registers: nobody is warned of it.
+  write("/map/names/653470842", "127.0.0.1:9528");
+  come("653470842");
+  read_meanwhile();
+  EXPECT_EQ(listed_.size(), 5u);
+  EXPECT_EQ(warned_.size(), 1u);
+  // Its address changes, and its znode goes: the last one holds.
+  const std::string path = root + "/map/names/653470841";
+  world_.fake_zookeeper.write({Op::set(path, "127.0.0.1:9529", -1)}, 0, "somebody");
+  read_meanwhile();
+  EXPECT_EQ(names_.address_of("653470841"), "127.0.0.1:9529");
+  world_.fake_zookeeper.write({Op::remove(path, -1)}, 0, "somebody");
+  write("/map/names/653470843", "no address");
+  read_meanwhile();
+  EXPECT_EQ(names_.address_of("653470841"), "127.0.0.1:9529");
+  EXPECT_EQ(names_.address_of("653470843"), std::nullopt);
+  EXPECT_EQ(listed_.size(), 5u);
 }
 
 TEST_F(ClusterViewTest, AnotherSpellingIsSaidOnce) {

@@ -51,6 +51,8 @@ class Daemon {
   void lose_connection();  // Reset; it connects again by itself.
   // Its server of ZooKeeper hears nothing from the leader any more, or hears again.
   void cut_off_server(bool);
+  // confset auto_failover; whether it is written nobody waits for.
+  void set_auto_failover(bool, const std::string& by);
   bool connected() const;
   bool server_is_cut_off() const;
   SessionId session() const;

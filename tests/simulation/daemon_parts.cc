@@ -9,13 +9,13 @@ DaemonParts::DaemonParts(World& world, const std::string& name, const RunInProce
                          const Tell& tell, const std::string& machine)
     : loop(world, run),
       client(world, name, run),
-      nameserver(loop),
+      nameserver(world, loop, name),
       side(
           loop, client,
           [&world, name, run](std::size_t longest) {
             return std::make_unique<FakeClient>(world, name, run, longest);
           },
-          nameserver,
+          nameserver, names,
           {world.fake_zookeeper.paths(), std::nullopt, name, machine, name, true,
            world.policy.metadata == core::Metadata::kAuto},
           tell) {

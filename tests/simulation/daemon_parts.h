@@ -12,6 +12,7 @@
 #include "lib/core/api/event.h"
 #include "lib/fedb/zookeeper_side.h"
 #include "tests/simulation/fake_zookeeper_client.h"
+#include "tests/simulation/nameserver_link.h"
 #include "tests/simulation/world.h"
 
 namespace failoverd::simulation {
@@ -37,19 +38,6 @@ class ProcessLoop : public Loop {
   const RunInProcess run_;
 };
 
-// A nameserver whose znode stands and that never answers.
-class SilentNameserver : public fedb::NameserverCalls {
- public:
-  explicit SilentNameserver(Loop& loop) : loop_(loop) {}
-  void call(const std::string&, const std::string&, std::string, Duration deadline,
-            Done done) override {
-    loop_.after(deadline, [done = std::move(done)] { done({false, true, {}, "no answer"}); });
-  }
-
- private:
-  Loop& loop_;
-};
-
 struct DaemonParts {
   using Tell = std::function<void(core::Event)>;
 
@@ -61,7 +49,8 @@ struct DaemonParts {
 
   ProcessLoop loop;
   FakeClient client;
-  SilentNameserver nameserver;
+  NameserverLink nameserver;
+  fedb::ServerNames names;
   fedb::ZookeeperSide side;
 };
 

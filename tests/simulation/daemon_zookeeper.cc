@@ -41,6 +41,10 @@ void Daemon::cut_off_server(bool is) {
   if (alive()) parts_->client.cut_off_server(is);
 }
 
+void Daemon::set_auto_failover(bool is, const std::string& by) {
+  if (alive()) parts_->side.switched.set(is, by, [](bool, const std::string&) {});
+}
+
 bool Daemon::connected() const { return alive() && parts_->client.connected(); }
 
 bool Daemon::server_is_cut_off() const { return alive() && parts_->client.server_is_cut_off(); }

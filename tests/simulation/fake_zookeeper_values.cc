@@ -35,6 +35,8 @@ void FakeZooKeeper::read(const ZnodeState& state, const std::string& by) {
   const std::string name = path.substr(path.rfind('/') + 1);
   if (parent == paths_.at(fedb::Paths::kTables)) {
     read_table(std::string{fedb::Paths::kTables} + "/" + name, state.znode, by);
+  } else if (parent == paths_.at(fedb::Paths::kDbTables)) {
+    read_table(std::string{fedb::Paths::kDbTables} + "/" + name, state.znode, by);
   } else if (parent == paths_.nodes()) {
     read_node(name, state.znode);
   } else if (parent == paths_.elections()) {

@@ -112,10 +112,15 @@ std::vector<Ledger::Naming> Ledger::namings(const core::TableShape& before,
   return found;
 }
 
-// --- What happens
-// ----------------------------------------------------------------------------------
+// --- What happens --------------------------------------------------------------------------------
 
 void Ledger::before_step(const Daemon&, const core::Event& event) {
+  if (const auto* gained = std::get_if<core::LockGained>(&event)) {
+    recorded_.clear();
+    for (const core::ElectionRecord& record : gained->records) {
+      for (const core::BegunElection& begun : record.elections) recorded_.insert(begun.at);
+    }
+  }
   const auto* asked = std::get_if<core::OperatorAsked>(&event);
   if (!asked) return;
   operators_asked_ = true;
@@ -130,6 +135,83 @@ void Ledger::before_step(const Daemon&, const core::Event& event) {
 std::optional<Instant> Ledger::loss_accepted(core::PartitionKey key) const {
   const auto found = loss_accepted_.find(key);
   return found == loss_accepted_.end() ? std::nullopt : std::optional{found->second};
+}
+
+// An operator's word is an op of its own while it is being written.
+void Ledger::commanded(const Daemon& daemon, const core::Command& command) {
+  const auto* publish = std::get_if<core::Publish>(&command);
+  if (!publish) return;
+  const auto by_hand = [&](core::PartitionKey at) {
+    const auto& running = daemon.brain().ops().running();
+    return std::any_of(running.begin(), running.end(), [&](const auto& op) {
+      return op.second.at == at && op.second.type == core::OpType::kUpdateTableAliveOP;
+    });
+  };
+  for (const core::TableEdit& t : publish->tables) {
+    for (const core::PartitionEdit& p : t.partitions) {
+      const core::PartitionKey at{t.tid, p.pid};
+      if (p.whole) {
+        const auto* now = world_.fake_zookeeper.partition(at);
+        for (const core::Row& row : now ? now->rows : std::vector<core::Row>{}) {
+          words_[{at, row.endpoint}] = {t.version, false};
+        }
+        for (const core::Row& row : p.whole->shape.rows) {
+          words_[{at, row.endpoint}] = {t.version, row.is_alive};
+        }
+      } else if (!p.rows.empty() && p.terms.empty() && by_hand(at)) {
+        for (const core::RowEdit& row : p.rows)
+          words_[{at, row.endpoint}] = {t.version, row.is_alive};
+      }
+    }
+  }
+}
+
+bool Ledger::set_by_hand(core::PartitionKey at, const core::Endpoint& endpoint) const {
+  return set_by_hand_.contains({at, endpoint});
+}
+bool Ledger::was_alive_by_hand(core::PartitionKey at, const core::Endpoint& endpoint) const {
+  return was_alive_by_hand_.contains({at, endpoint});
+}
+bool Ledger::alive_by_hand(core::PartitionKey at, const core::Endpoint& endpoint) const {
+  return alive_by_hand_.contains({at, endpoint});
+}
+bool Ledger::taken_by_hand(core::PartitionKey at, const core::Endpoint& endpoint) const {
+  return taken_by_hand_.contains({at, endpoint});
+}
+
+void Ledger::note_rows(const core::TableShape& before, const core::TableShape& after,
+                       bool by_daemon) {
+  set_by_hand_.clear();
+  was_alive_by_hand_ = alive_by_hand_;
+  for (const core::PartitionShape& p : after.partitions) {
+    const core::PartitionKey at{after.tid, p.pid};
+    const core::PartitionShape* old = simulation::partition_of(before, p.pid);
+    const auto says = [&](const core::Endpoint& endpoint, bool is_alive) {
+      const auto word = words_.find({at, endpoint});
+      if (!by_daemon || word == words_.end()) return false;
+      // A nameserver writes each partition by itself.
+      const bool is_next = world_.leading_nameserver() ? word->second.version < after.version
+                                                       : word->second.version + 1 == after.version;
+      return is_next && word->second.is_alive == is_alive;
+    };
+    for (const core::Row& was : old ? old->rows : std::vector<core::Row>{}) {
+      if (row_of(p, was.endpoint)) continue;
+      if (says(was.endpoint, false)) {
+        set_by_hand_.insert({at, was.endpoint});
+        taken_by_hand_.insert({at, was.endpoint});
+      }
+      alive_by_hand_.erase({at, was.endpoint});
+    }
+    for (const core::Row& row : p.rows) {
+      const core::Row* was = old ? row_of(*old, row.endpoint) : nullptr;
+      taken_by_hand_.erase({at, row.endpoint});
+      if (!was || *was == row) continue;
+      const bool by_hand = says(row.endpoint, row.is_alive);
+      if (by_hand) set_by_hand_.insert({at, row.endpoint});
+      if (!row.is_alive) alive_by_hand_.erase({at, row.endpoint});
+      if (by_hand && row.is_alive && !was->is_alive) alive_by_hand_.insert({at, row.endpoint});
+    }
+  }
 }
 
 void Ledger::sent(const Daemon& daemon, const core::CallTablet& c) {
@@ -187,8 +269,13 @@ void Ledger::trouble(const core::Endpoint& tablet, const std::string&) {
 }
 
 void Ledger::table_written(const core::TableShape& before, const core::TableShape& after,
-                           const std::string&) {
-  for (const Naming& n : namings(before, after)) first_probe_.erase(n.at);
+                           const std::string& by) {
+  note_rows(before, after, world_.find_daemon(by) != nullptr);
+  for (const Naming& n : namings(before, after)) {
+    first_probe_.erase(n.at);
+    if (set_by_hand(n.at, n.leader)) continue;
+    std::erase_if(alive_by_hand_, [&](const Replica& r) { return r.first == n.at; });
+  }
 }
 
 }  // namespace failoverd::simulation

@@ -4,7 +4,9 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/simulation/observer.h"
@@ -63,12 +65,24 @@ class Ledger : public Observer {
   // A probe left for the partition, and no publish has named its leader since.
   bool begun(core::PartitionKey) const;
   std::optional<Instant> first_probe_since_publish(core::PartitionKey) const;
+  // Who acts was told by a predecessor's record that an election was begun there.
+  bool recorded(core::PartitionKey at) const { return recorded_.contains(at); }
   // An operator has asked for something: what follows from it needs no other cause.
   bool operators_asked() const { return operators_asked_; }
 
   // An operator has accepted what is lost there (changeleader --accept-loss), and when last; none:
   // nobody has.
   std::optional<Instant> loss_accepted(core::PartitionKey) const;
+
+  // An operator's word (updatetablealive, settablepartition, recoverdata): the write that is told
+  // of just now makes the row so.
+  bool set_by_hand(core::PartitionKey, const core::Endpoint&) const;
+  // The row is alive by such a word, and neither died nor was named by a later leader since: it
+  // vouches for nothing. Before the write that is told of just now; and after it.
+  bool was_alive_by_hand(core::PartitionKey, const core::Endpoint&) const;
+  bool alive_by_hand(core::PartitionKey, const core::Endpoint&) const;
+  // Such a word took the row away, and it has not come back: what is left of it is his to see to.
+  bool taken_by_hand(core::PartitionKey, const core::Endpoint&) const;
 
   // What a term in the history says about the leader that a publish names; none: it names none.
   struct Naming {
@@ -81,6 +95,7 @@ class Ledger : public Observer {
   static std::vector<Naming> namings(const core::TableShape& before, const core::TableShape& after);
 
   void before_step(const Daemon&, const core::Event&) override;
+  void commanded(const Daemon&, const core::Command&) override;
   void sent(const Daemon&, const core::CallTablet&) override;
   void answered(const Daemon&, const core::CallTablet&, const core::Answer&) override;
   void carried_out(const std::string&, const core::CallTablet&, const core::Answer&) override;
@@ -88,14 +103,28 @@ class Ledger : public Observer {
   void table_written(const core::TableShape&, const core::TableShape&, const std::string&) override;
 
  private:
+  using Replica = std::pair<core::PartitionKey, core::Endpoint>;
+  // What a publish under way makes of a row by an operator's word.
+  struct Word {
+    std::int32_t version = 0;  // Of the table that it was decided on.
+    bool is_alive = false;     // False, too, where the row goes.
+  };
+
   Attempt* find(const std::string& daemon, const core::CallTablet&);
+  void note_rows(const core::TableShape& before, const core::TableShape& after, bool by_daemon);
 
   World& world_;
   std::map<core::PartitionKey, std::vector<Attempt>> attempts_;
   std::map<core::Endpoint, Instant> last_trouble_;
   std::map<core::PartitionKey, Instant> first_probe_;  // Since the last publish.
+  std::set<core::PartitionKey> recorded_;
   bool operators_asked_ = false;
   std::map<core::PartitionKey, Instant> loss_accepted_;
+  std::map<Replica, Word> words_;
+  std::set<Replica> set_by_hand_;
+  std::set<Replica> was_alive_by_hand_;
+  std::set<Replica> alive_by_hand_;
+  std::set<Replica> taken_by_hand_;
 };
 
 // --- Rows

@@ -195,6 +195,73 @@ TEST_F(MetadataTest, AnOpBeginsWithItsPublish) {
   EXPECT_EQ(world_.fake_zookeeper.begun().at(op.id).type, core::OpType::kHandoverOP);
 }
 
+// OpenMLDB reads its variables again when notify/global_variable changes, and only then.
+class GlobalVariablesTest : public MetadataTest {
+ protected:
+  static constexpr const char* kVariables = "table/db_table_data/5";
+
+  GlobalVariablesTest() {
+    core::TableShape table;
+    table.znode = kVariables;
+    table.db = "INFORMATION_SCHEMA";
+    table.name = "GLOBAL_VARIABLES";
+    table.tid = 5;
+    table.partitions.push_back({0, {{"A:1", true, true}, {"B:1", false, true}}, {{1, 0}}});
+    world_.add_table(table);
+    a_.parts.side.metadata.reserve_terms({1, 0, 100});
+    world_.run_for(seconds{1});
+  }
+  void make() {
+    const auto& paths = world_.fake_zookeeper.paths();
+    world_.fake_zookeeper.write({Op::create(paths.at("notify"), ""), Op::create(path_, "41")}, 0,
+                                "somebody");
+    world_.run_for(seconds{1});
+  }
+  Outcome publish_variables(bool alive) {
+    send_variables(alive);
+    return outcome();
+  }
+  void send_variables(bool alive) {
+    const auto version = world_.fake_zookeeper.table({5, 0})->version;
+    const core::PartitionEdit edit{0, {{"B:1", false, alive}}, {}, {}};
+    a_.parts.side.metadata.publish({8, {{kVariables, version, {edit}, 5}}});
+  }
+  Outcome outcome() {
+    world_.run_for(milliseconds{300});
+    const auto answers = a_.told<core::Published>();
+    EXPECT_EQ(answers.size(), 1u);
+    return answers.empty() ? Outcome::kUnknown : answers[0].outcome;
+  }
+  std::string bumped() const {
+    const auto* znode = world_.fake_zookeeper.znodes().find(path_);
+    return znode ? *znode->value : "none";
+  }
+
+  const std::string path_ = world_.fake_zookeeper.paths().global_variable();
+};
+
+TEST_F(GlobalVariablesTest, AreAnnouncedWhereThatZnodeIs) {
+  EXPECT_EQ(publish_variables(false), Outcome::kDone);
+  EXPECT_EQ(bumped(), "none") << "it is OpenMLDB's to make";
+  make();
+  EXPECT_EQ(publish_variables(true), Outcome::kDone);
+  EXPECT_EQ(bumped(), "42");
+  a_.parts.side.metadata.publish(publish(version()));
+  EXPECT_EQ(outcome(), Outcome::kDone);
+  EXPECT_EQ(bumped(), "42") << "another table is none of its business";
+}
+
+TEST_F(GlobalVariablesTest, NoPublishWaitsForItsZnode) {
+  make();
+  a_.parts.client.cut_off_server(true);
+  world_.fake_zookeeper.write({Op::remove(path_, -1)}, 0, "somebody");
+  send_variables(false);
+  world_.run_for(milliseconds{100});
+  a_.parts.client.cut_off_server(false);
+  EXPECT_EQ(outcome(), Outcome::kFailed);
+  EXPECT_EQ(publish_variables(false), Outcome::kDone);
+}
+
 // SAFETY 4: of two that take a block at the same time, only one gets it.
 TEST_F(MetadataTest, ABlockOfTermsIsGivenOnce) {
   a_.parts.side.metadata.reserve_terms({1, 0, 100});

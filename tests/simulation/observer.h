@@ -6,11 +6,16 @@
 
 #include "lib/core/api/command.h"
 #include "lib/core/api/event.h"
+#include "lib/fedb/metadata/nameserver_calls.h"
 #include "tests/simulation/log.h"
 
 namespace failoverd::simulation {
 
 class Daemon;
+struct NameserverCall;
+
+// A trouble of the tablet that somebody told to lead; behind it the partition's name.
+inline const std::string kPromotedByHand = "promoted by hand in ";
 
 class Observer {
  public:
@@ -42,6 +47,12 @@ class Observer {
   // --- ZooKeeper
   virtual void table_written(const core::TableShape& /*before*/, const core::TableShape& /*after*/,
                              const std::string& /*by*/) {}
+
+  // --- Nameservers
+  // A question really left for a nameserver; was read there; whoever asked was told how it went.
+  virtual void nameserver_asked(const NameserverCall&) {}
+  virtual void nameserver_did(const NameserverCall&) {}
+  virtual void nameserver_answered(const NameserverCall&, const fedb::NameserverReply&) {}
 
   // --- Time
   virtual void at_rest() {}                     // The run ends: all is calm, and well again.

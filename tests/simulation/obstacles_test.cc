@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -54,6 +56,17 @@ class ObstaclesTest : public MadeUp {
     std::vector<std::string> reasons;
     for (const auto& [reason, text] : standing_) reasons.push_back(reason);
     return reasons;
+  }
+  // 100 numbers were given out, none of them again.
+  template <class Reserved>
+  void expect_block_above(std::uint64_t& highest) {
+    const auto told = hands_->told<Reserved>();
+    ASSERT_EQ(told.size(), 1u);
+    ASSERT_TRUE(told[0].ok);
+    EXPECT_GT(told[0].first, highest);
+    EXPECT_EQ(told[0].last, told[0].first + 99);
+    EXPECT_LT(told[0].last, core::NumberBlock::kHighest);
+    highest = told[0].last;
   }
   bool gained() const { return hands_->parts.side.leadership.gained(); }
 
@@ -214,20 +227,57 @@ TEST_F(ObstaclesTest, NobodyActsAboveTheHighestEpoch) {
   }
 }
 
+// SAFETY 4: a nameserver writes what it has counted in its memory, also while nobody acts. The mark
+// of our own outlives that, and whatever somebody writes into it stops nothing.
+TEST_F(ObstaclesTest, TermsAreGivenOutOnceWhateverANameserverWrites) {
+  core::Term highest = 0;
+  const auto reserve = [&] {
+    hands_->parts.side.metadata.reserve_terms({1, 5, 100});
+    world_.run_for(seconds{1});
+    expect_block_above<core::TermsReserved>(highest);
+    EXPECT_EQ(*world_.fake_zookeeper.znodes().find(paths_.term())->value, std::to_string(highest));
+  };
+  const auto expect_marked = [&] {
+    EXPECT_EQ(*world_.fake_zookeeper.znodes().find(paths_.term_index())->value,
+              std::to_string(highest));
+  };
+  const auto change = [&](const std::function<void()>& what) {
+    what();
+    world_.run_for(seconds{1});
+    reserve();
+  };
+  start();
+  reserve();
+  EXPECT_GE(highest, 105u);
+  reserve();
+  expect_marked();
+  hands_.reset();
+  world_.run_for(seconds{20});
+  put(paths_.term(), "3");
+  start();
+  reserve();
+  for (const char* value : {"18446744073709551615", "4611686018427387904", "garbage", "-1", ""}) {
+    SCOPED_TRACE(value);
+    change([&] { put(paths_.term_index(), value); });
+    expect_marked();
+  }
+  change([&] { write(Op::remove(paths_.term_index(), -1)); });
+  expect_marked();
+  change([&] { put(paths_.term(), "9000"); });  // Somebody else has counted on.
+  EXPECT_EQ(highest, 9100u);
+  expect_marked();
+  change([&] { world_.fake_zookeeper.hide(paths_.term_index()); });
+  EXPECT_EQ(highest, 9200u);
+}
+
 // Ids of ops have to be given out once; which they are does not matter.
 TEST_F(ObstaclesTest, OpIdsGoOnWhateverStandsInTheirZnode) {
-  Hands& a = start();
+  start();
   core::OpId highest = 0;
   const auto reserve = [&] {
-    a.parts.side.metadata.reserve_op_ids({1, 100});
+    hands_->parts.side.metadata.reserve_op_ids({1, 100});
     world_.run_for(seconds{1});
-    const auto told = a.told<core::OpIdsReserved>();
-    ASSERT_EQ(told.size(), 1u);
-    ASSERT_TRUE(told[0].ok);
-    EXPECT_GT(told[0].first, highest);
-    EXPECT_EQ(told[0].last, told[0].first + 99);
-    EXPECT_LT(told[0].last, core::NumberBlock::kHighest);
-    highest = told[0].last;
+    expect_block_above<core::OpIdsReserved>(highest);
   };
   reserve();
   for (const char* value : {"18446744073709551615", "99999999999999999999999", "garbage", "-1"}) {

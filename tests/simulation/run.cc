@@ -6,6 +6,7 @@
 #include "tests/simulation/chaos.h"
 #include "tests/simulation/checker.h"
 #include "tests/simulation/daemon.h"
+#include "tests/simulation/nameserver_troubles.h"
 #include "tests/simulation/operators.h"
 #include "tests/simulation/trace.h"
 
@@ -109,12 +110,15 @@ void draw_cluster(World& world, std::uint64_t seed) {
 }
 
 // Somebody may lead it who is there, or comes back, and whose disk still has it; a single replica
-// may always.
+// may always. One that comes up with nothing of what was acknowledged waits for its disk, or for an
+// operator who gives it up.
 bool electable(World& world, core::PartitionKey at, const core::PartitionShape& p) {
   return std::any_of(p.rows.begin(), p.rows.end(), [&](const core::Row& row) {
     const Tablet& t = world.tablet(row.endpoint);
     const bool alive = row.is_alive || world.fake_zookeeper.steps_down(at, p, row.endpoint);
-    return (alive || p.rows.size() == 1) && world.supervised(row.endpoint) && t.disk.contains(at);
+    const bool may_lead = (alive || p.rows.size() == 1) && world.supervised(row.endpoint);
+    const bool lost_all = world.written.contains(at) && t.log(at).offset() == 0;
+    return may_lead && t.disk.contains(at) && !lost_all;
   });
 }
 
@@ -231,6 +235,7 @@ void must_get_well(World& world, Duration within) {
   const auto unmet = [&] {
     Unmet all = not_well(world);
     for (Violation& v : not_equal(world)) all.push_back(std::move(v));
+    if (auto v = memory_differs(world)) all.push_back(std::move(*v));
     return all;
   };
   if (!world.run_until([&] { return unmet().empty(); }, within)) return give_up(unmet());
@@ -286,12 +291,15 @@ RunResult run(const RunOptions& options) {
   Checkers checkers;
   add_publish_checkers(world, ledger, checkers);
   add_act_checkers(world, ledger, checkers);
+  add_handover_checkers(world, ledger, checkers);
   add_row_checkers(world, ledger, checkers);
   add_recovery_checkers(world, ledger, checkers);
+  add_rest_checkers(world, ledger, checkers);
   add_restart_checkers(world, ledger, checkers);
   add_loss_checkers(world, ledger, checkers);
   add_left_alone_checkers(world, ledger, checkers);
   add_stranger_checkers(world, ledger, checkers);
+  add_nameserver_checkers(world, ledger, checkers);
   std::unique_ptr<Trace> trace;
   if (options.trace) {
     trace = std::make_unique<Trace>(world, *options.trace);
@@ -303,6 +311,8 @@ RunResult run(const RunOptions& options) {
 
   world.fake_zookeeper_refuses = fake_zookeeper_refuses(options.seed);
   draw_cluster(world, options.seed);
+  std::optional<NameserverTroubles> nameservers;
+  if (NameserverTroubles::belong_to(options.seed)) nameservers.emplace(world, options.seed);
   if (options.tamper) options.tamper(world);
   world.run_for(seconds{1});
   world.start_daemon();
@@ -311,6 +321,10 @@ RunResult run(const RunOptions& options) {
   Chaos chaos{world};
   world.watch(chaos);
   chaos.start();
+  if (nameservers) {
+    world.watch(*nameservers);
+    nameservers->start();
+  }
   Operators operators{world, options.seed ^ kOfOperators};
   if (options.operators || options.seed % 3 == 1) operators.start();
   world.run_for(world.random.in({seconds{10}, seconds{40}}));
@@ -318,6 +332,7 @@ RunResult run(const RunOptions& options) {
   while (world.schedule.steps() < kLeastSteps && !world.violation()) world.run_for(seconds{1});
   operators.stop();
   if (!world.violation()) chaos.calm();
+  if (nameservers) nameservers->calm();
   // Each of two lost replicas is waited for once.
   const Duration within = options.well_within + world.policy.recovery.full_restart_wait +
                           2 * *world.policy.election.wait_for_lost;

@@ -1,5 +1,5 @@
 // Many seeds, in chunks so that they run beside each other. SIM_SEEDS: how many in all (2,000);
-// SIM_OPERATOR_SEEDS: those in which operators ask for things, too (400); SIM_FIRST: the first of
+// SIM_OPERATOR_SEEDS: those in which operators ask for things, too (900); SIM_FIRST: the first of
 // them (1).
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t kChunks = 8;
 constexpr std::uint64_t kSeeds = 2'000;
-constexpr std::uint64_t kOperatorSeeds = 400;
+constexpr std::uint64_t kOperatorSeeds = 900;
 constexpr std::uint64_t kLeastEvents = 2'000;  // Fewer would prove little.
 
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {

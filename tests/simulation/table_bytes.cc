@@ -51,7 +51,34 @@ Info parsed(const std::string& bytes) {
   return info;
 }
 
+template <class Info>
+std::string with_partition(const std::string& bytes, std::uint32_t pid,
+                           const std::function<void(fedb::TablePartition&)>& change) {
+  Info info = parsed<Info>(bytes);
+  for (fedb::TablePartition& p : *info.mutable_table_partition()) {
+    if (p.pid() == pid) change(p);
+  }
+  return info.SerializeAsString();
+}
+
 }  // namespace
+
+std::string json_of(const core::PartitionShape& p) {
+  const auto flag = [](bool is) { return is ? "true" : "false"; };
+  std::string rows;
+  for (const core::Row& row : p.rows) {
+    rows.append(rows.empty() ? "" : ",").append(R"({"endpoint":")").append(row.endpoint);
+    rows.append(R"(","is_leader":)").append(flag(row.is_leader));
+    rows.append(R"(,"is_alive":)").append(flag(row.is_alive)).append("}");
+  }
+  std::string terms;
+  for (const core::TermPair& t : p.terms) {
+    terms.append(terms.empty() ? "" : ",").append(R"({"term":)").append(std::to_string(t.term));
+    terms.append(R"(,"offset":)").append(std::to_string(t.offset)).append("}");
+  }
+  return R"({"pid":)" + std::to_string(p.pid) + R"(,"partition_meta":[)" + rows +
+         R"(],"term_offset":[)" + terms + "]}";
+}
 
 std::string to_bytes(const core::TableShape& shape, fedb::Numbering numbering) {
   return numbering == fedb::Numbering::kFedb ? bytes_of<fedb::TableInfo>(shape)
@@ -73,6 +100,13 @@ std::uint64_t touch_of(const std::string& bytes, fedb::Numbering numbering) {
   return numbering == fedb::Numbering::kFedb
              ? parsed<fedb::TableInfo>(bytes).ttl()
              : parsed<openmldb::TableInfo>(bytes).key_entry_max_height();
+}
+
+std::string with_partition(const std::string& bytes, std::uint32_t pid, fedb::Numbering numbering,
+                           const std::function<void(fedb::TablePartition&)>& change) {
+  return numbering == fedb::Numbering::kFedb
+             ? with_partition<fedb::TableInfo>(bytes, pid, change)
+             : with_partition<openmldb::TableInfo>(bytes, pid, change);
 }
 
 }  // namespace failoverd::simulation

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "lib/core/api/types.h"
 #include "lib/fedb/wire/generation.h"
+#include "proto/table_info.pb.h"
 
 namespace failoverd::simulation {
 
@@ -15,5 +17,11 @@ std::string to_bytes(const core::TableShape& shape, fedb::Numbering);
 // The table with another value of a field that is none of failoverd's business; and that value.
 std::string with_touch(const std::string& bytes, std::uint64_t value, fedb::Numbering);
 std::uint64_t touch_of(const std::string& bytes, fedb::Numbering);
+
+// A partition as JSON, which the daemon's own code reads.
+std::string json_of(const core::PartitionShape&);
+// The table with that partition changed; as it was where it has no such pid.
+std::string with_partition(const std::string& bytes, std::uint32_t pid, fedb::Numbering,
+                           const std::function<void(fedb::TablePartition&)>& change);
 
 }  // namespace failoverd::simulation

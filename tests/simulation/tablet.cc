@@ -300,12 +300,14 @@ void Tablet::set_state(core::PartitionKey at, core::TableState state) {
 }
 
 void Tablet::promote_by_hand(core::PartitionKey at, core::Term term) {
-  world_.trouble(endpoint_, "promoted by hand in " + world_.name_of(at));
+  world_.trouble(endpoint_, kPromotedByHand + world_.name_of(at));
   const auto nobody_hears = [](const core::Answer&) {};
   call(core::Promote{at, term, {}}, nobody_hears, [this, at](const core::Answer& answer) {
-    if (answer.ok()) memory.at(at).by_hand = memory.at(at).run;
+    if (answer.ok()) promoted_by_hand(at);
   });
 }
+
+void Tablet::promoted_by_hand(core::PartitionKey at) { memory.at(at).by_hand = memory.at(at).run; }
 
 const Tablet::Held* Tablet::held(core::PartitionKey at) const {
   const auto found = memory.find(at);

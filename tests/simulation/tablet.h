@@ -172,6 +172,7 @@ class Tablet {
   Duration slow{};  // Every answer takes so much longer.
   void set_state(core::PartitionKey, core::TableState);
   void promote_by_hand(core::PartitionKey, core::Term);
+  void promoted_by_hand(core::PartitionKey);  // Just now, with a call of somebody else's.
   void lose_session();  // Its znode goes, it serves on and comes back by itself.
 
   // --- What it holds

@@ -4,6 +4,7 @@
 
 #include "tests/simulation/daemon.h"
 #include "tests/simulation/ledger.h"
+#include "tests/simulation/nameserver_link.h"
 
 namespace failoverd::simulation {
 
@@ -56,6 +57,15 @@ void Trace::table_written(const core::TableShape& before, const core::TableShape
     if (old && *old == p) continue;
     line("zk") << by << " wrote " << after.name << '/' << p.pid << ": " << rows_text(p) << '\n';
   }
+}
+
+void Trace::nameserver_did(const NameserverCall& call) {
+  line(call.endpoint) << "did " << call.method << ' ' << call.id << " for " << call.daemon << '\n';
+}
+
+void Trace::nameserver_answered(const NameserverCall& call, const fedb::NameserverReply& reply) {
+  line(call.daemon) << "< " << call.method << ' ' << call.id << " of " << call.endpoint << ": "
+                    << (reply.answered ? "answered" : reply.text) << '\n';
 }
 
 void Trace::happened(const std::string& sentence) { line("world") << "! " << sentence << '\n'; }

@@ -20,6 +20,8 @@ class Trace : public Observer {
   void carried_out(const std::string&, const core::CallTablet&, const core::Answer&) override;
   void trouble(const core::Endpoint&, const std::string&) override;
   void table_written(const core::TableShape&, const core::TableShape&, const std::string&) override;
+  void nameserver_did(const NameserverCall&) override;
+  void nameserver_answered(const NameserverCall&, const fedb::NameserverReply&) override;
   void happened(const std::string&) override;
 
  private:

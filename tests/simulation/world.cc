@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/simulation/daemon.h"
+#include "tests/simulation/nameserver.h"
 
 namespace failoverd::simulation {
 
@@ -15,7 +16,10 @@ World::World(std::uint64_t seed, Timing how_long)
 }
 
 // Daemons first: their sessions end, and ask whom they still reach.
-World::~World() { daemons_.clear(); }
+World::~World() {
+  daemons_.clear();
+  nameservers_.clear();
+}
 
 // --- The cluster
 // -----------------------------------------------------------------------------------
@@ -48,7 +52,30 @@ void World::add_table(core::TableShape shape) {
 
 void World::table_written(const core::TableShape& before, const core::TableShape& after,
                           const std::string& by) {
-  tell(&Observer::table_written, before, after, by);
+  writer_ = by;
+  if (Nameserver* nameserver = find_nameserver(by)) {
+    written_through(*nameserver, before, after);
+  } else {
+    tell(&Observer::table_written, before, after, by);
+  }
+  writer_.clear();
+}
+
+// It writes the whole table. Of what it was asked for the asker is the author, if that acts by its
+// epoch still; of all else, and of what comes later, the nameserver.
+void World::written_through(Nameserver& nameserver, const core::TableShape& before,
+                            const core::TableShape& after) {
+  const auto by = nameserver.written(after.znode);
+  if (!by || by->epoch != fake_zookeeper.epoch()) {
+    return tell(&Observer::table_written, before, after, nameserver.endpoint());
+  }
+  core::TableShape between = after;
+  for (core::PartitionShape& p : between.partitions) {
+    const auto old = std::ranges::find(before.partitions, p.pid, &core::PartitionShape::pid);
+    if (p.pid == by->pid && old != before.partitions.end()) p = *old;
+  }
+  tell(&Observer::table_written, before, between, nameserver.endpoint());
+  tell(&Observer::table_written, between, after, by->daemon);
 }
 
 std::string World::name_of(core::PartitionKey at) const {
@@ -200,6 +227,21 @@ Daemon* World::find_daemon(const std::string& name) {
     if (d->name() == name) return d.get();
   }
   return nullptr;
+}
+
+Nameserver& World::add_nameserver(const std::string& endpoint, std::uint64_t seed) {
+  return *nameservers_.emplace(endpoint, std::make_unique<Nameserver>(*this, endpoint, seed))
+              .first->second;
+}
+
+Nameserver* World::find_nameserver(const std::string& endpoint) {
+  const auto found = nameservers_.find(endpoint);
+  return found == nameservers_.end() ? nullptr : found->second.get();
+}
+
+Nameserver* World::leading_nameserver() {
+  const auto& queue = fake_zookeeper.nameservers();
+  return queue.empty() ? nullptr : find_nameserver(queue.front());
 }
 
 Writer& World::add_writer(core::PartitionKey at, Range every) {

@@ -23,6 +23,7 @@
 namespace failoverd::simulation {
 
 class Daemon;
+class Nameserver;
 
 // How a test breaks the daemon, to see whether a checker notices.
 struct Tamper {
@@ -34,6 +35,9 @@ struct Tamper {
   std::function<void(core::Policy&)> policy;
   // May change what daemons write to ZooKeeper.
   std::function<void(std::vector<zookeeper::Op>&)> write;
+  // May answer a question to a nameserver in its place; then it is never asked.
+  std::function<bool(const NameserverCall&, const std::function<void(std::string payload)>& reply)>
+      nameserver;
   bool ignore_lease = false;  // The hands send whatever they are told to.
   // An only replica is loaded as leader, as the original nameserver does it (SAFETY 19).
   bool loads_as_leader = false;
@@ -62,6 +66,7 @@ class World {
   core::Policy policy;                  // Of daemons that start from now on.
   bool fake_zookeeper_refuses = false;  // ZooKeeper does not take every table all the time.
   Tamper tamper;
+  std::set<core::PartitionKey> written;  // Some row of theirs was acknowledged.
 
   // --- The cluster
   Tablet& add_tablet(const std::string& endpoint);
@@ -108,6 +113,14 @@ class World {
   Daemon* active();  // Holds the lock, as it believes itself.
   Daemon* find_daemon(const std::string& name);
 
+  // --- Nameservers: only some worlds have any; those that died stay listed.
+  Nameserver& add_nameserver(const std::string& endpoint, std::uint64_t seed);
+  Nameserver* find_nameserver(const std::string& endpoint);
+  const std::map<std::string, std::unique_ptr<Nameserver>>& nameservers() const {
+    return nameservers_;
+  }
+  Nameserver* leading_nameserver();  // By its znode; it may be dead.
+
   // --- Writers
   Writer& add_writer(core::PartitionKey, Range every);
   void stop_writers();
@@ -128,10 +141,13 @@ class World {
   void say(const std::string& sentence) { tell(&Observer::happened, sentence); }
   void violate(const std::string& rule, const std::string& what);
   const std::optional<Violation>& violation() const { return violation_; }
+  // Who has a table written just now: a nameserver, or a daemon's own multi; empty: neither.
+  const std::string& writer() const { return writer_; }
 
  private:
   void table_written(const core::TableShape& before, const core::TableShape& after,
                      const std::string& by);
+  void written_through(Nameserver&, const core::TableShape& before, const core::TableShape& after);
 
   struct Stuck {
     std::string from;
@@ -141,12 +157,14 @@ class World {
   std::map<std::string, std::unique_ptr<Tablet>> tablets_;
   std::set<std::string> wanted_;  // Tablets that their supervisor keeps up.
   std::vector<std::unique_ptr<Daemon>> daemons_;
+  std::map<std::string, std::unique_ptr<Nameserver>> nameservers_;
   std::vector<std::unique_ptr<Writer>> writers_;
   std::set<std::pair<std::string, std::string>> cuts_;
   std::set<std::pair<std::string, std::string>> rejects_;
   std::vector<Stuck> stuck_;
   std::vector<Observer*> observers_;
   Payload last_payload_ = 0;
+  std::string writer_;
   int at_once_ = 0;  // Steps since time went on.
   std::optional<Violation> violation_;
 };

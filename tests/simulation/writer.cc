@@ -48,7 +48,10 @@ void Writer::put(bool then_next) {
       int code = 0;
       const auto entry = tablet.put(at_, world_.next_payload(), code);
       world_.send(tablet.endpoint(), World::kClient, [this, over, entry, &tablet] {
-        if (entry) world_.tell(&Observer::acknowledged, at_, tablet.endpoint(), *entry);
+        if (entry) {
+          world_.written.insert(at_);
+          world_.tell(&Observer::acknowledged, at_, tablet.endpoint(), *entry);
+        }
         over();
       });
     });

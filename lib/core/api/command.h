@@ -93,8 +93,8 @@ struct TryTable {
   std::size_t bytes = 0;
 };
 
-// Raise table/term by compare-and-set so that `count` terms above `above` and above the znode's
-// value are ours (SAFETY 4). Answered by TermsReserved.
+// Raise table/term by compare-and-set so that `count` terms above `above`, the znode's value and
+// whatever any daemon was given are ours (SAFETY 4). Answered by TermsReserved.
 struct ReserveTerms {
   RequestId id = 0;
   Term above = 0;

@@ -123,8 +123,11 @@ struct Obstacle {
   std::string text;    // One sentence: what it is, and what lifts it.
 };
 
-struct ZookeeperLost {};       // Not connected; the session may still live.
-struct ZookeeperConnected {};  // Connected (again).
+struct ZookeeperLost {};     // Not connected; the session may still live.
+struct ZookeeperConnected {  // Connected (again).
+  // The old session is over: what watches were to tell in it may have passed unseen.
+  bool new_session = false;
+};
 
 // --- Answers to commands -------------------------------------------------------------------------
 

@@ -22,7 +22,9 @@ struct Hold {
     bool operator==(const Lost&) const = default;
   };
 
-  std::string reason;  // Label of failoverd_holds{reason}: "known_loss" (SAFETY 20).
+  // Label of failoverd_holds{reason}: "known_loss" (SAFETY 20); "lost_disk", "cannot_load":
+  // nothing but a person brings a replica back.
+  std::string reason;
   PartitionKey at;
   std::vector<Lost> waits_for;
   Instant since;

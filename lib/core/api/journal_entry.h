@@ -23,6 +23,9 @@ struct Lineage {
   // It may have followed a later leader, too, whose term was published only after that: of what it
   // holds beyond the end of `followed` nobody knows whether the partition has it.
   bool or_later = false;
+  // An operator has set its row alive, and it is not known to have followed the leader that was
+  // published last: it vouches for nothing. The rest is what was known while its row was dead.
+  bool by_hand = false;
   bool operator==(const Lineage&) const = default;
 };
 
@@ -46,6 +49,9 @@ struct BegunOp {
   // What the replica's log holds beyond the partition's and is still to be counted, which is when
   // it is dropped; none: not known. Never compared again (SAFETY 10).
   std::optional<std::uint64_t> lost_entries;
+  // What its replica held when it was compared, and its leader's binlog has to reach; none: it is
+  // copied.
+  std::optional<Offset> held = {};
   Instant started;
   std::string why;
   // It has ended; only its tasks in the tablets' registries are left, a pause that its leader may

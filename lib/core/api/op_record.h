@@ -23,11 +23,11 @@ struct OpRecord {
   std::optional<double>
       progress;        // While it runs: the follower's offset over what it has to reach, 0 to 1.
   std::string detail;  // What it does or waits for; after its end: how it went.
-  // Of one that changed a leader: for how long nobody led, and how many entries may be lost; none:
-  // it did not, or nobody knows.
+  // Of one that changed a leader: for how long nobody led, and how many entries may be lost, at
+  // least; none: it did not, or nobody knows.
   std::optional<Duration> without_leader = {};
   std::optional<std::uint64_t> may_have_lost = {};
-  bool or_more = false;  // So many were given up, and it may be more.
+  bool loss_is_exact = false;  // The old leader said itself that it held no more.
   bool operator==(const OpRecord&) const = default;
 };
 

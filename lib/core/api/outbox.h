@@ -35,6 +35,7 @@ struct ReplyTo {
     kHolds,           // key: hold.
     kCare,
     kLook,  // key: packed(partition); tablet.
+    kOperators,
     kBrain,
   };
   Owner owner = Owner::kBrain;

@@ -34,7 +34,7 @@ std::string partition_text(const PartitionShape& p) {
 
 std::string kept_text(const Lineage& k) {
   return "kept " + k.endpoint + " followed=" + number(k.followed) + (k.or_later ? "+" : "") +
-         (k.last_offset ? " offset=" + number(*k.last_offset) : "");
+         (k.last_offset ? " offset=" + number(*k.last_offset) : "") + (k.by_hand ? " by-hand" : "");
 }
 
 std::string begun_text(const BegunOp& op) {
@@ -389,7 +389,9 @@ std::string to_text(const Event& event) {
             return "obstacle " + e.reason + (e.text.empty() ? " is gone" : ": " + e.text);
           },
           [](const ZookeeperLost&) { return std::string{"zookeeper-lost"}; },
-          [](const ZookeeperConnected&) { return std::string{"zookeeper-connected"}; },
+          [](const ZookeeperConnected& e) {
+            return std::string{"zookeeper-connected"} + (e.new_session ? " new-session" : "");
+          },
           [](const TabletAnswered& e) {
             return "tablet-answered id=" + number(e.id) + " " + e.tablet + " " + to_text(e.answer);
           },

@@ -78,14 +78,24 @@ inline constexpr Duration kPromoteAgainAtMost = std::chrono::seconds{1};
 inline constexpr Duration kNewWinnerAtMostEvery = std::chrono::seconds{1};
 // A look at a replica that loads.
 inline constexpr Duration kLoadLookAgain = std::chrono::milliseconds{20};
+// A pre-aggregate waits so long for its base to be loaded first.
+inline constexpr Duration kBaseFirst = std::chrono::seconds{10};
 // After a LoadTable that was refused, and between looks at one that has not begun.
 inline constexpr Duration kLoadAgain = std::chrono::milliseconds{500};
+// It is doubled so often where the tablet cannot load what it has.
+inline constexpr int kLoadRefusalsDoubled = 7;
+// And after so many of these somebody has to come.
+inline constexpr int kRefusalsForAPerson = 5;
+// Then an op that tries it all the same comes so often.
+inline constexpr Duration kStuckAgain = std::chrono::minutes{10};
 // A table that is to be loaded is seen in GetTableStatus at once; this much later its load has
 // failed.
 inline constexpr Duration kLoadIsSeenWithin = std::chrono::seconds{2};
 
 // --- Ops
 
+// A command waits so long where it could be carried out in a moment.
+inline constexpr Duration kCommandWaitsAtMost = std::chrono::seconds{1};
 // A look at how far a task is.
 inline constexpr Duration kLookAtMost = std::chrono::seconds{5};
 // A leader says within this that it leads, or nothing is destroyed (SAFETY 9: one second).

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "lib/core/api/calls.h"
 #include "lib/core/api/outbox.h"
 #include "lib/core/api/timing.h"
+#include "lib/core/cluster/model.h"
 
 namespace failoverd::core {
 
@@ -52,6 +54,28 @@ inline DiskLoad disk_load(const std::vector<RegisteredTask>& tasks, PartitionKey
 // Whether the answer to LoadTable says that it loads, or has loaded already.
 inline bool says_it_loads(const Answer& answer) {
   return answer.ok() || answer.says(kTableAlreadyExists);
+}
+
+// Its tablet refuses to load it, by what is on its disk or how it is set up: said once, in the
+// tablet's own words; from a few times on somebody has to come.
+inline void refuses_to_load(Outbox& outbox, Replica& r, const Endpoint& tablet,
+                            const std::string& partition, const Answer& answer) {
+  const int times = ++r.load_refusals;
+  const std::string what = tablet + " refuses to load " + partition;
+  if (times == 1) {
+    outbox.note(Severity::kError, "failover",
+                what + ": " + to_text(answer) + "; it is told again, less and less often",
+                {{"tablet", tablet}, {"partition", partition}});
+  }
+  if (times < kRefusalsForAPerson) return;
+  const Instant since = r.stuck ? r.stuck->since : outbox.now;
+  r.stuck =
+      Stuck{kCannotLoad, what + ", " + std::to_string(times) + " times: " + to_text(answer), since};
+}
+
+inline void has_loaded(Replica& r) {
+  r.load_refusals = 0;
+  if (r.stuck && r.stuck->reason == kCannotLoad) r.stuck.reset();
 }
 
 // A load from disk is over: its tablet may forget it. Nobody waits for that; a registry that was

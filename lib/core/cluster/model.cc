@@ -115,6 +115,11 @@ void Replica::row_says(bool leader, bool alive, Instant now) {
   const bool same = is_leader == leader && is_alive == alive;
   if (!same) row_since = now;
   if (!same && alive) report.offset_changed_at = now;  // It begins to follow.
+  if (alive && !is_alive) {                            // It has caught up.
+    report.had.reset();
+    stuck.reset();
+    may_have_gap = false;
+  }
   if (alive) detached = false;
   is_leader = leader;
   is_alive = alive;
@@ -144,6 +149,7 @@ std::optional<std::string> Model::put_table(const TableShape& shape, Instant now
     }
   }
   tid_of_znode_[shape.znode] = shape.tid;
+  if (shape.base_tid != 0) aggregates_.insert(shape.tid);
   Table& table = tables_[shape.tid];
   unplace(table);
   place(shape, table, now);
@@ -191,6 +197,8 @@ void Model::place(PartitionKey at, const PartitionShape& p, Partition& to, Insta
     if (known != before.end()) replica = *known;
     replica.tablet = tablet;
     if (known == before.end()) replica.row_since = now;
+    const Lineage* of = kept(at, row.endpoint);
+    replica.by_hand = of && of->by_hand;
     // It has a later leader.
     if (to.published_term() > published_before) replica.stepping_down = false;
     replica.row_says(row.is_leader, row.is_alive, now);
@@ -357,12 +365,20 @@ const Lineage* Model::kept(PartitionKey at, const Endpoint& endpoint) const {
 }
 
 void Model::keep(PartitionKey at, const Lineage& kept) {
+  Partition* p = partition(at);
+  const auto index = find_tablet(kept.endpoint);
+  if (Replica* r = p && index ? p->on(*index) : nullptr) r->by_hand = kept.by_hand;
   if (kept_[at].insert_or_assign(kept.endpoint, kept).second) {
     kept_bytes_[at.tid] += kKeptBytes + kept.endpoint.size();
   }
 }
 
 void Model::forget_kept() {
+  for (auto& [tid, table] : tables_) {
+    for (auto& [pid, p] : table.partitions) {
+      for (Replica& r : p.replicas) r.by_hand = false;
+    }
+  }
   kept_.clear();
   kept_bytes_.clear();
 }
@@ -370,50 +386,6 @@ void Model::forget_kept() {
 std::size_t Model::kept_bytes(std::uint32_t tid) const {
   const auto found = kept_bytes_.find(tid);
   return found == kept_bytes_.end() ? 0 : found->second;
-}
-
-std::optional<Offset> Model::known_offset(PartitionKey at, const Replica& r) const {
-  const Lineage* of = kept(at, tablet(r.tablet).endpoint);
-  std::optional<Offset> known = of ? of->last_offset : std::nullopt;
-  if (r.report.heard_at) known = std::max(known.value_or(0), r.report.offset);
-  return known;
-}
-
-// An alive row has followed the published leader, or been it; one that may have led otherwise has a
-// history of its own.
-Lineage Model::lineage_of(const Partition& p, const Replica& r) const {
-  Lineage kept;
-  kept.endpoint = tablet(r.tablet).endpoint;
-  kept.followed = r.in_doubt_term || r.diverged ? 0 : p.published_term();
-  if (r.report.heard_at) kept.last_offset = r.report.offset;
-  return kept;
-}
-
-void Model::remember_offset(PartitionKey at, TabletIndex tablet, const ReplicaStatus& status,
-                            Instant asked_at) {
-  Partition* p = partition(at);
-  Replica* r = p ? p->on(tablet) : nullptr;
-  if (!r || !is_loaded(status.state) || status.offset > kHighestOffset) return;
-  if (!status.name.empty() && status.name != table(at.tid)->shape.name) return;  // SAFETY 21.
-  // A later question told. A process that was stopped takes them in any order: what it says to an
-  // earlier one may be more, and so much it had.
-  const bool late = r->report.heard_at && *r->report.heard_at >= asked_at;
-  if (late && status.offset <= r->report.offset) return;
-  if (r->report.offset != status.offset)
-    r->report.offset_changed_at = std::max(r->report.offset_changed_at, asked_at);
-  r->report.offset = status.offset;
-  if (!late) r->report.heard_at = asked_at;
-  r->report.said_at.reset();
-}
-
-void Model::heard_offset(PartitionKey at, TabletIndex tablet, Offset offset, Instant asked_at) {
-  Partition* p = partition(at);
-  Replica* r = p ? p->on(tablet) : nullptr;
-  if (!r || offset <= r->report.offset || offset > kHighestOffset) return;
-  r->report.offset_changed_at = asked_at;
-  r->report.offset = offset;
-  r->report.heard_at = asked_at;
-  r->report.said_at.reset();
 }
 
 void Model::forget_what_was_begun() {
@@ -429,8 +401,9 @@ void Model::forget_what_was_begun() {
         if (written) r.is_alive = written->is_alive;
         r.in_doubt_term.reset();
         r.found.reset();
-        r.failures = 0;
+        r.failures = r.load_refusals = 0;
         r.not_before = {};
+        r.stuck.reset();
       }
     }
     table.stale = false;

@@ -31,6 +31,10 @@ struct ReplicaReport {
   Mode mode = Mode::kFollower;
   TableState state = TableState::kUndefined;
   Offset offset = 0;  // Stays when the tablet dies: the last known offset (SAFETY 2, 6).
+  // It has come up with nothing, where it had so many entries: OpenMLDB's LoadTable of a disk that
+  // is lost makes an empty table and answers 0 (FEDB.md 3.2). Such a replica counts as one that
+  // holds nothing.
+  std::optional<Offset> had;
   std::optional<Instant> heard_at;  // When the question was sent that `offset` answers.
   std::optional<Instant> said_at;   // When the answer came; none: another call told it.
   std::uint64_t record_cnt = 0;
@@ -48,6 +52,16 @@ struct Found {
   Term term = 0;
   Offset offset = 0;
   bool nothing = false;  // It was told to load it, and has nothing to load.
+};
+
+inline constexpr const char* kLostDisk = "lost_disk";
+inline constexpr const char* kCannotLoad = "cannot_load";
+
+// Somebody has to come: nothing that failoverd may do brings this replica back.
+struct Stuck {
+  std::string reason;  // Label of failoverd_holds{reason}: kLostDisk, kCannotLoad.
+  std::string text;    // One sentence.
+  Instant since;
 };
 
 struct Replica {
@@ -70,13 +84,20 @@ struct Replica {
   bool diverged = false;
   bool not_replicated = false;
   std::optional<Found> found;  // Until its partition is led again.
+  bool may_have_gap = false;   // Its leader may have begun to send behind its end: it is copied.
   bool detached = false;       // Its row is dead, and its leader was seen not to send to it.
   // Back-off after failed ops that were about it, for as long as its tablet is the same process.
   int failures = 0;  // In a row.
   Instant not_before;
   Incarnation failed_incarnation = 0;
   std::string failed_why;  // The last of them.
+  int load_refusals = 0;   // LoadTable's, by that process; what it says may be mended.
+  std::optional<Stuck> stuck;
 
+  bool by_hand = false;  // As is kept of it (Lineage).
+
+  // Whether its row, if it is alive, says that it held what was acknowledged.
+  bool vouches() const { return !is_alive || !by_hand; }
   bool leads() const { return is_leader && is_alive; }  // A serving leader, says the row.
   void row_says(bool leader, bool alive, Instant now);
 };
@@ -216,6 +237,8 @@ class Model {
   const Partition* partition(PartitionKey) const;
   const std::map<std::uint32_t, Table>& tables() const { return tables_; }
   std::map<std::uint32_t, Table>& tables() { return tables_; }
+  // Of pre-aggregate tables, whether they are there still or not.
+  const std::set<std::uint32_t>& aggregates() const { return aggregates_; }
   const std::map<std::string, std::string>& unreadable() const { return unreadable_; }
   std::map<std::string, std::string>& unreadable() { return unreadable_; }
   // Every table of the cluster has been read once; and none of them cannot be read now.
@@ -230,8 +253,15 @@ class Model {
   // What a replica with an alive row was last known to hold: as its tablet said, or as it is kept
   // since its tablet was lost. It may hold more (SAFETY 6, 20).
   std::optional<Offset> known_offset(PartitionKey, const Replica&) const;
+  // A loaded replica says its offset. See ReplicaReport::had.
+  void took_offset(PartitionKey, Replica&, Offset) const;
+  // The same of one that was just told to load and has followed nobody: that its partition holds
+  // something is enough to know that it should, too. None: it holds what it had, as far as known.
+  std::optional<Offset> came_up_empty(PartitionKey, TabletIndex);
   // Its row dies: what a successor must know when it comes back.
-  Lineage lineage_of(const Partition&, const Replica&) const;
+  Lineage lineage_of(PartitionKey, const Partition&, const Replica&) const;
+  // Its row becomes alive by an operator's word.
+  Lineage lineage_by_hand(PartitionKey, const Partition&, const Replica&) const;
 
   // Whatever it was asked for: so much it had, should that tablet be the next to go (SAFETY 2, 6).
   void remember_offset(PartitionKey, TabletIndex, const ReplicaStatus&, Instant asked_at);
@@ -260,6 +290,7 @@ class Model {
   std::vector<Tablet> tablets_;
   std::map<std::string, TabletIndex, std::less<>> by_endpoint_;
   std::map<std::uint32_t, Table> tables_;  // By tid.
+  std::set<std::uint32_t> aggregates_;
   std::map<std::string, std::uint32_t> tid_of_znode_;
   std::map<std::string, Table> aside_;             // By znode.
   std::map<std::string, std::string> unreadable_;  // znode -> why.

@@ -1,5 +1,5 @@
-// How a replica stands, by its row, its tablet's verdict and its tablet's word: predicates over the
-// model that detection, elections and repair share. Pure.
+// How a replica stands, by its row, its tablet's verdict, its tablet's word and what belongs beside
+// it: predicates over the model that detection, elections and repair share. Pure.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace failoverd::core {
 // How one replica stands, by its tablet's verdict and word.
 enum class Standing : std::uint8_t {
   kServes,   // Its tablet answers and holds it.
-  kGone,     // Its tablet is dead, or answers and does not hold it.
+  kGone,     // Its tablet is dead, or answers and does not hold it, or holds nothing of it.
   kUnclear,  // Its tablet is suspect, not asked yet, or its word is too old to count.
 };
 
@@ -41,6 +41,15 @@ bool has_returned(const Model&, const Partition&, const Replica&);
 
 // Whether somebody may take the lead: an alive row that serves, the leader's own included.
 bool has_candidate(const Model&, const Partition&);
+
+// Whether a leader that lives may hand over to it: an alive follower that serves, and whose row is
+// not alive by an operator's word only.
+bool can_take_over(const Model&, const Replica&);
+// Of these the one that holds most, by what was last heard; among equals the one whose tablet leads
+// fewest. Before all of that: one that does not stand still, one whose tablet leads what belongs
+// beside it already (relatives.h), one whose tablet can take that over as well. Null: there is
+// none.
+const Replica* best_to_take_over(const Model&, PartitionKey);
 
 // What only an election helps against: a lost leader waits for nothing.
 constexpr bool elects(Condition c) {

@@ -175,9 +175,10 @@ void TabletMonitor::set_report(TabletIndex i, PartitionKey key, const ReplicaSta
   }
   said = ours(i, key, *r, said);
   ReplicaReport& report = r->report;
-  const bool news = !report.asked_at || report.held != (said != nullptr) ||
-                    (said && (report.mode != said->mode || report.state != said->state)) ||
-                    *report.asked_at <= r->row_since;
+  const auto had = report.had;
+  bool news = !report.asked_at || report.held != (said != nullptr) ||
+              (said && (report.mode != said->mode || report.state != said->state)) ||
+              *report.asked_at <= r->row_since;
   if (said) {
     report.mode = said->mode;
     report.state = said->state;
@@ -191,6 +192,7 @@ void TabletMonitor::set_report(TabletIndex i, PartitionKey key, const ReplicaSta
     if (!loading && said->offset <= kHighestOffset) {
       look_at_jump(i, key, *r, said->offset);
       if (report.offset != said->offset || !report.asked_at) report.offset_changed_at = outbox_.now;
+      model_.took_offset(key, *r, said->offset);
       report.offset = said->offset;
       report.heard_at = asked_at;
       report.said_at = outbox_.now;
@@ -201,6 +203,7 @@ void TabletMonitor::set_report(TabletIndex i, PartitionKey key, const ReplicaSta
   } else {
     report.held_since.reset();
   }
+  news = news || report.had != had;
   report.asked_at = asked_at;
   report.held = said != nullptr;
   const Replica* leader = p->leader();

@@ -32,6 +32,7 @@ class NumberBlock {
       return std::nullopt;
     }
     next_ = first + count;
+    highest_taken_ = next_ - 1;
     return first;
   }
 
@@ -66,6 +67,8 @@ class NumberBlock {
     asked_ = short_ = false;
     wanted_above_ = 0;
   }
+  // The last that take() gave, also under an earlier lock; 0: none.
+  std::uint64_t highest_taken() const { return highest_taken_; }
   bool empty() const { return next_ >= end_; }
 
  private:
@@ -73,6 +76,7 @@ class NumberBlock {
   std::uint64_t next_ = 0;  // The first that is free.
   std::uint64_t end_ = 0;   // Behind the last that is ours.
   std::uint64_t wanted_above_ = 0;
+  std::uint64_t highest_taken_ = 0;
   bool asked_ = false;
   bool short_ = false;  // Somebody waits.
 };

@@ -253,6 +253,7 @@ void Publisher::published(const ReplyTo& reply_to, const Published& result) {
     case Outcome::kNotHeld:
     case Outcome::kFailed:
       failed(result.why);
+      for (const OpId op : landed) wishes_.at(op).by->waits(op, result.why);
       break;
   }
 }

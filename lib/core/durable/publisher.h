@@ -29,6 +29,8 @@ class Publishing {
   virtual void gone(OpId, const std::string& why) = 0;  // No such partition any more.
   // ZooKeeper does not take its table: it is published when it does, if it is wanted still.
   virtual void refused(OpId, const std::string& /*why*/) {}
+  // It could not be written, and is tried again.
+  virtual void waits(OpId, const std::string& /*why*/) {}
 };
 
 class Publisher {

@@ -4,6 +4,7 @@
 // of this is left to a successor, and an alive row's replica that returns is elected instead.
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "lib/core/api/timing.h"
 #include "lib/core/cluster/history.h"
@@ -58,6 +59,17 @@ void Elections::decide_among_dead_rows(Election& e) {
   if (const auto until = wait_for_dead_rows(e)) return again_at(e, *until);
   const Participant* best = best_of_dead_rows(e);
   if (!best) {
+    // Those whose rows are alive and that came up with nothing stand then: that was accepted.
+    bool empty_ones_stand = false;
+    for (const Replica& r : model_.partition(e.at)->replicas) {
+      const bool is_empty = r.is_alive && r.report.had && !model_.tablet(r.tablet).verdict.dead();
+      if (!is_empty || !std::exchange(e.of(r.tablet).unloadable, false)) continue;
+      empty_ones_stand = true;
+    }
+    if (empty_ones_stand) {
+      e.dead_stand = e.dead_may_stand = false;
+      return new_round(e);
+    }
     says(e, "no replica whose tablet is there has anything to load: waits for one that has");
     return again_at(e, outbox_.now + kNobodyYetLookAgain);
   }

@@ -65,7 +65,7 @@ void Elections::begin(OpId op, OpType type, PartitionKey at, Duration detect,
         return r.in_doubt_term && *r.in_doubt_term > *p.unfinished_term;
       });
   if (const Replica* leader = p.leader(); leader && leader->report.heard_at) {
-    e.leader_offset = leader->report.offset;
+    e.leader_offset = std::max(leader->report.offset, leader->report.had.value_or(0));
     e.leader_asked_at = *leader->report.heard_at;
   }
   e.began = outbox_.now;
@@ -168,6 +168,7 @@ void Elections::new_round(Election& e) {
   }
   ++e.round;
   e.try_again.reset();
+  e.binlog_from.reset();
   e.probe_term = *term;
   e.lead_term = *term + 1;
   e.round_began = outbox_.now;
@@ -228,7 +229,7 @@ bool Elections::add_candidate(Election& e, const Replica& r) {
   // that had to load it has followed nobody, even if its leader has been heard of again.
   const bool held = leader && leader->report.led_until && r.report.held_since &&
                     *r.report.held_since <= *leader->report.led_until;
-  const bool followed = held && r.is_alive && !e.restart_goes_on && !c.had_to_load;
+  const bool followed = held && r.is_alive && r.vouches() && !e.restart_goes_on && !c.had_to_load;
   c.continuous = c.served || followed;
   e.order.push_back(r.tablet);
   return true;
@@ -264,6 +265,9 @@ void Elections::answered(const ReplyTo& reply_to, const Answer& answer) {
   if (!e || reply_to.what >> 8 != e->round) return;
   const auto what = static_cast<What>(reply_to.what & 0xff);
   switch (what) {
+    case kManifest:
+      manifest_answered(*e, answer);
+      return;
     case kPromote:
       promote_answered(*e, answer);
       return;

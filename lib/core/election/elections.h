@@ -98,6 +98,7 @@ class Elections : public Publishing, public Asker {
   void published(OpId) override;
   void gone(OpId, const std::string& why) override;
   void refused(OpId, const std::string& why) override;
+  void waits(OpId, const std::string& why) override;
 
  private:
   enum class Phase : std::uint8_t {
@@ -120,6 +121,9 @@ class Elections : public Publishing, public Asker {
     std::vector<TabletIndex> order;                   // The candidates, as their rows stand.
     TabletIndex winner = 0;
     Offset winner_offset = 0;
+    // What the winner's binlog need not hold any more, by its manifest; none: it was not asked, as
+    // nobody would follow it from further behind.
+    std::optional<Offset> binlog_from;
     Instant round_began;
     std::optional<Instant> timer_at;   // The earliest timer that is set.
     std::optional<Instant> try_again;  // The promotion failed: a new round then.
@@ -146,6 +150,7 @@ class Elections : public Publishing, public Asker {
     bool forced = false;              // An alive row's tablet that does not answer cannot lead.
     // Where these stand: up to where the winner's log is known to be the partition's.
     std::optional<Offset> agreed;
+    bool winner_by_hand = false;  // Its row is alive by an operator's word only: the same of it.
     std::optional<Hold> hold;
     // Whom it went on without, for the end of the story.
     std::vector<Hold::Lost> given_up;
@@ -154,6 +159,7 @@ class Elections : public Publishing, public Asker {
     Instant began;
     Instant promoted;
 
+    bool is_winner_doubtful() const { return dead_stand || winner_by_hand; }
     Participant& of(TabletIndex);
     const Participant& of(TabletIndex) const;  // One of whom nothing is known, if it is none.
     Participant* candidate(TabletIndex);       // Null: it is none.
@@ -171,6 +177,7 @@ class Elections : public Publishing, public Asker {
     kProbe,
     kTermPair,
     kDemote,
+    kManifest,
     kPromote,
     kPromoteCheck,
     kRecoverSnapshot,
@@ -207,7 +214,9 @@ class Elections : public Publishing, public Asker {
   void had_to_load(Election&, Participant&);
   void tell_to_load(Election&, Participant&);
   void load_answered(Election&, Participant&, const Answer&);
-  void cannot_load(Election&, Participant&);
+  void cannot_load(Election&, Participant&, const std::string& why);
+  bool came_up_empty(Election&, Participant&);
+  void load_was_refused(Election&, Participant&, const Answer&);
   std::optional<Instant> wait_for_restart(Election&, Offset best);
 
   // What would be lost: known_loss.cc
@@ -221,7 +230,10 @@ class Elections : public Publishing, public Asker {
   std::optional<Instant> lost_deadline(const Election&, TabletIndex) const;
   std::optional<Instant> unclean_at(const Election&) const;
   bool overruled(const Election&) const;
-  static bool all_had_to_load(const Election&);
+  bool all_had_to_load(const Election&) const;
+  bool vouches(const Election&, TabletIndex) const;
+  bool somebody_vouches(const Election&) const;
+  bool stands_back(const Election&, const Participant&) const;
   void ask_lost(Election&);
   void hold(Election&, Hold, Offset best);
   void end_hold(Election&);
@@ -243,14 +255,18 @@ class Elections : public Publishing, public Asker {
   std::optional<Instant> wait_for_others(Election&, Offset best);
   TabletIndex choose_winner(const Election&, Offset best) const;
   const Participant* goes_on_leading(const Election&) const;
+  std::vector<TabletIndex> leaders_of_relatives(PartitionKey) const;
 
   // Promoting and publishing.
   void promote(Election&, TabletIndex);
+  void manifest_answered(Election&, const Answer&);
+  void lead(Election&);
   void promote_answered(Election&, const Answer&);
   void promote_later(Election&);
   void promote_checked(Election&, const Answer&);
   void not_normal(Election&);
   void promotion_is_done(Election&);
+  Election* says_unpublished(OpId, const std::string& what);
   void look_while_left_alone(Election&);
   static bool may_lead_yet(const Election&, TabletIndex);
   static bool may_have_led(const Election&, const Participant&);

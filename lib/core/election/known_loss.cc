@@ -20,7 +20,7 @@ bool Elections::loss_is_possible(const Election& e) const {
   Offset there = 0;
   Offset lost = 0;
   for (const Replica& r : p.replicas) {
-    if (!r.is_alive) continue;
+    if (!r.is_alive || !r.vouches()) continue;
     const bool dead = model_.tablet(r.tablet).verdict.dead();
     const bool is_there = e.loads ? !dead : standing(model_, r) == Standing::kServes;
     const bool is_lost = e.loads ? dead : standing(model_, r) == Standing::kGone;
@@ -73,7 +73,7 @@ void Elections::decide_by_reading(Election& e, std::optional<Offset> best) {
 std::optional<std::uint64_t> Elections::lost_without(const Election& e, const Replica& r,
                                                      Offset best) const {
   const auto most = outbox_.policy.guards.max_lost_entries;
-  if (!most || !r.is_alive) return std::nullopt;
+  if (!most || !r.is_alive || (!r.vouches() && somebody_vouches(e))) return std::nullopt;
   const Participant* c = e.candidate(r.tablet);
   const bool counted = c && (c->read || c->heard == Heard::kOffset);
   // SAFETY 6 waits for those that are there and load, as long as nobody has followed.

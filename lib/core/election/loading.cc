@@ -5,6 +5,7 @@
 
 #include "lib/core/api/timing.h"
 #include "lib/core/cluster/load_step.h"
+#include "lib/core/cluster/relatives.h"
 #include "lib/core/cluster/standing.h"
 #include "lib/core/election/elections.h"
 
@@ -57,6 +58,8 @@ void Elections::status_answered(Election& e, Participant& c, const Answer& answe
     case LoadStep::kLoaded:
       model_.remember_offset(e.at, c.tablet, *status, outbox_.now);
       if (c.load_told && model_.is_on_disk(e.at)) forget_load(outbox_, name(c.tablet), e.op, e.at);
+      if (came_up_empty(e, c)) return;
+      if (Replica* r = replica(e, c.tablet)) has_loaded(*r);
       if (c.lost_since) c.answered_at = outbox_.now;
       if (e.phase == Phase::kReading) {
         if (status->offset <= kHighestOffset) c.read = status->offset;
@@ -111,6 +114,11 @@ void Elections::had_to_load(Election& e, Participant& c) {
 }
 
 void Elections::tell_to_load(Election& e, Participant& c) {
+  const bool waits = outbox_.now < e.round_began + kBaseFirst;
+  if (waits && base_comes_first(model_, e.at, c.tablet)) {
+    says(e, "waits until " + name(c.tablet) + " has loaded its base table");
+    return again_at(e, *c.not_before);
+  }
   c.asked = true;
   had_to_load(e, c);
   call(e, kLoad, c.tablet, model_.load_call(e.at, e.op, e.type));
@@ -122,29 +130,54 @@ void Elections::load_answered(Election& e, Participant& c, const Answer& answer)
   const bool is_refused = answer.answered() && !answer.ok();
   if (is_refused && model_.is_on_disk(e.at)) forget_load(outbox_, name(c.tablet), e.op, e.at);
   if (answer.says(kTableDirIsNotExist)) {
-    cannot_load(e, c);
+    cannot_load(e, c,
+                "has nothing to load for " + model_.name_of(e.at) +
+                    ": no directory, or one that could not be loaded and is in its recycle bin "
+                    "now");
     return;
   }
   if (says_it_loads(answer)) {
     c.load_told = outbox_.now;
     c.refuses_to_load = false;
   } else {
-    if (answer.says(kCreateTableFailed) || answer.says(kNoPathForStorage)) {
-      c.refuses_to_load = true;
-    }
-    says(e, name(c.tablet) + " was told to load it: " + to_text(answer));
-    c.not_before = outbox_.now + kLoadAgain;
+    load_was_refused(e, c, answer);
   }
   again_at(e, *c.not_before);
 }
 
-void Elections::cannot_load(Election& e, Participant& c) {
+// What stands there may be mended, so that it is told again, less and less often.
+void Elections::load_was_refused(Election& e, Participant& c, const Answer& answer) {
+  c.not_before = outbox_.now + kLoadAgain;
+  says(e, name(c.tablet) + " was told to load it: " + to_text(answer));
+  if (!answer.says(kCreateTableFailed) && !answer.says(kNoPathForStorage)) return;
+  c.refuses_to_load = true;
+  Replica* r = replica(e, c.tablet);
+  if (!r) return;
+  const int doublings = std::min(r->load_refusals, kLoadRefusalsDoubled);
+  c.not_before = outbox_.now + std::min<Duration>(kLoadAgain * (1 << doublings), kLongestBackOff);
+  refuses_to_load(outbox_, *r, name(c.tablet), model_.name_of(e.at), answer);
+}
+
+void Elections::cannot_load(Election& e, Participant& c, const std::string& why) {
   c.heard = Heard::kEmpty;
-  c.unloadable = true;
-  outbox_.note(Severity::kError, "failover",
-               name(c.tablet) + " has nothing to load for " + model_.name_of(e.at) +
-                   ": no directory, or one that could not be loaded and is in its recycle bin now",
+  if (std::exchange(c.unloadable, true)) return;
+  outbox_.note(Severity::kError, "failover", name(c.tablet) + " " + why,
                {{"tablet", name(c.tablet)}, {"partition", model_.name_of(e.at)}});
+}
+
+// SAFETY 6: an offset of 0 is no log that was recovered, where there was one. Whoever has it, or
+// may have it and is not there, is waited for as if this one had nothing to load.
+bool Elections::came_up_empty(Election& e, Participant& c) {
+  const auto had = model_.came_up_empty(e.at, c.tablet);
+  // An operator has accepted the loss, and those whose rows are dead hold nothing either.
+  const bool is_given_up = !e.loss_accepted_by.empty() && !e.dead_may_stand &&
+                           !has_candidate(model_, *model_.partition(e.at));
+  if (!had || is_given_up) return false;
+  const std::string what = "came up with nothing of " + model_.name_of(e.at) +
+                           ", of which it had at least " + std::to_string(*had) + " entries";
+  replica(e, c.tablet)->stuck = Stuck{kLostDisk, name(c.tablet) + " " + what, outbox_.now};
+  cannot_load(e, c, what + ": its disk is lost, or another one");
+  return true;
 }
 
 // SAFETY 6: every registered one that is still loading, without limit; those that are not
@@ -157,6 +190,7 @@ std::optional<Instant> Elections::wait_for_restart(Election& e, Offset best) {
   for (const Replica& r : model_.partition(e.at)->replicas) {
     const Participant* c = e.candidate(r.tablet);
     if (!r.is_alive || (c && (c->heard == Heard::kOffset || c->heard == Heard::kEmpty))) continue;
+    if (!r.vouches() && somebody_vouches(e)) continue;
     const Tablet& t = model_.tablet(r.tablet);
     // Nobody knows that it is dead: it is waited for as in every election, too (SAFETY 2).
     const Instant since = e.of(r.tablet).answered_at.value_or(e.began);

@@ -34,6 +34,7 @@ struct Candidacy {
   bool continuous = false;     // It has followed without a restart since its leader was seen.
   bool checked = false;        // GetTermPair has said that it follows.
   bool loaded = false;         // It had to be loaded, and is.
+  bool sent_to = false;        // Whoever was told to lead was told to send to it.
   std::optional<Offset> read;  // Before any probe: what it says that it holds.
 };
 

@@ -30,12 +30,37 @@ void Elections::promote(Election& e, TabletIndex winner) {
   phase(e, Phase::kPromoting, Task::kChangeLeader);
   e.winner = winner;
   e.winner_offset = e.candidate(winner)->offset;
-  Partition& p = *model_.partition(e.at);
+  e.winner_by_hand = !vouches(e, winner);
+  if (e.winner_by_hand) e.agreed = known_to_agree(e, *e.candidate(winner));
+  e.binlog_from.reset();
+  const bool one_lags = std::ranges::any_of(e.candidates(), [&](const Participant& c) {
+    return c.offset < e.winner_offset && follows(e, c);
+  });
+  if (!one_lags || e.dead_stand) return lead(e);
+  const ReplyTo reply_to{ReplyTo::Owner::kElections, e.op, kManifest | e.round << 8, winner, {}};
+  outbox_.call(reply_to, name(winner), GetManifest{e.at}, kGrace);
+}
+
+// A leader sends from its oldest entry on to whom its binlog does not reach, and OpenMLDB's
+// followers take entries behind a gap: nobody ever sees it (FEDB.md 8). Where it does not say soon
+// how far that reaches, nobody follows from behind: to bring one back costs moments.
+void Elections::manifest_answered(Election& e, const Answer& answer) {
+  if (e.phase != Phase::kPromoting) return;
+  if (model_.tablet(e.winner).verdict.dead()) return new_round(e);
+  e.binlog_from = answer.ok() ? answer.offset : e.winner_offset;
+  lead(e);
+}
+
+void Elections::lead(Election& e) {
+  const TabletIndex winner = e.winner;
+  Partition* known = model_.partition(e.at);
+  if (!known) return gone(e.op, "the partition is gone");
+  Partition& p = *known;
   p.saw(e.lead_term);
   Promote promote{e.at, e.lead_term, {}};
-  for (const Participant& c : e.candidates()) {  // SAFETY 2: nobody else may follow.
-    const bool goes_along = c.tablet != winner && !e.dead_stand && follows(e, c);
-    if (goes_along) promote.replicas.push_back(name(c.tablet));
+  for (Participant& c : e.candidates()) {  // SAFETY 2: nobody else may follow.
+    c.sent_to = c.tablet != winner && !e.dead_stand && follows(e, c);
+    if (c.sent_to) promote.replicas.push_back(name(c.tablet));
   }
   ++model_.tablet(winner).leaders;
   records_.may_lead(e.at, {name(winner), e.lead_term, known_before(e)});
@@ -123,37 +148,6 @@ void Elections::promotion_is_done(Election& e) {
   publisher_.want(e.op, e.at, *this, Publisher::Urgency::kClientsWait);
 }
 
-// SAFETY 22: it has a leader of a higher term, and that cannot be told to anybody.
-void Elections::refused(OpId op, const std::string& why) {
-  Election* e = find(op);
-  if (!e || e->phase != Phase::kPublishing) return;
-  says(*e, name(e->winner) + " leads with term " + std::to_string(e->lead_term) +
-               "; waits for ZooKeeper to take its table: " + why);
-  look_while_left_alone(*e);
-}
-
-// While it waits its leader may be lost. Or the leader that the rows name is there again: clients
-// write to it what nobody takes from it any more. It is elected anew among all, and whom the rows
-// name leads if it holds as much as the others (SAFETY 3).
-void Elections::look_while_left_alone(Election& e) {
-  const Table* table = model_.table(e.at.tid);
-  const Partition* p = model_.partition(e.at);
-  if (!p || !table->refusal || !table->refusal->is_known) return;
-  const Replica* winner = p->on(e.winner);
-  const bool another_leads =
-      std::any_of(p->replicas.begin(), p->replicas.end(), [&](const Replica& r) {
-        return r.is_alive && r.tablet != e.winner && r.report.mode == Mode::kLeader &&
-               standing(model_, r) == Standing::kServes && *r.report.asked_at > e.promoted;
-      });
-  const bool is_lost = !winner || standing(model_, *winner) == Standing::kGone;
-  if (!is_lost && !another_leads) return;
-  if (outbox_.now < e.promoted + kNewWinnerAtMostEvery)
-    return again_at(e, e.promoted + kNewWinnerAtMostEvery);
-  publisher_.forget(e.op);
-  note_led(e, e.winner, {e.lead_term, known_before(e), true});
-  new_round(e);
-}
-
 // SAFETY 5: its ChangeRole(leader) was never answered and may still be carried out: its row dies.
 bool Elections::may_lead_yet(const Election& e, TabletIndex tablet) {
   return std::ranges::any_of(e.of(tablet).led, [](const Led& l) { return !l.carried_out; });
@@ -204,23 +198,26 @@ bool Elections::agrees_with_winner(const Election& e, const Participant& c) cons
 // before with a term that nobody recorded (SAFETY 8), or nobody knows whom it followed last.
 Offset Elections::known_before(const Election& e) {
   if (winner_may_have_led(e)) return 0;
-  return e.dead_stand ? e.agreed.value_or(0) : e.winner_offset;
+  return e.is_winner_doubtful() ? e.agreed.value_or(0) : e.winner_offset;
 }
 
 // So much of the partition's history the winner holds, as far as anybody can tell.
 Offset Elections::kept_of_history(const Election& e) {
-  return e.dead_stand ? e.agreed.value_or(e.winner_offset) : e.winner_offset;
+  return e.is_winner_doubtful() ? e.agreed.value_or(e.winner_offset) : e.winner_offset;
 }
 
-// SAFETY 2: it has answered, and its log is a prefix of the winner's.
+// SAFETY 2: it has answered, and its log is a prefix of the winner's, whose binlog goes on there.
+// Of one whose row is alive by an operator's word only nobody knows that, whoever wins.
 bool Elections::follows(const Election& e, const Participant& c) const {
-  return c.heard == Heard::kOffset && !may_lead_yet(e, c.tablet) && !may_have_led(e, c) &&
-         !leads_since_probed(e, c) && agrees_with_winner(e, c);
+  if (e.binlog_from && c.offset < *e.binlog_from) return false;
+  return c.heard == Heard::kOffset && !e.winner_by_hand && vouches(e, c.tablet) &&
+         !may_lead_yet(e, c.tablet) && !may_have_led(e, c) && !leads_since_probed(e, c) &&
+         agrees_with_winner(e, c);
 }
 
 std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Partition& p) const {
   // SAFETY 8: its log may hold a term of which nobody knows where it began.
-  if (winner_may_have_led(e) || (e.dead_stand && !e.agreed)) return {{e.lead_term, 0}};
+  if (winner_may_have_led(e) || (e.is_winner_doubtful() && !e.agreed)) return {{e.lead_term, 0}};
   // Terms that others led and nobody published: the winner may have followed them.
   std::vector<Led> unpublished;
   for (const auto& [tablet, participant] : e.participants) {
@@ -249,11 +246,11 @@ std::vector<TermPair> Elections::terms_to_publish(const Election& e, const Parti
 // Whom it followed last; not known where it led, or may have, with a term that is not published.
 Lineage Elections::lineage_of(const Election& e, const Partition& p, const Replica& r,
                               bool term_is_there) const {
-  Lineage kept = model_.lineage_of(p, r);
+  Lineage kept = model_.lineage_of(e.at, p, r);
   const Participant& its = e.of(r.tablet);
   const bool alone = !its.led.empty();
   const Participant* c = e.candidate(r.tablet);
-  kept.or_later = may_have_followed_unpublished(e, r.tablet);
+  kept.or_later = (!r.vouches() && kept.or_later) || may_have_followed_unpublished(e, r.tablet);
   // One that nobody loaded may still have led, and restarted since.
   const bool unsure = (e.unrecorded && (!c || !c->continuous)) || (c && leads_since_probed(e, *c));
   if (term_is_there || alone || unsure) {
@@ -316,7 +313,8 @@ std::optional<PartitionEdit> Elections::edit(OpId op, const Partition& p) {
   PartitionEdit edit;
   for (const Replica& r : p.replicas) {
     const Participant* c = e.candidate(r.tablet);
-    const bool goes_along = c && !e.dead_stand && follows(e, *c);
+    // Until it is published more may become known of it, for it or against it.
+    const bool goes_along = c && c->sent_to && follows(e, *c);
     RowEdit row{name(r.tablet), r.is_leader, r.is_alive};
     if (r.tablet == e.winner) {
       row.is_leader = row.is_alive = true;
@@ -357,7 +355,7 @@ void Elections::published(OpId op) {
         e->handed && e->handed->flipped ? *e->handed->flipped : e->began - e->detect;
     record->without_leader = outbox_.now - since;
     record->may_have_lost = may_have_lost(*e);
-    record->or_more = !e->given_up.empty();
+    record->loss_is_exact = e->given_up.empty() && !e->dead_stand && lost_nothing(*e);
   }
   note_leader(*e, took);
   if (Partition* p = model_.partition(e->at)) {
@@ -366,7 +364,11 @@ void Elections::published(OpId op) {
     // Also where the rows stay what they were: what was said before its promotion does not count.
     for (Replica& r : p->replicas) {
       r.row_since = outbox_.now;
-      r.detached = !r.is_alive;  // The new leader was told whom to send to.
+      if (r.tablet == e->winner) {  // Whatever it had: it leads with what it has.
+        r.report.had.reset();
+        r.stuck.reset();
+      }
+      r.detached = !r.is_alive && !e->of(r.tablet).sent_to;
     }
   }
   records_.done(e->at);
@@ -377,7 +379,8 @@ void Elections::published(OpId op) {
           std::to_string(e->winner_offset + 1) + loss_text(*e));
 }
 
-// What the old leader was last heard to hold, and the new one does not.
+// What the old leader was last heard to hold, and the new one does not. What it took since then
+// nobody knows.
 std::optional<std::uint64_t> Elections::possible_loss(const Election& e) {
   if (!e.leader_offset) return std::nullopt;
   const Offset kept = kept_of_history(e);
@@ -409,8 +412,10 @@ std::string Elections::loss_text(const Election& e) const {
   const auto loss = possible_loss(e);
   if (!loss) return "; the old leader was never heard";
   const Duration age = e.began - e.leader_asked_at;
-  return "; may have lost at most " + std::to_string(*loss) + " entries, sample " +
-         std::to_string(age / std::chrono::milliseconds{1}) + " ms old";
+  const std::string known =
+      *loss == 0 ? "no loss known" : "may have lost at least " + std::to_string(*loss) + " entries";
+  return "; " + known + ", sample " + std::to_string(age / std::chrono::milliseconds{1}) +
+         " ms old";
 }
 
 // The end of the story that the op's first note began; with the times, for who looks back at it.

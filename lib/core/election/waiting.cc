@@ -4,6 +4,7 @@
 
 #include "lib/base/check.h"
 #include "lib/core/api/timing.h"
+#include "lib/core/cluster/relatives.h"
 #include "lib/core/cluster/standing.h"
 #include "lib/core/election/elections.h"
 
@@ -114,6 +115,7 @@ void Elections::decide(Election& e) {
   std::optional<Offset> best;
   for (Participant& c : e.candidates()) {
     does_it_still_count(e, c);
+    if (stands_back(e, c)) continue;
     if (c.heard == Heard::kOffset) best = std::max(best.value_or(0), c.offset);
     if (c.read) best = std::max(best.value_or(0), *c.read);
   }
@@ -187,10 +189,36 @@ bool Elections::holds_more_since_probed(const Election& e, const Participant& c)
   return r && r->report.heard_at && *r->report.heard_at > c.read_at && r->report.offset > c.offset;
 }
 
-// Whoever has answered: nobody has followed without a restart (SAFETY 6).
-bool Elections::all_had_to_load(const Election& e) {
-  return std::ranges::all_of(
-      e.candidates(), [](const Participant& c) { return c.heard != Heard::kOffset || c.loaded; });
+// Whoever has answered: nobody has followed without a restart (SAFETY 6). By an operator's word
+// nobody has.
+bool Elections::all_had_to_load(const Election& e) const {
+  return std::ranges::all_of(e.candidates(), [&](const Participant& c) {
+    return c.heard != Heard::kOffset || c.loaded || !vouches(e, c.tablet);
+  });
+}
+
+bool Elections::vouches(const Election& e, TabletIndex tablet) const {
+  const Partition* p = model_.partition(e.at);
+  const Replica* r = p ? p->on(tablet) : nullptr;
+  return !r || r->vouches();
+}
+
+bool Elections::somebody_vouches(const Election& e) const {
+  return std::ranges::any_of(e.candidates(), [&](const Participant& c) {
+    return (c.heard == Heard::kOffset || c.read) && vouches(e, c.tablet);
+  });
+}
+
+// SAFETY 1: a row that is alive by an operator's word only does not say that its replica held what
+// was acknowledged. It leads where no other alive row's replica is there, or whoever is not heard
+// is given up.
+bool Elections::stands_back(const Election& e, const Participant& c) const {
+  if (vouches(e, c.tablet)) return false;
+  return std::ranges::any_of(e.candidates(), [&](const Participant& other) {
+    const bool may_answer = other.heard == Heard::kNothing && !other.dead && !overruled(e) &&
+                            !has_nothing_to_say(e, other);
+    return vouches(e, other.tablet) && (other.heard == Heard::kOffset || may_answer);
+  });
 }
 
 // SAFETY 2: one that does not answer and is known to hold more is waited for; one that is only
@@ -202,7 +230,7 @@ std::optional<Instant> Elections::wait_for_others(Election& e, Offset best) {
   }
   std::optional<Instant> until;
   for (const Participant& c : e.candidates()) {
-    if (c.heard != Heard::kNothing || c.dead) continue;
+    if (c.heard != Heard::kNothing || c.dead || stands_back(e, c)) continue;
     const Tablet& t = model_.tablet(c.tablet);
     const Replica* r = replica(e, c.tablet);
     if (!r) continue;
@@ -249,7 +277,7 @@ const Participant* Elections::goes_on_leading(const Election& e) const {
   const Participant* latest = nullptr;
   Term highest = model_.partition(e.at)->published_term();
   for (const Participant& c : e.candidates()) {
-    if (c.heard != Heard::kOffset || !c.served) continue;
+    if (c.heard != Heard::kOffset || !c.served || stands_back(e, c)) continue;
     for (const Led& l : c.led) {
       if (l.term <= highest || !l.before || c.offset <= *l.before) continue;
       highest = l.term;
@@ -259,22 +287,42 @@ const Participant* Elections::goes_on_leading(const Election& e) const {
   return latest;
 }
 
+// Who leads the same partition of its base and pre-aggregates, or is about to. Whichever of them is
+// decided first goes where it likes, and the others follow it there.
+std::vector<TabletIndex> Elections::leaders_of_relatives(PartitionKey at) const {
+  std::vector<TabletIndex> all;
+  for (const PartitionKey key : relatives(model_, at)) {
+    const auto op = of_partition_.find(key);
+    if (op == of_partition_.end()) {
+      const Replica* leader = model_.partition(key)->leader();
+      if (leader && standing(model_, *leader) != Standing::kGone) all.push_back(leader->tablet);
+      continue;
+    }
+    const Election& e = elections_.at(op->second);
+    if (e.phase == Phase::kPromoting || e.phase == Phase::kPublishing) all.push_back(e.winner);
+  }
+  return all;
+}
+
 // Highest offset. Among equals: who has not refused to lead, whom the rows name where they cannot
-// be written, whom an operator named, whose tablet leads fewest, by name.
+// be written, whom an operator named, who leads its base or its pre-aggregates, whose tablet leads
+// fewest, by name.
 TabletIndex Elections::choose_winner(const Election& e, Offset best) const {
   if (const Participant* leads = goes_on_leading(e)) return leads->tablet;
   const Replica* named =
       model_.table(e.at.tid)->refusal ? model_.partition(e.at)->leader() : nullptr;
+  const std::vector<TabletIndex> with = leaders_of_relatives(e.at);
   const auto rank = [&](const Participant& c) {
     const Tablet& t = model_.tablet(c.tablet);
+    const auto apart = -std::count(with.begin(), with.end(), c.tablet);
     const bool is_old = e.handed && c.tablet == e.handed->from;
     const bool is_another = e.preferred && c.tablet != *e.preferred;
     return std::make_tuple(c.refused_to_lead, named && named->tablet != c.tablet, is_old,
-                           is_another, t.leaders, std::string_view{t.endpoint});
+                           is_another, apart, t.leaders, std::string_view{t.endpoint});
   };
   const Participant* winner = nullptr;
   for (const Participant& c : e.candidates()) {
-    if (c.heard != Heard::kOffset || c.offset != best) continue;
+    if (c.heard != Heard::kOffset || c.offset != best || stands_back(e, c)) continue;
     if (!winner || rank(c) < rank(*winner)) winner = &c;
   }
   CHECK(winner);

@@ -1,5 +1,6 @@
 #include "lib/core/guards/stand_back.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace failoverd::core {
@@ -47,11 +48,16 @@ const NameserverAnswered* StandBack::nameserver_said() const {
 
 void StandBack::nameserver_ops_read(const NameserverOpsRead& e) { nameserver_ops_ = e.running; }
 
-const NameserverOp* StandBack::nameserver_op(const std::string& db, const std::string& table,
-                                             std::uint32_t pid) const {
+void StandBack::connected(const ZookeeperConnected& e) {
+  if (!e.new_session) return;
+  nameserver_said_.reset();
+  nameserver_ops_.reset();
+}
+
+const NameserverOp* StandBack::nameserver_op(const TableShape& table, std::uint32_t pid) const {
   if (!nameserver() || !nameserver_ops_) return nullptr;  // Or they are of one that is gone.
   const auto op = std::ranges::find_if(*nameserver_ops_, [&](const NameserverOp& o) {
-    return o.pid == pid && o.table == table && o.db == db;
+    return o.pid == pid && o.table == table.name && o.db == table.db;
   });
   return op == nameserver_ops_->end() ? nullptr : &*op;
 }
@@ -66,8 +72,9 @@ void StandBack::add_nameserver(std::vector<StandsBack>& why) const {
     const bool is_known = nameserver_said_->state == NameserverAnswered::State::kLeads;
     why.push_back(
         {"nameserver", "the nameserver's auto_failover is on (" + *lives +
-                           (is_known ? "" : ", which does not lead yet or does not answer") +
-                           "); `failoverctl takeover` switches it off"});
+                           (is_known ? "); `failoverctl takeover` switches it off"
+                                     : ", which does not lead yet or does not answer); waits until "
+                                       "it leads, or its znode has gone")});
   } else if (nameserver_said_->drains) {
     const std::string& running = nameserver_said_->running;
     why.push_back({"nameserver_ops", running.empty()
@@ -102,6 +109,15 @@ void StandBack::note_switch(bool was_read, bool was) const {
 bool StandBack::may_change() const {
   return active_ && cluster_read_ && switch_read_ && outbox_.now < fresh_until_ &&
          !op_ids_.empty() && reasons(outbox_.now).empty();
+}
+
+bool StandBack::may_soon_change() const {
+  const auto why = reasons(outbox_.now);
+  const bool no_op_is_known = nameserver_said_ && nameserver_said_->running.empty();
+  return active_ && !may_change() && std::ranges::all_of(why, [&](const StandsBack& s) {
+           return s.reason == "zookeeper" || s.reason == "not_read" ||
+                  (s.reason == "nameserver_ops" && no_op_is_known);
+         });
 }
 
 bool StandBack::may_reserve() const { return has_lease() && reasons(outbox_.now).empty(); }

@@ -39,6 +39,8 @@ class StandBack {
   void nameservers_listed(const std::vector<std::string>& endpoints);
   void nameserver_answered(const NameserverAnswered&);
   void nameserver_ops_read(const NameserverOpsRead& e);
+  // In a new session the nameserver has to be heard anew: it may have been switched on meanwhile.
+  void connected(const ZookeeperConnected& e);
   void obstacle(const Obstacle&);
   // True: the switch stands otherwise than it did, or was read for the first time.
   bool switch_was_read(const SwitchRead&);
@@ -50,6 +52,9 @@ class StandBack {
   bool has_lease() const { return active_ && outbox_.now < fresh_until_; }
   // The lock is held, its lease is fresh, and nothing stands in the way; numbers may be reserved.
   bool may_reserve() const;
+  // Not yet, or not at this moment: fresh contact with ZooKeeper, something that is being read,
+  // numbers for ops, or the certainty that a nameserver has no op are all that is missing.
+  bool may_soon_change() const;
   std::vector<StandsBack> reasons(Instant now) const;
   // What in ZooKeeper keeps this daemon from acting; empty: nothing does.
   const std::map<std::string, std::string>& obstacles() const { return obstacles_; }
@@ -58,8 +63,7 @@ class StandBack {
   // The nameserver that keeps the metadata, so that nothing is written beside it; none: none does.
   std::optional<std::string> nameserver() const;
   // An op of its own that runs on this partition; null: none does.
-  const NameserverOp* nameserver_op(const std::string& db, const std::string& table,
-                                    std::uint32_t pid) const;
+  const NameserverOp* nameserver_op(const TableShape& table, std::uint32_t pid) const;
   // What it said last; null: it has not been asked yet, or there is none.
   const NameserverAnswered* nameserver_said() const;
 

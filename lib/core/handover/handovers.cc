@@ -15,18 +15,8 @@ Handovers::Handover* Handovers::find(OpId op) {
   return found == handovers_.end() ? nullptr : &found->second;
 }
 
-// The follower that is there and holds most, by what was last heard; the one that leads fewest
-// among equals.
-bool Handovers::choose(const Model& model, const Partition& p, Handover& h) {
-  const Replica* best = nullptr;
-  for (const Replica& r : p.replicas) {
-    const bool fit = r.is_alive && !r.leads() && standing(model, r) == Standing::kServes;
-    if (!fit) continue;
-    const auto rank = [&](const Replica& one) {
-      return std::pair{one.report.offset, -model.tablet(one.tablet).leaders};
-    };
-    if (!best || rank(r) > rank(*best)) best = &r;
-  }
+bool Handovers::choose(const Model& model, Handover& h) {
+  const Replica* best = best_to_take_over(model, h.at);
   if (best) h.to = best->tablet;
   return best != nullptr;
 }
@@ -44,31 +34,76 @@ void Handovers::begin(OpId op, PartitionKey at, std::optional<TabletIndex> to) {
   h.to = to.value_or(h.from);
   h.began = outbox_.now;
   of_partition_[at] = op;
-  if (h.any && !choose(model_, p, h)) return end(op, OpStatus::kFailed, "no follower serves it");
+  if (h.any && !choose(model_, h))
+    return end(op, OpStatus::kFailed, "no follower that could take over serves it");
   says(h, Task::kNone, "looks whether " + name(h.from) + " can hand it over to " + name(h.to));
   ask_both(h);
 }
 
-std::optional<Elections::Handed> Handovers::adopt(OpId op, PartitionKey at) {
-  const Partition& p = *model_.partition(at);
-  if (p.leader() || p.replicas.size() == 1) return std::nullopt;
+// Of a leader that somebody set dead by hand nothing is kept; of one behind whom another was
+// elected it is. Null: there is none, or it is not known which of several.
+const Replica* Handovers::leads_with_dead_row(PartitionKey at, const Partition& p) const {
+  const Replica* found = nullptr;
   for (const Replica& r : p.replicas) {
     const bool leads = r.report.held && r.report.mode == Mode::kLeader;
     if (!r.is_leader || r.is_alive || !leads || standing(model_, r) != Standing::kServes) continue;
-    BegunOp entry;
-    entry.id = op;
-    entry.type = OpType::kHandoverOP;
-    entry.at = at;
-    entry.replica = entry.leader = name(r.tablet);
-    entry.incarnation = model_.tablet(r.tablet).incarnation;
-    entry.leader_term = p.published_term();
-    entry.started = outbox_.now;
-    stepping_down_[at] = entry;
-    journal_.begin(entry);
-    model_.steps_down(at, r.tablet, true, outbox_.now);
-    return Elections::Handed{r.tablet, std::nullopt, false};
+    const Lineage* kept = model_.kept(at, name(r.tablet));
+    if (kept && kept->followed != 0) continue;
+    if (found) return nullptr;
+    found = &r;
   }
-  return std::nullopt;
+  return found;
+}
+
+bool Handovers::may_be_elected(PartitionKey at, const GiveId& id) {
+  const Partition& p = *model_.partition(at);
+  const bool is_led = p.leader() || p.replicas.size() == 1;
+  const Replica* r = is_led ? nullptr : leads_with_dead_row(at, p);
+  const auto known = adopted_.find(at);
+  if (known != adopted_.end()) {
+    const BegunOp& entry = known->second.entry;
+    const bool is_it =
+        r && entry.leader == name(r->tablet) && entry.leader_term == p.published_term();
+    if (is_it) return known->second.written;
+    adopt_not(at);
+  }
+  if (!r) return true;
+  const auto op = id();
+  if (!op) return false;
+  BegunOp entry;
+  entry.id = *op;
+  entry.type = OpType::kHandoverOP;
+  entry.at = at;
+  entry.replica = entry.leader = name(r->tablet);
+  entry.incarnation = model_.tablet(r->tablet).incarnation;
+  entry.leader_term = p.published_term();
+  entry.started = outbox_.now;
+  journal_.begin(entry);
+  adopted_[at] = {std::move(entry), false};
+  return false;
+}
+
+void Handovers::journaled(OpId op) {
+  for (auto& [at, adopted] : adopted_) {
+    if (adopted.entry.id != op) continue;
+    adopted.written = true;
+    changed.insert(at);
+  }
+}
+
+void Handovers::adopt_not(PartitionKey at) {
+  const auto known = adopted_.extract(at);
+  if (!known.empty()) journal_.drop(known.mapped().entry.id);
+}
+
+std::optional<Elections::Handed> Handovers::adopt(PartitionKey at) {
+  const auto known = adopted_.extract(at);
+  if (known.empty()) return std::nullopt;
+  const BegunOp& entry = known.mapped().entry;
+  const Elections::Handed handed{*model_.find_tablet(entry.leader), std::nullopt, false};
+  stepping_down_[at] = entry;
+  model_.steps_down(at, handed.from, true, outbox_.now);
+  return handed;
 }
 
 void Handovers::resume(const BegunOp& begun) {
@@ -88,6 +123,7 @@ void Handovers::stop() {
   handovers_.clear();
   of_partition_.clear();
   stepping_down_.clear();
+  adopted_.clear();
   changed.clear();
 }
 
@@ -96,6 +132,14 @@ void Handovers::call_off(const std::string& why) {
   all.reserve(handovers_.size());
   for (const auto& [op, h] : handovers_) all.push_back(op);
   for (const OpId op : all) call_off(op, why);
+}
+
+std::vector<OpId> Handovers::leading_to(TabletIndex tablet) const {
+  std::vector<OpId> ops;
+  for (const auto& [op, h] : handovers_) {
+    if (h.to == tablet && !h.any) ops.push_back(op);
+  }
+  return ops;
 }
 
 bool Handovers::call_off(OpId op, const std::string& why) {
@@ -131,6 +175,7 @@ BegunOp Handovers::entry(const Handover& h) const {
 
 void Handovers::look_again(PartitionKey at) {
   Partition* p = model_.partition(at);
+  if (!p || p->leader()) adopt_not(at);
   if (const auto left = stepping_down_.find(at); left != stepping_down_.end()) {
     const BegunOp& entry = left->second;
     const bool is_gone = !p && model_.knows_every_table();
@@ -149,6 +194,9 @@ void Handovers::look_again(PartitionKey at) {
   if (p->published_term() != h.term) {
     return end(h.op, OpStatus::kFailed, "somebody else has named a leader meanwhile");
   }
+  // It is alive in what was read before the flip: what is read next may be the flip itself, of
+  // which nothing has been heard yet.
+  if (h.phase == Phase::kFlipping) model_.steps_down(h.at, h.from, true, outbox_.now);
   const Replica* from = p->on(h.from);
   if (!from || !from->leads() || standing(model_, *from) == Standing::kGone) {
     return elect(h, h.phase == Phase::kDemoting);  // There is nothing to hand over.
@@ -156,7 +204,7 @@ void Handovers::look_again(PartitionKey at) {
   const Replica* to = p->on(h.to);
   const bool fit = to && to->is_alive && standing(model_, *to) != Standing::kGone;
   if (fit || h.phase == Phase::kDemoting || h.phase == Phase::kTakingBack) return;
-  if (h.any && choose(model_, *p, h)) {
+  if (h.any && choose(model_, h)) {
     if (looks || h.phase == Phase::kQuiescing) ask_both(h);
     return;
   }
@@ -248,7 +296,7 @@ std::optional<std::string> Handovers::what_is_in_the_way(const Handover& h, cons
       return t.endpoint + " is " + to_text(t.verdict.state);
     }
     // SAFETY 2: whoever holds most would win.
-    if (r.diverged || r.not_replicated || r.in_doubt_term) {
+    if (r.diverged || r.not_replicated || r.in_doubt_term || !r.vouches()) {
       return "the log of " + t.endpoint + " may be its own";
     }
   }
@@ -294,6 +342,7 @@ void Handovers::published(OpId op) {
     stepping_down_.erase(h->at);
     ops_.find(op)->without_leader = outbox_.now - h->flipped;
     ops_.find(op)->may_have_lost = 0;
+    ops_.find(op)->loss_is_exact = true;
     end(op, OpStatus::kFailed, h->how + ": " + name(h->from) + " goes on leading");
     return;
   }
@@ -399,8 +448,7 @@ void Handovers::demoted(Handover& h, const Answer& answer) {
 void Handovers::elect(Handover& h, bool told) {
   const OpId op = h.op;
   const PartitionKey at = h.at;
-  const Elections::Handed handed{h.from, h.any ? std::nullopt : std::optional{h.to}, told,
-                                 h.flipped};
+  const Elections::Handed handed{h.from, h.to, told, h.flipped};
   publisher_.forget(op);
   of_partition_.erase(at);
   handovers_.erase(op);

@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "lib/core/api/asker.h"
 #include "lib/core/api/outbox.h"
@@ -38,11 +39,19 @@ class Handovers : public Publishing, public Asker {
         elections_(elections) {}
 
   // The op has been opened in the OpHistory and is the partition's, which has a leader. `to`: who
-  // is to lead; none: the follower that holds most.
+  // is to lead; none: whoever can best (standing.h).
   void begin(OpId op, PartitionKey at, std::optional<TabletIndex> to);
-  // The row of its leader was set dead by hand, and it leads all the same: it counts as one that
-  // steps down, until there is a later leader. None: nobody is in that way.
-  std::optional<Elections::Handed> adopt(OpId op, PartitionKey at);
+  // SAFETY 12: the row of a leader may have been set dead by hand, and it leads all the same.
+  // False: a successor is to know that before it is told to follow, and that is being written, as
+  // an entry of the number that `id` gives: no election begins yet.
+  using GiveId = std::function<std::optional<OpId>()>;
+  bool may_be_elected(PartitionKey at, const GiveId& id);
+  // Then it counts as one that steps down, until there is a later leader. None: nobody is in that
+  // way.
+  std::optional<Elections::Handed> adopt(PartitionKey at);
+  // No election begins after all.
+  void adopt_not(PartitionKey at);
+  void journaled(OpId);
   // A predecessor's: its election is finished first thing, with the old leader among the
   // candidates. The op is not opened.
   void resume(const BegunOp& op);
@@ -50,6 +59,8 @@ class Handovers : public Publishing, public Asker {
   // The old leader goes on leading, where it has not been told to follow yet.
   void call_off(const std::string& why);
   bool call_off(OpId op, const std::string& why);  // False: it goes on, or is none.
+  // Those of them that were ordered to this tablet.
+  std::vector<OpId> leading_to(TabletIndex) const;
   bool any() const { return !handovers_.empty(); }
   // A verdict, a row or a term of it changed.
   void look_again(PartitionKey at);
@@ -94,7 +105,8 @@ class Handovers : public Publishing, public Asker {
 
   Handover* find(OpId);
   const Endpoint& name(TabletIndex i) const { return model_.tablet(i).endpoint; }
-  static bool choose(const Model&, const Partition&, Handover&);
+  const Replica* leads_with_dead_row(PartitionKey, const Partition&) const;
+  static bool choose(const Model&, Handover&);
   std::optional<std::string> what_is_in_the_way(const Handover&, const Partition&);
   bool row_is_alive(const Handover&) const;  // As it is written.
   BegunOp entry(const Handover&) const;
@@ -125,6 +137,12 @@ class Handovers : public Publishing, public Asker {
   std::map<PartitionKey, OpId> of_partition_;
   // Old leaders whose rows were flipped, until a later leader is published: their entries.
   std::map<PartitionKey, BegunOp> stepping_down_;
+  // Of leaders whose rows somebody else set dead, before their election begins.
+  struct Adopted {
+    BegunOp entry;
+    bool written = false;
+  };
+  std::map<PartitionKey, Adopted> adopted_;
 };
 
 }  // namespace failoverd::core

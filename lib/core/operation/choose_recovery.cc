@@ -47,6 +47,10 @@ RecoveryPlan choose_recovery(const Findings& f, const std::vector<TermPair>& his
   if (f.nothing_on_disk) {
     return {OpType::kReAddReplicaOP, std::nullopt, "it has nothing to load: everything is copied"};
   }
+  if (f.had > 0) {
+    return {OpType::kReAddReplicaWithDropOP, 0,
+            "it came up with nothing, and had offset " + text(f.had) + ": everything is copied"};
+  }
   if (!f.binlog_kept) return by_the_letter(f, history);
   const Term followed = f.term_above ? 0 : f.followed.value_or(0);
   if (followed == 0) {

@@ -20,6 +20,7 @@ struct Findings {
   // was loaded: somebody still sends to it.
   bool term_above = false;
   Offset offset = 0;  // Its last entry.
+  Offset had = 0;     // It came up with nothing, where it had so many entries; 0: it did not.
   // Kept when its row died. 0: it may have led by itself; none: nothing is kept, its row died
   // before failoverd came.
   std::optional<Term> followed;

@@ -197,7 +197,8 @@ void Cleanup::done(Left& left, Item item) {
 
 void Cleanup::look_around() {
   for (TabletIndex i = turn_; i < model_.tablet_count(); i += kTurns) {
-    if (model_.tablet(i).verdict.state != TabletState::kHealthy) continue;
+    const TabletState state = model_.tablet(i).verdict.state;  // One that lost all stays restarted.
+    if (state != TabletState::kHealthy && state != TabletState::kRestarted) continue;
     ask(kNoOp, kLookThrough, i, GetTaskStatus{});
   }
   turn_ = (turn_ + 1) % kTurns;

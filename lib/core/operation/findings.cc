@@ -35,8 +35,20 @@ void Operations::nothing_on_disk(Operation& o) {
   look_at_leaders_offset(o);
 }
 
+// OpenMLDB says so of a disk that is lost, and of a description that cannot be used any more.
+// Behind that may lie a log that its leader's is not: what LoadTable would read behind the copy.
+void Operations::cannot_be_loaded(Operation& o) {
+  if (o.plan) return nothing_on_disk(o);
+  o.findings.nothing_on_disk = true;
+  confirm(o);
+}
+
 void Operations::it_said_what_it_holds(Operation& o, const Answer& answer) {
   if (answer.offset > kHighestOffset) return fail(o, says_too_much(replica(o), answer.offset));
+  if (o.findings.nothing_on_disk) {  // Its snapshot's, if there is one.
+    o.findings.offset = answer.ok() ? answer.offset : 0;
+    return look_at_leaders_offset(o);
+  }
   const bool expected = answer.has_table || !o.findings.binlog_kept;
   if (!answer.ok() || answer.is_leader || !expected) {
     fail(o, replica(o) + (answer.is_leader ? " still leads it" : " lost it meanwhile: ") +
@@ -67,12 +79,25 @@ bool Operations::is_fenced(Operation& o, const Answer& answer, bool* above) {
   return false;
 }
 
-// One that was loaded anew has no term.
-void Operations::fence_what_was_copied(Operation& o) { copies(o.what.table) ? fence(o) : act(o); }
+// One that was loaded anew has no term, and takes what anybody sends until it is fenced: an old
+// leader that stood still, and was told to add it then. So it is compared with what was copied.
+void Operations::fence_what_was_copied(Operation& o) {
+  copies(o.what.table) ? fence(o) : keep_first(o);
+}
 
 void Operations::fenced_before_it_is_added(Operation& o, const Answer& answer) {
   bool above = false;
-  if (is_fenced(o, answer, &above)) act(o);
+  if (!is_fenced(o, answer, &above)) return;
+  o.findings.offset = answer.offset;
+  ask(o, kManifest, o.leader, GetManifest{o.at}, kLookAtMost);
+}
+
+// Its snapshots are paused since before it was sent.
+void Operations::leader_said_what_was_sent(Operation& o, const Answer& answer) {
+  if (!answer.ok()) return fail(o, leader(o) + ": GetManifest " + to_text(answer));
+  if (o.findings.offset <= answer.offset) return keep_first(o);
+  fail(o, replica(o) + " holds offset " + number(o.findings.offset) + ", and " +
+              number(answer.offset) + " was sent to it: somebody else sends to it, too");
 }
 
 void Operations::fenced_behind_its_leader(Operation& o, const Answer& answer) {
@@ -114,6 +139,9 @@ void Operations::manifest_said(Operation& o, const Answer& answer) {
 
 void Operations::binlog_deleted(Operation& o, const Answer& answer) {
   if (!answer.ok()) return fail(o, replica(o) + ": DeleteBinlog " + to_text(answer));
+  if (o.findings.nothing_on_disk) {
+    return ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kLookAtMost);
+  }
   look_at_what_it_holds(o);
 }
 
@@ -121,10 +149,19 @@ void Operations::decide(Operation& o) {
   const Partition* p = model_.partition(o.at);
   if (!p) return gone(o.op, "the partition is gone");
   Findings& f = o.findings;
+  if (f.nothing_on_disk && f.offset > 0 && f.manifest_offset == 0) {
+    return fail(o, replica(o) + " cannot load its snapshot, and " + leader(o) +
+                       " has none that could take its place: makesnapshot makes one");
+  }
+  const bool came_up = f.was_in_memory || f.binlog_kept;  // Else what its disk has is not known.
   if (const Lineage* kept = model_.kept(o.at, replica(o))) {
     f.followed = kept->followed;
     f.or_later = kept->or_later;
+    if (came_up && f.offset == 0) f.had = kept->last_offset.value_or(0);
   }
+  const Replica* r = p->on(o.what.replica);
+  if (r && came_up && f.offset == 0) f.had = std::max(f.had, r->report.had.value_or(0));
+  if (r && r->may_have_gap) f.followed = 0;
   o.plan = choose_recovery(f, p->terms);
   if (o.plan->type == OpType::kReAddReplicaOP && !f.nothing_on_disk && f.offset > 0) {
     // To the letter (FEDB.md 4.3) it would be sent over, and a leader without a snapshot leaves the
@@ -145,8 +182,26 @@ void Operations::decide(Operation& o) {
 void Operations::leader_said_its_goal(Operation& o, const Answer& answer) {
   if (!says_it_leads(o, answer)) return;
   if (answer.offset > kHighestOffset) return fail(o, says_too_much(leader(o), answer.offset));
-  if (!o.goal) o.goal = answer.offset;
+  const bool first = !o.goal;
+  if (first) o.goal = answer.offset;
+  if (first && o.what.held) return ask(o, kManifest, o.leader, GetManifest{o.at}, kLookAtMost);
   ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kLookAtMost);
+}
+
+// Since they were compared it may have made a snapshot and deleted the binlog before it, until it
+// was told to send to this replica: it would send from further on, and OpenMLDB's take that
+// (FEDB.md 8).
+void Operations::leader_said_how_far_it_reaches(Operation& o, const Answer& answer) {
+  if (!answer.ok()) return fail(o, leader(o) + ": GetManifest " + to_text(answer));
+  if (answer.offset <= *o.what.held) {
+    return ask(o, kTermPair, o.what.replica, GetTermPair{o.at}, kLookAtMost);
+  }
+  Partition* p = model_.partition(o.at);
+  if (Replica* r = p ? p->on(o.what.replica) : nullptr) r->may_have_gap = true;
+  o.lacks = leader(o) + " has made a snapshot up to offset " + number(answer.offset) + ", and " +
+            replica(o) + " held " + number(*o.what.held) +
+            " when it was added: it may lack what lies between";
+  keep(o);
 }
 
 void Operations::it_said_its_offset(Operation& o, const Answer& answer) {

@@ -69,6 +69,7 @@ BegunOp Operations::entry(const Operation& o) const {
   if (o.has_leader) entry.leader = leader(o);
   entry.leader_term = o.leader_term;
   if (o.what.lost_entries) entry.lost_entries = o.counted ? 0 : *o.what.lost_entries;
+  entry.held = o.what.held;
   entry.started = o.began;
   entry.why = o.what.why;
   return entry;
@@ -90,6 +91,7 @@ void Operations::resume(const BegunOp& begun) {
   if (!begun.from.empty()) o.what.from = model_.tablet_index(begun.from);
   o.what.alive = !has(o.what.table, Task::kDelTableInfo);
   o.what.lost_entries = begun.lost_entries;
+  o.what.held = begun.held;
   o.what.why = begun.why;
   o.began = begun.started;
   o.has_leader = true;
@@ -98,7 +100,7 @@ void Operations::resume(const BegunOp& begun) {
   o.incarnation = begun.incarnation;
   o.journaled = o.resumed = true;
   of_partition_[begun.at] = begun.id;
-  const bool only_comes_alive = brings_alive(o) && !moves(o);
+  const bool only_comes_alive = brings_alive(o.what) && !moves(o);
   if (only_comes_alive && is_alive(o)) {  // All was done; only that is not recorded.
     finish(o, OpStatus::kDone, o.what.why);
     return;
@@ -243,7 +245,7 @@ void Operations::look_again(PartitionKey at) {
     cancel(*o, replica(*o) + " is no replica of it any more");
     return;
   }
-  if (brings_alive(*o) && leaves_something(o->what.table) && !o->publishing && is_alive(*o)) {
+  if (brings_alive(o->what) && leaves_something(o->what.table) && !o->publishing && is_alive(*o)) {
     cancel(*o, replica(*o) + " is alive already");
     return;
   }
@@ -274,6 +276,25 @@ bool Operations::sets_dead(PartitionKey at, TabletIndex replica) const {
   return !o.ending && !o.what.alive && o.what.replica == replica;
 }
 
+bool Operations::returns(const Operation& o, TabletIndex replica) const {
+  const Partition* p = model_.partition(o.at);
+  return !o.ending && brings_alive(o.what) && o.what.replica == replica && p &&
+         p->replicas.size() > 1;
+}
+
+bool Operations::brings_back(PartitionKey at, TabletIndex replica) const {
+  const auto op = of_partition_.find(at);
+  return op != of_partition_.end() && returns(operations_.at(op->second), replica);
+}
+
+std::vector<OpId> Operations::bringing_back(TabletIndex replica) const {
+  std::vector<OpId> ops;
+  for (const auto& [op, o] : operations_) {
+    if (returns(o, replica)) ops.push_back(op);
+  }
+  return ops;
+}
+
 // --- Ending --------------------------------------------------------------------------------------
 
 // `how` by value: it may be the operation's own, which goes.
@@ -301,12 +322,13 @@ void Operations::end(OpId op, OpStatus status, std::string how) {
   const bool repairs = !changes_which_rows(o.what.table) && !has(o.what.table, Task::kMakeSnapshot);
   result.failed = status == OpStatus::kFailed && repairs;
   if (result.failed) result.why = ops_.ended().back().detail;
-  result.detached = done && !o.what.alive && o.has_leader;
-  result.recovered = done && o.what.alive && !o.plan && brings_alive(o);
+  result.detached = done && !o.what.alive && o.has_leader && has(o.what.table, Task::kDelReplica);
+  result.recovered = done && o.what.alive && !o.plan && brings_alive(o.what);
   if (done && o.plan) {
     result.next =
         Treatment{o.plan->type, table_of(o.plan->type), o.what.replica, true, o.plan->lost_entries,
                   o.plan->why,  o.what.ordered};
+    if (!copies(result.next->table)) result.next->held = o.findings.offset;
   }
   ended.push_back(std::move(result));
   tell_how_it_ended(o, ops_.ended().back());

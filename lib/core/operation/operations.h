@@ -36,8 +36,11 @@ struct Treatment {
   // An operator ordered it: it goes on with auto_failover off, too, and so does what follows it.
   bool ordered = false;
   TabletIndex from = 0;  // kMigrateOP: whose replica goes.
-  bool any = false;      // kHandoverOP: whichever follower holds most is to lead.
-  bool by_hand = false;  // The row is set whatever its replica holds (kUpdateTableAliveOP).
+  bool any = false;      // kHandoverOP: whichever follower can best (standing.h) is to lead.
+  // What its replica held when it was compared, and its leader's binlog has to reach.
+  std::optional<Offset> held = std::nullopt;
+  bool accepts_loss = false;  // kReLoadTableOP: it leads, also where it came up with nothing.
+  bool by_hand = false;       // The row is set whatever its replica holds (kUpdateTableAliveOP).
   // Then: all rows that lie (rows_that_lie) become alive, as followers'. Whoever holds most is
   // found by an election.
   bool every_row = false;
@@ -75,6 +78,11 @@ class Operations : public Publishing, public Asker {
   void give_way(PartitionKey at, const std::string& why);
   // An op under way sets this replica's row dead.
   bool sets_dead(PartitionKey at, TabletIndex replica) const;
+  // Whether a replica is alive after it that was not before.
+  static bool brings_alive(const Treatment&);
+  // An op under way is to bring this replica alive, beside others; those of all partitions.
+  bool brings_back(PartitionKey at, TabletIndex replica) const;
+  std::vector<OpId> bringing_back(TabletIndex replica) const;
   // Whether this task has its row in task_behaviour.cc.
   static bool carries_out(Task);
   // Ops that copy from or to this tablet now.
@@ -115,7 +123,8 @@ class Operations : public Publishing, public Asker {
     Duration pause{};    // Before the next look.
     bool acted = false;  // The present task has been sent, at acted_at.
     std::optional<Instant> acted_at;
-    bool unanswered = false;   // What was sent then.
+    bool unanswered = false;  // What was sent then.
+    std::string lacks;        // Why its replica may have a gap, which a successor has to know, too.
     bool sent_before = false;  // It had been sent already, and this was another try.
     bool refused = false;      // For now, and its tablet has it registered as failed.
     bool silent = false;       // Who was asked last did not answer: the detail says so.
@@ -177,6 +186,7 @@ class Operations : public Publishing, public Asker {
   bool leader_leads(const Operation&) const;
   bool leader_is_gone(const Operation&) const;
   bool is_alive(const Operation&) const;  // The row that the op is about.
+  bool returns(const Operation&, TabletIndex replica) const;
   BegunOp entry(const Operation&) const;
   std::optional<std::string> why_not_begun(const Operation&, const Partition&) const;
 
@@ -231,25 +241,32 @@ class Operations : public Publishing, public Asker {
   Call lead(const Operation&) const;
   Call make_snapshot(const Operation&) const;
 
+  // loads.cc: how a replica is loaded, and what comes up.
+  LoadStep load_step(const Operation&, const Answer&) const;
+  void loads(Operation&);
+  void looked_at_load(Operation&, const Answer&);
+  bool only_one_has_lost(Operation&, const ReplicaStatus&);
+  void load_is_over(const Operation&);
+  void load_if_it_does_not(Operation&);
+  void looked_at_load_tasks(Operation&, const Answer&);
+  void load_is_forgotten(Operation&, const Answer&);
+  void tell_to_load(Operation&);
+  void looked_at_recovery(Operation&, const Answer&);
+  void load_to_find_out(Operation&);
+  MayBeSentTo may_be_sent_to(const Operation&) const;
+  void looked_at_rowless(Operation&, const Answer&);
+  void told_to_load_rowless(Operation&, const Answer&);
+  void load_was_refused(const Operation&, const Answer&);
+
   // tasks.cc: the steps.
   static TabletIndex seat(const Operation&);   // Where the present task is carried out,
   static TabletIndex whose(const Operation&);  // and whose replica it is about.
+  Replica* row_about(const Operation&);        // That replica; null: it has no row (any more).
   void ask_followers(Operation&);
   void ask_registry(Operation&);
   void ask_status(Operation&);
   void looked_at_followers(Operation&, const Answer&);
   void looked_at_snapshot(Operation&, const Answer&);
-  LoadStep load_step(const Operation&, const Answer&) const;
-  void loads(Operation&);
-  void load_if_it_does_not(Operation&);
-  void looked_at_load_tasks(Operation&, const Answer&);
-  void load_is_over(const Operation&);
-  void load_is_forgotten(Operation&, const Answer&);
-  void tell_to_load(Operation&);
-  void looked_at_load(Operation&, const Answer&);
-  void looked_at_recovery(Operation&, const Answer&);
-  void load_to_find_out(Operation&);
-  MayBeSentTo may_be_sent_to(const Operation&) const;
   void looked_at_role(Operation&, const Answer&);
   void unpaused(Operation& o, const Answer&) { look_later(o); }
   void looked_at_registry(Operation&, const Answer&);
@@ -257,8 +274,6 @@ class Operations : public Publishing, public Asker {
   void look_at_target(Operation&);
   void ask_whether_sent(Operation&);
   void looked_whether_sent(Operation&, const Answer&);
-  void looked_at_rowless(Operation&, const Answer&);
-  void told_to_load_rowless(Operation&, const Answer&);
   void snapshot_may_be_made(Operation&, const Answer&);
   void forget_refused(Operation&);
   void refused_is_forgotten(Operation&, const Answer&);
@@ -278,12 +293,14 @@ class Operations : public Publishing, public Asker {
   // findings.cc: what a returned replica holds, and how far it is behind.
   void look_at_what_it_holds(Operation&);
   void nothing_on_disk(Operation&);
+  void cannot_be_loaded(Operation&);
   void binlog_deleted(Operation&, const Answer&);
   void it_said_what_it_holds(Operation&, const Answer&);
   void fence(Operation&);
   bool is_fenced(Operation&, const Answer&, bool* above);
   void fence_what_was_copied(Operation&);
   void fenced_before_it_is_added(Operation&, const Answer&);
+  void leader_said_what_was_sent(Operation&, const Answer&);
   void fenced_behind_its_leader(Operation&, const Answer&);
   void fenced_to_find_out(Operation&, const Answer&);
   void look_at_leaders_offset(Operation&);
@@ -291,18 +308,20 @@ class Operations : public Publishing, public Asker {
   void manifest_said(Operation&, const Answer&);
   void decide(Operation&);
   void leader_said_its_goal(Operation&, const Answer&);
+  void leader_said_how_far_it_reaches(Operation&, const Answer&);
   void it_said_its_offset(Operation&, const Answer&);
 
   // rows.cc: what is written to ZooKeeper.
   static bool moves(const Operation&);
   static std::optional<TabletIndex> goes(const Operation&);  // Whose row is to go, if one is.
-  static bool brings_alive(const Operation&);
   static bool needs_its_row(const Operation&);
   static bool rows_are_final(const Operation&);   // For the op; they may have changed since.
   bool rows_are_settled(const Operation&) const;  // They are as it wants them: whose goes is gone.
   static bool may_lead(const Replica&);
   void look_again_at_what_goes(Operation&, const Partition&);
   void keep_first(Operation&);
+  void keep(Operation&);
+  static Term follows_from_now(const Operation&);
   void publish_row(Operation&);
   std::optional<PartitionEdit> edit_of_kept(const Operation&, const Partition&) const;
   std::optional<PartitionEdit> edit_of_row(const Operation&, const Partition&) const;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lib/core/cluster/lying_rows.h"
+#include "lib/core/cluster/standing.h"
 #include "lib/core/operation/operations.h"
 
 namespace failoverd::core {
@@ -18,8 +19,8 @@ std::optional<TabletIndex> Operations::goes(const Operation& o) {
   return std::nullopt;
 }
 
-bool Operations::brings_alive(const Operation& o) {
-  return o.what.alive && !has(o.what.table, Task::kMakeSnapshot);
+bool Operations::brings_alive(const Treatment& what) {
+  return what.alive && !what.table.empty() && !has(what.table, Task::kMakeSnapshot);
 }
 
 bool Operations::needs_its_row(const Operation& o) {
@@ -59,14 +60,27 @@ void Operations::look_again_at_what_goes(Operation& o, const Partition& p) {
 
 // --- What is written -----------------------------------------------------------------------------
 
-// What is kept is true from here on: the replica's log is a prefix of its leader's, or there is
-// none any more.
+// What a replica is and what is copied to it is nobody's prefix for certain before it is fenced.
+Term Operations::follows_from_now(const Operation& o) {
+  const bool unsure = task(o) == Task::kRecoverTable || task(o) == Task::kSendSnapshot;
+  return unsure || !o.lacks.empty() ? 0 : o.leader_term;
+}
+
+// What is kept is true from here on: the replica's log is a prefix of its leader's, or nobody
+// knows.
 void Operations::keep_first(Operation& o) {
   const Lineage* kept = model_.kept(o.at, replica(o));
-  if (kept && kept->followed == o.leader_term && !kept->or_later) {
+  const Term followed = follows_from_now(o);
+  const bool is_kept =
+      kept ? kept->followed == followed && !kept->or_later && !kept->by_hand : followed == 0;
+  if (is_kept) {
     after_keeping(o);
     return;
   }
+  keep(o);
+}
+
+void Operations::keep(Operation& o) {
   o.keeping = o.publishing = true;
   publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
 }
@@ -97,9 +111,8 @@ std::optional<PartitionEdit> Operations::edit_of_kept(const Operation& o,
                                                       const Partition& p) const {
   const Replica* r = p.on(o.what.replica);
   if (!r && !has(o.what.table, Task::kAddTableInfo)) return std::nullopt;
-  const Term followed = task(o) == Task::kRecoverTable ? 0 : o.leader_term;
   PartitionEdit edit;
-  edit.kept.push_back({replica(o), followed, {}, false});
+  edit.kept.push_back({replica(o), follows_from_now(o), {}, false});
   if (r) edit.kept.back().last_offset = r->report.offset;
   return edit;
 }
@@ -118,8 +131,17 @@ std::optional<PartitionEdit> Operations::edit_of_row(const Operation& o, const P
       return &other != r && other.is_alive && !other.stepping_down;
     });
     if (!o.what.alive && last) return std::nullopt;
-    const bool as_leader = r->is_leader && (!o.what.alive || !leads || leads == r);
-    edit.rows.push_back({replica(o), as_leader, o.what.alive});
+    // SAFETY 1, 18: a leader that serves is not asked what this one lacks.
+    if (o.what.alive && leads && leads != r && standing(model_, *leads) == Standing::kServes) {
+      return std::nullopt;
+    }
+    const Lineage kept =
+        o.what.alive ? model_.lineage_by_hand(o.at, p, *r) : model_.lineage_of(o.at, p, *r);
+    const bool may_say_so = (!leads || leads == r) && !kept.by_hand;
+    edit.rows.push_back({replica(o), r->is_leader && (!o.what.alive || may_say_so), o.what.alive});
+    // Of a leader nothing is kept: nobody was elected behind it, and recoverdata goes by that.
+    const bool keeps = o.what.alive ? kept.by_hand || model_.kept(o.at, replica(o)) : !r->is_leader;
+    if (keeps) edit.kept.push_back(kept);
     return edit;
   }
   const bool single = p.replicas.size() == 1;
@@ -133,7 +155,7 @@ std::optional<PartitionEdit> Operations::edit_of_row(const Operation& o, const P
   const Tablet& t = model_.tablet(o.what.replica);
   if (single && (!t.verdict.dead() || t.evidence.registered)) return std::nullopt;
   edit.rows.push_back({replica(o), r->is_leader, false});
-  edit.kept.push_back(model_.lineage_of(p, *r));
+  edit.kept.push_back(model_.lineage_of(o.at, p, *r));
   return edit;
 }
 
@@ -213,7 +235,7 @@ void Operations::published(OpId op) {
   o->publishing = false;
   if (o->ending) return rows_settled(*o);
   if (std::exchange(o->keeping, false)) {
-    after_keeping(*o);
+    o->lacks.empty() ? after_keeping(*o) : fail(*o, o->lacks);
     return;
   }
   if (is_as_written(*o)) return next(*o);

@@ -1,11 +1,10 @@
 // Operations: the steps that tasks are made of: what is looked at, what is done, and what the
 // answers mean (FEDB.md 3.2, 4). Which task is made of which: task_behaviour.cc. What a returned
-// replica holds, and how far it is: findings.cc.
+// replica holds, and how far it is: findings.cc. How one is loaded: loads.cc.
 #include <algorithm>
 
 #include "lib/base/check.h"
 #include "lib/core/api/timing.h"
-#include "lib/core/cluster/load_step.h"
 #include "lib/core/operation/operations.h"
 
 namespace failoverd::core {
@@ -27,6 +26,11 @@ TabletIndex Operations::whose(const Operation& o) {
   const TaskRow& row = o.what.table[o.row];
   const bool source = row.seat == Seat::kSource || row.about == About::kSource;
   return source ? o.what.from : o.what.replica;
+}
+
+Replica* Operations::row_about(const Operation& o) {
+  Partition* p = model_.partition(o.at);
+  return p ? p->on(whose(o)) : nullptr;
 }
 
 void Operations::ask_followers(Operation& o) {
@@ -57,8 +61,16 @@ void Operations::answered(const ReplyTo& reply_to, const Answer& answer) {
     const bool never_sent = question == kAct && answer.never_sent() && !o->sent_before;
     if (seen_anyway || never_sent) o->acted = false;
     if (never_sent) o->unanswered = false;
+    const bool again = std::exchange(o->silent, true);
+    const bool is_stranger = answer.transport == Transport::kStranger;
+    if (goes(*o) == reply_to.tablet && rows_are_final(*o) && (is_stranger || again) &&
+        !model_.tablet(reply_to.tablet).is_of_cluster()) {
+      // Nobody looks after it: nothing would ever say whose it is, or that it is dead.
+      return cancel(
+          *o, name(reply_to.tablet) + (is_stranger ? " does not answer as this cluster's tablet"
+                                                   : " does not answer, and has no znode"));
+    }
     says(*o, name(reply_to.tablet) + " does not answer (" + to_text(answer) + "); asked again");
-    o->silent = true;
     look_later(*o);
     return;
   }
@@ -100,127 +112,6 @@ void Operations::looked_at_snapshot(Operation& o, const Answer& answer) {
     says(o, "waits for a snapshot that " + leader(o) + " is making");
     look_later(o);
   }
-}
-
-LoadStep Operations::load_step(const Operation& o, const Answer& answer) const {
-  return next_load_step(answer.status_of(o.at), o.acted ? o.acted_at : std::nullopt, outbox_.now);
-}
-
-void Operations::loads(Operation& o) {
-  says(o, name(whose(o)) + " is loading it");
-  look_later(o);
-}
-
-void Operations::looked_at_load(Operation& o, const Answer& answer) {
-  switch (load_step(o, answer)) {
-    case LoadStep::kLoaded:
-      load_is_over(o);
-      return next(o);
-    case LoadStep::kLoads:
-      return loads(o);
-    case LoadStep::kTell:
-      return load_if_it_does_not(o);
-  }
-}
-
-void Operations::load_is_over(const Operation& o) {
-  if (o.acted && model_.is_on_disk(o.at)) forget_load(outbox_, name(whose(o)), o.op, o.at);
-}
-
-// What is on disk is not to be seen while it loads (FEDB.md 8): its tablet's registry tells.
-void Operations::load_if_it_does_not(Operation& o) {
-  if (!model_.is_on_disk(o.at)) return tell_to_load(o);
-  ask(o, kLoadTasks, whose(o), GetTaskStatus{}, kLookAtMost);
-}
-
-void Operations::looked_at_load_tasks(Operation& o, const Answer& answer) {
-  if (!answer.ok()) {
-    says(o, name(whose(o)) + ": GetTaskStatus " + to_text(answer));
-    return look_later(o);
-  }
-  switch (disk_load(answer.tasks, o.at, o.op)) {
-    case DiskLoad::kRuns:
-      return loads(o);
-    case DiskLoad::kOver:
-      return ask(o, kForgetLoad, whose(o), DeleteOpTask{o.op, o.at}, kActAtMost);
-    case DiskLoad::kNone:
-      return tell_to_load(o);
-  }
-}
-
-void Operations::load_is_forgotten(Operation& o, const Answer& answer) {
-  answer.ok() ? tell_to_load(o) : look_later(o);
-}
-
-void Operations::tell_to_load(Operation& o) {
-  if (task(o) == Task::kDropTable) {
-    ask(o, kLoad, whose(o), load_table(o), kActAtMost);
-  } else if (task(o) == Task::kLoadTable) {
-    if (!o.resumed || o.acted || !o.has_leader) return act(o);
-    ask(o, kListed, o.leader, GetTableFollower{o.at}, kLookAtMost);
-  } else if (o.plan) {
-    act(o);
-  } else {
-    // To the letter of FEDB.md 4.3 the binlog goes first.
-    o.findings.binlog_kept ? load_to_find_out(o) : confirm(o);
-  }
-}
-
-void Operations::looked_at_recovery(Operation& o, const Answer& answer) {
-  switch (load_step(o, answer)) {
-    case LoadStep::kLoaded:
-      load_is_over(o);
-      return look_at_what_it_holds(o);
-    case LoadStep::kLoads:
-      return loads(o);
-    case LoadStep::kTell:
-      return load_if_it_does_not(o);
-  }
-}
-
-// Until it is fenced, one that is loaded takes what an old leader that stood still sends when it
-// goes on; then nothing tells its log from its leader's. Where that may be so it is written down
-// before, so that everything is copied, whoever goes on (SAFETY 10).
-void Operations::load_to_find_out(Operation& o) {
-  switch (may_be_sent_to(o)) {
-    case MayBeSentTo::kNo:
-      return act(o);
-    case MayBeSentTo::kUnclear:
-      says(o, "waits for a verdict on an old leader that may still send to " + replica(o) +
-                  ", for " + std::to_string(kQuick / std::chrono::seconds{1}) + " s at most");
-      return look_later(o);
-    case MayBeSentTo::kYes:
-      break;
-  }
-  const Lineage* kept = model_.kept(o.at, replica(o));
-  if (kept && kept->followed == 0) return act(o);
-  o.keeping = o.publishing = true;
-  publisher_.want(o.op, o.at, *this, Publisher::Urgency::kNobodyWaits);
-}
-
-// By whom an election has gone on without: it has not said since that it follows or holds nothing,
-// and its process may be there.
-Operations::MayBeSentTo Operations::may_be_sent_to(const Operation& o) const {
-  auto may_be = MayBeSentTo::kNo;
-  const Partition* p = model_.partition(o.at);
-  if (!p) return may_be;
-  for (const Replica& r : p->replicas) {
-    const bool has_led = r.is_leader || r.in_doubt_term;
-    if (r.is_alive || !has_led || r.tablet == o.what.replica) continue;
-    const Tablet& t = model_.tablet(r.tablet);
-    const TabletState state = t.verdict.state;
-    const bool process_is_gone = t.evidence.refused_first || state == TabletState::kCrashed ||
-                                 state == TabletState::kStranger;
-    const bool said = r.report.asked_at && *r.report.asked_at > r.row_since;
-    const bool leads = r.in_doubt_term || (r.report.held && r.report.mode == Mode::kLeader);
-    if (process_is_gone || (said && !leads)) continue;
-    // A copy costs less than waiting for a verdict that may never come.
-    const bool is_unclear = (state == TabletState::kUnknown || state == TabletState::kSuspect) &&
-                            !t.evidence.nowhere && outbox_.now - o.task_began <= kQuick;
-    if (!is_unclear) return MayBeSentTo::kYes;
-    may_be = MayBeSentTo::kUnclear;
-  }
-  return may_be;
 }
 
 // The only replica leads as soon as it is loaded (SAFETY 19), and says so itself before its row
@@ -309,42 +200,6 @@ void Operations::looked_whether_sent(Operation& o, const Answer& answer) {
       answer.tasks.begin(), answer.tasks.end(),
       [&](const RegisteredTask& t) { return t.op == o.op && t.task == Task::kSendSnapshot; });
   sent ? next(o) : ask_registry(o);
-}
-
-// What is only on its disk nobody tells, and nobody drops: it is loaded first (FEDB.md 3.2).
-void Operations::looked_at_rowless(Operation& o, const Answer& answer) {
-  const Endpoint& endpoint = name(whose(o));
-  const Table* table = model_.table(o.at.tid);
-  const ReplicaStatus* s = answer.status_of(o.at);
-  if (!answer.ok()) {
-    says(o, endpoint + ": GetTableStatus " + to_text(answer));
-    look_later(o);
-  } else if (cleanup_.may_still_drop(o.at, whose(o))) {
-    says(o,
-         "waits for a DropTable of an op that is over, which " + endpoint + " may carry out yet");
-    look_later(o);
-  } else if (!s) {
-    load_if_it_does_not(o);
-  } else if (table && !s->name.empty() && s->name != table->shape.name) {
-    fail(o, endpoint + " holds table \"" + s->name + "\" under its tid: that is left alone");
-  } else if (s->mode == Mode::kLeader) {
-    fail(o, endpoint + " leads it without a row: what it holds may be nowhere else");
-  } else if (s->state == TableState::kNormal || s->state == TableState::kSnapshotPaused) {
-    confirm(o);
-  } else {
-    says(o, "waits until " + endpoint + " has loaded what it holds of it, or made its snapshot");
-    look_later(o);
-  }
-}
-
-void Operations::told_to_load_rowless(Operation& o, const Answer& answer) {
-  if (answer.says(kTableDirIsNotExist) || answer.says(kCreateTableFailed)) {
-    next(o);  // There is nothing, or nothing that could be read.
-  } else if (answer.ok() || answer.says(kTableAlreadyExists)) {
-    look_later(o);
-  } else {
-    fail(o, name(whose(o)) + ": LoadTable " + to_text(answer));
-  }
 }
 
 void Operations::snapshot_may_be_made(Operation& o, const Answer& answer) {
@@ -457,8 +312,13 @@ void Operations::delete_binlog(Operation& o) {
 }
 
 void Operations::act(Operation& o) {
-  if (Partition* p = model_.partition(o.at); p && task(o) == Task::kAddReplica) {
-    if (Replica* r = p->on(o.what.replica)) r->detached = false;
+  Partition* p = model_.partition(o.at);
+  if (Replica* r = p ? p->on(o.what.replica) : nullptr) {
+    if (task(o) == Task::kAddReplica) r->detached = false;
+    if (task(o) == Task::kSendSnapshot) {  // What it had is gone, and nobody misses it in a copy.
+      r->report.offset = 0;
+      r->report.had.reset();
+    }
   }
   o.sent_before = o.acted;
   o.acted = o.unanswered = true;
@@ -489,6 +349,7 @@ void Operations::acted(Operation& o, const Answer& answer) {
   const TaskBehaviour& task = behaviour(o);
   const bool loads = task.task == Task::kLoadTable || task.task == Task::kRecoverTable;
   if (loads && !answer.ok()) load_is_over(o);  // It was refused, and is registered all the same.
+  if (loads) load_was_refused(o, answer);
   const auto is_one_of = [&](const Codes& codes) {
     return std::find(codes.begin(), codes.end(), answer.code) != codes.end();
   };
@@ -498,8 +359,10 @@ void Operations::acted(Operation& o, const Answer& answer) {
     task.ok_means == OkMeans::kBegun ? look_later(o) : next(o);
   } else if (is_one_of(task.not_now)) {
     is_registered(task.task) ? forget_refused(o) : look_later(o);
+  } else if (answer.says(kTableDirIsNotExist) && is_one_of(task.nothing_there)) {
+    nothing_on_disk(o);
   } else if (is_one_of(task.nothing_there)) {
-    nothing_on_disk(o);  // Or nothing that can be loaded; its leader has all of it.
+    cannot_be_loaded(o);
   } else {
     fail(o, name(seat(o)) + ": " + to_text(task.task) + " " + to_text(answer));
   }

@@ -82,7 +82,11 @@ std::string DataRecovery::plan(PartitionKey at, const Partition& p) const {
     if (r.report.held || r.found || !is_there(tablet)) continue;
     unknown += (unknown.empty() ? "" : ", ") + tablet.endpoint;
   }
-  if (!unknown.empty()) text += ". How far a log goes is not known before it is loaded: " + unknown;
+  if (!unknown.empty()) {
+    text += ". How far a log goes is not known before it is loaded: " + unknown;
+    // DataLook::replicas_of
+    if (model_.is_on_disk(at)) text += " (a table on disk: the ops that follow load it)";
+  }
   const StateRow& row = core::state(p.diagnosis.condition);
   const LyingRows lying = lying_rows(model_, at, p);
   text += lies(p, lying);

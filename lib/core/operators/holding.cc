@@ -79,7 +79,9 @@ Operators::Outcome Operators::look_at_data() const {
                 (held ? " is asked" : " is loaded as follower");
       }
       if (replicas.empty())
-        line += "it is led, or worked on, or nobody is there: nothing is loaded";
+        line += model_.is_on_disk({tid, pid})
+                    ? "it is on disk: nothing is loaded before it is recovered"
+                    : "it is led, or worked on, or nobody is there: nothing is loaded";
       outcome.answer.plan.push_back(std::move(line));
     }
   }

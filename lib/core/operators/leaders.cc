@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lib/core/cluster/history.h"
+#include "lib/core/cluster/relatives.h"
 #include "lib/core/cluster/standing.h"
 #include "lib/core/operation/task_tables.h"
 #include "lib/core/operators/operators.h"
@@ -101,13 +102,53 @@ Operators::Outcome Operators::accept_loss_of_election(const o::ChangeLeader& c, 
   return outcome;
 }
 
+// The only replica came up with nothing: what it had is lost.
+Operators::Outcome Operators::lead_with_nothing(const o::ChangeLeader& c, PartitionKey at,
+                                                const Replica& r) {
+  const bool leads = r.report.held && r.report.mode == Mode::kLeader;
+  if (!c.accept_loss || !r.report.had || leads) return refuse(kNoFollower, "no follower");
+  Outcome outcome;
+  Treatment what;
+  what.type = OpType::kReLoadTableOP;
+  what.table = kReLoadTableTasks;
+  what.replica = r.tablet;
+  what.accepts_loss = true;
+  plan(outcome, at, what,
+       "its only replica, " + model_.tablet(r.tablet).endpoint + ", leads with nothing; the " +
+           number(*r.report.had) + " entries that it had are given up");
+  return outcome;
+}
+
+// What leads beside it goes along, where it can (FEDB.md 8).
+void Operators::plan_relatives(Outcome& outcome, PartitionKey at, TabletIndex from,
+                               TabletIndex to) {
+  const Endpoint& there = model_.tablet(to).endpoint;
+  for (const PartitionKey key : relatives(model_, at)) {
+    const Partition& p = *model_.partition(key);
+    const Replica* leader = p.leader();
+    if (!leader || leader->tablet != from) continue;
+    const Replica* follower = p.on(to);
+    if (!follower || !can_take_over(model_, *follower)) {
+      outcome.answer.plan.push_back(model_.name_of(key) + ": its leader belongs beside " +
+                                    model_.name_of(at) + "'s and stays on " +
+                                    model_.tablet(from).endpoint + ": " + there +
+                                    " has no follower of it that could take it over");
+      continue;
+    }
+    Treatment what;
+    what.type = OpType::kHandoverOP;
+    what.replica = to;
+    plan(outcome, key, what, "goes along to " + there + ": both leaders belong on one tablet");
+  }
+}
+
 Operators::Outcome Operators::carry_out(const o::ChangeLeader& c) {
   Table* table = find(c.table);
   if (!table) return no_table(c.table);
   const PartitionKey at{table->shape.tid, c.pid};
   const Partition* p = model_.partition(at);
   if (!p) return refuse(kPidIsNotExist, "pid is not exist");
-  if (p->replicas.size() == 1) return refuse(kNoFollower, "no follower");
+  if (p->replicas.size() == 1) return lead_with_nothing(c, at, p->replicas.front());
   const OpRecord* running = ops_.find(p->op);
   if (c.accept_loss && running && is_election(running->type)) {
     return accept_loss_of_election(c, at, *p);
@@ -125,8 +166,14 @@ Operators::Outcome Operators::carry_out(const o::ChangeLeader& c) {
                       ? "recovertable brings one back"
                       : "--accept-loss elects among those whose rows are dead");
   }
-  const bool any = c.candidate.empty() || c.candidate == "auto";
-  const auto tablet = any ? std::nullopt : model_.find_tablet(c.candidate);
+  bool any = c.candidate.empty() || c.candidate == "auto";
+  auto tablet = any ? std::nullopt : model_.find_tablet(c.candidate);
+  if (any && leader && !c.force && !relatives(model_, at).empty()) {
+    // Known now, so that they can go there, too.
+    model_.count_leaders();
+    if (const Replica* best = best_to_take_over(model_, at)) tablet = best->tablet;
+    any = !tablet;
+  }
   const Replica* to = tablet ? p->on(*tablet) : nullptr;
   if (!any && (!to || !follows(*to))) {
     return refuse(kCreateOpFailed, "create op failed",
@@ -137,18 +184,19 @@ Operators::Outcome Operators::carry_out(const o::ChangeLeader& c) {
   what.replica = to ? to->tablet : leader ? leader->tablet : p->replicas.front().tablet;
   what.type = alive ? OpType::kHandoverOP : OpType::kChangeLeaderOP;
   what.any = any;
-  const std::string whom = to ? c.candidate : "the follower that holds most";
+  const std::string whom = to ? model_.tablet(to->tablet).endpoint : "the follower that holds most";
   if (alive) {
     plan(outcome, at, what,
          "leadership goes from " + model_.tablet(leader->tablet).endpoint + " to " + whom +
              "; no row is lost, writes wait for a moment");
+    if (to) plan_relatives(outcome, at, leader->tablet, to->tablet);
   } else {
     plan(outcome, at, what,
          "the alive follower that holds most is elected" +
              std::string{c.accept_loss ? "; what only others are known to hold is given up" : ""});
   }
-  outcome.orders.back().accept_loss = c.accept_loss;
-  outcome.orders.back().force = c.force;
+  outcome.orders.front().accept_loss = c.accept_loss;
+  outcome.orders.front().force = c.force;
   return outcome;
 }
 
@@ -156,7 +204,9 @@ Operators::Outcome Operators::carry_out(const o::ChangeLeader& c) {
 void Operators::plan_offline(Outcome& outcome, PartitionKey at, Partition& p, TabletIndex tablet) {
   const Replica* r = p.on(tablet);
   const Tablet& t = model_.tablet(tablet);
-  if (!r || !r->is_alive) return;
+  // What brings it back is called off, and may be done all the same.
+  const bool comes_back = p.leader() && operations_.brings_back(at, tablet);
+  if (!r || (!r->is_alive && !comes_back)) return;
   Treatment what;
   what.replica = tablet;
   what.alive = false;
@@ -174,7 +224,9 @@ void Operators::plan_offline(Outcome& outcome, PartitionKey at, Partition& p, Ta
   if (!leads && p.leader()) {
     what.type = OpType::kOfflineReplicaOP;
     what.table = kOfflineReplicaTasks;
-    plan(outcome, at, what, "the follower's row is set dead");
+    plan(outcome, at, what,
+         r->is_alive ? "the follower's row is set dead"
+                     : "what brings its replica back is called off");
     return;
   }
   const bool others = std::any_of(p.replicas.begin(), p.replicas.end(), [&](const Replica& other) {

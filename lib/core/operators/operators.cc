@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "lib/core/api/timing.h"
 #include "lib/core/cluster/standing.h"
 #include "lib/core/operation/task_tables.h"
 
@@ -24,6 +25,11 @@ bool edits_by_hand(const OperatorCommand& command) {
          std::holds_alternative<o::SetTablePartition>(command);
 }
 
+bool only_holds(const OperatorCommand& command) {
+  return std::holds_alternative<o::AddHold>(command) ||
+         std::holds_alternative<o::RemoveHold>(command);
+}
+
 std::string number(std::uint64_t n) { return std::to_string(n); }
 
 }  // namespace
@@ -36,12 +42,33 @@ Operators::Outcome Operators::refuse(int code, std::string words, std::string hi
   return outcome;
 }
 
-void Operators::asked(const OperatorAsked& e) {
+void Operators::asked(const OperatorAsked& e) { carry_out({e, outbox_.now + kCommandWaitsAtMost}); }
+
+// Whoever comes right after the beginning of a tenure waits a moment, and is not refused.
+void Operators::carry_out(Early early) {
+  const OperatorAsked& e = early.what;
+  const bool may_wait = outbox_.now < early.until && !only_holds(e.what);
+  if (may_wait && stand_back_.may_soon_change() && !refused_by_switch(e)) {
+    return wait(std::move(early));
+  }
   Outcome outcome = decide(e);
+  if (may_wait && lacks_ids(e, outcome)) return wait(std::move(early));
   if (begin_edit(e, outcome)) return;
   const bool does = !outcome.refused() && !e.only_plan;
   if (does && !begin(e, outcome)) return;
   outbox_.out.emplace_back(AnswerOperator{e.id, std::move(outcome.answer)});
+}
+
+bool Operators::lacks_ids(const OperatorAsked& e, const Outcome& outcome) {
+  const std::size_t ops = outcome.orders.size() + (outcome.edits ? 1 : 0);
+  return !outcome.refused() && !e.only_plan && ops > 0 && !orders_.has_ids(ops);
+}
+
+void Operators::wait(Early early) {
+  if (!std::exchange(early.waits, true)) {
+    outbox_.timer({ReplyTo::Owner::kOperators, 0, 0, 0, {}}, early.until);
+  }
+  early_.push_back(std::move(early));
 }
 
 bool Operators::begin(const OperatorAsked& e, Outcome& outcome) {
@@ -60,6 +87,7 @@ bool Operators::begin(const OperatorAsked& e, Outcome& outcome) {
     orders_.cancel_command(of.mapped(), e.by + " has it brought back");
   }
   if (outcome.cancels != 0) cancel(outcome.cancels, e.by);
+  if (outcome.hold && outcome.hold->offline) call_off_returns(*outcome.hold, e.by);
   if (outcome.looks) data_look_.begin(e.by);
   if (outcome.care) data_recovery_.begin(e.by, *outcome.care, outcome.prepared);
   const std::uint64_t command = orders_.new_command();
@@ -87,6 +115,7 @@ void Operators::add(Order order, std::uint64_t command, const std::string& by,
 }
 
 void Operators::look() {
+  for (Early& early : std::exchange(early_, {})) carry_out(std::move(early));
   answer_late();
   if (stand_back_.may_change()) go_on_with_offline();
 }
@@ -160,6 +189,7 @@ void Operators::stop() {
     outbox_.out.emplace_back(AnswerOperator{late.id, std::move(late.answer)});
   }
   late_.clear();
+  for (const Early& early : std::exchange(early_, {})) carry_out({early.what, {}});  // Refused.
   command_of_.clear();
 }
 
@@ -185,15 +215,18 @@ Operators::Outcome Operators::decide(const OperatorAsked& e) {
   return std::visit([&](const auto& command) { return carry_out(command); }, e.what);
 }
 
-std::optional<Operators::Outcome> Operators::stands_in_the_way(const OperatorAsked& e) const {
+std::optional<Operators::Outcome> Operators::refused_by_switch(const OperatorAsked& e) const {
   const bool by_nameserver = e.as_nameserver && is_manual(e.what);
-  if (stand_back_.auto_failover() && (by_nameserver || edits_by_hand(e.what))) {
-    return refuse(kAutoFailoverIsEnabled, "auto_failover is enabled",
-                  "confset auto_failover false comes first");
+  if (!stand_back_.auto_failover() || (!by_nameserver && !edits_by_hand(e.what))) {
+    return std::nullopt;
   }
-  const bool only_holds =
-      std::holds_alternative<o::AddHold>(e.what) || std::holds_alternative<o::RemoveHold>(e.what);
-  if (only_holds ? stand_back_.has_lease() : stand_back_.may_change()) return std::nullopt;
+  return refuse(kAutoFailoverIsEnabled, "auto_failover is enabled",
+                "confset auto_failover false comes first");
+}
+
+std::optional<Operators::Outcome> Operators::stands_in_the_way(const OperatorAsked& e) const {
+  if (auto refused = refused_by_switch(e)) return refused;
+  if (only_holds(e.what) ? stand_back_.has_lease() : stand_back_.may_change()) return std::nullopt;
   std::string why;
   for (const StandsBack& s : stand_back_.reasons(outbox_.now)) {
     why += (why.empty() ? "" : "; ") + s.text;
@@ -203,7 +236,26 @@ std::optional<Operators::Outcome> Operators::stands_in_the_way(const OperatorAsk
 }
 
 void Operators::cancel(OpId op, const std::string& by) {
-  const std::string why = by + " cancelled it";
+  const OpRecord& record = *ops_.find(op);
+  outbox_.note(
+      Severity::kInfo, "operator",
+      by + " cancels " + to_text(record.type) + " of " + model_.name_of(record.at),
+      {{"op_id", number(op)}, {"table", record.table}, {"pid", number(record.at.pid)}, {"by", by}});
+  end_early(op, by + " cancelled it");
+}
+
+// What was begun to have its replicas alive or leading again: it goes offline.
+void Operators::call_off_returns(OperatorHold& offline, const std::string& by) {
+  const auto tablet = model_.find_tablet(offline.tablet);
+  if (!tablet) return;
+  const std::string why = by + " takes " + offline.tablet + " offline";
+  for (const PartitionKey at : orders_.cancel_returns(*tablet, why)) offline.led.push_back(at);
+  copies_.cancel_onto(*tablet, why);
+  for (const OpId op : operations_.bringing_back(*tablet)) end_early(op, why);
+  for (const OpId op : handovers_.leading_to(*tablet)) end_early(op, why);
+}
+
+void Operators::end_early(OpId op, const std::string& why) {
   orders_.try_no_more(op);
   if (orders_.cancel(op, why) || copies_.cancel(op, why) || operations_.call_off(op, why)) return;
   if (handovers_.call_off(op, why) || elections_.call_off(op, why)) return;

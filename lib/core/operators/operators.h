@@ -44,7 +44,8 @@ class Operators {
         edits_(edits),
         stand_back_(stand_back) {}
 
-  // Answered in the same step; what is written first, when it is written.
+  // Answered in the same step; what is written first, when it is written. What cannot be carried
+  // out for lack of fresh contact with ZooKeeper or of op ids waits for them for a second.
   void asked(const OperatorAsked&);
   // A new tenure: what a predecessor took offline is gone on with.
   void start() { goes_on_ = true; }
@@ -77,6 +78,15 @@ class Operators {
     RequestId id = 0;
     OperatorAnswer answer;
   };
+  // It waits for what StandBack::may_soon_change says, or for numbers of so many ops.
+  struct Early {
+    OperatorAsked what;
+    Instant until;
+    bool waits = false;  // The timer is set.
+  };
+  void carry_out(Early);
+  bool lacks_ids(const OperatorAsked&, const Outcome&);
+  void wait(Early);
   Outcome decide(const OperatorAsked&);
   // False: it is answered later.
   bool begin(const OperatorAsked&, Outcome&);
@@ -86,6 +96,9 @@ class Operators {
   void go_on_with_offline();
   void order_what_is_pending();
   void cancel(OpId, const std::string& by);
+  void call_off_returns(OperatorHold& offline, const std::string& by);
+  void end_early(OpId, const std::string& why);
+  std::optional<Outcome> refused_by_switch(const OperatorAsked&) const;
   std::optional<Outcome> stands_in_the_way(const OperatorAsked&) const;
   Outcome carry_out(const operators::ChangeLeader&);
   Outcome carry_out(const operators::OfflineEndpoint&);
@@ -112,6 +125,8 @@ class Operators {
   std::string stands_text(PartitionKey, const Replica&) const;
   Outcome elect_without_alive_rows(const operators::ChangeLeader&, PartitionKey, const Partition&);
   Outcome accept_loss_of_election(const operators::ChangeLeader&, PartitionKey, const Partition&);
+  Outcome lead_with_nothing(const operators::ChangeLeader&, PartitionKey, const Replica&);
+  void plan_relatives(Outcome&, PartitionKey, TabletIndex from, TabletIndex to);
   void plan_offline(Outcome&, PartitionKey, Partition&, TabletIndex);
   void plan_recovery(Outcome&, PartitionKey, const Partition&, const Replica&);
   std::optional<std::string> why_not_migrated(const operators::Migrate&, const Table&,
@@ -131,6 +146,7 @@ class Operators {
   PartitionEdits& edits_;
   const StandBack& stand_back_;
   std::vector<Late> late_;
+  std::vector<Early> early_;
   bool goes_on_ = false;
   std::map<std::uint64_t, std::uint64_t> command_of_;  // Which one takes a hold's tablet offline.
 };

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "lib/base/check.h"
+#include "lib/core/cluster/relatives.h"
 #include "lib/core/cluster/standing.h"
 #include "lib/core/durable/refusals.h"
 
@@ -75,6 +76,34 @@ void Orders::cancel_command(std::uint64_t command, const std::string& why) {
   }
 }
 
+std::vector<PartitionKey> Orders::cancel_returns(TabletIndex tablet, const std::string& why) {
+  const auto returns = [&](const Treatment& what) {
+    if (what.replica != tablet || what.any || !what.alive) return false;
+    const bool is_only_one = what.type == OpType::kReLoadTableOP;
+    return what.type == OpType::kHandoverOP || (Operations::brings_alive(what) && !is_only_one);
+  };
+  std::vector<PartitionKey> led;
+  const auto forget_next = [&](Order& order) {
+    const Treatment& last = order.then ? *order.then : order.what;
+    if (last.type == OpType::kHandoverOP && returns(last)) led.push_back(order.at);
+    try_no_more(order);
+  };
+  std::deque<Order> still;
+  for (Order& order : std::exchange(waiting_, {})) {
+    if (returns(order.what) || (order.then && returns(*order.then))) forget_next(order);
+    if (returns(order.what)) {
+      end(order, OpStatus::kCanceled, why);
+    } else {
+      still.push_back(std::move(order));
+    }
+  }
+  waiting_ = std::move(still);
+  for (auto& [op, order] : running_) {
+    if (returns(order.what) || (order.then && returns(*order.then))) forget_next(order);
+  }
+  return led;
+}
+
 void Orders::try_no_more(Order& order) {
   order.then.reset();
   order.tries = kHandoverTries;
@@ -97,6 +126,13 @@ void Orders::ended(const Order& order) {
   if (found != open_.end() && --found->second == 0) open_.erase(found);
   const auto at = of_partition_.find(order.at);
   if (at != of_partition_.end() && --at->second == 0) of_partition_.erase(at);
+  if (order.what.type == OpType::kRecoverTableOP) brings_back(order, false);
+}
+
+void Orders::brings_back(const Order& order, bool is) {
+  Partition* p = model_.partition(order.at);
+  Replica* r = p ? p->on(order.what.replica) : nullptr;
+  if (r) r->ordered_back = is;
 }
 
 void Orders::look() {
@@ -106,23 +142,38 @@ void Orders::look() {
   while (!waiting_.empty()) {
     Order order = std::move(waiting_.front());
     waiting_.pop_front();
-    if (Partition* p = model_.partition(order.at)) {
-      Replica* r = p->on(order.what.replica);
-      if (r) r->ordered_back = order.what.type == OpType::kRecoverTableOP;
-    }
-    if (const auto already = is_done_already(order)) {
+    if (order.what.type == OpType::kRecoverTableOP) brings_back(order, true);
+    // What it is like when that has ended decides what the order comes to.
+    if (!model_.partition(order.at)) {
+      end(order, OpStatus::kCanceled, "the partition is gone");
+    } else if (auto other = other_op(order)) {
+      ops_.find(order.op)->detail = "waits for " + *other;
+      still.push_back(std::move(order));
+    } else if (const auto already = is_done_already(order)) {
       end(order, OpStatus::kDone, *already);
       if (order.then) follow(order, still);
+    } else if (leads_by_now(order)) {
+      hand_over_first(std::move(order), still);
     } else if (const auto why = why_impossible(order)) {
       end(order, OpStatus::kFailed, *why);
     } else if (auto waits = waits_for(order)) {
       ops_.find(order.op)->detail = "waits for " + *waits;
+      still.push_back(std::move(order));
+    } else if (!may_elect(order)) {
+      ops_.find(order.op)->detail = "waits for it to be written that its leader leads";
       still.push_back(std::move(order));
     } else {
       begin(order);
     }
   }
   waiting_ = std::move(still);
+}
+
+// SAFETY 12: somebody set the row of its leader dead by hand, and it leads: it may hold what nobody
+// else does.
+bool Orders::may_elect(const Order& order) {
+  return order.what.type != OpType::kChangeLeaderOP || order.force ||
+         handovers_.may_be_elected(order.at, [&] { return std::optional{order.op}; });
 }
 
 // A put that came in at the last moment, or clients that went on for too long, do not keep a tablet
@@ -170,11 +221,11 @@ void Orders::follow(Order order, std::deque<Order>& to) {
 // Somebody else was faster: how it is now.
 std::optional<std::string> Orders::is_done_already(const Order& order) const {
   const Partition* p = model_.partition(order.at);
-  if (!p) return std::nullopt;
   const Treatment& what = order.what;
   const Replica* r = p->on(what.replica);
   if (what.type == OpType::kRecoverTableOP && r && r->is_alive)
     return "its replica is alive already";
+  if (what.type == OpType::kOfflineReplicaOP && r && !r->is_alive) return "its row is dead already";
   const Replica* leader = p->leader();
   if (!leader) return std::nullopt;
   std::string leads = model_.tablet(leader->tablet).endpoint + " leads it by now";
@@ -187,10 +238,32 @@ std::optional<std::string> Orders::is_done_already(const Order& order) const {
   return as_ordered ? std::optional{leads} : std::nullopt;
 }
 
+// What was to go offline as a follower has become the leader meanwhile.
+bool Orders::leads_by_now(const Order& order) const {
+  const Partition* p = model_.partition(order.at);
+  const Replica* leader = p->leader();
+  return order.what.type == OpType::kOfflineReplicaOP && leader &&
+         leader->tablet == order.what.replica && p->replicas.size() > 1;
+}
+
+void Orders::hand_over_first(Order order, std::deque<Order>& to) {
+  if (!has_ids(1)) {
+    to.push_back(std::move(order));
+    return;
+  }
+  Order first = order;
+  first.then = order.what;
+  first.what.type = OpType::kHandoverOP;
+  first.what.table = {};
+  first.what.any = true;
+  end(order, OpStatus::kCanceled, "it leads by now, and is handed over first");
+  open(first);
+  to.push_back(std::move(first));
+}
+
 // What was checked when it was ordered may be otherwise now.
 std::optional<std::string> Orders::why_impossible(const Order& order) const {
   const Partition* p = model_.partition(order.at);
-  if (!p) return "the partition is gone";
   const Table& table = *model_.table(order.at.tid);
   if (p->diagnosis.condition == Condition::kQuarantined) return p->diagnosis.text();
   if (table.refusal) return "ZooKeeper does not take its table: " + Refusals::waits_for(table);
@@ -211,11 +284,18 @@ std::optional<std::string> Orders::why_impossible(const Order& order) const {
     const bool somebody_is_there =
         std::any_of(p->replicas.begin(), p->replicas.end(),
                     [&](const Replica& one) { return is_there(model_.tablet(one.tablet)); });
-    const bool possible = has_candidate(model_, *p) || (order.accept_loss && somebody_is_there);
+    const bool possible = has_candidate(model_, *p) || who_may_answer(order) ||
+                          (order.accept_loss && somebody_is_there);
     return possible ? std::nullopt : std::optional{"nobody can lead it: " + p->diagnosis.text()};
   }
-  if (type == OpType::kOfflineReplicaOP && (!r || !r->is_alive))
-    return tablet.endpoint + " has no alive row of it any more";
+  if (type == OpType::kOfflineReplicaOP && !r)
+    return tablet.endpoint + " is no replica of it any more";
+  if (order.what.by_hand && stand_back_.auto_failover()) return "auto_failover is enabled";
+  if (order.what.by_hand && order.what.alive && r && !r->is_alive && leader &&
+      standing(model_, *leader) == Standing::kServes) {  // SAFETY 1, 18.
+    return model_.tablet(leader->tablet).endpoint + " leads it by now, and nothing says that " +
+           tablet.endpoint + " holds all of it: recovertable brings it back";
+  }
   if (type == OpType::kRecoverTableOP) {
     if (!r) return tablet.endpoint + " is no replica of it any more";
     if (tablet.verdict.dead()) return tablet.endpoint + " died before its turn came";
@@ -224,13 +304,39 @@ std::optional<std::string> Orders::why_impossible(const Order& order) const {
   return std::nullopt;
 }
 
+// A tablet that could serve what is needed, where none is known to: a suspect one, or one that has
+// not been asked yet.
+std::optional<Endpoint> Orders::who_may_answer(const Order& order) const {
+  const Partition& p = *model_.partition(order.at);
+  const bool hands_over = order.what.type == OpType::kHandoverOP;
+  if (hands_over) {
+    if (!order.what.any || best_to_take_over(model_, order.at)) return std::nullopt;
+  } else if (!is_election(order.what.type) || order.accept_loss || has_candidate(model_, p)) {
+    return std::nullopt;
+  }
+  const auto unclear = std::ranges::find_if(p.replicas, [&](const Replica& r) {
+    const bool is_passed_over = r.leads() && (hands_over || order.force);
+    return r.is_alive && !is_passed_over && (r.vouches() || !hands_over) &&
+           standing(model_, r) == Standing::kUnclear;
+  });
+  if (unclear == p.replicas.end()) return std::nullopt;
+  return model_.tablet(unclear->tablet).endpoint;
+}
+
+// What else works on its partition; none: nothing does.
+std::optional<std::string> Orders::other_op(const Order& order) const {
+  const Partition& p = *model_.partition(order.at);
+  if (p.op == 0) {  // SAFETY 13.
+    const NameserverOp* its = stand_back_.nameserver_op(model_.table(order.at.tid)->shape, p.pid);
+    return its ? std::optional{"the nameserver's own op " + to_text(*its)} : std::nullopt;
+  }
+  const OpRecord* other = ops_.find(p.op);
+  return "op " + std::to_string(p.op) +
+         (other ? std::string{" ("} + to_text(other->type) + ")" : "") + " of its partition";
+}
+
 std::optional<std::string> Orders::waits_for(const Order& order) const {
   const Partition& p = *model_.partition(order.at);
-  if (p.op != 0) {
-    const OpRecord* other = ops_.find(p.op);
-    return "op " + std::to_string(p.op) +
-           (other ? std::string{" ("} + to_text(other->type) + ")" : "") + " of its partition";
-  }
   if (order.at_once > 0) {
     const auto run = std::count_if(running_.begin(), running_.end(), [&](const auto& entry) {
       return entry.second.command == order.command && ops_.find(entry.first);
@@ -252,6 +358,14 @@ std::optional<std::string> Orders::waits_for(const Order& order) const {
   }
   const bool hands_over = order.what.type == OpType::kHandoverOP;
   if (hands_over && p.unfinished_term) return "an election that was begun";
+  if (const auto tablet = who_may_answer(order)) return *tablet + " to answer";
+  if (hands_over && order.what.any) {  // It goes after it, then.
+    for (const PartitionKey key : relatives(model_, order.at)) {
+      const OpRecord* other = ops_.find(model_.partition(key)->op);
+      if (other && other->type == OpType::kHandoverOP)
+        return "the handover of " + model_.name_of(key);
+    }
+  }
   const bool to_it = hands_over && !order.what.any && r && !r->is_alive;
   if (to_it && copies_.waits(order.at, r->tablet)) return "its copy, whose turn comes later";
   if (order.what.type != OpType::kRecoverTableOP || !r) return std::nullopt;
@@ -267,14 +381,13 @@ std::optional<std::string> Orders::waits_for(const Order& order) const {
 void Orders::begin(Order& order) {
   Partition& p = *model_.partition(order.at);
   p.op = order.op;
+  if (is_election(order.what.type)) model_.count_leaders();
   if (order.what.type == OpType::kHandoverOP) {
     handovers_.begin(order.op, order.at,
                      order.what.any ? std::nullopt : std::optional{order.what.replica});
   } else if (is_election(order.what.type)) {
-    // SAFETY 12: somebody set its row dead by hand, and it leads: it may hold what nobody else
-    // does.
     std::optional<Elections::Handed> handed;
-    if (!order.force) handed = handovers_.adopt(order.op, order.at);
+    if (!order.force) handed = handovers_.adopt(order.at);
     elections_.begin(order.op, order.what.type, order.at, Duration{0}, handed, /*ordered=*/true);
     if (!order.what.any) elections_.prefer(order.op, order.what.replica);
     if (order.accept_loss) {
@@ -306,6 +419,7 @@ void Orders::cancel_all(const std::string& why) {
 
 void Orders::end(const Order& order, OpStatus status, const std::string& how) {
   ended(order);
+  if (order.what.type == OpType::kChangeLeaderOP) handovers_.adopt_not(order.at);
   const Instant began = ops_.find(order.op)->started;
   ops_.end(order.op, status, outbox_.now, how);
   journal_.finished(ops_.ended().back());

@@ -82,6 +82,9 @@ class Orders {
   void cancel_all(const std::string& why);
   // Those of a command: what runs ends by itself, and nothing follows it.
   void cancel_command(std::uint64_t command, const std::string& why);
+  // Those that would have this tablet's replicas alive or leading again; what runs goes on, and
+  // nothing follows it. Gives what it was to lead again once it had been brought back.
+  std::vector<PartitionKey> cancel_returns(TabletIndex tablet, const std::string& why);
   // Neither again, nor what was to follow it.
   void try_no_more(OpId);
   void stop();  // The lock is lost.
@@ -97,7 +100,13 @@ class Orders {
   bool is_tried_again(const Order&, const OpRecord& ended) const;
   std::optional<std::string> is_done_already(const Order&) const;
   std::optional<std::string> why_impossible(const Order&) const;
+  std::optional<Endpoint> who_may_answer(const Order&) const;
+  std::optional<std::string> other_op(const Order&) const;
   std::optional<std::string> waits_for(const Order&) const;
+  bool leads_by_now(const Order&) const;
+  void hand_over_first(Order, std::deque<Order>& to);
+  bool may_elect(const Order&);
+  void brings_back(const Order&, bool);
   void begin(Order&);
   void end(const Order&, OpStatus, const std::string& how);
   void look_at_running();

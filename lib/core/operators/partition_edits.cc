@@ -113,11 +113,17 @@ std::optional<PartitionEdit> PartitionEdits::edit(OpId op, const Partition& p) {
   edit.whole = e.whole;
   for (const Replica& r : p.replicas) {  // What a successor must know when it comes back.
     const Endpoint& endpoint = model_.tablet(r.tablet).endpoint;
-    bool stays_alive = false;
+    bool is_alive = false;
+    bool leads = false;
     for (const Row& row : e.whole.shape.rows) {
-      stays_alive |= row.endpoint == endpoint && row.is_alive;
+      is_alive |= row.endpoint == endpoint && row.is_alive;
+      leads |= row.endpoint == endpoint && row.is_leader;
     }
-    if (r.is_alive && !stays_alive) edit.kept.push_back(model_.lineage_of(p, r));
+    if (r.is_alive && !is_alive) edit.kept.push_back(model_.lineage_of(e.at, p, r));
+    // Of a leader it has been seen that it leads.
+    if (!r.is_alive && is_alive && !leads) {
+      edit.kept.push_back(model_.lineage_by_hand(e.at, p, r));
+    }
   }
   return edit;
 }
@@ -128,7 +134,7 @@ void PartitionEdits::published(OpId op) {
   end(op, std::string{e.why_not}, canceled ? OpStatus::kCanceled : OpStatus::kFailed);
 }
 
-void PartitionEdits::gone(OpId op, const std::string& why) { end(op, why); }
+void PartitionEdits::gone(OpId op, const std::string& why) { end(op, why, OpStatus::kCanceled); }
 
 void PartitionEdits::refused(OpId op, const std::string& why) {
   end(op, "ZooKeeper does not take its table: " + why);

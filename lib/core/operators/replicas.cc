@@ -13,6 +13,14 @@ namespace o = operators;
 
 std::string number(std::uint64_t n) { return std::to_string(n); }
 
+// Judged for all of them before anything else is of one.
+std::optional<std::uint32_t> first_missing(const Table& table,
+                                           const std::vector<std::uint32_t>& pids) {
+  const auto found = std::ranges::find_if(
+      pids, [&](std::uint32_t pid) { return !table.partitions.contains(pid); });
+  return found == pids.end() ? std::nullopt : std::optional{*found};
+}
+
 }  // namespace
 
 std::optional<std::string> Operators::why_not_migrated(const o::Migrate& c, const Table& table,
@@ -20,18 +28,13 @@ std::optional<std::string> Operators::why_not_migrated(const o::Migrate& c, cons
   const std::string of = " name[" + c.table.name + "] pid[" + number(pid) + "]";
   const auto found = table.partitions.find(pid);
   const Partition* p = found == table.partitions.end() ? nullptr : &found->second;
-  const auto row_of_leader = [](const Replica& r) { return r.is_leader; };
-  if (!p || std::none_of(p->replicas.begin(), p->replicas.end(), row_of_leader)) {
-    return "leader endpoint is empty." + of;
-  }
+  const Replica* leader = p ? p->leader() : nullptr;
+  if (!leader) return "leader endpoint is empty." + of;
   const TabletIndex from = *model_.find_tablet(c.from);
   const Replica* source = p->on(from);
-  if (source && source->is_leader) return "cannot migrate leader." + of;
-  const Replica* leader = p->leader();
-  if (!leader || model_.tablet(leader->tablet).verdict.dead()) {
-    const auto row = std::find_if(p->replicas.begin(), p->replicas.end(), row_of_leader);
-    return "leader[" + model_.tablet(row->tablet).endpoint + "] is offline." + of;
-  }
+  if (source == leader) return "cannot migrate leader." + of;
+  const Tablet& leads = model_.tablet(leader->tablet);
+  if (leads.verdict.dead()) return "leader[" + leads.endpoint + "] is offline." + of;
   if (!source) {
     return "src_endpoint[" + c.from + "] has not partition[" + number(pid) + "]. name[" +
            c.table.name + "]";
@@ -78,13 +81,12 @@ Operators::Outcome Operators::carry_out(const o::AddReplicas& c) {
   Table* table = find(c.table);
   if (!table) return no_table(c.table);
   if (table_of(OpType::kAddReplicaOP).empty()) return refuse(kCreateOpFailed, "create op failed");
+  if (const auto pid = first_missing(*table, c.pids)) {
+    return refuse(kInvalidParameter, "invalid parameter", "there is no partition " + number(*pid));
+  }
   Outcome outcome;
   for (const std::uint32_t pid : c.pids) {
-    const auto p = table->partitions.find(pid);
-    if (p == table->partitions.end()) {
-      return refuse(kInvalidParameter, "invalid parameter", "there is no partition " + number(pid));
-    }
-    if (p->second.on(*tablet)) {
+    if (table->partitions.at(pid).on(*tablet)) {
       return refuse(kReplicaIsThere, "pid " + number(pid) + " is exist in " + c.endpoint);
     }
     Treatment what;
@@ -102,18 +104,18 @@ Operators::Outcome Operators::carry_out(const o::DelReplicas& c) {
   const auto tablet = listed(c.endpoint);
   if (!tablet || !is_healthy(*tablet)) return refuse(kTabletIsNotHealthy, "tablet is not healthy");
   if (table_of(OpType::kDelReplicaOP).empty()) return refuse(kCreateOpFailed, "create op failed");
+  if (first_missing(*table, c.pids)) {
+    return refuse(kInvalidParameter, "max pid is greater than partition size");
+  }
   Outcome outcome;
   for (const std::uint32_t pid : c.pids) {
-    const auto p = table->partitions.find(pid);
-    if (p == table->partitions.end()) {
-      return refuse(kInvalidParameter, "max pid is greater than partition size");
-    }
-    const Replica* r = p->second.on(*tablet);
+    const Replica* r = table->partitions.at(pid).on(*tablet);
     if (!r) return refuse(kPidIsNotExist, "pid " + number(pid) + " is not in " + c.endpoint);
     if (r->is_leader) {
       return refuse(kTableIsLeader,
                     "can not del leader. pid " + number(pid) + " endpoint " + c.endpoint,
-                    "changeleader hands it over first");
+                    r->is_alive ? "changeleader hands it over first"
+                                : "it led before: recovertable has it follow first");
     }
     Treatment what;
     what.type = OpType::kDelReplicaOP;

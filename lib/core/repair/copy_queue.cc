@@ -83,6 +83,10 @@ void CopyQueue::begin(Key key) {
   const Waiting& w = waiting_.at(key);
   Partition& p = *model_.partition(at);
   if (p.op != 0) return;
+  if (const auto* its = stand_back_.nameserver_op(model_.table(at.tid)->shape, at.pid)) {
+    ops_.find(w.op)->detail = "waits for the nameserver's own op " + to_text(*its);  // SAFETY 13.
+    return;
+  }
   if (const Table& table = *model_.table(at.tid); table.refusal) {
     ops_.find(w.op)->detail = "waits for " + Refusals::waits_for(table);
     return;
@@ -113,6 +117,14 @@ void CopyQueue::cancel_all(const std::string& why) {
   std::vector<Key> keys;
   for (const auto& [key, w] : waiting_) {
     if (!w.what.ordered) keys.push_back(key);
+  }
+  for (const Key& key : keys) cancel(key, why);
+}
+
+void CopyQueue::cancel_onto(TabletIndex replica, const std::string& why) {
+  std::vector<Key> keys;
+  for (const auto& [key, w] : waiting_) {
+    if (key.second == replica) keys.push_back(key);
   }
   for (const Key& key : keys) cancel(key, why);
 }

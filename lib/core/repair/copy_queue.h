@@ -42,6 +42,8 @@ class CopyQueue {
   void cancel_all(const std::string& why);
   // That of this op; false: it does not wait here.
   bool cancel(OpId, const std::string& why);
+  // Those onto this tablet, whoever ordered them.
+  void cancel_onto(TabletIndex replica, const std::string& why);
   void stop() { waiting_.clear(); }  // The lock is lost.
 
   // Partitions to diagnose again; the brain takes them.

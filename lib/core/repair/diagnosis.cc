@@ -10,6 +10,8 @@ std::string who(const Model& model, const Replica& r) {
   std::string text = t.endpoint + " (" + to_text(t.verdict.state);
   if (!r.report.other.empty() && !t.verdict.dead()) {
     text += ", holds table \"" + r.report.other + "\" under its tid and is left alone";
+  } else if (r.report.held && r.report.had && !t.verdict.dead()) {
+    text += ", came up with nothing and had offset " + std::to_string(*r.report.had);
   } else if (standing(model, r) == Standing::kGone && !t.verdict.dead()) {
     text += ", does not hold it";
   }
@@ -37,7 +39,9 @@ Diagnosis no_candidate(const Model& model, const Partition& p) {
 // An alive row whose tablet answers and has to load the table first, or is loading it.
 bool can_load(const Model& model, const Replica& r) {
   if (!r.is_alive || !answers_freshly(model, r)) return false;
-  if (!r.report.held) return *r.report.asked_at > r.row_since && may_be_loaded(model, r);
+  if (!r.report.held || r.report.had) {
+    return *r.report.asked_at > r.row_since && may_be_loaded(model, r);
+  }
   return !is_loaded(r.report.state);
 }
 
@@ -159,7 +163,7 @@ FollowerState follower_state(const Model& model, const Partition& p, const Repli
   }
   const Standing s = standing(model, r);
   if (s == Standing::kGone) return FollowerState::kLost;
-  if (r.diverged) return FollowerState::kDiverged;
+  if (r.diverged || !r.vouches()) return FollowerState::kDiverged;
   if (r.not_replicated) return FollowerState::kNotReplicated;
   if (says_it_leads(r) || r.in_doubt_term) return FollowerState::kRival;
   if (stands_still(leader, r)) return FollowerState::kStalled;
@@ -171,6 +175,10 @@ std::string text_of_lost(const Model& model, FollowerState state, const Replica&
     case FollowerState::kNotReplicated:
       return who(model, follower) + " is not sent to by its leader";
     case FollowerState::kDiverged:
+      if (!follower.vouches()) {
+        return who(model, follower) +
+               " is alive by an operator's word only: its log may be its own";
+      }
       return who(model, follower) +
              " led beside its leader, or is ahead of it: its log may be its own";
     default:

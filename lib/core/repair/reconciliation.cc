@@ -35,6 +35,7 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
   if (!leader || !stand_back_.may_change()) return;
   const OpRecord* op = p.op == 0 ? nullptr : ops_.find(p.op);
   const bool elects = op && is_election(op->type);  // It sees to its own.
+  const bool is_nameservers = nameserver_works_on(at);
   for (Replica& r : p.replicas) {
     if (r.question_open) continue;
     if (!op && is_left_paused(at, p, r)) {
@@ -47,6 +48,7 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
     // would go on sending to who loads meanwhile.
     const bool sees_to_it = elects && (r.is_alive || elections_.dead_rows_stand(at));
     const bool may = automation_.acts_on(at) || (r.ordered_back && !r.is_alive);
+    if (r.is_alive && is_nameservers) continue;  // It elects, perhaps.
     if (may && !sees_to_it && leads_beside(at, r)) {
       const bool ask_first = r.is_alive && !r.in_doubt_term;
       ask_first ? ask(at, r, kDoesItLead, r.tablet, GetTermPair{at}, kReconcileAtMost)
@@ -65,15 +67,22 @@ void Reconciliation::look(PartitionKey at, Partition& p) {
 // no entry in the journal, and whoever dies between its publish and its DelReplica leaves that to
 // be seen to here (SAFETY 11).
 bool Reconciliation::is_let_go(PartitionKey at, const Partition& p, const Replica& r) const {
-  if (r.is_alive || r.ordered_back) return false;
+  if (r.is_alive || r.ordered_back || nameserver_works_on(at)) return false;
   if (automation_.is_offline(r.tablet)) return true;
   return automation_.acts_on(at) && !has_returned(model_, p, r);
+}
+
+// SAFETY 13: a living nameserver's own op pauses, and adds replicas at the leader before their rows
+// are alive, or there at all.
+bool Reconciliation::nameserver_works_on(PartitionKey at) const {
+  return stand_back_.nameserver_op(model_.table(at.tid)->shape, at.pid) != nullptr;
 }
 
 // SAFETY 11: a PauseSnapshot of ours that was carried out after its op had ended, and ended what it
 // knew of. Nobody else would ever end it.
 bool Reconciliation::is_left_paused(PartitionKey at, const Partition& p, const Replica& r) const {
   if (!p.pause_ended || outbox_.now - *p.pause_ended > kOurPauseFor) return false;
+  if (nameserver_works_on(at)) return false;
   return !copies_.waits(at) && r.report.held && r.report.state == TableState::kSnapshotPaused &&
          r.report.asked_at && *r.report.asked_at > *p.pause_ended;
 }
@@ -133,7 +142,7 @@ void Reconciliation::rival_leads(PartitionKey at, Partition& p, Replica& r, Term
   if (term > kHighestTerm) return;  // Damage, that no election can outbid (SAFETY 16).
   // The switch went off while it was asked: whoever looks when it is on again asks again (SAFETY
   // 8).
-  if (!automation_.acts_on(at)) return;
+  if (!automation_.acts_on(at) || nameserver_works_on(at)) return;
   if (term > p.published_term()) {
     // It leads with a term that nobody published: an election that was not finished (SAFETY 8).
     p.unfinished_term = term;
@@ -174,6 +183,7 @@ void Reconciliation::still_follower_said_its_term(PartitionKey at, Partition& p,
   p.saw(term);
   const Replica* leader = p.leader();
   if (term > kHighestTerm) return;  // Damage, that no election can outbid (SAFETY 16).
+  if (nameserver_works_on(at)) return;
   if (p.published_term() == 0 || term <= p.published_term()) {
     if (leader && leader != &r) {
       ask(at, r, kIsItSentTo, leader->tablet, GetTableFollower{at}, kReconcileAtMost);

@@ -47,6 +47,7 @@ class Reconciliation : public Asker {
   bool is_left_paused(PartitionKey, const Partition&, const Replica&) const;
   bool leads_beside(PartitionKey, const Replica&) const;
   bool is_let_go(PartitionKey, const Partition&, const Replica&) const;
+  bool nameserver_works_on(PartitionKey) const;
   void rival_leads(PartitionKey, Partition&, Replica&, Term);
   void rival_was_told(PartitionKey, Replica&, const Answer&);
   void still_follower_said_its_term(PartitionKey, Partition&, Replica&, Term);

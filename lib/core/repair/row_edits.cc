@@ -1,6 +1,7 @@
 #include "lib/core/repair/row_edits.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "lib/core/api/timing.h"
 #include "lib/core/repair/diagnosis.h"
@@ -21,7 +22,9 @@ std::optional<PartitionEdit> LastOffsets::edit(OpId op, const Partition& p) {
     const Lineage* kept = model_.kept(at, t.endpoint);
     const auto last = old ? std::nullopt : model_.known_offset(at, r);
     if (last == (kept ? kept->last_offset : std::nullopt)) continue;
-    edit.kept.push_back({t.endpoint, kept ? kept->followed : 0, last, kept && kept->or_later});
+    Lineage of = kept ? *kept : Lineage{t.endpoint, 0, {}, false};
+    of.last_offset = last;
+    edit.kept.push_back(std::move(of));
   }
   if (edit.kept.empty()) return std::nullopt;
   return edit;
@@ -69,7 +72,7 @@ std::optional<PartitionEdit> LostRows::edit(OpId op, const Partition& p) {
     if (&r == leader || !is_to_be_set_dead(follower_state(model_, p, *leader, r))) continue;
     if (automation_.held(partition_of(op), r.tablet)) continue;
     edit.rows.push_back({model_.tablet(r.tablet).endpoint, r.is_leader, false});
-    edit.kept.push_back(model_.lineage_of(p, r));
+    edit.kept.push_back(model_.lineage_of(partition_of(op), p, r));
   }
   if (edit.rows.empty()) return std::nullopt;
   return edit;

@@ -25,8 +25,8 @@ struct ShadowFailover {
   // Who would be probed first: of the alive rows on tablets that live the one that is known to hold
   // most. Empty: nobody could lead, so that it would wait.
   Endpoint candidate;
-  // At most so many acknowledged entries would be lost: what the leader was last heard to hold
-  // beyond the candidate. None: not known.
+  // So many acknowledged entries would be lost by the last samples: what the leader was last heard
+  // to hold beyond the candidate. None: not known.
   std::optional<std::uint64_t> would_lose;
   // What came instead; none: the partition has no leader yet.
   std::optional<Instant> led;

@@ -36,6 +36,10 @@ void Treatments::treat(PartitionKey at, Partition& p) {
 }
 
 void Treatments::elect(PartitionKey at, Partition& p) {
+  if (!handovers_.may_be_elected(at, [this] { return op_ids_.take(1); })) {
+    p.diagnosis.waits_for = "it to be written that its leader leads, whose row somebody set dead";
+    return;
+  }
   if (!leaders_counted_) model_.count_leaders();
   leaders_counted_ = true;
   Duration detect{};
@@ -45,8 +49,8 @@ void Treatments::elect(PartitionKey at, Partition& p) {
   }
   const OpType type = p.diagnosis.condition == Condition::kAllDown ? OpType::kFullRestartOP
                                                                    : OpType::kChangeLeaderOP;
-  if (const OpId op = open(type, at, p, p.diagnosis.text(), std::nullopt))
-    elections_.begin(op, type, at, detect);
+  const OpId op = open(type, at, p, p.diagnosis.text(), std::nullopt);
+  if (op != 0) elections_.begin(op, type, at, detect, handovers_.adopt(at));
 }
 
 void Treatments::begin(PartitionKey at, Partition& p, const Treatment& treatment) {
@@ -115,8 +119,7 @@ std::optional<Treatment> Treatments::treatment_of_returned(PartitionKey at, Part
 // True: nothing is begun for it now, and it says what it waits for.
 bool Treatments::is_left_alone(PartitionKey at, Partition& p) {
   Table& table = *model_.table(at.tid);
-  if (const NameserverOp* op =
-          stand_back_.nameserver_op(table.shape.db, table.shape.name, at.pid)) {
+  if (const NameserverOp* op = stand_back_.nameserver_op(table.shape, at.pid)) {
     p.diagnosis.waits_for = "the end of the nameserver's own op " + to_text(*op) +
                             "; lifted by cancelop at the nameserver, too";
     return true;
@@ -152,7 +155,9 @@ void Treatments::op_ended(const Operations::Ended& ended) {
   if (ended.failed) {
     back_off(ended.at, *r, ended.why);
   } else if (ended.recovered) {
-    r->failures = 0;
+    r->failures = r->load_refusals = 0;
+    r->stuck.reset();
+    r->report.had.reset();
     r->row_since = outbox_.now;  // What was said of it before does not count.
   }
   if (!r->is_alive) r->diverged = r->not_replicated = false;
@@ -171,7 +176,8 @@ void Treatments::op_ended(const Operations::Ended& ended) {
 
 void Treatments::back_off(PartitionKey at, Replica& r, const std::string& why) {
   const int doublings = std::min(r.failures++, 6);
-  const Duration wait = std::min<Duration>(kBackOff * (1 << doublings), kLongestBackOff);
+  Duration wait = std::min<Duration>(kBackOff * (1 << doublings), kLongestBackOff);
+  if (r.stuck) wait = kStuckAgain;
   r.not_before = outbox_.now + wait;
   r.failed_incarnation = model_.tablet(r.tablet).incarnation;
   r.failed_why = why;

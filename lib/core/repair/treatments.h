@@ -12,6 +12,7 @@
 #include "lib/core/election/elections.h"
 #include "lib/core/guards/automation.h"
 #include "lib/core/guards/stand_back.h"
+#include "lib/core/handover/handovers.h"
 #include "lib/core/operation/cleanup.h"
 #include "lib/core/operation/operations.h"
 #include "lib/core/repair/copy_queue.h"
@@ -30,15 +31,16 @@ const char* would_do(Condition);
 class Treatments {
  public:
   Treatments(Model& model, Outbox& outbox, OpHistory& ops, NumberBlock& op_ids, Refusals& refusals,
-             Elections& elections, Operations& operations, const Cleanup& cleanup,
-             CopyQueue& copies, Shadow& shadow, const Automation& automation,
-             const StandBack& stand_back)
+             Elections& elections, Handovers& handovers, Operations& operations,
+             const Cleanup& cleanup, CopyQueue& copies, Shadow& shadow,
+             const Automation& automation, const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
         ops_(ops),
         op_ids_(op_ids),
         refusals_(refusals),
         elections_(elections),
+        handovers_(handovers),
         operations_(operations),
         cleanup_(cleanup),
         copies_(copies),
@@ -73,6 +75,7 @@ class Treatments {
   NumberBlock& op_ids_;
   Refusals& refusals_;
   Elections& elections_;
+  Handovers& handovers_;
   Operations& operations_;
   const Cleanup& cleanup_;
   CopyQueue& copies_;

@@ -32,8 +32,15 @@ Duration Obstacles::answered(const std::string& path, Code code, To to) {
   const std::string what = to == To::kWrite ? "create anything in " : "use ";
   set(kRefused, key,
       "ZooKeeper does not let failoverd " + what + path + " (" + zookeeper::to_text(code) +
-          "); waits until it does: mend its ACL");
+          "); waits until it does: " + way_out(code));
   return pause;
+}
+
+// Whether the ACL or we are wrong nobody but its owner knows.
+std::string Obstacles::way_out(Code code) const {
+  if (code != Code::kNoAuth) return "mend its ACL";
+  return std::string{"mend its ACL, or "} + (authenticates_ ? "the identity in " : "set ") +
+         "cluster.zookeeper_auth_file";
 }
 
 void Obstacles::forget(const std::string& path) {

@@ -19,13 +19,19 @@ class Obstacles {
  public:
   using Tell = std::function<void(core::Event)>;
 
-  explicit Obstacles(Tell tell) : tell_(std::move(tell)) {}
+  // authenticates: our sessions show an identity (Client::authenticates()).
+  explicit Obstacles(Tell tell, bool authenticates = false)
+      : tell_(std::move(tell)), authenticates_(authenticates) {}
 
   enum class To { kRead, kWrite };
   // Call with every answer that a path gave to one kind of request. One that is refused stands in
   // the way until it gives another answer, whatever that is. Returns how long to wait before asking
   // again: longer each time that it is refused in a row.
   Duration answered(const std::string& path, zookeeper::Code, To = To::kRead);
+  // The same, for whoever only asks how long to wait. It must not outlive these.
+  std::function<Duration(const std::string& path, zookeeper::Code)> pauses() {
+    return [this](const std::string& path, zookeeper::Code code) { return answered(path, code); };
+  }
   // That path and all below it are not asked for any more, or have just been read.
   void forget(const std::string& path);
 
@@ -41,7 +47,10 @@ class Obstacles {
   static constexpr const char* kRefused = "refused";
   void set(const std::string& reason, const Key& key, const std::string& text);
 
+  std::string way_out(zookeeper::Code) const;
+
   const Tell tell_;
+  const bool authenticates_;
   std::map<Key, Duration> refused_;  // The last pause.
   // By reason, the oldest first: that one is told.
   std::map<std::string, std::vector<std::pair<Key, std::string>>> standing_;

@@ -6,7 +6,6 @@
 
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -16,7 +15,10 @@
 #include "lib/base/loop.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/leadership/obstacles.h"
+#include "lib/fedb/metadata/children_watch.h"
 #include "lib/fedb/metadata/cluster_numbering.h"
+#include "lib/fedb/metadata/names_watch.h"
+#include "lib/fedb/metadata/tablet_znodes.h"
 #include "lib/fedb/wire/paths.h"
 #include "lib/fedb/wire/table_info.h"
 #include "lib/zookeeper/client.h"
@@ -29,6 +31,7 @@ struct TableValue {
   std::int32_t version = 0;
   Numbering numbering = Numbering::kFedb;  // Of these bytes.
   TableDetails details;
+  bool is_global_variables = false;  // OpenMLDB's INFORMATION_SCHEMA.GLOBAL_VARIABLES.
 };
 
 // The ACL as text where nobody like us is let write: whoever comes, whoever comes from an address,
@@ -39,9 +42,11 @@ class ClusterView {
  public:
   using Tell = std::function<void(core::Event)>;
 
+  // server_names: as `names_watch` reads them. A tablet that is called by one is a tablet like
+  // others.
   ClusterView(Loop& loop, zookeeper::Client& session, Paths paths, ClusterNumbering& numbering,
-              Obstacles& obstacles, Tell tell);
-  ~ClusterView();
+              const ServerNames& server_names, NamesWatch& names_watch, Obstacles& obstacles,
+              Tell tell);
   ClusterView(const ClusterView&) = delete;
   ClusterView& operator=(const ClusterView&) = delete;
 
@@ -58,6 +63,8 @@ class ClusterView {
   }
   // `done`: when it was read and told, or cannot be.
   void read_again(const std::string& znode, std::function<void()> done);
+  // nodes/ has this tablet.
+  bool has_tablet(const core::Endpoint& tablet) const { return tablets_.has(tablet); }
   // We wrote it ourselves: version and bytes are known without reading.
   void written(const std::string& znode, std::string value, std::int32_t version);
 
@@ -66,8 +73,6 @@ class ClusterView {
   std::optional<std::string> znode_of(std::uint32_t tid) const;
 
  private:
-  struct List;
-  struct Node;
   struct TableEntry {
     TableValue value;
     bool known = false;
@@ -81,19 +86,8 @@ class ClusterView {
     std::uint32_t tid = 0;   // 0: it does not parse.
   };
 
-  void read_list(List&);
-  void list_read(List&, std::vector<std::string> names);
-  void read_list_later(List&, Duration pause);
-  void child_not_read(List&, Duration pause);
-  void tablets_listed(const std::vector<std::string>& names);
-  bool may_have_come_anew(const std::vector<std::string>& names) const;
-  void read_tablet(std::uint64_t round, const std::string& name);
-  void ignore_tablet(const std::string& name);
-  void tablets_read(std::uint64_t round);
-  void tablet_read(const std::string& name, const std::string& value, const zookeeper::Stat&);
-  void complain_once(const std::string& name, const std::string& line);
   void nameservers_listed(const std::vector<std::string>& names);
-  void nameservers_read(std::uint64_t round);
+  void tell_nameservers();
   void tables_listed();
   // A table's znode as it was read, and who may write it.
   struct Reading {
@@ -119,10 +113,10 @@ class ClusterView {
   Obstacles& obstacles_;
   Tell tell_;
 
-  std::unique_ptr<List> nodes_;
-  std::unique_ptr<List> nameservers_;
-  std::unique_ptr<List> tables_;
-  std::unique_ptr<List> db_tables_;
+  TabletZnodes tablets_;
+  ChildrenWatch nameservers_;
+  ChildrenWatch tables_;
+  ChildrenWatch db_tables_;
   std::map<std::string, TableEntry> entries_;  // By znode, relative to the root.
   // Who is told when a znode has been read once more.
   std::map<std::string, std::vector<std::function<void()>>> readers_;
@@ -131,21 +125,7 @@ class ClusterView {
   bool polls_ = false;
   std::string polled_;  // The last one.
 
-  // One round reads every child of a list; a newer round makes an older one void.
-  std::uint64_t tablet_round_ = 0;
-  std::size_t tablets_open_ = 0;
-  // By child of nodes/; none: it is no tablet's.
-  std::map<std::string, std::optional<core::TabletsListed::Child>> tablets_known_;
-  struct Listed {
-    std::vector<std::string> names;
-    std::int32_t cversion = 0;
-  };
-  std::optional<Listed> listed_before_;            // nodes/, within this session.
-  std::map<std::string, std::string> complained_;  // By child of nodes/.
-  std::uint64_t nameserver_round_ = 0;
-  std::size_t nameservers_open_ = 0;
   std::map<std::string, std::string> nameservers_found_;  // By sequence.
-  bool tablets_told_ = false;
   bool nameservers_told_ = false;
   bool all_told_ = false;
   Lifetime lifetime_;

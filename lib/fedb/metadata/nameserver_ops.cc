@@ -23,35 +23,18 @@ std::optional<core::NameserverOp> op_in(const std::string& value) {
 
 }  // namespace
 
-NameserverOps::NameserverOps(Loop& loop, zookeeper::Client& session, Paths paths, Tell tell)
-    : session_(session), paths_(std::move(paths)), tell_(std::move(tell)), again_(loop) {}
-
-void NameserverOps::connected(bool new_session) {
-  if (new_session) watched_ = false;
-  if (!watched_) read_list();
+NameserverOps::NameserverOps(Loop& loop, zookeeper::Client& session, const Paths& paths, Tell tell)
+    : session_(session),
+      tell_(std::move(tell)),
+      list_(loop, session, paths.at("op/op_data"),
+            [](const std::string&, Code) { return kReadAgain; }),
+      again_(loop) {
+  list_.on_listed = [this](const auto& names) { listed(names); };
 }
 
-void NameserverOps::read_list() {
-  watched_ = true;
-  const std::string path = paths_.at("op/op_data");
-  const auto fired = lifetime_.guard([this] {
-    watched_ = false;
-    read_list();
-  });
-  session_.children(
-      path,
-      lifetime_.guard(
-          [this, path, fired](Code code, const std::vector<std::string>& names, const Stat&) {
-            if (code == Code::kNoNode) {
-              session_.exists(
-                  path, [](Code, const Stat&) {}, fired);
-            } else if (code != Code::kOk) {
-              watched_ = false;
-              return read_later();
-            }
-            listed(code == Code::kOk ? names : std::vector<std::string>{});
-          }),
-      fired);
+void NameserverOps::connected(bool new_session) {
+  if (new_session) any_told_ = false;
+  list_.connected(new_session);
 }
 
 void NameserverOps::listed(const std::vector<std::string>& names) {
@@ -66,7 +49,7 @@ void NameserverOps::listed(const std::vector<std::string>& names) {
 
 void NameserverOps::read(const std::string& name) {
   if (!reading_.insert(name).second) return;
-  session_.get(paths_.at("op/op_data/" + name),
+  session_.get(list_.path() + "/" + name,
                lifetime_.guard([this, name](Code code, const std::string& value, const Stat&) {
                  reading_.erase(name);
                  if (code == Code::kNoNode) {
@@ -85,7 +68,6 @@ void NameserverOps::read(const std::string& name) {
 
 void NameserverOps::read_later() {
   again_.set(kReadAgain, [this] {
-    if (!watched_) return read_list();
     for (const std::string& name : std::set<std::string>{unread_}) read(name);
     for (const auto& [name, op] : known_) {
       if (op) read(name);

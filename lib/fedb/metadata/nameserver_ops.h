@@ -14,6 +14,7 @@
 #include "lib/base/lifetime.h"
 #include "lib/base/loop.h"
 #include "lib/core/api/event.h"
+#include "lib/fedb/metadata/children_watch.h"
 #include "lib/fedb/wire/paths.h"
 #include "lib/zookeeper/client.h"
 
@@ -23,24 +24,22 @@ class NameserverOps {
  public:
   using Tell = std::function<void(core::Event)>;
 
-  NameserverOps(Loop& loop, zookeeper::Client& session, Paths paths, Tell tell);
+  NameserverOps(Loop& loop, zookeeper::Client& session, const Paths& paths, Tell tell);
   NameserverOps(const NameserverOps&) = delete;
   NameserverOps& operator=(const NameserverOps&) = delete;
 
   void connected(bool new_session);
 
  private:
-  void read_list();
   void listed(const std::vector<std::string>& names);
   void read(const std::string& name);
   void read_later();
   void tell_if_new();
 
   zookeeper::Client& session_;
-  const Paths paths_;
   Tell tell_;
+  ChildrenWatch list_;
   Timer again_;
-  bool watched_ = false;  // The list.
   // By name; none: it does not run (any more), or is nothing that we can read.
   std::map<std::string, std::optional<core::NameserverOp>> known_;
   std::set<std::string> reading_;

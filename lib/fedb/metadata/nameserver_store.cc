@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "lib/fedb/metadata/nameserver_flight.part.h"
 #include "proto/nameserver.pb.h"
 
 namespace failoverd::fedb {
@@ -19,31 +20,32 @@ constexpr Duration kDeadline = std::chrono::seconds{3};
 constexpr Duration kDeadlineForEach = std::chrono::milliseconds{20};
 // What is decided anew at once would be decided the same.
 constexpr Duration kLookAgain = std::chrono::milliseconds{200};
-constexpr Duration kCompareAgain = std::chrono::milliseconds{300};
-constexpr Duration kCompareAtMost = std::chrono::seconds{10};
 // Of a nameserver that has not answered: some two minutes at most.
 constexpr Duration kFenceAgain = std::chrono::milliseconds{300};
 constexpr int kMostFences = 40;
 // So often in a row it said that it could not write that table's znode.
 constexpr int kNotWrittenForGood = 3;
 
-// Of SetTablePartition.
-constexpr std::int32_t kNotLeader = 300;
-constexpr std::int32_t kAutoFailoverIsOn = 301;
-constexpr std::int32_t kNotWritten = 304;
+using Edits = std::vector<core::PartitionEdit>;
 
-template <class Message>
-bool read(Message& message, const std::string& bytes) {
-  return message.ParsePartialFromString(bytes) && message.IsInitialized();
+// One after the other: it is replaced as a whole, and a later edit must not undo an earlier one.
+Result<std::string> with_edits(const std::string& message, const Edits& edits) {
+  Result<std::string> edited{boost::system::in_place_value, message};
+  for (const core::PartitionEdit& edit : edits) {
+    edited = apply_partition_edit(*edited, edit);
+    if (!edited) break;
+  }
+  return edited;
 }
 
-std::optional<core::PartitionShape> as_wanted(const std::string& message,
-                                              const core::PartitionEdit& edit) {
-  const auto edited = apply_partition_edit(message, edit);
+std::optional<core::PartitionShape> as_wanted(const std::string& message, const Edits& edits) {
+  const auto edited = with_edits(message, edits);
   return edited ? partition_shape(*edited) : std::nullopt;
 }
 
-bool names_leader(const core::PartitionEdit& edit) { return !edit.terms.empty(); }
+bool names_leader(const Edits& edits) {
+  return std::ranges::any_of(edits, [](const auto& edit) { return !edit.terms.empty(); });
+}
 
 Result<core::TableShape> shape_of(const std::string& znode, const TableValue* known) {
   if (!known) return Failure{znode + " is not known"};
@@ -72,50 +74,6 @@ core::Publish only_ours(const core::Publish& command) {
 
 }  // namespace
 
-struct NameserverStore::Part {
-  enum class State {
-    kOpen,      // Nothing has been sent that changes it.
-    kConflict,  // It is not as it was when this was decided, or the nameserver is busy with it.
-    kSent,      // SetTablePartition was sent, and is not answered; or will never be.
-    kSet,       // It was answered with 0.
-    kFailed,    // Refused: nothing is changed.
-    kDone,      // Read back.
-  };
-  std::string znode;
-  std::string name;
-  std::string db;
-  core::PartitionEdit edit;
-  std::optional<core::PartitionShape> now;  // By the znode.
-  std::string written;                      // The znode's, as a message.
-  std::string message;                      // What the nameserver holds; then what it is to hold.
-  std::optional<core::PartitionShape> held;
-  State state = State::kOpen;
-};
-
-struct NameserverStore::Flight {
-  core::RequestId id = 0;
-  std::string endpoint;             // Who is asked.
-  std::int64_t epoch = 0;           // Ours.
-  std::vector<std::string> tables;  // All of the command, whatever of them changes.
-  std::vector<Part> parts;
-  std::map<std::string, std::int32_t> versions;  // Of the tables' znodes, before.
-  std::set<std::string> busy;  // Tables of which the nameserver has an op; or they are not known.
-  std::set<std::pair<std::string, std::uint32_t>> busy_with;
-  std::size_t open = 0;  // Answers that are waited for.
-  bool repeats = false;  // The znode is right, and the nameserver's memory is behind it.
-  bool looked_again = false;
-  int fences = 0;   // How often it was asked whether it goes on.
-  std::string why;  // The first thing that went wrong.
-  std::optional<core::Published> own_failed;
-
-  bool any(Part::State state) const {
-    return std::ranges::any_of(parts, [&](const Part& p) { return p.state == state; });
-  }
-  void complain(const std::string& line) {
-    if (why.empty()) why = line;
-  }
-};
-
 NameserverStore::NameserverStore(Loop& loop, NameserverCalls& calls, NameserverWatch& watch,
                                  ClusterView& view, Leadership& leadership, ZnodeStore& own,
                                  Tell tell)
@@ -126,7 +84,11 @@ NameserverStore::NameserverStore(Loop& loop, NameserverCalls& calls, NameserverW
       leadership_(leadership),
       own_(own),
       tell_(std::move(tell)),
-      again_(loop) {}
+      comparison_(loop, calls, watch, view, leadership, own) {
+  comparison_.on_differ = [this](std::vector<core::TableEdit> differ) {
+    if (!std::exchange(repeating_, true)) read_and_repeat(std::move(differ));
+  };
+}
 
 NameserverStore::~NameserverStore() = default;
 
@@ -182,9 +144,14 @@ void NameserverStore::publish(const core::Publish& command) {
     flight->versions[table.znode] = table.version;
     for (const core::PartitionEdit& edit : table.partitions) {
       if (!edit.changes_table()) continue;
+      if (Part* same = flight->part_of(table.znode, edit.pid)) {
+        same->edits.push_back(edit);
+        continue;
+      }
       Part& part = flight->parts.emplace_back();
       part.znode = table.znode;
-      part.edit = edit;
+      part.pid = edit.pid;
+      part.edits.push_back(edit);
       if (!is_as_decided) {
         part.state = Part::State::kConflict;
         continue;
@@ -198,7 +165,7 @@ void NameserverStore::publish(const core::Publish& command) {
     }
   }
   // Clients wait for those.
-  std::ranges::stable_partition(flight->parts, [](const Part& p) { return names_leader(p.edit); });
+  std::ranges::stable_partition(flight->parts, [](const Part& p) { return names_leader(p.edits); });
   ++flight->open;
   const core::Publish ours = only_ours(command);
   if (!ours.tables.empty()) {
@@ -235,7 +202,7 @@ void NameserverStore::ask_ops(const FlightPtr& flight, const std::string& znode)
   call(flight->endpoint, "ShowOPStatus", request.SerializeAsString(), flight->parts.size(),
        [this, flight, znode](const NameserverReply& reply) {
          wire::ShowOPStatusResponse response;
-         if (!reply.answered || !read(response, reply.payload) || response.code() != 0) {
+         if (!read(reply, response) || response.code() != 0) {
            flight->busy.insert(znode);
            flight->complain("the nameserver does not show its ops: " + reply.text);
          } else {
@@ -254,19 +221,19 @@ void NameserverStore::ask_ops(const FlightPtr& flight, const std::string& znode)
 void NameserverStore::ask_partition(const FlightPtr& flight, Part& part, Next next) {
   wire::GetTablePartitionRequest request;
   request.set_name(part.name);
-  request.set_pid(part.edit.pid);
+  request.set_pid(part.pid);
   if (!part.db.empty()) request.set_db(part.db);
   ++flight->open;
   call(flight->endpoint, "GetTablePartition", request.SerializeAsString(), flight->parts.size(),
        [this, flight, &part, next](const NameserverReply& reply) {
          wire::GetTablePartitionResponse response;
          part.held.reset();
-         if (!reply.answered || !read(response, reply.payload)) {
+         if (!read(reply, response)) {
            flight->complain("the nameserver does not show a partition: " + reply.text);
          } else if (response.code() != 0 || !response.has_table_partition()) {
            watch_.heard(response.code());
-           flight->complain("the nameserver answers " + std::to_string(response.code()) + " " +
-                            response.msg() + " when asked for a partition");
+           flight->complain(code_text(flight->endpoint, response.code(), response.msg()) +
+                            " when asked for a partition");
          } else {
            part.message = response.table_partition().SerializeAsString();
            part.held = partition_shape(part.message);
@@ -284,20 +251,20 @@ void NameserverStore::asked(const FlightPtr& flight) {
   }
   for (Part& part : flight->parts) {
     if (part.state != Part::State::kOpen) continue;
-    const bool is_busy = flight->busy.contains(part.znode) ||
-                         flight->busy_with.contains({part.znode, part.edit.pid});
+    const bool is_busy =
+        flight->busy.contains(part.znode) || flight->busy_with.contains({part.znode, part.pid});
     // It has taken one already that was not answered, or that it could not write.
     const bool is_taken =
-        !flight->repeats && part.held && part.held == as_wanted(part.written, part.edit);
+        !flight->repeats && part.held && part.held == as_wanted(part.written, part.edits);
     const bool is_as_decided = part.held && (flight->repeats || part.held == part.now || is_taken);
     if (part.held && !is_as_decided) {
       flight->complain("the nameserver holds a partition otherwise than its znode");
-      if (!compares_) compare_soon();
+      if (!comparison_.runs()) comparison_.begin();
     }
     const auto edited =
         is_busy || !is_as_decided ? Result<std::string>{Failure{"it is not as it was"}}
         : is_taken                ? Result<std::string>{boost::system::in_place_value, part.message}
-                                  : apply_partition_edit(part.message, part.edit);
+                                  : with_edits(part.message, part.edits);
     if (!edited) {
       part.state = Part::State::kConflict;
       continue;
@@ -324,28 +291,29 @@ void NameserverStore::set(const FlightPtr& flight) {
     ++flight->open;
     call(flight->endpoint, "SetTablePartition", request.SerializeAsString(), flight->parts.size(),
          [this, flight, &part](const NameserverReply& reply) {
-           set_answered(part, reply);
-           if (part.state != Part::State::kSet) flight->complain(reply.text);
+           const std::string why = set_answered(part, reply);
+           if (part.state != Part::State::kSet) flight->complain(why);
            ended(flight, &NameserverStore::read_back);
          });
   }
   ended(flight, &NameserverStore::read_back);
 }
 
-void NameserverStore::set_answered(Part& part, const NameserverReply& reply) {
+std::string NameserverStore::set_answered(Part& part, const NameserverReply& reply) {
   wire::NameServerResponse response;
-  if (!reply.answered || !read(response, reply.payload)) {
+  if (!read(reply, response)) {
     if (!reply.sent) part.state = Part::State::kFailed;
-    return;
+    return reply.text;
   }
+  std::string why = code_text(watch_.endpoint(), response.code(), response.msg());
   switch (response.code()) {
     case 0:
       part.state = Part::State::kSet;
       not_written_.erase(part.znode);
-      return;
+      return "";
     case kNotWritten:  // Or it was, and the answer was lost.
       ++not_written_[part.znode];
-      return;
+      return why;
     case kNotLeader:
     case kAutoFailoverIsOn:
       watch_.heard(response.code());
@@ -354,6 +322,7 @@ void NameserverStore::set_answered(Part& part, const NameserverReply& reply) {
       break;
   }
   part.state = Part::State::kFailed;
+  return why;
 }
 
 // --- Reading back --------------------------------------------------------------------------------
@@ -381,7 +350,7 @@ void NameserverStore::fence(const FlightPtr& flight) {
   const auto sent = std::ranges::find(flight->parts, Part::State::kSent, &Part::state);
   wire::GetTablePartitionRequest request;
   request.set_name(sent->name);
-  request.set_pid(sent->edit.pid);
+  request.set_pid(sent->pid);
   if (!sent->db.empty()) request.set_db(sent->db);
   if (watch_.endpoint() != flight->endpoint || ++flight->fences > kMostFences) {
     return finish(flight);
@@ -408,7 +377,7 @@ void NameserverStore::was_read_back(const FlightPtr& flight) {
   if (somebody_wrote && !std::exchange(flight->looked_again, true)) return read_back(flight);
   for (Part& part : flight->parts) {
     if (part.state != Part::State::kSet) continue;
-    const auto message = read[part.znode].find(part.edit.pid);
+    const auto message = read[part.znode].find(part.pid);
     const bool is_there = message != read[part.znode].end() && part.held == part.now &&
                           partition_shape(message->second) == part.now;
     part.state = is_there ? Part::State::kDone : Part::State::kSent;
@@ -478,71 +447,7 @@ void NameserverStore::tell(const Flight& flight, core::Published told) {
 
 // --- What it may not have read -------------------------------------------------------------------
 
-void NameserverStore::compare_soon() {
-  compares_ = true;
-  compare_pause_ = kCompareAgain;
-  differed_.clear();
-  compare_later(Duration{0});
-}
-
-void NameserverStore::compare_later(Duration pause) {
-  again_.set(pause, [this] { compare(); });
-}
-
-void NameserverStore::compare() {
-  if (!watch_.leads() || !leadership_.gained()) {  // Then we are asked again.
-    compares_ = false;
-    return;
-  }
-  if (watch_.said().auto_failover) {  // It takes nothing of ours; then it may have changed all.
-    compares_ = false;
-    return;
-  }
-  if (!leadership_.may_change() || own_.writes_tables()) return compare_later(kCompareAgain);
-  wire::ShowTableRequest request;
-  request.set_show_all(true);
-  call(watch_.endpoint(), "ShowTable", request.SerializeAsString(), 0,
-       [this](const NameserverReply& reply) { tables_shown(reply); });
-}
-
-// What differs twice in a row, with the znode as it was, is not under way.
-void NameserverStore::tables_shown(const NameserverReply& reply) {
-  wire::ShownTables shown;
-  if (!reply.answered || !read(shown, reply.payload) || shown.code() != 0) {
-    compare_pause_ = std::min<Duration>(2 * compare_pause_, kCompareAtMost);
-    return compare_later(compare_pause_);
-  }
-  std::vector<core::TableEdit> differ;
-  for (const std::string& bytes : shown.table_info()) {
-    const auto numbering = looks_of(bytes).numbering;
-    const auto table = numbering ? parse_table("", bytes, 0, *numbering)
-                                 : Result<core::TableShape>{Failure{"of no numbering"}};
-    const auto znode = table ? view_.znode_of(table->tid) : std::nullopt;
-    if (!znode) continue;
-    const TableValue& known = *view_.table(*znode);
-    core::TableEdit edit{*znode, known.version, {}, table->tid};
-    const auto messages = partition_messages(known.value, known.numbering);
-    for (const core::PartitionShape& held : table->partitions) {
-      const auto message = messages.find(held.pid);
-      if (message == messages.end()) continue;
-      const auto is = partition_shape(message->second);
-      if (!is || *is == held) continue;
-      core::PartitionEdit& p = edit.partitions.emplace_back();
-      p.pid = held.pid;
-      p.whole = core::WholePartition{*is, message->second};
-    }
-    if (!edit.partitions.empty()) differ.push_back(std::move(edit));
-  }
-  if (differ.empty()) {
-    compares_ = false;
-    return differed_.clear();
-  }
-  const bool is_the_same = differ == differed_;
-  differed_ = differ;
-  if (is_the_same && !std::exchange(repeating_, true)) read_and_repeat(std::move(differ));
-  compare_later(compare_pause_);
-  compare_pause_ = std::min<Duration>(2 * compare_pause_, kCompareAtMost);
-}
+void NameserverStore::compare_soon() { comparison_.begin(); }
 
 // What we know of a znode may be old: one that is another by now is left out.
 void NameserverStore::read_and_repeat(std::vector<core::TableEdit> differ) {
@@ -572,7 +477,8 @@ void NameserverStore::repeat(const std::vector<core::TableEdit>& differ) {
       part.znode = table.znode;
       part.name = shape->name;
       part.db = shape->db;
-      part.edit = edit;
+      part.pid = edit.pid;
+      part.edits.push_back(edit);
     }
   }
   if (flight->parts.empty()) {

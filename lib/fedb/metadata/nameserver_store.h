@@ -20,6 +20,7 @@
 #include "lib/fedb/metadata/cluster_view.h"
 #include "lib/fedb/metadata/metadata_store.h"
 #include "lib/fedb/metadata/nameserver_calls.h"
+#include "lib/fedb/metadata/nameserver_comparison.h"
 #include "lib/fedb/metadata/nameserver_watch.h"
 #include "lib/fedb/metadata/znode_store.h"
 
@@ -65,15 +66,13 @@ class NameserverStore : public MetadataStore {
   void ask_ops(const FlightPtr& flight, const std::string& znode);
   void asked(const FlightPtr& flight);
   void set(const FlightPtr& flight);
-  void set_answered(Part& part, const NameserverReply& reply);
+  // Why it is not set; empty: it is.
+  std::string set_answered(Part& part, const NameserverReply& reply);
   void fence(const FlightPtr& flight);
   void read_back(const FlightPtr& flight);
   void was_read_back(const FlightPtr& flight);
   void finish(const FlightPtr& flight);
 
-  void compare();
-  void compare_later(Duration pause);
-  void tables_shown(const NameserverReply& reply);
   void read_and_repeat(std::vector<core::TableEdit> differ);
   void repeat(const std::vector<core::TableEdit>& differ);
 
@@ -84,12 +83,9 @@ class NameserverStore : public MetadataStore {
   Leadership& leadership_;
   ZnodeStore& own_;
   Tell tell_;
-  Timer again_;
-  bool compares_ = false;  // Until nothing differs.
-  Duration compare_pause_{};
+  NameserverComparison comparison_;
   bool repeating_ = false;                  // What differed is on its way.
   std::map<std::string, int> not_written_;  // How often in a row it answered 304, by znode.
-  std::vector<core::TableEdit> differed_;   // At the last comparison: whole partitions.
   Lifetime lifetime_;
 };
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "lib/rpc/endpoint.h"
 #include "proto/nameserver.pb.h"
 
 namespace failoverd::fedb {
@@ -21,15 +20,11 @@ constexpr Duration kLookWhileItLeads = std::chrono::seconds{1};
 constexpr Duration kLookAgain = std::chrono::milliseconds{100};
 constexpr Duration kDeadline = std::chrono::seconds{1};
 constexpr Duration kReadAgain = std::chrono::milliseconds{100};
+// What ran when it was switched off so long ago has ended: what runs is ordered by somebody, and
+// nothing but its own partition waits for it.
+constexpr std::int64_t kLongOffMs = 10 * 60 * 1000;
 
-constexpr std::int32_t kNotLeader = 300;
-constexpr std::int32_t kAutoFailoverIsOn = 301;
 constexpr const char* kSwitch = "auto_failover";
-
-template <class Message>
-bool read(Message& message, const std::string& bytes) {
-  return message.ParsePartialFromString(bytes) && message.IsInitialized();
-}
 
 std::optional<bool> switch_in(const std::string& value) {
   if (value == "true") return true;
@@ -42,16 +37,22 @@ bool runs(const wire::OPStatus& op) { return op.status() == "kInited" || op.stat
 }  // namespace
 
 NameserverWatch::NameserverWatch(Loop& loop, zookeeper::Client& session, Paths paths,
-                                 NameserverCalls& calls, Tell tell)
+                                 NameserverCalls& calls, const ServerNames& names, Tell tell)
     : loop_(loop),
       session_(session),
       paths_(std::move(paths)),
       calls_(calls),
+      names_(names),
       tell_(std::move(tell)),
       again_(loop) {}
 
 void NameserverWatch::connected(bool new_session) {
-  if (new_session) switch_watched_ = false;
+  if (new_session) {
+    switch_watched_ = switch_read_ = false;
+    said_ = {};
+    told_ = false;
+    if (is_there()) look();
+  }
   if (!switch_watched_) read_switch();
 }
 
@@ -66,7 +67,8 @@ void NameserverWatch::read_switch() {
     read_switch();
   });
   session_.get(
-      path, lifetime_.guard([this, path, fired](Code code, const std::string& value, const Stat&) {
+      path,
+      lifetime_.guard([this, path, fired](Code code, const std::string& value, const Stat& stat) {
         if (code == Code::kNoNode) {
           session_.exists(
               path, [](Code, const Stat&) {}, fired);
@@ -80,6 +82,9 @@ void NameserverWatch::read_switch() {
         }
         switch_in_zookeeper_ = code == Code::kOk ? switch_in(value) : std::nullopt;
         switch_read_ = true;
+        const bool is_long_off =
+            switch_in_zookeeper_ == false && loop_.wall_now_ms() - stat.mtime_ms > kLongOffMs;
+        if (is_long_off && !has_steered_) idle_looks_ = kIdleLooks;
         if (is_there()) look();
       }),
       fired);
@@ -89,6 +94,8 @@ void NameserverWatch::read_switch() {
 
 void NameserverWatch::listed(const core::NameserversListed& e) {
   const std::string leading = e.endpoints.empty() ? "" : e.endpoints.front();
+  // Where none is there no op of one runs; what the next one begins anew stands in op/op_data.
+  if (leading.empty() && !has_steered_) idle_looks_ = kIdleLooks;
   if (std::exchange(endpoint_, leading) == leading) return;
   ++round_;
   again_.cancel();
@@ -104,9 +111,15 @@ void NameserverWatch::listed(const core::NameserversListed& e) {
 // Then what it will do when it leads is what its znode says.
 void NameserverWatch::does_not_lead(State state) {
   // One that cannot be asked at all may do anything.
-  const bool steers = switch_in_zookeeper_.value_or(true) || !rpc::may_be_connected_to(endpoint_);
-  if (steers) idle_looks_ = 0;
-  says({endpoint_, state, steers, !steers && idle_looks_ < kIdleLooks, {}});
+  const bool steers = switch_in_zookeeper_.value_or(true) || !names_.address_of(endpoint_);
+  if (steers) it_steers();
+  // Of one that nobody has seen steering ops are waited for once it can be asked for them.
+  says({endpoint_, state, steers, !steers && has_steered_ && idle_looks_ < kIdleLooks, {}});
+}
+
+void NameserverWatch::it_steers() {
+  has_steered_ = true;
+  idle_looks_ = 0;
 }
 
 void NameserverWatch::heard(std::int32_t code) {
@@ -137,7 +150,7 @@ void NameserverWatch::look() {
 
 void NameserverWatch::conf_answered(std::uint64_t round, const NameserverReply& reply) {
   wire::ConfGetResponse response;
-  if (!reply.answered || !read(response, reply.payload)) {
+  if (!read(reply, response)) {
     if (switch_read_) does_not_lead(State::kSilent);
     return look_later(kLookAgain);
   }
@@ -155,7 +168,7 @@ void NameserverWatch::conf_answered(std::uint64_t round, const NameserverReply& 
   if (now.auto_failover) {
     now.drains = true;  // When it is switched off.
     now.running.clear();
-    idle_looks_ = 0;
+    it_steers();
     says(std::move(now));
     return look_later(kLookWhileItLeads);
   }
@@ -176,7 +189,7 @@ void NameserverWatch::ask_ops(std::uint64_t round, NameserverAnswered now) {
 
 void NameserverWatch::ops_answered(const NameserverReply& reply, NameserverAnswered now) {
   wire::ShowOPStatusResponse response;
-  if (!reply.answered || !read(response, reply.payload) || response.code() != 0) {
+  if (!read(reply, response) || response.code() != 0) {
     return look_later(kLookAgain);
   }
   now.drains = true;
@@ -206,27 +219,26 @@ void NameserverWatch::says(NameserverAnswered now) {
 
 // --- Its switch ----------------------------------------------------------------------------------
 
-void NameserverWatch::set_auto_failover(bool on, std::function<void(bool, std::string)> done) {
+void NameserverWatch::set_auto_failover(bool on, std::function<void(Set, std::string)> done) {
   if (!is_there()) {
-    loop_.post([done] { done(false, "no nameserver is there"); });
+    loop_.post([done] { done(Set::kNotDone, "no nameserver is there"); });
     return;
   }
   wire::ConfSetRequest request;
   request.mutable_conf()->set_key(kSwitch);
   request.mutable_conf()->set_value(on ? "true" : "false");
-  calls_.call(
-      endpoint_, "ConfSet", request.SerializeAsString(), 5 * kDeadline,
-      lifetime_.guard([this, done](const NameserverReply& reply) {
-        wire::NameServerResponse response;
-        if (is_there()) look();
-        if (!reply.answered || !read(response, reply.payload)) {
-          return done(false, "nameserver " + endpoint_ + " has not answered: " + reply.text);
-        }
-        done(response.code() == 0, response.code() == 0 ? ""
-                                                        : "nameserver " + endpoint_ + " answers " +
-                                                              std::to_string(response.code()) +
-                                                              " " + response.msg());
-      }));
+  calls_.call(endpoint_, "ConfSet", request.SerializeAsString(), 5 * kDeadline,
+              lifetime_.guard([this, asked = endpoint_, done](const NameserverReply& reply) {
+                wire::NameServerResponse response;
+                if (is_there()) look();
+                if (!read(reply, response)) {
+                  const bool may_be_done = reply.sent || reply.answered;
+                  return done(may_be_done ? Set::kUnknown : Set::kNotDone,
+                              "nameserver " + asked + " has not answered: " + reply.text);
+                }
+                if (response.code() == 0) return done(Set::kDone, "");
+                done(Set::kNotDone, code_text(asked, response.code(), response.msg()));
+              }));
 }
 
 }  // namespace failoverd::fedb

@@ -14,6 +14,7 @@
 #include "lib/base/loop.h"
 #include "lib/core/api/event.h"
 #include "lib/fedb/metadata/nameserver_calls.h"
+#include "lib/fedb/metadata/server_names.h"
 #include "lib/fedb/wire/paths.h"
 #include "lib/zookeeper/client.h"
 
@@ -24,7 +25,7 @@ class NameserverWatch {
   using Tell = std::function<void(core::Event)>;
 
   NameserverWatch(Loop& loop, zookeeper::Client& session, Paths paths, NameserverCalls& calls,
-                  Tell tell);
+                  const ServerNames& names, Tell tell);
   NameserverWatch(const NameserverWatch&) = delete;
   NameserverWatch& operator=(const NameserverWatch&) = delete;
 
@@ -46,12 +47,15 @@ class NameserverWatch {
   // A call of somebody else's to it was answered so: 300 or 301 are news.
   void heard(std::int32_t code);
 
-  // Its own switch, with ConfSet. done(true, ""): it says that it is so; or why not.
-  void set_auto_failover(bool on, std::function<void(bool ok, std::string why)> done);
+  // Its own switch, with ConfSet. kDone: it says that it is so. kNotDone: it said no, or was not
+  // asked. kUnknown: it may have done it or do it yet (SAFETY 17). `why` says why not.
+  enum class Set : std::uint8_t { kDone, kNotDone, kUnknown };
+  void set_auto_failover(bool on, std::function<void(Set, std::string why)> done);
 
  private:
   void read_switch();
   void does_not_lead(core::NameserverAnswered::State state);
+  void it_steers();
   // A chain of ops is between two of them for a moment.
   static constexpr int kIdleLooks = 3;
   void look();
@@ -65,6 +69,7 @@ class NameserverWatch {
   zookeeper::Client& session_;
   const Paths paths_;
   NameserverCalls& calls_;
+  const ServerNames& names_;
   Tell tell_;
   Timer again_;
   std::string endpoint_;           // Empty: no znode.
@@ -72,8 +77,9 @@ class NameserverWatch {
   core::NameserverAnswered said_;  // What was told last, of endpoint_.
   bool told_ = false;
   bool asking_ = false;
-  // Since it was switched off: how often in a row it had no op that runs.
-  int idle_looks_ = kIdleLooks;
+  // Since it was switched off, or since we look: how often in a row it had no op that runs.
+  int idle_looks_ = 0;
+  bool has_steered_ = false;  // One did, or may have, since we look.
   // config/auto_failover.
   bool switch_watched_ = false;
   bool switch_read_ = false;

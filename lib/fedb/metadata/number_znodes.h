@@ -1,10 +1,13 @@
 // Numbers that are given out once, in blocks: terms from the cluster's own counter, op ids from
 // ours. A counter of terms that is of no use gives none, because everybody counts there (SAFETY 4);
-// op ids go on with the clock's, because a list's numbers must not stop a failover. Owned by
-// ZnodeStore; one thread.
+// op ids go on with the clock's, because a list's numbers must not stop a failover. A nameserver
+// counts terms in its memory and may write less than we have given out, also while no daemon acts:
+// so a mark of our own rises with them. Owned by ZnodeStore; one thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,15 +40,20 @@ class NumberZnodes {
   // Answered by one TermsReserved or OpIdsReserved.
   void reserve_terms(const core::ReserveTerms& command);
   void reserve_op_ids(const core::ReserveOpIds& command);
+  // Raises table/term to `least`, and to all that was ever given out by us, where it is lower: a
+  // nameserver that reads it from then on counts above those. done(ok), once.
+  void raise_terms(core::Term least, std::function<void(bool ok)> done);
 
   // We do not act any more.
   void end() { highest_term_ = 0; }
-  // The highest term that was reserved since we act; 0: none was.
+  // The highest term that was reserved, or that table/term was raised to, since we act; 0: none.
   core::Term highest_term() const { return highest_term_; }
 
  private:
+  void terms_are_ours_up_to(core::Term last);
   void watch_terms();
-  void raise_again(const std::string& value, std::int32_t version);
+  void watch_terms_again();
+  void raise_again(const std::string& value, std::int32_t version, bool with_mark = true);
 
   struct Counter {
     std::string path;
@@ -53,16 +61,26 @@ class NumberZnodes {
     std::uint64_t above = 0;
     std::uint64_t count = 0;
     bool is_ours = false;  // Nobody else counts there.
+    std::string mark;      // Ours: the highest number that was given out. Empty: none is kept.
     // ok, first, last.
     std::function<void(bool, std::uint64_t, std::uint64_t)> done;
   };
+  // A znode as it was read.
+  struct Seen {
+    zookeeper::Code code = zookeeper::Code::kNoNode;
+    std::string value;
+    std::int32_t version = 0;
+  };
   void raise(Counter counter);
-  void raised_from(const Counter& counter, bool exists, const std::string& value,
-                   std::int32_t version);
-  void raise_to(const Counter& counter, zookeeper::Op op, std::uint64_t last);
+  void raised_from(Counter counter, const Seen& seen, const Seen& mark);
+  std::optional<std::uint64_t> number_of(const std::string& path, const Seen&, std::uint64_t most,
+                                         const char* then);
+  // Takes the mark away from a counter whose mark cannot be read. None: to be read again.
+  std::optional<std::uint64_t> marked(Counter& counter, const Seen& mark);
+  void raise_to(const Counter& counter, std::vector<zookeeper::Op> ops, std::uint64_t last);
   void from_the_clock(const Counter& counter, const std::string& why);
   std::uint64_t clock_number() const;
-  void complain(const std::string& line);
+  void complain(const std::string& path, const std::string& what);
   void failed_later(std::function<void()> tell);
 
   Loop& loop_;
@@ -73,7 +91,8 @@ class NumberZnodes {
   core::Term highest_term_ = 0;
   bool terms_watched_ = false;
   core::OpId highest_op_id_ = 0;  // That is known to have been given out.
-  std::string complaint_;         // The latest: said once, not at every attempt.
+  // By znode the latest: said once, not at every attempt.
+  std::map<std::string, std::string> complaints_;
   Lifetime lifetime_;
 };
 

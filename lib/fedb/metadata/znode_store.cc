@@ -39,7 +39,8 @@ struct ZnodeStore::Written {
   std::int32_t version = 0;  // Compared with.
 };
 
-// Its ops: the tables, then what is kept, then entries of ops that begin, then notify.
+// Its ops: the tables, then what is kept, then entries of ops that begin, then those of
+// NotifyZnodes.
 struct ZnodeStore::Publishing {
   struct Keeping {
     std::uint32_t tid = 0;
@@ -55,6 +56,7 @@ struct ZnodeStore::Publishing {
     std::string znode;  // The table's.
   };
   std::vector<Entry> entries;
+  bool global_variables = false;  // They are among the tables.
 };
 
 ZnodeStore::ZnodeStore(Loop& loop, zookeeper::Client& session, zookeeper::OpenClient open,
@@ -71,8 +73,9 @@ ZnodeStore::ZnodeStore(Loop& loop, zookeeper::Client& session, zookeeper::OpenCl
           [this](std::vector<Op> ops, zookeeper::Client::MultiDone done) {
             multi(std::move(ops), std::move(done));
           },
-          tell_) {
-  numbers_.on_warning = [this](const std::string& line) { on_warning(line); };
+          tell_),
+      notify_(session, paths_) {
+  numbers_.on_warning = notify_.on_warning = [this](const std::string& line) { on_warning(line); };
 }
 
 ZnodeStore::~ZnodeStore() = default;
@@ -101,7 +104,7 @@ void ZnodeStore::begin(const core::LockGained& left) {
   kept_znodes_.clear();
   op_znodes_.clear();
   entries_there_.clear();
-  notify_watched_ = false;  // That of an earlier session never fires.
+  notify_.begin();
   for (const core::PartitionLineages& partition : left.kept) {
     kept_znodes_.insert(partition.at.tid);
     auto& to = kept_[partition.at.tid][partition.at.pid];
@@ -135,7 +138,7 @@ void ZnodeStore::publish(const core::Publish& command, const Told& told) {
     }));
     return;
   }
-  if (!sent.written.empty()) bump(sent.ops);
+  if (!sent.written.empty()) notify_.bump(sent.ops, sent.global_variables);
   auto ops = std::move(sent.ops);
   table_writes_ += sent.written.empty() ? 0 : 1;
   multi(std::move(ops), [this, id = command.id, sent = std::move(sent), told](
@@ -189,6 +192,7 @@ bool ZnodeStore::add(const core::TableEdit& edit, Publishing& to, core::Publishe
   }
   to.ops.push_back(Op::set(paths_.at(edit.znode), *value, edit.version));
   to.written.push_back({edit.znode, std::move(*value), edit.version});
+  to.global_variables = to.global_variables || known->is_global_variables;
   return true;
 }
 
@@ -214,11 +218,6 @@ void ZnodeStore::add_entries(const core::TableEdit& edit, Publishing& to) {
     to.entries.push_back({name, edit.znode});
     op_znodes_.insert(name);  // Whoever removes it comes behind this.
   }
-}
-
-// Clients watch that it changes, and compare nothing; but a counter goes up, whoever else counts.
-void ZnodeStore::bump(std::vector<Op>& ops) {
-  ops.push_back(Op::set(paths_.notify(), std::to_string(++notify_), -1));
 }
 
 void ZnodeStore::published(core::RequestId id, const Publishing& sent, const Told& tell, Code code,
@@ -311,8 +310,7 @@ void ZnodeStore::not_published(const Publishing& sent, const std::vector<OpResul
       told.refused.push_back({entry.znode, reason_of(*failed), told.why, false});
     }
   } else {
-    told.why = "table/notify: " + failed->word;
-    if (is_gone) watch_notify();
+    told.why = notify_.refused(kept - sent.kept.size() - sent.entries.size(), *failed);
   }
 }
 
@@ -361,36 +359,9 @@ void ZnodeStore::table_tried(const core::TryTable& command, std::size_t bytes,
   tell_(std::move(told));
 }
 
-// --- table/notify -------------------------------------------------------------------------------
-
 void ZnodeStore::reserve_terms(const core::ReserveTerms& command) {
-  if (!notify_watched_) watch_notify();
+  notify_.follow();
   numbers_.reserve_terms(command);
-}
-
-// Reads it, makes it where it is not there, and follows what others write.
-void ZnodeStore::watch_notify() {
-  notify_watched_ = true;
-  session_.get(paths_.notify(),
-               lifetime_.guard([this](Code code, const std::string& value, const Stat&) {
-                 if (code == Code::kOk) {
-                   notify_ = std::max(notify_, number_in(value).value_or(0));
-                   return;
-                 }
-                 notify_watched_ = false;
-                 if (code == Code::kNoNode) make_notify();
-               }),
-               lifetime_.guard([this] { watch_notify(); }));
-}
-
-void ZnodeStore::make_notify() {
-  session_.ensure_path(paths_.at("table"), lifetime_.guard([this](Code code) {
-    if (code != Code::kOk) return;
-    session_.create(paths_.notify(), std::to_string(notify_), false, false,
-                    lifetime_.guard([this](Code, const std::string&) {
-                      if (!notify_watched_) watch_notify();
-                    }));
-  }));
 }
 
 // --- Records -------------------------------------------------------------------------------------

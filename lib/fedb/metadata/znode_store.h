@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lib/base/lifetime.h"
@@ -17,6 +18,7 @@
 #include "lib/fedb/leadership/leadership.h"
 #include "lib/fedb/metadata/cluster_view.h"
 #include "lib/fedb/metadata/metadata_store.h"
+#include "lib/fedb/metadata/notify_znodes.h"
 #include "lib/fedb/metadata/number_znodes.h"
 #include "lib/fedb/metadata/publish_trial.h"
 #include "lib/fedb/wire/paths.h"
@@ -36,7 +38,7 @@ class ZnodeStore : public MetadataStore {
   ZnodeStore(const ZnodeStore&) = delete;
   ZnodeStore& operator=(const ZnodeStore&) = delete;
 
-  // One line about a counter's znode that is no number. Must be set.
+  // One line about a counter's znode that is no number or cannot be used. Must be set.
   std::function<void(std::string)> on_warning;
 
   // We act now: what is kept of replicas is what was read.
@@ -50,10 +52,14 @@ class ZnodeStore : public MetadataStore {
   void publish(const core::Publish& command, const Told& told);
   // A publish that writes a table's znode is under way.
   bool writes_tables() const { return table_writes_ > 0; }
-  // The highest term that was reserved since we act; 0: none was.
+  // The highest term that was reserved, or that table/term was raised to, since we act; 0: none.
   core::Term highest_term() const { return numbers_.highest_term(); }
   void try_table(const core::TryTable& command) override;
   void reserve_terms(const core::ReserveTerms& command);
+  // See NumberZnodes.
+  void raise_terms(core::Term least, std::function<void(bool ok)> done) {
+    numbers_.raise_terms(least, std::move(done));
+  }
   void reserve_op_ids(const core::ReserveOpIds& command) { numbers_.reserve_op_ids(command); }
   void write_record(const core::WriteRecord& command);
   void drop_record(const core::DropRecord& command);
@@ -78,9 +84,6 @@ class ZnodeStore : public MetadataStore {
   void look_for_kept(std::uint32_t tid);
   void table_tried(const core::TryTable& command, std::size_t bytes,
                    const PublishTrial::Result& result);
-  void bump(std::vector<zookeeper::Op>& ops);
-  void watch_notify();
-  void make_notify();
 
   void put(core::RequestId id, const std::string& parent, const std::string& path,
            const std::string& bytes);
@@ -95,9 +98,8 @@ class ZnodeStore : public MetadataStore {
   Tell tell_;
   PublishTrial trial_;
   NumberZnodes numbers_;
-  int table_writes_ = 0;      // Under way.
-  std::uint64_t notify_ = 0;  // The highest that was read or written there.
-  bool notify_watched_ = false;
+  NotifyZnodes notify_;
+  int table_writes_ = 0;  // Under way.
   // What is kept of replicas, by tid, as we last wrote it; and of which tids there is a znode.
   std::map<std::uint32_t, TableLineages> kept_;
   std::set<std::uint32_t> kept_znodes_;

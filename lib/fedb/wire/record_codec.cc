@@ -156,6 +156,7 @@ std::string to_bytes(const core::BegunOp& op, const Clocks& clocks, const std::s
   m.set_leader(op.leader);
   m.set_leader_term(op.leader_term);
   if (op.lost_entries) m.set_lost_entries(*op.lost_entries);
+  if (op.held) m.set_held(*op.held);
   m.set_started(to_wall(op.started, clocks));
   m.set_why(op.why);
   if (op.over) m.set_over(true);
@@ -185,6 +186,7 @@ Result<core::BegunOp> begun_op_from(const std::string& bytes, const Clocks& cloc
   op.leader = m->leader();
   op.leader_term = m->leader_term();
   if (m->has_lost_entries()) op.lost_entries = m->lost_entries();
+  if (m->has_held()) op.held = m->held();
   op.started = from_wall(m->started(), clocks);
   op.why = m->why();
   op.over = m->over();
@@ -216,7 +218,7 @@ std::string to_bytes(const core::FinishedOps& finished, const Clocks& clocks,
       to->set_without_leader(static_cast<std::uint64_t>(op.without_leader->count()));
     }
     if (op.may_have_lost) to->set_may_have_lost(*op.may_have_lost);
-    if (op.or_more) to->set_or_more(true);
+    if (op.loss_is_exact) to->set_loss_is_exact(true);
   }
   return bytes_of(std::move(m), before);
 }
@@ -245,7 +247,7 @@ Result<core::FinishedOps> finished_ops_from(const std::string& bytes, const Cloc
       op.without_leader = std::chrono::microseconds{std::min(from.without_leader(), kLongest)};
     }
     if (from.has_may_have_lost()) op.may_have_lost = from.may_have_lost();
-    op.or_more = from.or_more();
+    op.loss_is_exact = from.loss_is_exact();
   }
   return finished;
 }
@@ -312,6 +314,7 @@ std::string to_bytes(const TableLineages& kept, const std::string& before) {
       to->set_followed(k.followed);
       if (k.last_offset) to->set_last_offset(*k.last_offset);
       if (k.or_later) to->set_or_later(true);
+      if (k.by_hand) to->set_by_hand(true);
     }
   }
   return bytes_of(std::move(m), before);
@@ -329,6 +332,7 @@ Result<TableLineages> kept_table_from(const std::string& bytes, bool* newer) {
       to.followed = r.followed();
       if (r.has_last_offset()) to.last_offset = r.last_offset();
       to.or_later = r.or_later();
+      to.by_hand = r.by_hand();
     }
   }
   return kept;

@@ -189,12 +189,42 @@ std::string edit_partition(wire::TablePartition& p, const core::PartitionEdit& e
   return edit_which_rows(p, edit);
 }
 
+// `edited`: the places of those partitions that it has changed.
 template <class Info>
-std::string edit_table(Info& info, const core::PartitionEdit& edit) {
-  for (auto& p : *info.mutable_table_partition()) {
-    if (p.pid() == edit.pid) return edit_partition(p, edit);
+std::string edit_table(Info& info, const core::PartitionEdit& edit, std::set<int>& edited) {
+  for (int i = 0; i < info.table_partition_size(); ++i) {
+    if (info.table_partition(i).pid() != edit.pid) continue;
+    edited.insert(i);
+    return edit_partition(*info.mutable_table_partition(i), edit);
   }
   return "it has no partition " + std::to_string(edit.pid);
+}
+
+// The value's own bytes, in their own order, but for the partitions at these places.
+template <class Info>
+std::string with_partitions(const std::string& value, const Info& info,
+                            const std::set<int>& edited) {
+  constexpr auto kTag =
+      Format::MakeTag(Info::kTablePartitionFieldNumber, Format::WIRETYPE_LENGTH_DELIMITED);
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(value.data()),
+                                            static_cast<int>(value.size()));
+  std::string out;
+  int place = -1;
+  std::size_t copied = 0;
+  while (const std::uint32_t tag = in.ReadTag()) {
+    const int after_tag = in.CurrentPosition();
+    Format::SkipField(&in, tag);
+    if (tag != kTag || !edited.contains(++place)) continue;
+    out.append(value, copied, static_cast<std::size_t>(after_tag) - copied);
+    const std::string message = info.table_partition(place).SerializeAsString();
+    std::uint8_t length[5];  // As many as a varint of 32 bits takes.
+    const std::uint8_t* end = google::protobuf::io::CodedOutputStream::WriteVarint32ToArray(
+        static_cast<std::uint32_t>(message.size()), length);
+    out.append(reinterpret_cast<const char*>(length), static_cast<std::size_t>(end - length))
+        .append(message);
+    copied = static_cast<std::size_t>(in.CurrentPosition());
+  }
+  return out.append(value, copied);
 }
 
 template <class Info>
@@ -203,12 +233,13 @@ Result<std::string> apply(const std::string& value, const core::TableEdit& edit)
   if (const std::string wrong = try_parse(value, info); !wrong.empty()) {
     return Failure{edit.znode + ": " + wrong};
   }
+  std::set<int> edited;
   for (const core::PartitionEdit& p : edit.partitions) {
-    if (const std::string wrong = edit_table(info, p); !wrong.empty()) {
+    if (const std::string wrong = edit_table(info, p, edited); !wrong.empty()) {
       return Failure{edit.znode + ": " + wrong};
     }
   }
-  return {boost::system::in_place_value, info.SerializeAsString()};
+  return {boost::system::in_place_value, with_partitions(value, info, edited)};
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ class Comparer {
 
   Client& client(const std::string& endpoint) {
     auto& client = clients_[endpoint];
-    if (!client) client = std::make_unique<Client>(znodes_.io(), endpoint);
+    if (!client) client = std::make_unique<Client>(znodes_.io(), znodes_.address_of(endpoint));
     return *client;
   }
 

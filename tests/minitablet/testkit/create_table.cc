@@ -9,6 +9,7 @@
 #include "proto/openmldb.pb.h"
 #include "tests/harness/wait_until.h"
 #include "tests/minitablet/table_meta.pb.h"
+#include "tests/minitablet/testkit/client.h"
 
 namespace failoverd::testkit {
 
@@ -70,6 +71,22 @@ std::string request_for(const fedb::TableInfo& info, const fedb::TablePartition&
   return serialize(request, generation);
 }
 
+// With use_name: a leader has to know where its followers are.
+void tell_addresses(Znodes& znodes, const std::vector<std::string>& tablets) {
+  fedb::UpdateRealEndpointMapRequest request;
+  for (const auto& [name, address] : znodes.addresses()) {
+    auto& one = *request.add_real_endpoint_map();
+    one.set_name(name);
+    one.set_real_endpoint(address);
+  }
+  if (request.real_endpoint_map().empty()) return;
+  for (const std::string& tablet : tablets) {
+    Client client{znodes.io(), znodes.address_of(tablet)};
+    const auto told = client.ask<fedb::GeneralResponse>("UpdateRealEndpointMap", request);
+    if (!told || told->code() != 0) throw std::runtime_error(tablet + " takes no names");
+  }
+}
+
 // All CreateTable calls of one role at once; throws when one is refused.
 void create_on_tablets(Znodes& znodes,
                        std::map<std::string, std::unique_ptr<rpc::Channel>>& channels,
@@ -82,8 +99,8 @@ void create_on_tablets(Znodes& znodes,
       if (row.is_leader() != leaders) continue;
       auto& channel = channels[row.endpoint()];
       if (!channel) {
-        channel =
-            std::make_unique<rpc::Channel>(znodes.io(), row.endpoint(), rpc::Channel::Options{});
+        channel = std::make_unique<rpc::Channel>(znodes.io(), znodes.address_of(row.endpoint()),
+                                                 rpc::Channel::Options{});
       }
       ++open;
       channel->call("TabletServer", "CreateTable",
@@ -137,6 +154,7 @@ fedb::TableInfo create_table(Znodes& znodes, const TableWish& wanted) {
   const std::uint64_t first_term = std::stoull(term->bytes);
   const fedb::TableInfo info = plan(wish, tid, first_term);
 
+  tell_addresses(znodes, wish.endpoints);
   std::map<std::string, std::unique_ptr<rpc::Channel>> channels;
   create_on_tablets(znodes, channels, info, wish.storage, false, first_term);
   create_on_tablets(znodes, channels, info, wish.storage, true, first_term);

@@ -38,9 +38,10 @@ std::string quoted(const std::string& text) {
   return boost::json::serialize(boost::json::string(text));
 }
 
-zookeeper::Session::Options session_options(const std::string& hosts) {
+zookeeper::Session::Options session_options(const Writer::Options& of) {
   zookeeper::Session::Options options;
-  options.hosts = hosts;
+  options.hosts = of.zookeeper;
+  options.digest_auth = of.identity;
   options.timeout = std::chrono::seconds{10};
   return options;
 }
@@ -75,10 +76,11 @@ struct Writer::State : std::enable_shared_from_this<State> {
   State(boost::asio::io_context& loop, Options wanted)
       : io{loop},
         options{std::move(wanted)},
-        session{std::make_unique<zookeeper::Session>(loop, session_options(options.zookeeper))} {}
+        session{std::make_unique<zookeeper::Session>(loop, session_options(options))} {}
 
   void start();
   void read_tables();
+  void read_names();
   void read_table(const std::string& path);
   void take(const fedb::TableInfo& info);
   void schedule(Stream& stream, Clock::duration pause);
@@ -91,7 +93,8 @@ struct Writer::State : std::enable_shared_from_this<State> {
   const Options options;
   const std::string name = fresh_name();
   std::unique_ptr<zookeeper::Session> session;
-  std::map<std::string, std::unique_ptr<rpc::Channel>> channels;
+  std::map<std::string, std::string> names;  // With use_name: the addresses behind them.
+  std::map<std::string, std::unique_ptr<rpc::Channel>> channels;  // By address.
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::unique_ptr<Stream>> streams;
   Clock::time_point began;
   std::size_t under_way = 0;
@@ -119,6 +122,7 @@ void Writer::State::read_tables() {
     const auto self = weak.lock();
     if (self && !self->stopped) self->read_tables();
   };
+  read_names();
   session->get(
       options.root + "/table/notify", [](Code, std::string, zookeeper::Stat) {}, again);
   if (!options.tables.empty()) {
@@ -130,12 +134,30 @@ void Writer::State::read_tables() {
   for (const char* parent : kTableParents) {
     const std::string path = options.root + "/" + parent;
     session->children(path, [weak = weak_from_this(), path](
-                                Code code, const std::vector<std::string>& names, zookeeper::Stat) {
+                                Code code, const std::vector<std::string>& all, zookeeper::Stat) {
       const auto self = weak.lock();
       if (!self || code != Code::kOk) return;
-      for (const std::string& table : names) self->read_table(path + "/" + table);
+      for (const std::string& table : all) self->read_table(path + "/" + table);
     });
   }
+}
+
+// A put to a leader whose address is not known yet fails, and is tried again.
+void Writer::State::read_names() {
+  const std::string path = options.root + "/map/names";
+  const auto take = [weak = weak_from_this(), path](Code code, const std::vector<std::string>& all,
+                                                    zookeeper::Stat) {
+    const auto self = weak.lock();
+    if (!self || code != Code::kOk) return;
+    for (const std::string& one : all) {
+      self->session->get(path + "/" + one,
+                         [weak, one](Code got, const std::string& address, zookeeper::Stat) {
+                           const auto still = weak.lock();
+                           if (still && got == Code::kOk) still->names[one] = address;
+                         });
+    }
+  };
+  session->children(path, take);
 }
 
 void Writer::State::read_table(const std::string& path) {
@@ -185,10 +207,10 @@ void Writer::State::schedule(Stream& stream, Clock::duration pause) {
 
 void Writer::State::put(Stream& stream) {
   if (stopped || stream.leader.empty() || stream.under_way) return;
-  auto& channel = channels[stream.leader];
-  if (!channel) {
-    channel = std::make_unique<rpc::Channel>(io, stream.leader, rpc::Channel::Options{});
-  }
+  const auto named = names.find(stream.leader);
+  const std::string& address = named == names.end() ? stream.leader : named->second;
+  auto& channel = channels[address];
+  if (!channel) channel = std::make_unique<rpc::Channel>(io, address, rpc::Channel::Options{});
   const std::uint64_t row_number = ++stream.next_row;
   AckedRow row;
   row.tid = stream.about.tid;

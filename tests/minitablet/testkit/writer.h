@@ -36,7 +36,8 @@ struct AckedRow {
 class Writer {
  public:
   struct Options {
-    std::string zookeeper;  // "host:port,..."
+    std::string zookeeper;      // "host:port,..."
+    std::string identity = {};  // user:password, shown to ZooKeeper; empty: none.
     std::string root = "/rtidb_cluster";
     const minitablet::Generation* generation = &minitablet::rtidb();
     std::vector<std::string> tables;  // Empty: all.

@@ -16,9 +16,10 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{10};
 
-zookeeper::Session::Options session_options(const std::string& hosts) {
+zookeeper::Session::Options session_options(const std::string& hosts, const std::string& identity) {
   zookeeper::Session::Options options;
   options.hosts = hosts;
+  options.digest_auth = identity;
   options.timeout = std::chrono::seconds{10};
   return options;
 }
@@ -44,11 +45,11 @@ Code insist(boost::asio::io_context& io, const Ask& ask) {
 }  // namespace
 
 Znodes::Znodes(boost::asio::io_context& io, const std::string& hosts, std::string root,
-               const minitablet::Generation& generation)
+               const minitablet::Generation& generation, const std::string& identity)
     : io_{io},
       root_{std::move(root)},
       generation_{generation},
-      session_{io, session_options(hosts)} {
+      session_{io, session_options(hosts, identity)} {
   session_.start();
   const bool there = harness::wait_until(
       io, [&] { return session_.state() == SessionState::kConnected; }, kPatience,
@@ -67,6 +68,17 @@ std::optional<Znodes::Value> Znodes::get(const std::string& below) {
   if (code == Code::kNoNode) return std::nullopt;
   if (code != Code::kOk) give_up(path(below), code);
   return value;
+}
+
+std::map<std::string, std::string> Znodes::addresses() {
+  std::map<std::string, std::string> all;
+  for (const std::string& name : children("map/names")) all[name] = address_of(name);
+  return all;
+}
+
+std::string Znodes::address_of(const std::string& server) {
+  const auto value = get("map/names/" + server);
+  return value ? value->bytes : server;
 }
 
 std::vector<std::string> Znodes::children(const std::string& below) {

@@ -5,6 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,9 +22,10 @@ inline constexpr const char* kTableParents[] = {"table/table_data", "table/db_ta
 class Znodes {
  public:
   // Connects; throws when there is no ZooKeeper within 10 s. root: the cluster's, "/rtidb_cluster".
-  // generation: whose numbers tables have, and have to get.
+  // generation: whose numbers tables have, and have to get. identity: user:password, or none.
   Znodes(boost::asio::io_context& io, const std::string& hosts, std::string root,
-         const minitablet::Generation& generation = minitablet::rtidb());
+         const minitablet::Generation& generation = minitablet::rtidb(),
+         const std::string& identity = {});
 
   struct Value {
     std::string bytes;
@@ -45,6 +47,11 @@ class Znodes {
   std::optional<fedb::TableInfo> table(const std::string& name);
   // The endpoints of nodes/, sorted.
   std::vector<std::string> tablets();
+
+  // With use_name: what map/names says, all of it, and of one server; another one is its own
+  // address.
+  std::map<std::string, std::string> addresses();
+  std::string address_of(const std::string& server);
 
   std::string path(const std::string& below) const {
     return below.empty() ? root_ : root_ + "/" + below;

@@ -28,7 +28,7 @@ std::size_t Nameservers::add(const std::vector<std::string>& more_flags) {
   return which;
 }
 
-void Nameservers::start(std::size_t which) {
+void Nameservers::launch(std::size_t which) {
   One& one = all_.at(which);
   harness::Process::Options process;
   process.arguments = {program("mininameserver"),
@@ -45,9 +45,18 @@ void Nameservers::start(std::size_t which) {
   auto& arguments = process.arguments;
   arguments.insert(arguments.end(), options_.flags.begin(), options_.flags.end());
   arguments.insert(arguments.end(), one.flags.begin(), one.flags.end());
+  if (options_.use_name) {
+    arguments.insert(arguments.end(),
+                     {"--use_name=true", "--name=nameserver" + std::to_string(which)});
+  }
   process.log_file = options_.logs / ("nameserver" + std::to_string(which) + ".log");
   one.client.reset();
   one.process.emplace(std::move(process));
+}
+
+void Nameservers::start(std::size_t which) {
+  launch(which);
+  One& one = all_.at(which);
   const auto answers = [&] {
     return client(which).call("MiniNameserver", "State", "").outcome == rpc::Outcome::kAnswered ||
            !one.process->running();

@@ -31,6 +31,7 @@ struct NameserverOptions {
   std::chrono::milliseconds session{1000};
   // For each of them, behind those that we set: short intervals, no system tables.
   std::vector<std::string> flags = {};
+  bool use_name = false;       // nameserver0, nameserver1, ...
   std::filesystem::path logs;  // A directory.
 };
 
@@ -55,10 +56,11 @@ class Nameservers {
   const std::string& endpoint(std::size_t which) const { return all_.at(which).endpoint; }
   harness::Process& process(std::size_t which) { return *all_.at(which).process; }
 
-  void kill(std::size_t which);   // SIGKILL: its znode stays until its session has run out.
-  void end(std::size_t which);    // SIGTERM: its znode goes at once.
-  void start(std::size_t which);  // After kill() or end(), on the same port.
-  void pause(std::size_t which);  // SIGSTOP.
+  void kill(std::size_t which);    // SIGKILL: its znode stays until its session has run out.
+  void end(std::size_t which);     // SIGTERM: its znode goes at once.
+  void start(std::size_t which);   // After kill() or end(), on the same port.
+  void launch(std::size_t which);  // The same, and does not wait until it answers.
+  void pause(std::size_t which);   // SIGSTOP.
   void resume(std::size_t which);
 
   // Who says of itself that it has read everything and leads; nothing: nobody does, or two do.

@@ -81,6 +81,7 @@ TEST_F(CtlChangeTest, TheDaemonIsToldByNameAndKey) {
 // Every command takes --db, --wait, --yes and --json; where one means nothing the daemon is not
 // told, and the command does what it does without.
 TEST_F(CtlChangeTest, CommonOptionsMeanNothingWhereTheyCannot) {
+  served_.source.op_rows = {op(1'000'000'012, "kMigrateOP", "kCanceled")};
   served_.start();
   const std::pair<Words, Arguments> all[] = {
       {{"offlineendpoint", "A:1"}, {{"endpoint", "A:1"}}},
@@ -110,6 +111,24 @@ TEST_F(CtlChangeTest, CommonOptionsMeanNothingWhereTheyCannot) {
     with.insert(with.end(), {"--db", "shop", "--wait", "--yes"});
     EXPECT_EQ(run(with).out, run(shows).out) << shows[0];
   }
+}
+
+TEST_F(CtlChangeTest, OptionsThatAHoldDoesNotHeedAreRefused) {
+  served_.start();
+  for (const auto& [words, error] : std::map<Words, std::string>{
+           {{"hold", "list", "--tablet", "A:1"}, "hold list takes no --tablet: "},
+           {{"hold", "list", "--table=flow"}, "hold list takes no --table: "},
+           {{"hold", "list", "--all"}, "hold list takes no --all: "},
+           {{"hold", "list", "--plan"}, "hold list takes no --plan: "},
+           {{"hold", "remove", "7", "--reason", "r"}, "hold remove takes no --reason: "},
+           {{"hold", "list", "7"}, "usage: failoverctl hold "},
+           {{"hold", "remove"}, "usage: failoverctl hold "}}) {
+    const Ran ran = run(words);
+    EXPECT_EQ(ran.status, 2) << error;
+    EXPECT_TRUE(ran.err.starts_with("failoverctl: " + error)) << ran.err;
+    EXPECT_EQ(ran.out, "") << error;
+  }
+  EXPECT_EQ(run({"hold", "remove", "7", "--plan"}).status, 0);
 }
 
 TEST_F(CtlChangeTest, HoldListIsAListAsJson) {
@@ -277,7 +296,27 @@ TEST_F(CtlChangeTest, OneThatFailsIsAFailure) {
   EXPECT_THAT(as_json.out,
               HasSubstr("\"detail\":\"B is "
                         "gone\",\"progress\":null,\"without_leader\":null,\"may_have_lost\":null,"
-                        "\"or_more\":false}]}\n"));
+                        "\"loss_is_exact\":false}]}\n"));
+}
+
+// Also one that was done before it could be canceled, or that failed at being taken back.
+TEST_F(CtlChangeTest, WhatIsCanceledIsFollowedToItsEnd) {
+  served_.start();
+  lists({op(10, "kMigrateOP", "kDoing"), op(11, "kMigrateOP", "kDoing")});
+  RunningProgram program(line({"cancelop", "11", "--wait"}));
+  EXPECT_TRUE(program.read_until("11 kMigrateOP flow/0 kDoing\n"));
+  lists({op(10, "kMigrateOP", "kDoing"), op(11, "kMigrateOP", "kCanceled")});
+  const Ran ran = program.wait();
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("11 kMigrateOP flow/0 kCanceled\n0 ops done, 0 failed, 1 "
+                                 "canceled\n"));
+  for (const auto& [status, summary] : std::map<std::string, std::string>{
+           {"kDone", "1 op done, 0 failed\n"}, {"kFailed", "0 ops done, 1 failed\n"}}) {
+    lists({op(11, "kRecoverTableOP", status), op(12, "kRecoverTableOP", "kDoing")});
+    const Ran again = run({"cancelop", "11", "--wait"});
+    EXPECT_EQ(again.status, 0) << again.err;
+    EXPECT_THAT(again.out, HasSubstr(summary));
+  }
 }
 
 TEST_F(CtlChangeTest, CtrlCLeavesTheOpsAlone) {

@@ -1,6 +1,7 @@
 // `failoverctl status`, word by word: what somebody reads at night.
 #include <gtest/gtest.h>
 
+#include "daemon/ctl/show.h"
 #include "daemon/ctl/status_text.h"
 #include "lib/admin/json.h"
 
@@ -46,6 +47,25 @@ TEST(CtlStatus, AllIsWell) {
             "zookeeper:     127.0.0.1:2181/rtidb_cluster, session 0x1000 of 2000 ms\n"
             "configuration: /etc/failoverd.yaml, read 1m ago\n"
             "failoverd:     0.1.0, up for 2h\n");
+}
+
+TEST(CtlStatus, TheShadowsTotalsAreOfAllLosses) {
+  admin::StatusView view = healthy();
+  view.shadow = true;
+  view.shadow_total = 300;
+  view.shadow_totals = {400, 200, 0, 150, 1000};
+  view.shadow_failovers.resize(200);
+  const auto summary = [&] {
+    const auto report = shadow_report(to_json(view, kNow));
+    if (!report) return report.error().text;
+    return report->substr(report->rfind('\n', report->size() - 2) + 1);
+  };
+  const std::string rest =
+      "; the longest time without one: 1000 ms; by the last samples failoverd would have lost 400 "
+      "entries in 200, the others have lost nothing in 150\n";
+  EXPECT_EQ(summary(), "300 leaders lost (the newest 200 are listed)" + rest);
+  view.shadow_total = 200;
+  EXPECT_EQ(summary(), "200 leaders lost" + rest);
 }
 
 TEST(CtlStatus, WhatIsWrongComesFirst) {

@@ -112,7 +112,7 @@ TEST_F(CtlTest, JsonHasTheColumnsAsKeys) {
             "\"pid\":0,\"status\":\"kDone\",\"start_time\":1700000000123,\"execute_time\":200,"
             "\"end_time\":1700000000323,\"cur_task\":null,\"db\":\"\",\"endpoint\":null,"
             "\"detail\":\"\",\"progress\":null,\"without_leader\":null,"
-            "\"may_have_lost\":null,\"or_more\":false}\n]\n");
+            "\"may_have_lost\":null,\"loss_is_exact\":false}\n]\n");
   EXPECT_EQ(run({"--json", "confget"}).out,
             "[\n  {\"key\":\"auto_failover\",\"value\":\"true\"}\n]\n");
   EXPECT_TRUE(run({"--json", "status"}).out.starts_with("{\"version\":"));

@@ -61,12 +61,13 @@ TEST(WatchedOps, SayWhatALeadersChangeCost) {
   first.without_leader_ms = 28;
   second.without_leader_ms = 31;
   first.may_have_lost = second.may_have_lost = 0;
+  first.loss_is_exact = second.loss_is_exact = true;
   take(ops, {first, second, third});
   EXPECT_EQ(ops.what_it_cost(), "rows lost: 0, longest pause: 31 ms");
-  second.may_have_lost = 3;
+  second.loss_is_exact = false;
   take(ops, {first, second, third});
-  EXPECT_EQ(ops.what_it_cost(), "rows lost: at most 3, longest pause: 31 ms");
-  second.or_more = true;
+  EXPECT_EQ(ops.what_it_cost(), "rows lost: none known, longest pause: 31 ms");
+  second.may_have_lost = 3;
   take(ops, {first, second, third});
   EXPECT_EQ(ops.what_it_cost(), "rows lost: at least 3, longest pause: 31 ms");
   first.may_have_lost.reset();
@@ -142,6 +143,71 @@ TEST(WatchedOps, NothingFollowsARowThatIsDead) {
   take(ops, rows);
   EXPECT_TRUE(ops.have_ended());
   EXPECT_EQ(ops.summary(), "2 ops done, 0 failed");
+}
+
+// The daemon tries a handover up to three times before its tablet goes offline.
+TEST(WatchedOps, AHandoverThatFailedIsReplacedByTheNextTry) {
+  WatchedOps ops({11}, Followed::kPartition);
+  std::vector<admin::OpRow> rows = {row(11, "kHandoverOP", "kFailed", "")};
+  take(ops, rows);
+  EXPECT_FALSE(ops.have_ended()) << "the next try may be listed a moment later";
+  rows.push_back(row(12, "kRecoverTableOP", "kDoing", "B"));
+  rows.push_back(row(13, "kHandoverOP", "kDoing", "", 1));
+  rows.push_back(row(14, "kHandoverOP", "kDoing", ""));
+  take(ops, rows);
+  for (int i = 0; i < 20; ++i) take(ops, rows);
+  EXPECT_FALSE(ops.have_ended());
+  EXPECT_EQ(ops.summary(), "0 ops done, 0 failed, 1 replaced by a later one");
+  rows[3].status = "kDone";
+  rows.push_back(row(15, "kOfflineReplicaOP", "kDone"));
+  take(ops, rows);
+  EXPECT_TRUE(ops.have_ended());
+  EXPECT_TRUE(ops.are_all_done());
+  EXPECT_THAT(ops.outcomes(), ElementsAre());
+  EXPECT_EQ(ops.summary(), "2 ops done, 0 failed, 1 replaced by a later one");
+  EXPECT_EQ(ops.view(2, 80)[0], "2 of 2 ops done, 0 failed, 1 replaced by a later one");
+}
+
+TEST(WatchedOps, TheLastTryOfAHandoverCounts) {
+  WatchedOps ops({11}, Followed::kPartition);
+  std::vector<admin::OpRow> rows = {row(11, "kHandoverOP", "kFailed", ""),
+                                    row(12, "kHandoverOP", "kFailed", ""),
+                                    row(13, "kHandoverOP", "kFailed", "")};
+  EXPECT_LT(takes_until_ended(ops, rows), 10);
+  EXPECT_FALSE(ops.are_all_done());
+  EXPECT_THAT(ops.outcomes(), ElementsAre("# 13 kHandoverOP flow/0 kFailed"));
+  EXPECT_EQ(ops.summary(), "0 ops done, 1 failed, 2 replaced by a later one");
+}
+
+// Of changeleader there is one try.
+TEST(WatchedOps, AHandoverThatFailedAloneIsNotTriedAgain) {
+  WatchedOps ops({11}, Followed::kReplica);
+  take(ops, {row(11, "kHandoverOP", "kFailed", ""), row(12, "kHandoverOP", "kDoing", "")});
+  EXPECT_TRUE(ops.have_ended());
+  EXPECT_FALSE(ops.are_all_done());
+}
+
+// It was a follower when it was ordered to go offline, and leads by now.
+TEST(WatchedOps, ARowsEndThatWasCanceledIsReplacedByAHandover) {
+  WatchedOps ops({11}, Followed::kPartition);
+  std::vector<admin::OpRow> rows = {row(11, "kOfflineReplicaOP", "kCanceled")};
+  take(ops, rows);
+  EXPECT_FALSE(ops.have_ended());
+  rows.push_back(row(12, "kHandoverOP", "kDone", ""));
+  take(ops, rows);
+  EXPECT_FALSE(ops.have_ended());
+  rows.push_back(row(13, "kOfflineReplicaOP", "kDone"));
+  take(ops, rows);
+  EXPECT_TRUE(ops.have_ended());
+  EXPECT_TRUE(ops.are_all_done());
+  EXPECT_EQ(ops.summary(), "2 ops done, 0 failed, 1 replaced by a later one");
+}
+
+TEST(WatchedOps, ARowsEndThatWasCanceledForGoodIsNotDone) {
+  WatchedOps ops({11}, Followed::kPartition);
+  EXPECT_LT(takes_until_ended(ops, {row(11, "kOfflineReplicaOP", "kCanceled")}), 10);
+  EXPECT_FALSE(ops.are_all_done());
+  EXPECT_EQ(ops.summary(), "0 ops done, 0 failed, 1 canceled");
 }
 
 TEST(WatchedOps, OneThatIsNoLongerListedIsGivenUpAndCounted) {

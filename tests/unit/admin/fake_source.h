@@ -31,6 +31,7 @@ class FakeSource : public Source {
 
   StatusView status() override {
     if (broken) throw std::runtime_error("status is broken");
+    on_status();
     return status_view;
   }
   ListPage<TabletRow> tablets(const std::string& after, std::size_t limit) override {
@@ -136,6 +137,7 @@ class FakeSource : public Source {
   std::function<void(CommandRequest, Done)> on_command = [](CommandRequest request, Done done) {
     done({CommandResult::Kind::kOk, {}, request.name + " ok", 0, "", "", {}});
   };
+  std::function<void()> on_status = [] {};  // It is asked for.
   std::function<void(std::vector<ReplicaRow>, ShowRows)> on_tables =
       [](std::vector<ReplicaRow> rows, ShowRows show) { show(std::move(rows)); };
   std::string process;

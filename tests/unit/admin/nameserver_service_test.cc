@@ -241,7 +241,7 @@ TEST_F(NameserverTest, CommandsSayAllThatTheCallerSaid) {
   ask("SetTablePartition", set);
   std::vector<std::string> asked;
   for (const CommandRequest& command : source_.commands) asked.push_back(in_text(command));
-  EXPECT_THAT(asked, ElementsAre("confset key=auto_failover value=true",
+  EXPECT_THAT(asked, ElementsAre("confset key=auto_failover value=TRUE",
                                  "addreplica db=shop endpoint=a:1 name=flow pids=1,2,3",
                                  "offlineendpoint concurrency=9 endpoint=a:1",
                                  "migrate des=b:1 name=flow pids=4,1 src=a:1",

@@ -10,6 +10,7 @@
 
 #include "lib/base/boot_clock.h"
 #include "lib/base/check.h"
+#include "lib/base/lower_case.h"
 #include "lib/base/machine_id.h"
 #include "lib/base/overload.h"
 #include "lib/base/result.h"
@@ -18,6 +19,13 @@
 
 namespace failoverd {
 namespace {
+
+TEST(LowerCase, ChangesAsciiLettersOnly) {
+  EXPECT_EQ(lower_case("TRUE"), "true");
+  EXPECT_EQ(lower_case("Azm-9_[@`"), "azm-9_[@`");
+  EXPECT_EQ(lower_case("\xC3\x84"), "\xC3\x84") << "a byte of an umlaut";
+  EXPECT_EQ(lower_case(""), "");
+}
 
 TEST(Result, IsAValueOrAFailure) {
   const Result<int> good = 3;

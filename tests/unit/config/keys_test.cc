@@ -96,7 +96,8 @@ TEST(Changes, ThatNeedARestartAreToldInOneLine) {
 TEST(Changes, AReloadKeepsWhatIsReadOnce) {
   Config loaded = *parse(R"(
 mode: shadow
-cluster: {zookeeper: "z:1", root: /r, session_timeout: 1s, numbering: openmldb, metadata: zookeeper}
+cluster: {zookeeper: "z:1", root: /r, session_timeout: 1s, numbering: openmldb, metadata: zookeeper,
+          zookeeper_auth_file: /z}
 auto_failover: false
 listen: {http: "127.0.0.1:1", rpc: "127.0.0.1:2", rpc_changes: any, socket: /s, token_file: /t}
 detection: {crash: false, refuses_again: 1ms, silence: 1s, zookeeper_lost: 1s, hung_leader: 1s}

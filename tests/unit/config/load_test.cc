@@ -175,5 +175,81 @@ TEST_F(Load, ATokenFileThatHoldsNoneIsNamed) {
   EXPECT_EQ(problem_of(path), begin + "cannot be read: Is a directory" + form);
 }
 
+// --- cluster.zookeeper_auth_file -----------------------------------------------------------------
+
+class LoadIdentity : public Load {
+ protected:
+  LoadIdentity() { hold("rtidb:secret"); }
+  void hold(const std::string& text, mode_t mode = 0600) {
+    std::ofstream{file_} << text;
+    ASSERT_EQ(::chmod(file_.c_str(), mode), 0);
+  }
+  Result<Config> load_it() { return load(path_); }
+
+  const std::string file_ = directory_ + "/zookeeper";
+  const std::string path_ = write("cluster:\n  zookeeper_auth_file: " + file_ + "\n");
+  const std::string begin_ = path_ + ":2:24: cluster.zookeeper_auth_file: \"" + file_ + "\" ";
+};
+
+TEST_F(LoadIdentity, IsTheFirstLineAsItStands) {
+  for (const char* text :
+       {"rtidb:se cret: x", "rtidb:se cret: x\n", "rtidb:se cret: x\r\nmore\n"}) {
+    hold(text);
+    const auto config = load_it();
+    ASSERT_TRUE(config) << config.error().text;
+    EXPECT_EQ(config->cluster.zookeeper_identity, "rtidb:se cret: x");
+  }
+  EXPECT_EQ(load(write("cluster: {zookeeper_auth_file: \"\"}"))->cluster.zookeeper_identity, "");
+}
+
+// What it holds is not repeated: the line may be the password without a user.
+TEST_F(LoadIdentity, ThatIsNoneIsNamedButNotShown) {
+  for (const char* text : {"", "\n", "\nrtidb:secret\n", "secret\n", ":secret", "rtidb:",
+                           " rtidb:secret", "rtidb:secret ", "rtidb:sec\tret", "rtidb:\r\n"}) {
+    hold(text);
+    const auto config = load_it();
+    ASSERT_FALSE(config) << text;
+    EXPECT_EQ(config.error().text,
+              begin_ +
+                  "does not begin with a line user:password: write one, without blanks "
+                  "before or behind it, or \"\" here for none");
+  }
+  std::filesystem::remove(file_);
+  EXPECT_EQ(load_it().error().text,
+            begin_ +
+                "cannot be read: No such file or directory: write the path of a file with "
+                "the identity, or \"\" for none");
+}
+
+TEST_F(LoadIdentity, IsReadByItsOwnerAndItsGroupAlone) {
+  for (const mode_t mode : {0600, 0640, 0400, 0440}) {
+    hold("rtidb:secret", mode);
+    EXPECT_TRUE(load_it()) << mode;
+  }
+  for (const mode_t mode : {0644, 0660, 0650, 0604, 0602, 0601}) {
+    hold("rtidb:secret", mode);
+    EXPECT_FALSE(load_it()) << mode;
+  }
+  hold("rtidb:secret", 0644);
+  EXPECT_EQ(load_it().error().text,
+            begin_ +
+                "may be read or written by others (mode 644), who would have the identity: "
+                "chmod 640 it");
+}
+
+TEST_F(LoadIdentity, AnotherOneTakesARestart) {
+  const Config running = *load_it();
+  EXPECT_TRUE(changes(running, *load_it()).empty());
+  hold("rtidb:other");
+  const Config loaded = *load_it();
+  const auto found = changes(running, loaded);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].key + " " + found[0].from + " " + found[0].to,
+            "cluster.zookeeper_auth_file's identity the old one another");
+  EXPECT_EQ(restart_notice(found),
+            "cluster.zookeeper_auth_file's identity changed: restart failoverd to apply");
+  EXPECT_EQ(reloaded(running, loaded).cluster.zookeeper_identity, "rtidb:secret");
+}
+
 }  // namespace
 }  // namespace failoverd::config

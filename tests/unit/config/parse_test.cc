@@ -39,7 +39,7 @@ TEST(Parse, NothingIsTheDefaults) {
 TEST(Parse, EveryKeyArrives) {
   const Result<Config> read = parse(R"(
 cluster: {zookeeper: "a-1:2181,10.0.0.2:2182,[fe80::1]:2183", root: /x/y, session_timeout: 4s,
-          numbering: openmldb, metadata: zookeeper}
+          numbering: openmldb, metadata: zookeeper, zookeeper_auth_file: /etc/z}
 auto_failover: false
 listen: {http: "0.0.0.0:1", rpc: "[::1]:65535", rpc_changes: any, socket: /run/failoverd.sock,
          token_file: /etc/t}
@@ -62,6 +62,7 @@ log: {level: debug, format: json}
   EXPECT_EQ(config.cluster.session_timeout, seconds{4});
   EXPECT_EQ(config.cluster.numbering, Numbering::kOpenmldb);
   EXPECT_EQ(config.policy.metadata, core::Metadata::kZookeeper);
+  EXPECT_EQ(config.cluster.zookeeper_auth_file, "/etc/z");
   EXPECT_EQ(config.auto_failover, false);
   EXPECT_EQ(config.listen.http, "0.0.0.0:1");
   EXPECT_EQ(config.listen.rpc, "[::1]:65535");

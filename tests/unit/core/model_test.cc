@@ -8,13 +8,19 @@ namespace {
 
 constexpr PartitionKey kAt{2, 0};
 
-TEST(AModel, IsAsWrittenWhereRowsCameAndWent) {
-  const Instant now{std::chrono::seconds{10}};
+// Without partitions yet.
+TableShape flow() {
   TableShape shape;
   shape.znode = "table/table_data/flow";
   shape.version = 1;
   shape.name = "flow";
   shape.tid = kAt.tid;
+  return shape;
+}
+
+TEST(AModel, IsAsWrittenWhereRowsCameAndWent) {
+  const Instant now{std::chrono::seconds{10}};
+  TableShape shape = flow();
   shape.partitions = {{0, {{"A", true, true}, {"B", false, true}}, {{1, 0}}}};
   Model model;
   ASSERT_EQ(model.put_table(shape, now), std::nullopt);
@@ -47,6 +53,47 @@ TEST(AModel, IsAsWrittenWhereRowsCameAndWent) {
   ASSERT_EQ(model.put_table(shape, now + std::chrono::seconds{2}), std::nullopt);
   EXPECT_EQ(model.partition(kAt)->on(model.tablet_index("C"))->row_since,
             now + std::chrono::seconds{1});
+}
+
+// SAFETY 1: an operator's word does not change what is known of a replica.
+TEST(AModel, KnowsWhoseRowIsAliveByHand) {
+  const Instant now{std::chrono::seconds{10}};
+  TableShape shape = flow();
+  shape.partitions = {{0, {{"A", true, false}, {"B", false, true}, {"C", false, false}}, {{3, 7}}}};
+  Model model;
+  ASSERT_EQ(model.put_table(shape, now), std::nullopt);
+  model.keep(kAt, {"A", 1, 9});
+  model.keep(kAt, {"C", 3, 8});
+  const auto on = [&](const char* name) -> Replica& {
+    return *model.partition(kAt)->on(model.tablet_index(name));
+  };
+  const auto by_hand = [&](const char* name) {
+    return model.lineage_by_hand(kAt, *model.partition(kAt), on(name));
+  };
+  const auto of = [&](const char* name) {
+    return model.lineage_of(kAt, *model.partition(kAt), on(name));
+  };
+  EXPECT_TRUE(by_hand("A").by_hand) << "it followed an earlier leader";
+  EXPECT_FALSE(by_hand("C").by_hand) << "it followed the last one";
+
+  PartitionEdit edit;
+  edit.rows = {{"A", false, true}};
+  model.keep(kAt, by_hand("A"));
+  EXPECT_TRUE(on("A").vouches()) << "its row is dead yet";
+  model.written(kAt.tid, {edit}, now);
+  EXPECT_FALSE(on("A").vouches());
+  EXPECT_TRUE(on("B").vouches());
+  EXPECT_EQ(of("A"), (Lineage{"A", 1, 9, false, true}));
+  EXPECT_EQ(of("B").followed, 3u);
+
+  // It is known though the table is read anew; and until its kept word is another one.
+  shape.partitions[0].rows[0].is_alive = true;
+  shape.partitions[0].rows[0].is_leader = false;
+  ++shape.version;
+  ASSERT_EQ(model.put_table(shape, now), std::nullopt);
+  EXPECT_FALSE(on("A").vouches());
+  model.keep(kAt, {"A", 5, std::nullopt});
+  EXPECT_TRUE(on("A").vouches());
 }
 
 }  // namespace

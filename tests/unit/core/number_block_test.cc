@@ -94,5 +94,17 @@ TEST(NumberBlock, NothingIsOursAfterTheLockIsLost) {
   EXPECT_TRUE(b.empty());
 }
 
+// Whom a number was given to still has it.
+TEST(NumberBlock, RemembersTheHighestThatItGave) {
+  NumberBlock b{10};
+  b.asked();
+  b.reserved(1, 10);
+  EXPECT_EQ(b.highest_taken(), 0u);
+  ASSERT_EQ(b.take(2, 4), 5u);
+  EXPECT_EQ(b.highest_taken(), 6u);
+  b.void_all();
+  EXPECT_EQ(b.highest_taken(), 6u);
+}
+
 }  // namespace
 }  // namespace failoverd::core

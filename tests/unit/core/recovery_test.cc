@@ -98,6 +98,18 @@ TEST(ChooseRecovery, NothingOnDisk) {
 }
 
 // Its own term is its leader's since it was fenced; what was kept says that it has a tail.
+// OpenMLDB's LoadTable of a lost disk answers 0: that its leader's whole binlog is there, and that
+// the letter would have it sent from there, is no reason to trust what came up.
+TEST(ChooseRecovery, WhatCameUpWithNothingIsCopied) {
+  Findings f = loaded(7, 0);
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaNoSendOP);
+  f.had = 250;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaWithDropOP);
+  EXPECT_EQ(choose_recovery(f, kHistory).lost_entries, 0u);
+  f.binlog_kept = false;
+  EXPECT_EQ(choose_recovery(f, kHistory).type, OpType::kReAddReplicaWithDropOP);
+}
+
 TEST(ChooseRecovery, ByTheLetterIsNotFooledByAFence) {
   Findings f = loaded(5, 230);
   f.binlog_kept = false;

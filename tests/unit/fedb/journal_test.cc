@@ -42,6 +42,7 @@ TEST(JournalBytes, BegunOp) {
   op.leader = "B:1";
   op.leader_term = 12;
   op.lost_entries = 3;
+  op.held = 17;
   op.started = boot_now();
   op.why = "it has a tail";
   auto back = begun_op_from(to_bytes(op, clocks()), clocks());
@@ -96,7 +97,7 @@ TEST(JournalBytes, FinishedOps) {
   op.id = 1'000'000'001;
   op.without_leader = std::chrono::milliseconds{28};
   op.may_have_lost = 3;
-  op.or_more = true;
+  op.loss_is_exact = true;
   op.type = core::OpType::kFullRestartOP;
   op.table = "flow";
   op.db = "shop";
@@ -137,6 +138,7 @@ TEST(JournalBytes, TableLineages) {
   kept[0]["B:1"] = {"B:1", 0, std::nullopt};
   kept[3]["A:1"] = {"A:1", 9, 0};
   kept[3]["B:1"] = {"B:1", 9, 120, true};
+  kept[3]["C:1"] = {"C:1", 7, 120, false, true};
   const auto back = kept_table_from(to_bytes(kept));
   ASSERT_TRUE(back);
   EXPECT_EQ(*back, kept);

@@ -23,11 +23,14 @@ class TabletsTest : public ::testing::Test {
       : server_(io_,
                 [this](rpc::Request request, rpc::Server::Reply reply) {
                   asked_.push_back(request.method);
+                  if (request.method == "UpdateRealEndpointMap") {
+                    EXPECT_TRUE(told_.ParseFromString(request.payload));
+                  }
                   if (silent_) return held_.push_back(std::move(reply));
-                  reply({0, {}, answer_, {}});
+                  reply({0, {}, answer_to(request.method), {}});
                 }),
         tablets_(
-            io_, [this] { return numbering_; },
+            io_, names_, [this] { return numbering_; },
             [this](const core::Event& event) {
               if (const auto* answer = std::get_if<core::TabletAnswered>(&event)) {
                 answers_.push_back(*answer);
@@ -38,6 +41,28 @@ class TabletsTest : public ::testing::Test {
     tablets_.may_change = [this] { return allowed_; };
   }
 
+  // A tablet that lacks names says so.
+  std::string answer_to(const std::string& method) const {
+    const bool needs_names = method == "AddReplica" || method == "SendSnapshot";
+    if (!asks_for_names_ || !needs_names || told_.real_endpoint_map_size() > 0) return answer_;
+    GeneralResponse lacks;
+    lacks.set_code(155);
+    return lacks.SerializeAsString();
+  }
+  // The tablet that is asked has a name, and there are others.
+  void use_names() {
+    names_.set("653470841", endpoint_);
+    names_.set("653470842", "127.0.0.1:1");
+    endpoint_ = "653470841";
+    tablets_.is_registered = [](const core::Endpoint& tablet) { return tablet == "653470841"; };
+    tablets_.nameserver_leads = [this] { return nameserver_leads_; };
+    GeneralResponse ok;
+    ok.set_code(0);
+    answer_ = ok.SerializeAsString();
+    call(1, core::GetTableStatus{});
+    EXPECT_EQ(transport(1), Transport::kAnswered);
+  }
+  long times(const std::string& method) { return std::count(asked_.begin(), asked_.end(), method); }
   core::Answer answered(core::RequestId id) {
     (void)transport(id);
     for (const core::TabletAnswered& a : answers_) {
@@ -65,11 +90,15 @@ class TabletsTest : public ::testing::Test {
 
   std::optional<Numbering> numbering_ = Numbering::kFedb;
   boost::asio::io_context io_{1};
+  ServerNames names_;
+  UpdateRealEndpointMapRequest told_;  // What the tablet was told last.
+  bool asks_for_names_ = false;
+  bool nameserver_leads_ = false;
+  std::string answer_;  // Of the tablet, to whatever else it is asked.
   rpc::Server server_;
   Tablets tablets_;
   std::string endpoint_;
   bool allowed_ = true;
-  std::string answer_;              // Of the tablet, to whatever it is asked.
   std::vector<std::string> asked_;  // Methods that arrived at the tablet.
   std::vector<core::TabletAnswered> answers_;
   bool silent_ = false;  // The tablet takes questions and does not answer.
@@ -223,6 +252,127 @@ TEST_F(TabletsTest, AListOfNothingIsNotTaken) {
   answer_ = followers.SerializeAsString();
   call(2, core::GetTableFollower{{1, 0}});
   EXPECT_EQ(transport(2), Transport::kGarbled);
+}
+
+// --- Names (FEDB.md 8) ---------------------------------------------------------------------------
+
+TEST_F(TabletsTest, WhatNamesAnotherTabletGoesBehindTheNames) {
+  use_names();
+  call(2, core::AddReplica{{2, 0}, "653470842"});
+  EXPECT_EQ(transport(2), Transport::kAnswered);
+  EXPECT_EQ(asked_,
+            (std::vector<std::string>{"GetTableStatus", "UpdateRealEndpointMap", "AddReplica"}));
+  ASSERT_EQ(told_.real_endpoint_map_size(), 2);
+  EXPECT_EQ(told_.real_endpoint_map(1).name(), "653470842");
+  EXPECT_EQ(told_.real_endpoint_map(1).real_endpoint(), "127.0.0.1:1");
+  // It knows them now, until there are others.
+  call(3, core::Promote{{2, 0}, 7, {"653470842"}});
+  EXPECT_EQ(transport(3), Transport::kAnswered);
+  EXPECT_EQ(times("UpdateRealEndpointMap"), 1);
+  names_.set("653470842", "127.0.0.1:2");
+  call(4, core::Promote{{2, 1}, 7, {"653470842"}});
+  EXPECT_EQ(transport(4), Transport::kAnswered);
+  EXPECT_EQ(times("UpdateRealEndpointMap"), 2);
+  EXPECT_EQ(told_.real_endpoint_map(1).real_endpoint(), "127.0.0.1:2");
+}
+
+// A nameserver tells them, too, but perhaps later than the call.
+TEST_F(TabletsTest, WhatNamesAnotherTabletGoesBehindTheNamesBesideANameserver) {
+  use_names();
+  nameserver_leads_ = true;
+  tablets_.tell_names();
+  call(2, core::AddReplica{{2, 0}, "653470842"});
+  EXPECT_TRUE(answered(2).ok());
+  EXPECT_EQ(asked_,
+            (std::vector<std::string>{"GetTableStatus", "UpdateRealEndpointMap", "AddReplica"}));
+}
+
+// It was told, and has forgotten.
+TEST_F(TabletsTest, WhoLacksNamesIsToldThemAndCalledAgain) {
+  use_names();
+  call(2, core::AddReplica{{2, 0}, "653470842"});
+  EXPECT_TRUE(answered(2).ok());
+  asked_.clear();
+  told_.Clear();
+  asks_for_names_ = true;
+  call(3, core::AddReplica{{2, 0}, "653470842"});
+  EXPECT_TRUE(answered(3).ok());
+  EXPECT_EQ(asked_,
+            (std::vector<std::string>{"AddReplica", "UpdateRealEndpointMap", "AddReplica"}));
+}
+
+// One that goes on asking is not called for ever.
+TEST_F(TabletsTest, WhoStillLacksNamesIsHeard) {
+  use_names();
+  GeneralResponse lacks;
+  lacks.set_code(155);
+  answer_ = lacks.SerializeAsString();
+  call(2, core::AddReplica{{2, 0}, "653470842"});
+  EXPECT_TRUE(answered(2).says(155));
+  EXPECT_EQ(times("AddReplica"), 1);
+}
+
+TEST_F(TabletsTest, NamesAreToldWhereThatIsOurs) {
+  use_names();
+  const auto tell = [&] {
+    tablets_.tell_names();
+    call(9, core::GetTableStatus{});
+    answers_.clear();
+    EXPECT_EQ(transport(9), Transport::kAnswered);
+    return times("UpdateRealEndpointMap");
+  };
+  allowed_ = false;
+  EXPECT_EQ(tell(), 0);
+  allowed_ = nameserver_leads_ = true;
+  EXPECT_EQ(tell(), 0);
+  nameserver_leads_ = false;
+  tablets_.is_registered = [](const core::Endpoint&) { return false; };
+  EXPECT_EQ(tell(), 0) << "a stranger";
+  tablets_.is_registered = [](const core::Endpoint& tablet) { return tablet == "653470841"; };
+  EXPECT_EQ(tell(), 1);
+  EXPECT_EQ(tell(), 1) << "it knows them";
+  tablets_.drop_all();
+  EXPECT_EQ(tell(), 1) << "there is no connection";
+  EXPECT_EQ(tell(), 2) << "another process may listen there";
+}
+
+// SAFETY 14: it may be lost while the names are on their way.
+TEST_F(TabletsTest, WhatWaitsForNamesIsRefusedWhereItIsNotAllowedAnyMore) {
+  use_names();
+  silent_ = true;
+  call(2, core::AddReplica{{2, 0}, "653470842"});
+  while (held_.empty()) io_.run_one_for(milliseconds{10});
+  allowed_ = false;
+  held_[0]({0, {}, answer_, {}});
+  EXPECT_EQ(transport(2), Transport::kNotSent);
+  EXPECT_FALSE(was_asked("AddReplica"));
+}
+
+// SAFETY 21: a tablet that was given another name is not taken for the one that is gone.
+TEST_F(TabletsTest, AnAddressThatAnotherNameHasIsNotAsked) {
+  use_names();
+  names_.set("653470800", names_.all().at("653470841"));
+  endpoint_ = "653470800";
+  call(2, core::GetTableStatus{});
+  EXPECT_EQ(transport(2), Transport::kSilent);
+  call(3, core::Demote{{2, 0}});
+  EXPECT_EQ(transport(3), Transport::kNotSent);
+  EXPECT_EQ(times("GetTableStatus"), 1);
+}
+
+TEST_F(TabletsTest, ATabletThatHasMovedIsAskedThere) {
+  use_names();
+  rpc::Server elsewhere{io_, [this](const rpc::Request&, const rpc::Server::Reply& reply) {
+                          asked_.emplace_back("elsewhere");
+                          reply({0, {}, answer_, {}});
+                        }};
+  names_.set("653470841", "127.0.0.1:" + std::to_string(elsewhere.listen("127.0.0.1:0").value()));
+  EXPECT_EQ(lost_, 0);
+  tablets_.tell_names();
+  EXPECT_EQ(lost_, 1);
+  call(2, core::GetTableStatus{});
+  EXPECT_EQ(transport(2), Transport::kAnswered);
+  EXPECT_EQ(asked_.back(), "elsewhere");
 }
 
 }  // namespace

@@ -290,9 +290,7 @@ TEST_F(ChannelTest, NamesAreResolved) {
 TEST(ChannelFrames, AuthenticationComesWithEachConnectionsFirst) {
   Loop loop;
   RawPeer peer(loop.io);
-  Channel::Options options;
-  options.authentication_data = "sdefault";
-  Channel channel(loop.io, peer.endpoint(), options);
+  Channel channel(loop.io, peer.endpoint(), Channel::Options{});
   Answers answers;
   for (int i = 0; i < 3; ++i) channel.call("TabletServer", "Get", "", 20s, answers.for_call(i));
   ASSERT_TRUE(loop.until([&] { return peer.sockets.size() == 1; }));

@@ -14,13 +14,15 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string request(std::int64_t correlation_id, const std::string& payload) {
+std::string request(std::int64_t correlation_id, const std::string& payload,
+                    const std::string& authentication_data = {}) {
   Frame frame;
   frame.is_request = true;
   frame.service = "TabletServer";
   frame.method = "Get";
   frame.correlation_id = correlation_id;
   frame.payload = payload;
+  frame.authentication_data = authentication_data;
   return encode(frame);
 }
 
@@ -67,6 +69,48 @@ TEST_F(ServerTest, FiftyThousandRequestsInOnePiece) {
     ASSERT_EQ(caller->frames[i].correlation_id, i);
     ASSERT_EQ(caller->frames[i].payload, "payload " + std::to_string(i));
   }
+}
+
+// FEDB.md 8: as a server failoverd does not look at it.
+TEST_F(ServerTest, WhatIsShownMeansNothingUnlessItIsAskedFor) {
+  serve_echo();
+  for (const char* shown : {"", "sdefault", "uroot:secret", "no such thing"}) {
+    const auto caller = client();
+    caller->send(request(1, "", shown));
+    ASSERT_TRUE(loop_.until([&] { return caller->frames.size() == 1; }));
+    EXPECT_EQ(caller->frames[0].error_code, 0);
+    expect_served(caller);
+  }
+}
+
+TEST_F(ServerTest, WhoseFirstRequestShowsNothingRightIsNotServed) {
+  int served = 0;
+  std::vector<std::string> shown;
+  server_.emplace(loop_.io, [&](const Request& asked, const Server::Reply& reply) {
+    ++served;
+    reply({0, {}, asked.payload, {}});
+  });
+  server_->authenticate([&](const std::string& data) {
+    shown.push_back(data);
+    return data == kServiceAuthentication;
+  });
+  port_ = server_->listen("127.0.0.1:0").value();
+  for (const char* wrong : {"", "uroot:secret"}) {
+    const auto stranger = client();
+    stranger->send(request(7, "", wrong) + request(8, "", kServiceAuthentication));
+    ASSERT_TRUE(loop_.until([&] { return stranger->ended; }));
+    ASSERT_EQ(stranger->frames.size(), 1U);
+    EXPECT_EQ(stranger->frames[0].error_code, 1004);
+    EXPECT_EQ(stranger->frames[0].correlation_id, 7);
+    EXPECT_EQ(served, 0);
+  }
+  const auto friendly = client();
+  friendly->send(request(1, "", kServiceAuthentication));
+  ASSERT_TRUE(loop_.until([&] { return friendly->frames.size() == 1; }));
+  expect_served(friendly);  // Only the first one is looked at.
+  EXPECT_EQ(served, 2);
+  EXPECT_EQ(shown, (std::vector<std::string>{"", "uroot:secret", "sdefault"}));
+  EXPECT_EQ(server_->connections(), 1U);
 }
 
 TEST_F(ServerTest, AnswersGoInTheOrderTheyAreGiven) {
