@@ -35,7 +35,9 @@ readonly CUT_TESTS='[./](CutAtCalls|CutAtWrites|DaemonKilled|SomethingElseFails|
 
 passed=0 failed=0 skipped=0
 failures=()
-is_quick=0 # ./test.sh, without a name.
+beside_others=() # They failed while others ran, and passed alone.
+is_quick=0       # ./test.sh, without a name.
+is_full=0        # --full.
 
 title() { printf '\n== %s\n' "$*"; }
 
@@ -53,13 +55,34 @@ count_check() {
   fi
 }
 
+# With --full: so late PART is not begun any more, and has failed. Whoever runs all of it ends it after
+# 90 minutes, and would see nothing of what there was to see.
+out_of_time() {
+  ((is_full && SECONDS > 80 * 60)) || return 1
+  count_check "$1, not begun after 80 minutes" false
+}
+
 # An attribute of the <testsuite> in a JUnit file, 0 when it is not there.
 junit() { sed -nE "/<testsuite/,/>/s/.*\\b$2=\"([0-9]+)\".*/\\1/p" "$1" 2>/dev/null | head -n 1; }
+
+# passes_alone NAME BUILD FAILED...: a few end-to-end tests that failed while others ran. Processors
+# that were not theirs for seconds end sessions and clients' patience, and are not what they test:
+# they pass if they do so three times in a row with the machine for themselves. Both are said. A
+# lost row has no such excuse.
+passes_alone() {
+  local name=$1 build=$2
+  shift 2
+  [[ $name == *e2e ]] && (($# <= 3)) || return 1
+  ! grep -qE 'acknowledged row is |[^0-9][1-9][0-9]* times not found' "$build/Testing/Temporary/LastTest.log" || return 1
+  title "$name: what failed, three times alone"
+  ctest --test-dir "$build" --rerun-failed --repeat until-fail:3 --output-on-failure -j 1 || return 1
+  beside_others+=("$@")
+}
 
 # run_ctest NAME BUILD ARGS...: tests of a build, counted one by one. Lines of quick passed tests are
 # left out; a failed one's output is shown.
 run_ctest() {
-  local name=$1 build=$2 began=$SECONDS status total bad left
+  local name=$1 build=$2 began=$SECONDS status total bad left names
   shift 2
   local report=$PWD/$build/report-${name//[^A-Za-z0-9_.-]/_}.xml
   rm -f "$report"
@@ -78,9 +101,11 @@ run_ctest() {
     ((total > 0)) || total=1
   fi
   ((left <= total - bad)) || left=$((total - bad))
-  passed=$((passed + total - bad - left)) failed=$((failed + bad)) skipped=$((skipped + left))
-  mapfile -t -O ${#failures[@]} failures < <(
+  mapfile -t names < <(
     grep -E '<testcase .*status="fail"' "$report" 2>/dev/null | sed -E "s#.*<testcase name=\"([^\"]*)\".*#$name: \\1#")
+  if ((bad > 0 && bad == ${#names[@]})) && passes_alone "$name" "$build" "${names[@]}"; then bad=0 names=(); fi
+  passed=$((passed + total - bad - left)) failed=$((failed + bad)) skipped=$((skipped + left))
+  failures+=("${names[@]}")
   echo "$name: $((total - bad - left)) passed, $bad failed, $left skipped ($((SECONDS - began)) s)"
 }
 
@@ -194,7 +219,9 @@ run_sanitizers() {
   export SIM_SEEDS=${SIM_SEEDS:-800} SIM_OPERATOR_SEEDS=${SIM_OPERATOR_SEEDS:-360}
   local storey
   for storey in "${SANITIZED[@]}"; do
-    if has_tests "$storey"; then run_storey "sanitizers.$storey" build-asan "$storey"; fi
+    if has_tests "$storey" && ! out_of_time "sanitizers.$storey"; then
+      run_storey "sanitizers.$storey" build-asan "$storey"
+    fi
   done
   unset ASAN_OPTIONS UBSAN_OPTIONS SIM_SEEDS SIM_OPERATOR_SEEDS
 }
@@ -235,6 +262,10 @@ finish() {
     title "failed"
     printf '%s\n' "${failures[@]}"
   fi
+  if ((${#beside_others[@]} > 0)); then
+    title "failed while others ran, passed three times alone"
+    printf '%s\n' "${beside_others[@]}"
+  fi
   if ((passed + failed == 0)); then echo "nothing ran"; fi
   printf '\ntests: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
   ((failed == 0 && passed > 0))
@@ -264,10 +295,10 @@ is_in() {
 }
 
 main() {
-  local full=0 list=0 parts=() part needs_build=0 targets=() groups=(build run test)
+  local list=0 parts=() part needs_build=0 targets=() groups=(build run test)
   for part in "$@"; do
     case $part in
-      --full) full=1 ;;
+      --full) is_full=1 ;;
       --list) list=1 ;;
       -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}" && exit 0 ;;
       -*) echo "test.sh: $part is not known; see ./test.sh --help" >&2 && exit 2 ;;
@@ -276,13 +307,13 @@ main() {
     esac
   done
   if ((${#parts[@]} == 0)); then
-    is_quick=$((!full))
+    is_quick=$((!is_full))
     add_checks
     for part in "${STOREYS[@]}"; do
-      if [[ $part == chaos ]] && ((!full)); then continue; fi
+      if [[ $part == chaos ]] && ((!is_full)); then continue; fi
       if has_tests "$part"; then parts+=("$part"); fi
     done
-    ((full)) && parts+=(tidy fuzz sanitizers)
+    ((is_full)) && parts+=(tidy fuzz sanitizers)
   fi
   # What the parts need: packages, and a build.
   for part in "${parts[@]}"; do
@@ -313,7 +344,9 @@ main() {
     fi
   fi
   for part in "${parts[@]}"; do
-    if is_in "$part" "${CHECKS[@]}"; then
+    if out_of_time "$part"; then
+      continue
+    elif is_in "$part" "${CHECKS[@]}"; then
       title "$part"
       count_check "$part" "tests/checks/$part"
     elif [[ $part == sanitizers ]]; then
