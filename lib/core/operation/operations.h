@@ -127,10 +127,11 @@ class Operations : public Publishing, public Asker {
     std::string lacks;        // Why its replica may have a gap, which a successor has to know, too.
     bool sent_before = false;  // It had been sent already, and this was another try.
     bool refused = false;      // For now, and its tablet has it registered as failed.
-    bool silent = false;       // Who was asked last did not answer: the detail says so.
-    bool counted = false;      // Its lost entries.
-    bool resumed = false;      // Where a predecessor stood is not known.
-    bool keeping = false;      // Its publish is about what is kept, not about rows.
+    // Who did not answer when it was asked last: the detail says so.
+    std::optional<TabletIndex> silent;
+    bool counted = false;  // Its lost entries.
+    bool resumed = false;  // Where a predecessor stood is not known.
+    bool keeping = false;  // Its publish is about what is kept, not about rows.
     bool journaled = false;
     bool publishing = false;
     // Taking back: what is left to do, the last first; then it ends with this.

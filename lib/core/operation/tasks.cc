@@ -61,11 +61,13 @@ void Operations::answered(const ReplyTo& reply_to, const Answer& answer) {
     const bool never_sent = question == kAct && answer.never_sent() && !o->sent_before;
     if (seen_anyway || never_sent) o->acted = false;
     if (never_sent) o->unanswered = false;
-    const bool again = std::exchange(o->silent, true);
+    const bool again = std::exchange(o->silent, reply_to.tablet) == reply_to.tablet;
     const bool is_stranger = answer.transport == Transport::kStranger;
-    if (goes(*o) == reply_to.tablet && rows_are_final(*o) && (is_stranger || again) &&
+    const bool is_source = goes(*o) == reply_to.tablet && rows_are_final(*o);
+    const bool is_target = o->what.replica == reply_to.tablet && o->what.alive;
+    if ((is_source || is_target) && (is_stranger || again) &&
         !model_.tablet(reply_to.tablet).is_of_cluster()) {
-      // Nobody looks after it: nothing would ever say whose it is, or that it is dead.
+      // Without a row and a znode nobody looks after it: nothing would ever say that it is dead.
       return cancel(
           *o, name(reply_to.tablet) + (is_stranger ? " does not answer as this cluster's tablet"
                                                    : " does not answer, and has no znode"));
@@ -74,7 +76,10 @@ void Operations::answered(const ReplyTo& reply_to, const Answer& answer) {
     look_later(*o);
     return;
   }
-  if (std::exchange(o->silent, false)) says(*o, o->what.why);
+  if (o->silent == reply_to.tablet) {
+    o->silent.reset();
+    says(*o, o->what.why);
+  }
   if (question == kAct) return acted(*o, answer);
   const auto said = std::find_if(task.answers.begin(), task.answers.end(), [&](const Said& s) {
     return s.leads_to && s.question == question;
