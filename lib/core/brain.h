@@ -10,8 +10,8 @@
 //                     tasks; CopyQueue: those that wait for their turn
 //   Reconciliation    tablets that contradict the rows and that no op sees to
 //   Publisher         metadata changes that are ready, in as few multis as possible; Refusals:
-//                     tables that ZooKeeper does not take; LastOffsets, LostRows: changes without
-//                     an op
+//                     tables that ZooKeeper does not take; LastOffsets, PutBack, LostRows: changes
+//                     without an op
 //   ElectionRecords, OpJournal  what a successor must know; Takeover: what predecessors left;
 //                     Cleanup: what ops left on tablets; Reserving: terms and op ids ahead of need
 #pragma once

@@ -1,4 +1,5 @@
 // The brain: what each fact means, and to which part it goes.
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -6,6 +7,15 @@
 #include "lib/core/parts.h"
 
 namespace failoverd::core {
+namespace {
+
+bool is_begun(const std::vector<ElectionRecord>& records, PartitionKey at) {
+  return std::ranges::any_of(records, [&](const ElectionRecord& record) {
+    return std::ranges::count(record.elections, at, &BegunElection::at) > 0;
+  });
+}
+
+}  // namespace
 
 void Brain::Parts::take(const Event& event) {
   std::visit(Overload{
@@ -140,7 +150,12 @@ void Brain::Parts::lock_gained(const LockGained& e) {
   model.forget_kept();
   for (const PartitionLineages& partition : e.kept) {
     for (const Lineage& kept : partition.replicas) model.keep(partition.at, kept);
+    // Of one with an election's record who may lead is known by that; it is finished first.
+    if (partition.published && !is_begun(e.records, partition.at)) {
+      model.was_published(partition.at, *partition.published);
+    }
   }
+  model.place_overwritten(outbox.now);
   holds.start(e.holds);
   operators.start();
   takeover.start(e);

@@ -91,11 +91,12 @@ struct Brain::Parts {
   Operators operators{model,  outbox, ops,       orders,        elections, operations, handovers,
                       copies, holds,  data_look, data_recovery, edits,     stand_back};
   LastOffsets last_offsets{model, publisher, elections, stand_back};
+  PutBack put_back{model, outbox, publisher, stand_back};
   LostRows lost_rows{model, outbox, ops, publisher, automation, stand_back};
   Reconciliation reconciliation{model,      outbox, ops,        elections,
                                 operations, copies, automation, stand_back};
-  PartitionStates states{model,        outbox,    elections,      operations, handovers, treatments,
-                         last_offsets, lost_rows, reconciliation, automation, stand_back};
+  PartitionStates states{model,        outbox,   elections, operations,     handovers,  treatments,
+                         last_offsets, put_back, lost_rows, reconciliation, automation, stand_back};
 
  private:
   void take_table(const TableRead&);

@@ -117,7 +117,7 @@ void FakeZooKeeper::read_kept(const std::string& name, const std::optional<Znode
   if (!now) return;
   const auto table = fedb::kept_table_from(*now->value);
   if (!table) return;
-  for (const auto& [pid, replicas] : *table) kept_[{tid, pid}] = replicas;
+  for (const auto& [pid, of] : *table) kept_[{tid, pid}] = of.replicas;
 }
 
 void FakeZooKeeper::read_lock(const std::string& name, const std::optional<Znode>& now) {

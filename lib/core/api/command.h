@@ -50,6 +50,8 @@ struct PartitionEdit {
   // What to keep of replicas, in a znode of ours, in the same multi. A table of which nothing else
   // is changed is not written.
   std::vector<Lineage> kept;
+  // It names a leader: what is to be known of that, where anything is kept.
+  std::optional<PublishedLeader> published = std::nullopt;
   // An op that begins with this: its entry is made in the same multi (SAFETY 12).
   std::optional<BegunOp> begins = std::nullopt;
   std::vector<RowEdit> added = {};     // Rows that are not there yet, behind the others.

@@ -29,9 +29,20 @@ struct Lineage {
   bool operator==(const Lineage&) const = default;
 };
 
+// Our last publish that named a leader, of a partition of which something is kept. A history that
+// ends before it was written by somebody who had read the table earlier (SAFETY 13).
+struct PublishedLeader {
+  std::vector<TermPair> terms;  // The end of the history, kPublishedTerms at most; the last is its.
+  Endpoint leader;
+  std::vector<Endpoint> dead;  // Whose rows were dead then.
+  bool operator==(const PublishedLeader&) const = default;
+};
+inline constexpr std::size_t kPublishedTerms = 4;
+
 struct PartitionLineages {
   PartitionKey at;
   std::vector<Lineage> replicas;
+  std::optional<PublishedLeader> published = {};
   bool operator==(const PartitionLineages&) const = default;
 };
 

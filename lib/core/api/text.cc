@@ -72,6 +72,7 @@ std::string gained_text(const LockGained& e) {
   for (const BegunOp& op : e.begun) text += " begun " + begun_text(op);
   for (const PartitionLineages& p : e.kept) {
     for (const Lineage& k : p.replicas) text += " " + to_text(p.at) + " " + kept_text(k);
+    if (p.published) text += " " + to_text(p.at) + " published " + p.published->leader;
   }
   for (const FinishedOps& f : e.finished) {
     text += " finished-" + number(f.number) + "*" + number(f.ops.size());

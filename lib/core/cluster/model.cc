@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lib/base/check.h"
+#include "lib/core/cluster/overwritten.h"
 
 namespace failoverd::core {
 
@@ -63,8 +64,8 @@ constexpr std::size_t kMostRows = 1'000;
 
 // An election adds its own term, and the one of a leader that was never published; its rows die.
 std::size_t growth_of(const PartitionShape& p) {
-  std::size_t bytes = 2 * kTermBytes + kLengthsGrow;
-  for (const Row& row : p.rows) bytes += kRowBytes + kKeptBytes + row.endpoint.size();
+  std::size_t bytes = (2 + kPublishedTerms) * kTermBytes + kLengthsGrow;
+  for (const Row& row : p.rows) bytes += 2 * kRowBytes + kKeptBytes + 2 * row.endpoint.size();
   return bytes;
 }
 
@@ -188,8 +189,11 @@ void Model::place(PartitionKey at, const PartitionShape& p, Partition& to, Insta
   before.swap(to.replicas);
   to.pid = p.pid;
   const Term published_before = to.published_term();
-  to.terms = p.terms;
-  for (const Row& row : p.rows) {
+  const PublishedLeader* ours = overwritten(at, p);
+  to.overwritten = ours != nullptr;
+  to.terms = ours ? history_of(*ours, p.terms) : p.terms;
+  for (const Row& written : p.rows) {
+    const Row row = ours ? row_of(*ours, written) : written;
     const TabletIndex tablet = tablet_index(row.endpoint);
     Replica replica;
     const auto known = std::find_if(before.begin(), before.end(),
@@ -236,6 +240,7 @@ void Model::written(std::uint32_t tid, const std::vector<PartitionEdit>& edits, 
     written_rows({tid, edit.pid}, edit, *shape, now);
     shape->terms.insert(shape->terms.end(), edit.terms.begin(), edit.terms.end());
     p.terms = shape->terms;
+    p.overwritten = false;
   }
 }
 
@@ -249,15 +254,10 @@ void Model::steps_down(PartitionKey at, TabletIndex tablet, bool down, Instant n
 }
 
 const Row* Model::row(PartitionKey at, const Endpoint& endpoint) const {
-  const Table* known = table(at.tid);
-  if (!known) return nullptr;
-  for (const PartitionShape& shape : known->shape.partitions) {
-    if (shape.pid != at.pid) continue;
-    const auto found = std::find_if(shape.rows.begin(), shape.rows.end(),
-                                    [&](const Row& r) { return r.endpoint == endpoint; });
-    return found == shape.rows.end() ? nullptr : &*found;
-  }
-  return nullptr;
+  const PartitionShape* written = shape(at);
+  if (!written) return nullptr;
+  const auto found = std::ranges::find(written->rows, endpoint, &Row::endpoint);
+  return found == written->rows.end() ? nullptr : &*found;
 }
 
 // Those that came and went.
@@ -380,6 +380,7 @@ void Model::forget_kept() {
     }
   }
   kept_.clear();
+  published_.clear();
   kept_bytes_.clear();
 }
 

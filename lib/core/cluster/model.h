@@ -143,6 +143,9 @@ struct Partition {
   bool unfinished_restart = false;      // Its candidates had to be loaded (SAFETY 6).
   bool would_note = false;              // With auto_failover off: has been said.
   Instant look_again_at;                // A timer is set for it.
+  // Its znode is older than what we published: `replicas` and `terms` are as that was, and the next
+  // publish of it brings that back.
+  bool overwritten = false;
   // An op that pauses its leader's snapshots ended then: what it had sent may arrive later still.
   std::optional<Instant> pause_ended;
 
@@ -249,6 +252,14 @@ class Model {
   const Lineage* kept(PartitionKey, const Endpoint&) const;
   void keep(PartitionKey, const Lineage&);
   void forget_kept();
+  // What we published last that named a leader.
+  void was_published(PartitionKey, PublishedLeader);
+  // What is kept of a predecessor's is known by now: what was read before is seen by that.
+  void place_overwritten(Instant now);
+  // The same of what `edit` will have published; none: nothing is kept of that partition.
+  std::optional<PublishedLeader> published_by(PartitionKey, const PartitionEdit&) const;
+  // What an old writer has overwritten goes out with it (SAFETY 13).
+  void put_back(PartitionKey, PartitionEdit& edit) const;
   std::size_t kept_bytes(std::uint32_t tid) const;  // At most, of what is kept of a table.
   // What a replica with an alive row was last known to hold: as its tablet said, or as it is kept
   // since its tablet was lost. It may hold more (SAFETY 6, 20).
@@ -284,6 +295,8 @@ class Model {
   void place(const TableShape&, Table&, Instant now);
   void place(PartitionKey, const PartitionShape&, Partition&, Instant now);
   void unplace(const Table&);
+  const PartitionShape* shape(PartitionKey) const;
+  const PublishedLeader* overwritten(PartitionKey, const PartitionShape&) const;
   void written_rows(PartitionKey, const PartitionEdit&, PartitionShape&, Instant now);
   void written_whole(PartitionKey, const PartitionEdit&, PartitionShape&, Instant now);
 
@@ -296,6 +309,7 @@ class Model {
   std::map<std::string, std::string> unreadable_;  // znode -> why.
   bool all_was_read_ = false;
   std::map<PartitionKey, std::map<Endpoint, Lineage>> kept_;
+  std::map<PartitionKey, PublishedLeader> published_;
   std::map<std::uint32_t, std::size_t> kept_bytes_;  // By tid.
 };
 

@@ -61,6 +61,17 @@ bool Publisher::is_left_alone(const Table& table, const PartitionEdit& edit) con
   return table.refusal && (edit.changes_table() || table.refusal->is_kept);
 }
 
+// What was overwritten goes with every edit that changes the table: once, where there are two of a
+// partition. An edit that is about nothing is about that.
+void Publisher::complete(PartitionKey at, const TableEdit* beside, PartitionEdit& edit) const {
+  const auto changes = [&](const PartitionEdit& other) {
+    return other.pid == at.pid && other.changes_table();
+  };
+  const bool is_first = !beside || std::ranges::none_of(beside->partitions, changes);
+  if (is_first && (edit.changes_table() || edit.kept.empty())) model_.put_back(at, edit);
+  if (!edit.terms.empty() || edit.whole) edit.published = model_.published_by(at, edit);
+}
+
 Publisher::Room Publisher::collect(OpId op, Wish& wish, Load& load) {
   Table& table = *model_.table(wish.at.tid);
   const std::string& znode = table.shape.znode;
@@ -71,6 +82,7 @@ Publisher::Room Publisher::collect(OpId op, Wish& wish, Load& load) {
     load.there_already.push_back(op);
     return Room::kLeft;
   }
+  complete(wish.at, first ? nullptr : &load.tables.at(znode), *edit);
   if (is_left_alone(table, *edit)) return Room::kLeft;
   const std::size_t its_rows = length_of_added(*edit);
   const std::size_t rows = its_rows + (first ? 0 : length_of_added(load.tables.at(znode)));
@@ -329,6 +341,9 @@ void Publisher::apply(const Flight& flight) {
     if (!table || table->shape.version != edit.version) continue;  // Read again meanwhile.
     for (const PartitionEdit& p : edit.partitions) {
       changed.insert({edit.tid, p.pid});
+    }
+    for (const PartitionEdit& p : edit.partitions) {
+      if (p.published) model_.was_published({edit.tid, p.pid}, *p.published);
     }
     model_.written(edit.tid, edit.partitions, outbox_.now);
   }

@@ -87,6 +87,7 @@ void PartitionStates::diagnose_again(PartitionKey at) {
   if (!stand_back_.active()) return;
   const Diagnosis& diagnosis = p->diagnosis;
   if (p->op != 0 && elects(diagnosis.condition)) operations_.give_way(at, diagnosis.text());
+  put_back_.look(at, *p);
   last_offsets_.look(at, *p);
   if (p->op == 0) treatments_.treat(at, *p);
   lost_rows_.look(at, *p);

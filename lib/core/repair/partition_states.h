@@ -31,8 +31,8 @@ class PartitionStates : public Asker {
  public:
   PartitionStates(Model& model, Outbox& outbox, Elections& elections, Operations& operations,
                   Handovers& handovers, Treatments& treatments, LastOffsets& last_offsets,
-                  LostRows& lost_rows, Reconciliation& reconciliation, const Automation& automation,
-                  const StandBack& stand_back)
+                  PutBack& put_back, LostRows& lost_rows, Reconciliation& reconciliation,
+                  const Automation& automation, const StandBack& stand_back)
       : model_(model),
         outbox_(outbox),
         elections_(elections),
@@ -40,6 +40,7 @@ class PartitionStates : public Asker {
         handovers_(handovers),
         treatments_(treatments),
         last_offsets_(last_offsets),
+        put_back_(put_back),
         lost_rows_(lost_rows),
         reconciliation_(reconciliation),
         automation_(automation),
@@ -74,6 +75,7 @@ class PartitionStates : public Asker {
   Handovers& handovers_;
   Treatments& treatments_;
   LastOffsets& last_offsets_;
+  PutBack& put_back_;
   LostRows& lost_rows_;
   Reconciliation& reconciliation_;
   const Automation& automation_;

@@ -62,6 +62,26 @@ void LastOffsets::look(PartitionKey at, const Partition& p) {
   publisher_.want(op, at, *this, Publisher::Urgency::kNobodyWaits);
 }
 
+// --- What was overwritten ------------------------------------------------------------------------
+
+std::optional<PartitionEdit> PutBack::edit(OpId, const Partition& p) {
+  return p.overwritten ? std::optional<PartitionEdit>{std::in_place} : std::nullopt;
+}
+
+void PutBack::look(PartitionKey at, const Partition& p) {
+  if (!p.overwritten) {
+    publisher_.forget(id(at));
+    return;
+  }
+  if (!stand_back_.may_change() || publisher_.publishes(at)) return;
+  const std::string name = model_.name_of(at);
+  outbox_.note(Severity::kWarning, "publish",
+               name + " was overwritten by somebody who had read it before term " +
+                   std::to_string(p.published_term()) + " was published; it is published again",
+               {{"partition", name}});
+  publisher_.want(id(at), at, *this, Publisher::Urgency::kClientsWait);
+}
+
 // --- Followers that are lost beside an op --------------------------------------------------------
 
 std::optional<PartitionEdit> LostRows::edit(OpId op, const Partition& p) {

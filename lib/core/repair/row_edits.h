@@ -42,6 +42,29 @@ class LastOffsets : public Publishing {
   const StandBack& stand_back_;
 };
 
+// Publishes once more what an old writer has overwritten (SAFETY 13). Whatever else of that
+// partition is published takes it along.
+class PutBack : public Publishing {
+ public:
+  PutBack(const Model& model, Outbox& outbox, Publisher& publisher, const StandBack& stand_back)
+      : model_(model), outbox_(outbox), publisher_(publisher), stand_back_(stand_back) {}
+
+  void look(PartitionKey, const Partition&);
+
+  // Nothing of its own: Model::put_back() fills it.
+  std::optional<PartitionEdit> edit(OpId, const Partition&) override;
+  void published(OpId) override {}
+  void gone(OpId, const std::string&) override {}
+
+ private:
+  static OpId id(PartitionKey at) { return ~packed(at) ^ (OpId{1} << 61); }
+
+  const Model& model_;
+  Outbox& outbox_;
+  Publisher& publisher_;
+  const StandBack& stand_back_;
+};
+
 // Sets dead the rows of followers that are lost while an op works on their partition: no copy of
 // another replica is worth an alive row that does not follow (SAFETY 1).
 class LostRows : public Publishing {

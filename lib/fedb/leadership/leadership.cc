@@ -191,10 +191,11 @@ std::string Leadership::kept_read(const std::string& name, const std::string& va
   if (!kept) return kept.error().text;
   const auto tid = static_cast<std::uint32_t>(number_in(name));
   if (std::to_string(tid) != name) return "is no tid";
-  for (auto& [pid, replicas] : *kept) {
+  for (auto& [pid, of] : *kept) {
     core::PartitionLineages& partition = left_.kept.emplace_back();
     partition.at = {tid, pid};
-    for (auto& [endpoint, k] : replicas) partition.replicas.push_back(std::move(k));
+    partition.published = std::move(of.published);
+    for (auto& [endpoint, k] : of.replicas) partition.replicas.push_back(std::move(k));
   }
   return "";
 }

@@ -108,7 +108,8 @@ void ZnodeStore::begin(const core::LockGained& left) {
   for (const core::PartitionLineages& partition : left.kept) {
     kept_znodes_.insert(partition.at.tid);
     auto& to = kept_[partition.at.tid][partition.at.pid];
-    for (const core::Lineage& k : partition.replicas) to[k.endpoint] = k;
+    for (const core::Lineage& k : partition.replicas) to.replicas[k.endpoint] = k;
+    to.published = partition.published;
   }
   for (const core::BegunOp& op : left.begun) op_znodes_.insert(std::to_string(op.id));
   for (const core::FinishedOps& f : left.finished) op_znodes_.insert(finished_name(f.number));
@@ -198,11 +199,12 @@ bool ZnodeStore::add(const core::TableEdit& edit, Publishing& to, core::Publishe
 
 void ZnodeStore::keep(const core::TableEdit& edit, Publishing& to) {
   const bool any = std::any_of(edit.partitions.begin(), edit.partitions.end(),
-                               [](const core::PartitionEdit& p) { return !p.kept.empty(); });
+                               [](const auto& p) { return !p.kept.empty() || p.published; });
   if (!any) return;
   TableLineages kept = kept_[edit.tid];
   for (const core::PartitionEdit& p : edit.partitions) {
-    for (const core::Lineage& k : p.kept) kept[p.pid][k.endpoint] = k;
+    for (const core::Lineage& k : p.kept) kept[p.pid].replicas[k.endpoint] = k;
+    if (p.published) kept[p.pid].published = p.published;
   }
   to.kept.push_back({edit.tid, std::move(kept), edit.znode});
 }

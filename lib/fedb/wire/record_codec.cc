@@ -302,13 +302,34 @@ Result<core::OperatorHold> operator_hold_from(const std::string& name, const std
   return hold;
 }
 
+namespace {
+
+void to_message(const core::PublishedLeader& published, journal::PublishedLeader& to) {
+  to.set_leader(published.leader);
+  for (const core::TermPair& pair : published.terms) {
+    auto* term = to.add_terms();
+    term->set_term(pair.term);
+    term->set_offset(pair.offset);
+  }
+  for (const core::Endpoint& endpoint : published.dead) to.add_dead(endpoint);
+}
+
+core::PublishedLeader from_message(const journal::PublishedLeader& m) {
+  core::PublishedLeader published{{}, m.leader(), {m.dead().begin(), m.dead().end()}};
+  for (const auto& t : m.terms()) published.terms.push_back({t.term(), t.offset()});
+  return published;
+}
+
+}  // namespace
+
 std::string to_bytes(const TableLineages& kept, const std::string& before) {
   journal::KeptTable m;
   m.set_version(kVersion);
-  for (const auto& [pid, replicas] : kept) {
+  for (const auto& [pid, of] : kept) {
     auto* partition = m.add_partitions();
     partition->set_pid(pid);
-    for (const auto& [endpoint, k] : replicas) {
+    if (of.published) to_message(*of.published, *partition->mutable_published());
+    for (const auto& [endpoint, k] : of.replicas) {
       auto* to = partition->add_replicas();
       to->set_endpoint(endpoint);
       to->set_followed(k.followed);
@@ -325,7 +346,8 @@ Result<TableLineages> kept_table_from(const std::string& bytes, bool* newer) {
   if (!m) return m.error();
   TableLineages kept;
   for (const auto& partition : m->partitions()) {
-    auto& replicas = kept[partition.pid()];
+    auto& [replicas, published] = kept[partition.pid()];
+    if (partition.has_published()) published = from_message(partition.published());
     for (const auto& r : partition.replicas()) {
       core::Lineage& to = replicas[r.endpoint()];
       to.endpoint = r.endpoint();

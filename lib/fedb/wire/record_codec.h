@@ -45,8 +45,13 @@ std::string to_bytes(const core::OperatorHold& hold, const Clocks& clocks,
 Result<core::OperatorHold> operator_hold_from(const std::string& name, const std::string& bytes,
                                               const Clocks& clocks, bool* newer = nullptr);
 
-// Of one table: by pid, then by endpoint.
-using TableLineages = std::map<std::uint32_t, std::map<core::Endpoint, core::Lineage>>;
+// Of one table, by pid.
+struct KeptPartition {
+  std::map<core::Endpoint, core::Lineage> replicas;
+  std::optional<core::PublishedLeader> published = {};
+  bool operator==(const KeptPartition&) const = default;
+};
+using TableLineages = std::map<std::uint32_t, KeptPartition>;
 std::string to_bytes(const TableLineages& kept, const std::string& before = {});
 Result<TableLineages> kept_table_from(const std::string& bytes, bool* newer = nullptr);
 

@@ -134,11 +134,12 @@ TEST(JournalBytes, ATimeThatNobodyWroteIsALongTimeAway) {
 
 TEST(JournalBytes, TableLineages) {
   TableLineages kept;
-  kept[0]["A:1"] = {"A:1", 7, 120};
-  kept[0]["B:1"] = {"B:1", 0, std::nullopt};
-  kept[3]["A:1"] = {"A:1", 9, 0};
-  kept[3]["B:1"] = {"B:1", 9, 120, true};
-  kept[3]["C:1"] = {"C:1", 7, 120, false, true};
+  kept[0].replicas["A:1"] = {"A:1", 7, 120};
+  kept[0].replicas["B:1"] = {"B:1", 0, std::nullopt};
+  kept[3].replicas["A:1"] = {"A:1", 9, 0};
+  kept[3].replicas["B:1"] = {"B:1", 9, 120, true};
+  kept[3].replicas["C:1"] = {"C:1", 7, 120, false, true};
+  kept[3].published = {{{1, 0}, {7, 90}}, "B:1", {"A:1", "C:1"}};
   const auto back = kept_table_from(to_bytes(kept));
   ASSERT_TRUE(back);
   EXPECT_EQ(*back, kept);
@@ -254,9 +255,9 @@ TEST(NewerFields, OfFinishedOpsOfTheSameGroup) {
 
 TEST(NewerFields, OfKeptReplicas) {
   TableLineages kept;
-  kept[0]["A:1"] = {"A:1", 7, 120};
-  kept[3]["A:1"] = {"A:1", 9, 0};
-  kept[3]["B:1"] = {"B:1", 9, 120, true};
+  kept[0].replicas["A:1"] = {"A:1", 7, 120};
+  kept[3].replicas["A:1"] = {"A:1", 9, 0};
+  kept[3].replicas["B:1"] = {"B:1", 9, 120, true};
   auto m = message<journal::KeptTable>(to_bytes(kept));
   add_newer(m, "of all");
   add_newer(*m.mutable_partitions(1), "of 3");
@@ -264,8 +265,8 @@ TEST(NewerFields, OfKeptReplicas) {
   bool newer = false;
   ASSERT_TRUE(kept_table_from(m.SerializeAsString(), &newer));
   EXPECT_TRUE(newer);
-  kept[3]["A:1"].followed = 10;
-  kept[3]["B:1"] = {"B:1", 10, 0};
+  kept[3].replicas["A:1"].followed = 10;
+  kept[3].replicas["B:1"] = {"B:1", 10, 0};
   const auto after = message<journal::KeptTable>(to_bytes(kept, m.SerializeAsString()));
   EXPECT_EQ(newer_of(after), "of all");
   EXPECT_EQ(newer_of(after.partitions(0)), "");
