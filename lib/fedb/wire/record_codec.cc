@@ -314,9 +314,18 @@ void to_message(const core::PublishedLeader& published, journal::PublishedLeader
   for (const core::Endpoint& endpoint : published.dead) to.add_dead(endpoint);
 }
 
-core::PublishedLeader from_message(const journal::PublishedLeader& m) {
+// None: it is no end of any history (SAFETY 16).
+std::optional<core::PublishedLeader> from_message(const journal::PublishedLeader& m) {
   core::PublishedLeader published{{}, m.leader(), {m.dead().begin(), m.dead().end()}};
-  for (const auto& t : m.terms()) published.terms.push_back({t.term(), t.offset()});
+  core::Term last = 0;
+  for (const auto& t : m.terms()) {
+    const bool may_follow = published.terms.empty() || t.term() > last;
+    if (!may_follow || t.term() > core::kHighestTerm || t.offset() > core::kHighestOffset) {
+      return std::nullopt;
+    }
+    last = t.term();
+    published.terms.push_back({last, t.offset()});
+  }
   return published;
 }
 

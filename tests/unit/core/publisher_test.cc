@@ -100,6 +100,29 @@ class PublisherTest : public ::testing::Test {
   Publisher publisher{model, outbox, refusals};
 };
 
+// SAFETY 13: once, whoever else wants something of that partition.
+TEST_F(PublisherTest, WhatWasOverwrittenGoesOutWithTheFirst) {
+  class Empty : public Keeps {
+   public:
+    Empty() : Keeps(0, false) {}
+    std::optional<PartitionEdit> edit(OpId, const Partition&) override { return PartitionEdit{}; }
+  };
+  Empty nothing;
+  model.was_published({kTid, 0}, {{{1, 0}, {3, 9}}, "B", {"A"}});
+  model.place_overwritten(outbox.now);
+  ASSERT_TRUE(model.partition({kTid, 0})->overwritten);
+  want(0, Urgency::kNobodyWaits);
+  publisher.want(100, {kTid, 0}, nothing, Urgency::kClientsWait);
+  want(1, Urgency::kNobodyWaits);
+  ASSERT_EQ(flush(Elections::kNone), 3u);
+  const auto& edits = std::get<Publish>(outbox.out.back()).tables.at(0).partitions;
+  std::vector<TermPair> terms;
+  for (const PartitionEdit& edit : edits)
+    terms.insert(terms.end(), edit.terms.begin(), edit.terms.end());
+  EXPECT_EQ(terms, (std::vector<TermPair>{{3, 9}}));
+  EXPECT_EQ(edits.at(0).published, (PublishedLeader{{{1, 0}, {3, 9}}, "", {"A", "B"}}));
+}
+
 TEST_F(PublisherTest, WithoutElectionsEverythingGoesAtOnce) {
   want(0, Urgency::kNobodyWaits);
   want(1, Urgency::kNobodyWaits);

@@ -145,6 +145,22 @@ TEST(JournalBytes, TableLineages) {
   EXPECT_EQ(*back, kept);
 }
 
+// SAFETY 16: nothing is published by what no history can be.
+TEST(JournalBytes, AnEndOfNoHistoryIsLeftOut) {
+  using Terms = std::vector<core::TermPair>;
+  for (const Terms& terms :
+       {Terms{{7, 90}, {1, 0}}, Terms{{7, 90}, {7, 95}}, Terms{{core::kHighestTerm + 1, 0}},
+        Terms{{7, core::kHighestOffset + 1}}}) {
+    TableLineages kept;
+    kept[3].replicas["A:1"] = {"A:1", 9, 0};
+    kept[3].published = {terms, "B:1", {}};
+    const auto back = kept_table_from(to_bytes(kept));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->at(3).published, std::nullopt);
+    EXPECT_EQ(back->at(3).replicas, kept[3].replicas);
+  }
+}
+
 TEST(JournalBytes, AnOpThatNamesNobodyIsRefused) {
   core::BegunOp op;
   op.id = core::kFirstOpId;
