@@ -27,8 +27,10 @@ export JOBS=${JOBS:-$(nproc)}
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 readonly CHECKS=(format layering lengths words pages shell selftest units prometheus)
 readonly STOREYS=(unit scenarios simulation tablet nameserver contract e2e bench chaos)
-# What runs in the sanitizers' build: everything but benchmarks and what only drives processes.
-readonly SANITIZED=(unit scenarios simulation contract e2e)
+# What runs in the sanitizers' build. The end-to-end tests try its programs, and are themselves of
+# the other build, but for these, which have what they test in their own process.
+readonly SANITIZED=(unit scenarios simulation)
+readonly SANITIZED_E2E=(e2e_zookeeper_{test,lifecycle_test,limits_test,lock_test})
 
 # A daemon is killed, a write is lost or a tablet dies at each task of each op.
 readonly CUT_TESTS='[./](CutAtCalls|CutAtWrites|DaemonKilled|SomethingElseFails|WriteCut)[.]'
@@ -168,6 +170,8 @@ programs_with() {
 targets_of() {
   if is_in "$1" "${STOREYS[@]}"; then
     echo "tests_$1"
+  elif [[ $1 == sanitizers ]]; then
+    if has_tests e2e; then echo tests_e2e; fi # With the other build's programs.
   elif [[ $1 == tidy ]]; then
     echo all # It asks the build which headers a file includes.
   else
@@ -209,7 +213,8 @@ run_storey() {
 run_sanitizers() {
   # Warnings are the other build's business: gcc's sanitizers bring false ones.
   if ! configure build-asan -DFAILOVERD_SANITIZE=address,undefined -DFAILOVERD_WERROR=OFF \
-    -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1" || ! build build-asan "${SANITIZED[@]/#/tests_}"; then
+    -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1" ||
+    ! build build-asan "${SANITIZED[@]/#/tests_}" "${SANITIZED_E2E[@]}" failoverd failoverctl; then
     count_check "build with sanitizers" false
     return
   fi
@@ -223,6 +228,10 @@ run_sanitizers() {
       run_storey "sanitizers.$storey" build-asan "$storey"
     fi
   done
+  if has_tests e2e && ((needs_build > 0)) && ! out_of_time sanitizers.e2e; then
+    run_storey sanitizers.zookeeper build-asan e2e
+    FAILOVERD_PROGRAMS=$PWD/build-asan/bin run_storey sanitizers.e2e build e2e
+  fi
   unset ASAN_OPTIONS UBSAN_OPTIONS SIM_SEEDS SIM_OPERATOR_SEEDS
 }
 
@@ -321,7 +330,7 @@ main() {
       tidy | fuzz) groups+=(full) ;;
       units) groups+=(units) ;;
     esac
-    if is_in "$part" "${CHECKS[@]}" fuzz sanitizers; then continue; fi
+    if is_in "$part" "${CHECKS[@]}" fuzz; then continue; fi
     needs_build=1
   done
   if ! install_missing "${groups[@]}"; then
@@ -335,7 +344,7 @@ main() {
 
   if ((needs_build)); then
     configure build && for part in "${parts[@]}"; do
-      if is_in "$part" "${CHECKS[@]}" fuzz sanitizers; then continue; fi
+      if is_in "$part" "${CHECKS[@]}" fuzz; then continue; fi
       mapfile -t -O ${#targets[@]} targets < <(targets_of "$part")
     done
     if ((${#targets[@]} == 0)) || ! build build "${targets[@]}"; then

@@ -11,6 +11,7 @@
 #include "lib/zookeeper/session.h"
 #include "proto/tablet.pb.h"
 #include "tests/e2e/daemon.h"
+#include "tests/e2e/programs.h"
 #include "tests/harness/ports.h"
 #include "tests/harness/wait_until.h"
 
@@ -71,7 +72,7 @@ void Cluster::kill_tablets(const std::vector<int>& all) {
 
 harness::Process::Options Cluster::tablet_process(int i) {
   harness::Process::Options options;
-  options.arguments = {std::string{FAILOVERD_BIN_DIR} + "/minitablet",
+  options.arguments = {program("minitablet"),
                        "--endpoint=" + address(i),
                        "--zk_cluster=" + zookeeper_.hosts(),
                        std::string{"--generation="} + generation().name,

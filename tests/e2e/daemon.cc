@@ -9,6 +9,7 @@
 #include <fstream>
 #include <map>
 
+#include "tests/e2e/programs.h"
 #include "tests/harness/ports.h"
 
 namespace failoverd::e2e {
@@ -104,7 +105,7 @@ std::string Daemon::read_file() const { return text_of(file_); }
 
 void Daemon::start() {
   harness::Process::Options options;
-  options.arguments = {std::string{FAILOVERD_BIN_DIR} + "/failoverd", "--config", file_.string()};
+  options.arguments = {program("failoverd"), "--config", file_.string()};
   options.environment = environment_;
   options.log_file = log_file_;
   process_ = std::make_unique<harness::Process>(options);
@@ -118,15 +119,14 @@ void Daemon::kill() {
 int Daemon::stop() { return process_->stop(); }
 
 Daemon::Output Daemon::ctl(const std::vector<std::string>& arguments, const std::string& servers) {
-  std::vector<std::string> all = {std::string{FAILOVERD_BIN_DIR} + "/failoverctl", "--server",
+  std::vector<std::string> all = {program("failoverctl"), "--server",
                                   servers.empty() ? "http://" + http_ : servers};
   all.insert(all.end(), arguments.begin(), arguments.end());
   return run_to_end(cluster_, std::move(all));
 }
 
 Daemon::Output Daemon::run(const std::vector<std::string>& arguments) {
-  std::vector<std::string> all = {std::string{FAILOVERD_BIN_DIR} + "/failoverd", "--config",
-                                  file_.string()};
+  std::vector<std::string> all = {program("failoverd"), "--config", file_.string()};
   all.insert(all.end(), arguments.begin(), arguments.end());
   return run_to_end(cluster_, std::move(all));
 }

@@ -9,6 +9,7 @@
 
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
+#include "tests/e2e/programs.h"
 
 namespace failoverd::e2e {
 namespace {
@@ -47,7 +48,7 @@ TEST(Descriptors, SlowCallersTakeNeitherZookeeperNorTheOperatorsPlace) {
   // 44 of these 64 would be left for callers.
   harness::Process process(
       {.arguments = {"/bin/sh", "-c", "ulimit -n 64; exec \"$0\" --config \"$1\"",
-                     std::string{FAILOVERD_BIN_DIR} + "/failoverd", daemon.file()},
+                     program("failoverd"), daemon.file()},
        .log_file = cluster.directory() / "limited.log"});
   ASSERT_TRUE(cluster.wait_until([&] { return daemon.active(); }, "it acts"));
   const SlowCallers callers(daemon.http(), 300);

@@ -10,6 +10,7 @@
 
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
+#include "tests/e2e/programs.h"
 #include "tests/e2e/soundness.h"
 #include "tests/harness/ports.h"
 
@@ -362,8 +363,7 @@ class Follow {
  public:
   Follow(Cluster& cluster, const std::string& servers) : cluster_(cluster) {
     harness::Process::Options options;
-    options.arguments = {std::string{FAILOVERD_BIN_DIR} + "/failoverctl", "--server", servers,
-                         "events", "--follow"};
+    options.arguments = {program("failoverctl"), "--server", servers, "events", "--follow"};
     options.log_file = cluster.directory() / "follow.log";
     process_ = std::make_unique<harness::Process>(options);
   }

@@ -10,6 +10,7 @@
 
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
+#include "tests/e2e/programs.h"
 
 namespace failoverd::e2e {
 namespace {
@@ -67,7 +68,7 @@ TEST(StandardStreams, ClosedOnesAreOpenedOnNothing) {
   ASSERT_EQ(daemon.stop(), 0);
   harness::Process process(
       {.arguments = {"/bin/sh", "-c", "exec \"$0\" --config \"$1\" 0<&- 1>&- 2>&-",
-                     std::string{FAILOVERD_BIN_DIR} + "/failoverd", daemon.file()}});
+                     program("failoverd"), daemon.file()}});
   ASSERT_TRUE(cluster.wait_until([&] { return daemon.active(); }, "it acts"));
   for (const char* fd : {"0", "1", "2"}) {
     const fs::path link = "/proc/" + std::to_string(process.pid()) + "/fd/" + fd;

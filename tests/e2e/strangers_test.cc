@@ -6,6 +6,7 @@
 
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/daemon.h"
+#include "tests/e2e/programs.h"
 #include "tests/e2e/soundness.h"
 
 namespace failoverd::e2e {
@@ -28,7 +29,7 @@ class Neighbour {
         znodes_(cluster.io(), cluster.zookeeper().hosts(), "/c2") {
     testkit::create_cluster_znodes(znodes_);
     harness::Process::Options options;
-    options.arguments = {std::string{FAILOVERD_BIN_DIR} + "/minitablet",
+    options.arguments = {program("minitablet"),
                          "--endpoint=" + endpoint_,
                          "--zk_cluster=" + cluster.zookeeper().hosts(),
                          "--zk_root_path=/c2",
