@@ -9,9 +9,18 @@
 namespace failoverd::core {
 namespace {
 
-bool is_begun(const std::vector<ElectionRecord>& records, PartitionKey at) {
+// It may be what an election that is not known to be over has published.
+bool is_of_begun(const PublishedLeader& published, const BegunElection& e) {
+  if (published.terms.empty()) return false;
+  const Term last = published.terms.back().term;
+  return last >= e.probe_term || std::ranges::count(e.may_lead, last, &MayLead::term) > 0;
+}
+
+bool is_of_begun(const PartitionLineages& partition, const std::vector<ElectionRecord>& records) {
   return std::ranges::any_of(records, [&](const ElectionRecord& record) {
-    return std::ranges::count(record.elections, at, &BegunElection::at) > 0;
+    return std::ranges::any_of(record.elections, [&](const BegunElection& e) {
+      return e.at == partition.at && is_of_begun(*partition.published, e);
+    });
   });
 }
 
@@ -150,8 +159,8 @@ void Brain::Parts::lock_gained(const LockGained& e) {
   model.forget_kept();
   for (const PartitionLineages& partition : e.kept) {
     for (const Lineage& kept : partition.replicas) model.keep(partition.at, kept);
-    // Of one with an election's record who may lead is known by that; it is finished first.
-    if (partition.published && !is_begun(e.records, partition.at)) {
+    // Who may lead by an election's record is known by that; it is finished first.
+    if (partition.published && !is_of_begun(partition, e.records)) {
       model.was_published(partition.at, *partition.published);
     }
   }

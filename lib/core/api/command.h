@@ -50,7 +50,7 @@ struct PartitionEdit {
   // What to keep of replicas, in a znode of ours, in the same multi. A table of which nothing else
   // is changed is not written.
   std::vector<Lineage> kept;
-  // It names a leader: what is to be known of that, where anything is kept.
+  // How the partition is then, to keep beside that; without terms: not to be known any more.
   std::optional<PublishedLeader> published = std::nullopt;
   // An op that begins with this: its entry is made in the same multi (SAFETY 12).
   std::optional<BegunOp> begins = std::nullopt;

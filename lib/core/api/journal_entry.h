@@ -29,12 +29,13 @@ struct Lineage {
   bool operator==(const Lineage&) const = default;
 };
 
-// Our last publish that named a leader, of a partition of which something is kept. A history that
-// ends before it was written by somebody who had read the table earlier (SAFETY 13).
+// How a partition of which something is kept was written last. A history that ends before it was
+// written by somebody who had read the table earlier (SAFETY 13).
 struct PublishedLeader {
-  std::vector<TermPair> terms;  // The end of the history, kPublishedTerms at most; the last is its.
-  Endpoint leader;
-  std::vector<Endpoint> dead;  // Whose rows were dead then.
+  std::vector<TermPair> terms;  // The end of the history, kPublishedTerms at most.
+  Endpoint leader;              // Empty: none.
+  std::vector<Endpoint> dead;   // Whose rows were dead.
+  std::int64_t created = 0;     // TableShape::created: another table is another.
   bool operator==(const PublishedLeader&) const = default;
 };
 inline constexpr std::size_t kPublishedTerms = 4;

@@ -179,17 +179,19 @@ void Model::place(const TableShape& shape, Table& table, Instant now) {
     } else {
       to.since = now;
     }
-    place({shape.tid, p.pid}, p, to, now);
+    place({shape.tid, p.pid}, p, shape.created, to, now);
   }
   table.partitions.swap(placed);
 }
 
-void Model::place(PartitionKey at, const PartitionShape& p, Partition& to, Instant now) {
+void Model::place(PartitionKey at, const PartitionShape& p, std::int64_t created, Partition& to,
+                  Instant now) {
   std::vector<Replica> before;
   before.swap(to.replicas);
   to.pid = p.pid;
   const Term published_before = to.published_term();
-  const PublishedLeader* ours = overwritten(at, p);
+  const PublishedLeader* ours = overwritten(at, p, created);
+  if (!ours) remember(at, p, created);
   to.overwritten = ours != nullptr;
   to.terms = ours ? history_of(*ours, p.terms) : p.terms;
   for (const Row& written : p.rows) {
@@ -218,6 +220,7 @@ void Model::written(std::uint32_t tid, const std::vector<PartitionEdit>& edits, 
   table.stale = false;
   auto& shapes = table.shape.partitions;
   for (const PartitionEdit& edit : edits) {
+    if (!edit.changes_table()) continue;
     // Nearly always the pids count from 0.
     auto shape = edit.pid < shapes.size() && shapes[edit.pid].pid == edit.pid
                      ? shapes.begin() + edit.pid
@@ -225,7 +228,10 @@ void Model::written(std::uint32_t tid, const std::vector<PartitionEdit>& edits, 
                                     [&](const PartitionShape& s) { return s.pid == edit.pid; });
     if (shape == shapes.end()) continue;
     Partition& p = table.partitions.at(edit.pid);
-    if (edit.whole) written_whole({tid, edit.pid}, edit, *shape, now);
+    if (edit.whole) {
+      remember({tid, edit.pid}, edit.whole->shape, table.shape.created);
+      written_whole({tid, edit.pid}, edit, *shape, now);
+    }
     for (Replica& r : p.replicas) {
       if (!edit.terms.empty()) r.stepping_down = false;  // It has a later leader.
     }
@@ -241,23 +247,26 @@ void Model::written(std::uint32_t tid, const std::vector<PartitionEdit>& edits, 
     shape->terms.insert(shape->terms.end(), edit.terms.begin(), edit.terms.end());
     p.terms = shape->terms;
     p.overwritten = false;
+    remember({tid, edit.pid}, *shape, table.shape.created);
   }
 }
 
 void Model::steps_down(PartitionKey at, TabletIndex tablet, bool down, Instant now) {
   Partition* p = partition(at);
   Replica* r = p ? p->on(tablet) : nullptr;
-  const Row* written = row(at, tablets_[tablet].endpoint);
+  const auto written = row(at, tablets_[tablet].endpoint);
   if (!r || !written) return;
   r->stepping_down = down;
   r->row_says(written->is_leader, !down && written->is_alive, now);
 }
 
-const Row* Model::row(PartitionKey at, const Endpoint& endpoint) const {
+std::optional<Row> Model::row(PartitionKey at, const Endpoint& endpoint) const {
   const PartitionShape* written = shape(at);
-  if (!written) return nullptr;
+  if (!written) return std::nullopt;
   const auto found = std::ranges::find(written->rows, endpoint, &Row::endpoint);
-  return found == written->rows.end() ? nullptr : &*found;
+  if (found == written->rows.end()) return std::nullopt;
+  const PublishedLeader* ours = overwritten(at, *written, table(at.tid)->shape.created);
+  return ours ? row_of(*ours, *found) : *found;
 }
 
 // Those that came and went.
@@ -292,7 +301,7 @@ void Model::written_whole(PartitionKey at, const PartitionEdit& edit, PartitionS
   Partition& p = table.partitions.at(at.pid);
   for (const Replica& r : p.replicas) tablets_[r.tablet].hosts.erase(at);
   shape = edit.whole->shape;
-  place(at, shape, p, now);
+  place(at, shape, table.shape.created, p, now);
   table.shape.bytes += static_cast<std::uint32_t>(length_of_added(edit));
   table.growth = std::max(table.growth, growth_of(shape));
 }
@@ -397,7 +406,8 @@ void Model::forget_what_was_begun() {
       p.unfinished_restart = false;
       for (Replica& r : p.replicas) {
         r.question_open = r.detached = r.diverged = r.not_replicated = r.ordered_back = false;
-        const Row* written = r.stepping_down ? row({tid, pid}, tablet(r.tablet).endpoint) : nullptr;
+        const auto written =
+            r.stepping_down ? row({tid, pid}, tablet(r.tablet).endpoint) : std::nullopt;
         r.stepping_down = false;
         if (written) r.is_alive = written->is_alive;
         r.in_doubt_term.reset();

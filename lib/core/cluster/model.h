@@ -232,7 +232,8 @@ class Model {
   void put_aside(const std::string& znode);
   // A handover of this leader begins, or was taken back.
   void steps_down(PartitionKey, TabletIndex, bool down, Instant now);
-  const Row* row(PartitionKey, const Endpoint&) const;  // As it is written; null: there is none.
+  // As it is written, or was before it was overwritten; none: there is none.
+  std::optional<Row> row(PartitionKey, const Endpoint&) const;
   Table* table(std::uint32_t tid);
   const Table* table(std::uint32_t tid) const;
   Table* table_of(const std::string& znode);
@@ -252,12 +253,13 @@ class Model {
   const Lineage* kept(PartitionKey, const Endpoint&) const;
   void keep(PartitionKey, const Lineage&);
   void forget_kept();
-  // What we published last that named a leader.
+  bool keeps(PartitionKey at) const { return kept_.contains(at); }  // Anything.
+  // How a predecessor published it last.
   void was_published(PartitionKey, PublishedLeader);
-  // What is kept of a predecessor's is known by now: what was read before is seen by that.
+  // All that is kept is known by now: what was read before is seen by that.
   void place_overwritten(Instant now);
-  // The same of what `edit` will have published; none: nothing is kept of that partition.
-  std::optional<PublishedLeader> published_by(PartitionKey, const PartitionEdit&) const;
+  // How a partition will be after these edits.
+  PublishedLeader published_by(PartitionKey, const std::vector<const PartitionEdit*>&) const;
   // What an old writer has overwritten goes out with it (SAFETY 13).
   void put_back(PartitionKey, PartitionEdit& edit) const;
   std::size_t kept_bytes(std::uint32_t tid) const;  // At most, of what is kept of a table.
@@ -293,10 +295,12 @@ class Model {
 
  private:
   void place(const TableShape&, Table&, Instant now);
-  void place(PartitionKey, const PartitionShape&, Partition&, Instant now);
+  void place(PartitionKey, const PartitionShape&, std::int64_t created, Partition&, Instant now);
   void unplace(const Table&);
   const PartitionShape* shape(PartitionKey) const;
-  const PublishedLeader* overwritten(PartitionKey, const PartitionShape&) const;
+  const PublishedLeader* overwritten(PartitionKey, const PartitionShape&,
+                                     std::int64_t created) const;
+  void remember(PartitionKey, const PartitionShape&, std::int64_t created);
   void written_rows(PartitionKey, const PartitionEdit&, PartitionShape&, Instant now);
   void written_whole(PartitionKey, const PartitionEdit&, PartitionShape&, Instant now);
 

@@ -20,6 +20,33 @@ std::size_t bytes_of(const PublishedLeader& published) {
   return bytes;
 }
 
+void apply(const PartitionEdit& edit, PartitionShape& to) {
+  if (edit.whole) to = edit.whole->shape;
+  for (const RowEdit& row : edit.rows) {
+    for (Row& r : to.rows) {
+      if (r.endpoint == row.endpoint) r = {row.endpoint, row.is_leader, row.is_alive};
+    }
+  }
+  std::erase_if(to.rows,
+                [&](const Row& row) { return std::ranges::count(edit.removed, row.endpoint) > 0; });
+  for (const RowEdit& row : edit.added) {
+    to.rows.push_back({row.endpoint, row.is_leader, row.is_alive});
+  }
+  to.terms.insert(to.terms.end(), edit.terms.begin(), edit.terms.end());
+}
+
+PublishedLeader as_published(const PartitionShape& shape, std::int64_t created) {
+  PublishedLeader is;
+  is.created = created;
+  for (const Row& row : shape.rows) {
+    if (row.is_leader && row.is_alive) is.leader = row.endpoint;
+    if (!row.is_alive) is.dead.push_back(row.endpoint);
+  }
+  const std::size_t count = std::min(shape.terms.size(), kPublishedTerms);
+  is.terms.assign(shape.terms.end() - static_cast<std::ptrdiff_t>(count), shape.terms.end());
+  return is;
+}
+
 }  // namespace
 
 std::vector<TermPair> history_of(const PublishedLeader& ours, std::vector<TermPair> written) {
@@ -31,8 +58,10 @@ std::vector<TermPair> history_of(const PublishedLeader& ours, std::vector<TermPa
 Row row_of(const PublishedLeader& ours, Row written) {
   if (written.endpoint == ours.leader) {
     written.is_leader = written.is_alive = true;
-  } else if (written.is_leader || std::ranges::count(ours.dead, written.endpoint) > 0) {
+  } else if (std::ranges::count(ours.dead, written.endpoint) > 0) {
     written.is_alive = false;
+  } else {
+    written.is_leader = false;  // It followed.
   }
   return written;
 }
@@ -47,14 +76,20 @@ const PartitionShape* Model::shape(PartitionKey at) const {
   return found == shapes.end() ? nullptr : &*found;
 }
 
-// None: it is as we published it, or somebody has published a leader since.
-const PublishedLeader* Model::overwritten(PartitionKey at, const PartitionShape& written) const {
+// None: it is as it was written last, or somebody has published a leader since.
+const PublishedLeader* Model::overwritten(PartitionKey at, const PartitionShape& written,
+                                          std::int64_t created) const {
   const auto ours = published_.find(at);
-  if (ours == published_.end()) return nullptr;
+  if (ours == published_.end() || ours->second.created != created) return nullptr;
   const auto last = place_in(ours->second, written.terms);
   if (last == ours->second.terms.end() || last + 1 == ours->second.terms.end()) return nullptr;
   const bool has_leader = std::ranges::count(written.rows, ours->second.leader, &Row::endpoint) > 0;
   return has_leader ? &ours->second : nullptr;
+}
+
+// What is read, or was written by us, is how it is, whoever wrote it.
+void Model::remember(PartitionKey at, const PartitionShape& written, std::int64_t created) {
+  if (keeps(at) || published_.contains(at)) was_published(at, as_published(written, created));
 }
 
 void Model::was_published(PartitionKey at, PublishedLeader published) {
@@ -69,36 +104,24 @@ void Model::place_overwritten(Instant now) {
     for (const PartitionShape& written : table.shape.partitions) {
       const PartitionKey at{tid, written.pid};
       Partition& p = table.partitions.at(written.pid);
-      if (p.overwritten || overwritten(at, written)) place(at, written, p, now);
+      if (p.overwritten || published_.contains(at)) {
+        place(at, written, table.shape.created, p, now);
+      }
     }
   }
 }
 
-std::optional<PublishedLeader> Model::published_by(PartitionKey at,
-                                                   const PartitionEdit& edit) const {
-  const PartitionShape* written = shape(at);
-  const bool is_kept = !edit.kept.empty() || kept_.contains(at) || published_.contains(at);
-  if (!written || !is_kept) return std::nullopt;
-  if (edit.whole) written = &edit.whole->shape;
-  PublishedLeader published;
-  for (Row row : written->rows) {
-    const auto to = std::ranges::find(edit.rows, row.endpoint, &RowEdit::endpoint);
-    if (to != edit.rows.end()) row = {row.endpoint, to->is_leader, to->is_alive};
-    if (row.is_leader && row.is_alive) published.leader = row.endpoint;
-    if (!row.is_alive) published.dead.push_back(row.endpoint);
-  }
-  published.terms = written->terms;
-  published.terms.insert(published.terms.end(), edit.terms.begin(), edit.terms.end());
-  if (published.terms.size() > kPublishedTerms) {
-    published.terms.erase(published.terms.begin(),
-                          published.terms.end() - static_cast<std::ptrdiff_t>(kPublishedTerms));
-  }
-  return published;
+PublishedLeader Model::published_by(PartitionKey at,
+                                    const std::vector<const PartitionEdit*>& edits) const {
+  PartitionShape shape = *this->shape(at);
+  for (const PartitionEdit* edit : edits) apply(*edit, shape);
+  return as_published(shape, table(at.tid)->shape.created);
 }
 
 void Model::put_back(PartitionKey at, PartitionEdit& edit) const {
   const PartitionShape* written = shape(at);
-  const PublishedLeader* ours = written && !edit.whole ? overwritten(at, *written) : nullptr;
+  if (!written || edit.whole) return;
+  const PublishedLeader* ours = overwritten(at, *written, table(at.tid)->shape.created);
   if (!ours) return;
   const auto missing = place_in(*ours, written->terms) + 1;
   edit.terms.insert(edit.terms.begin(), missing, ours->terms.end());

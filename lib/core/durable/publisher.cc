@@ -69,7 +69,25 @@ void Publisher::complete(PartitionKey at, const TableEdit* beside, PartitionEdit
   };
   const bool is_first = !beside || std::ranges::none_of(beside->partitions, changes);
   if (is_first && (edit.changes_table() || edit.kept.empty())) model_.put_back(at, edit);
-  if (!edit.terms.empty() || edit.whole) edit.published = model_.published_by(at, edit);
+}
+
+// How each partition is then: goes out where anything is kept of it, and always with a new leader.
+void Publisher::name_published(TableEdit& table) const {
+  std::map<std::uint32_t, std::vector<const PartitionEdit*>> edits;
+  for (const PartitionEdit& edit : table.partitions) edits[edit.pid].push_back(&edit);
+  for (PartitionEdit& edit : table.partitions) {
+    const PartitionKey at{table.tid, edit.pid};
+    const auto& all = edits.at(edit.pid);
+    if (all.back() != &edit) continue;
+    const auto changes = [](const PartitionEdit* e) { return e->changes_table(); };
+    const auto keeps = [](const PartitionEdit* e) { return !e->kept.empty(); };
+    const auto leads = [](const PartitionEdit* e) { return !e->terms.empty() || e->whole; };
+    const bool is_news =
+        std::ranges::any_of(all, keeps) || (model_.keeps(at) && std::ranges::any_of(all, leads));
+    if (is_news && std::ranges::any_of(all, changes)) {
+      edit.published = model_.published_by(at, all);
+    }
+  }
 }
 
 Publisher::Room Publisher::collect(OpId op, Wish& wish, Load& load) {
@@ -220,6 +238,7 @@ bool Publisher::send() {
   for (auto& [znode, edit] : load.tables) {
     const bool alone_there = tables_in_flight_.insert(znode).second;
     CHECK(alone_there);  // Two of one version: one of them would be lost.
+    name_published(edit);
     load.flight.tables.push_back(std::move(edit));
   }
   const RequestId id = outbox_.open({ReplyTo::Owner::kPublisher, ++last_flight_, 0, 0, {}});
@@ -341,9 +360,6 @@ void Publisher::apply(const Flight& flight) {
     if (!table || table->shape.version != edit.version) continue;  // Read again meanwhile.
     for (const PartitionEdit& p : edit.partitions) {
       changed.insert({edit.tid, p.pid});
-    }
-    for (const PartitionEdit& p : edit.partitions) {
-      if (p.published) model_.was_published({edit.tid, p.pid}, *p.published);
     }
     model_.written(edit.tid, edit.partitions, outbox_.now);
   }

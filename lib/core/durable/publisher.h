@@ -83,6 +83,7 @@ class Publisher {
   std::optional<Instant> when_to_send(ElectionProgress) const;
   bool is_left_alone(const Table&, const PartitionEdit&) const;
   void complete(PartitionKey, const TableEdit* beside, PartitionEdit&) const;
+  void name_published(TableEdit&) const;
   enum class Room : std::uint8_t { kLeft, kNone };  // For more of this table.
   Room collect(OpId, Wish&, Load&);
   void collect(std::uint32_t tid, Load&);

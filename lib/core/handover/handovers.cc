@@ -156,7 +156,7 @@ bool Handovers::call_off(OpId op, const std::string& why) {
 }
 
 bool Handovers::row_is_alive(const Handover& h) const {
-  const Row* row = model_.row(h.at, name(h.from));
+  const auto row = model_.row(h.at, name(h.from));
   return row && row->is_alive;
 }
 

@@ -180,6 +180,7 @@ void Operations::run(Operation& o) {
   record->status = OpStatus::kDoing;
   record->task = row.task;
   record->detail = o.what.why;
+  o.silent.reset();
   ++o.step;
   o.task_began = outbox_.now;
   o.acted_at.reset();

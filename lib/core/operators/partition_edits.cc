@@ -85,7 +85,7 @@ bool PartitionEdits::is_as_wanted(const Edit& e, const Partition& p) const {
   const PartitionShape& wanted = e.whole.shape;
   if (p.terms != wanted.terms || p.replicas.size() != wanted.rows.size()) return false;
   for (const Row& row : wanted.rows) {
-    const Row* written = model_.row(e.at, row.endpoint);
+    const auto written = model_.row(e.at, row.endpoint);
     if (!written || *written != row) return false;
   }
   return true;

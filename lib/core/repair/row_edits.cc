@@ -73,7 +73,7 @@ void PutBack::look(PartitionKey at, const Partition& p) {
     publisher_.forget(id(at));
     return;
   }
-  if (!stand_back_.may_change() || publisher_.publishes(at)) return;
+  if (!stand_back_.may_change() || publisher_.wants(id(at))) return;
   const std::string name = model_.name_of(at);
   outbox_.note(Severity::kWarning, "publish",
                name + " was overwritten by somebody who had read it before term " +

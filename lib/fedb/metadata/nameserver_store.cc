@@ -52,8 +52,9 @@ Result<core::TableShape> shape_of(const std::string& znode, const TableValue* kn
   return parse_table(znode, known->value, known->version, known->numbering);
 }
 
-// A command without what changes tables.
-core::Publish only_ours(const core::Publish& command) {
+// A command without what changes tables. How a partition was published directly is not to be known
+// any more: what comes instead the nameserver has in its memory.
+core::Publish only_ours(const core::Publish& command, const ZnodeStore& own) {
   core::Publish ours{command.id, {}};
   for (const core::TableEdit& table : command.tables) {
     core::TableEdit& to = ours.tables.emplace_back();
@@ -61,11 +62,13 @@ core::Publish only_ours(const core::Publish& command) {
     to.version = table.version;
     to.tid = table.tid;
     for (const core::PartitionEdit& p : table.partitions) {
-      if (p.kept.empty() && !p.begins) continue;
+      const bool ends = p.changes_table() && own.keeps_published(table.tid, p.pid);
+      if (p.kept.empty() && !p.begins && !ends) continue;
       core::PartitionEdit& mine = to.partitions.emplace_back();
       mine.pid = p.pid;
       mine.kept = p.kept;
       mine.begins = p.begins;
+      if (ends) mine.published.emplace();
     }
     if (to.partitions.empty()) ours.tables.pop_back();
   }
@@ -167,7 +170,7 @@ void NameserverStore::publish(const core::Publish& command) {
   // Clients wait for those.
   std::ranges::stable_partition(flight->parts, [](const Part& p) { return names_leader(p.edits); });
   ++flight->open;
-  const core::Publish ours = only_ours(command);
+  const core::Publish ours = only_ours(command, own_);
   if (!ours.tables.empty()) {
     ++flight->open;
     own_.publish(ours, lifetime_.guard([this, flight](const core::Published& told) {

@@ -45,7 +45,8 @@ struct ZnodeStore::Publishing {
   struct Keeping {
     std::uint32_t tid = 0;
     TableLineages all;
-    std::string znode;  // The table's.
+    std::string znode;                 // The table's.
+    std::vector<std::uint32_t> named;  // Partitions of which `published` is said.
   };
   std::vector<Op> ops;
   std::vector<Written> written;
@@ -197,16 +198,26 @@ bool ZnodeStore::add(const core::TableEdit& edit, Publishing& to, core::Publishe
   return true;
 }
 
+bool ZnodeStore::keeps_published(std::uint32_t tid, std::uint32_t pid) const {
+  const auto table = kept_.find(tid);
+  if (table == kept_.end()) return false;
+  const auto partition = table->second.find(pid);
+  return partition != table->second.end() && partition->second.published;
+}
+
 void ZnodeStore::keep(const core::TableEdit& edit, Publishing& to) {
   const bool any = std::any_of(edit.partitions.begin(), edit.partitions.end(),
                                [](const auto& p) { return !p.kept.empty() || p.published; });
   if (!any) return;
   TableLineages kept = kept_[edit.tid];
+  std::vector<std::uint32_t> named;
   for (const core::PartitionEdit& p : edit.partitions) {
     for (const core::Lineage& k : p.kept) kept[p.pid].replicas[k.endpoint] = k;
-    if (p.published) kept[p.pid].published = p.published;
+    if (!p.published) continue;
+    kept[p.pid].published = p.published->terms.empty() ? std::nullopt : p.published;
+    named.push_back(p.pid);
   }
-  to.kept.push_back({edit.tid, std::move(kept), edit.znode});
+  to.kept.push_back({edit.tid, std::move(kept), edit.znode, std::move(named)});
 }
 
 void ZnodeStore::add_entries(const core::TableEdit& edit, Publishing& to) {
@@ -228,8 +239,13 @@ void ZnodeStore::published(core::RequestId id, const Publishing& sent, const Tol
   core::Published told{id, Outcome::kFailed, {}, zookeeper::to_text(code)};
   const bool unknown = code == Code::kUnknown || code == Code::kExpired;
   if (code == Code::kOk || unknown) {
-    // What is kept is true whether its answer was lost or not.
-    for (const auto& k : sent.kept) kept_[k.tid] = k.all;
+    // What is kept of replicas is true whether its answer was lost or not.
+    for (const auto& k : sent.kept) {
+      kept_[k.tid] = k.all;
+      for (const std::uint32_t pid : k.named) {
+        if (unknown) kept_[k.tid][pid].published.reset();
+      }
+    }
   }
   if (code == Code::kOk) {
     for (const auto& k : sent.kept) kept_znodes_.insert(k.tid);

@@ -60,6 +60,8 @@ class ZnodeStore : public MetadataStore {
   void raise_terms(core::Term least, std::function<void(bool ok)> done) {
     numbers_.raise_terms(least, std::move(done));
   }
+  // How it was published last is kept of that partition.
+  bool keeps_published(std::uint32_t tid, std::uint32_t pid) const;
   void reserve_op_ids(const core::ReserveOpIds& command) { numbers_.reserve_op_ids(command); }
   void write_record(const core::WriteRecord& command);
   void drop_record(const core::DropRecord& command);

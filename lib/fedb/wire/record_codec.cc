@@ -306,6 +306,7 @@ namespace {
 
 void to_message(const core::PublishedLeader& published, journal::PublishedLeader& to) {
   to.set_leader(published.leader);
+  to.set_created(published.created);
   for (const core::TermPair& pair : published.terms) {
     auto* term = to.add_terms();
     term->set_term(pair.term);
@@ -316,7 +317,7 @@ void to_message(const core::PublishedLeader& published, journal::PublishedLeader
 
 // None: it is no end of any history (SAFETY 16).
 std::optional<core::PublishedLeader> from_message(const journal::PublishedLeader& m) {
-  core::PublishedLeader published{{}, m.leader(), {m.dead().begin(), m.dead().end()}};
+  core::PublishedLeader published{{}, m.leader(), {m.dead().begin(), m.dead().end()}, m.created()};
   core::Term last = 0;
   for (const auto& t : m.terms()) {
     const bool may_follow = published.terms.empty() || t.term() > last;

@@ -13,6 +13,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 constexpr PartitionKey kAt{2, 0};
+constexpr std::int64_t kCreated = 77;
 constexpr Instant kNow{std::chrono::seconds{10}};
 
 const PartitionShape kBefore{
@@ -25,12 +26,14 @@ class Overwritten : public testing::Test {
   // A daemon that knows by what is kept that B was published.
   void SetUp() override {
     model_.keep(kAt, {"A", 1, 10});
-    model_.was_published(kAt, {{{1, 0}, {3, 11}}, "B", {"A", "C"}});
+    model_.was_published(kAt, ours());
   }
+  static PublishedLeader ours() { return {{{1, 0}, {3, 11}}, "B", {"A", "C"}, kCreated}; }
   void read(PartitionShape partition) {
     TableShape shape;
     shape.znode = "table/table_data/flow";
     shape.version = ++version_;
+    shape.created = created_;
     shape.name = "flow";
     shape.tid = kAt.tid;
     shape.partitions = {std::move(partition)};
@@ -46,6 +49,7 @@ class Overwritten : public testing::Test {
 
   Model model_;
   std::int32_t version_ = 0;
+  std::int64_t created_ = kCreated;
 };
 
 TEST_F(Overwritten, IsTakenToBeAsItWasPublished) {
@@ -61,7 +65,7 @@ TEST_F(Overwritten, IsSeenByWhoeverHasReadItBefore) {
   model_.forget_kept();
   read(kBefore);
   EXPECT_EQ(rows(), kBefore.rows);
-  model_.was_published(kAt, {{{1, 0}, {3, 11}}, "B", {"A", "C"}});
+  model_.was_published(kAt, ours());
   model_.place_overwritten(kNow);
   EXPECT_EQ(rows(), kPublished.rows);
 }
@@ -100,26 +104,61 @@ TEST_F(Overwritten, IsNotWhatGoesOn) {
   EXPECT_FALSE(model_.partition(kAt)->overwritten);
 }
 
+// Of another history, or made anew, each is what is known from then on.
+TEST_F(Overwritten, IsNotTheTableOfAnotherZnode) {
+  created_ = kCreated + 1;
+  read(kBefore);
+  EXPECT_EQ(rows(), kBefore.rows);
+}
+
+// What was read last counts, whoever wrote it: B was succeeded by C, and is no leader any more.
+TEST_F(Overwritten, IsAsItWasLastAndNotAsWePublishedIt) {
+  PartitionShape later{
+      0, {{"A", true, false}, {"B", true, false}, {"C", true, true}}, {{1, 0}, {3, 11}, {4, 20}}};
+  read(later);
+  read(kBefore);
+  later.rows[1].is_leader = false;  // Dead rows stay as they are written.
+  EXPECT_EQ(rows(), later.rows);
+  EXPECT_EQ(model_.partition(kAt)->terms, later.terms);
+}
+
+TEST_F(Overwritten, FollowersThatWereAliveStaySo) {
+  PartitionShape handed{
+      0, {{"A", true, false}, {"B", false, true}, {"C", true, true}}, {{1, 0}, {3, 11}, {5, 20}}};
+  read(handed);
+  read(kPublished);
+  EXPECT_EQ(rows(), handed.rows);
+}
+
+// What is kept of a replica goes out without a change of rows: it stays overwritten.
+TEST_F(Overwritten, IsNotPutBackByWhatChangesNoRow) {
+  read(kBefore);
+  PartitionEdit edit;
+  edit.kept = {{"C", 1, 10}};
+  PartitionEdit other;
+  other.pid = 7;
+  model_.written(kAt.tid, {edit, other}, kNow);
+  EXPECT_TRUE(model_.partition(kAt)->overwritten);
+  EXPECT_EQ(rows(), kPublished.rows);
+}
+
 TEST_F(Overwritten, IsNoMoreThanAnOperatorWantsWhoReplacesItAll) {
   read(kPublished);
   PartitionEdit edit;
   edit.whole = WholePartition{kBefore, ""};
-  const auto published = model_.published_by(kAt, edit);
-  ASSERT_TRUE(published);
-  model_.was_published(kAt, *published);
   model_.written(kAt.tid, {edit}, kNow);
   EXPECT_EQ(rows(), kBefore.rows);
 }
 
-TEST_F(Overwritten, NothingIsKeptOfAPartitionOfWhichNothingElseIs) {
-  model_.forget_kept();
-  read(kBefore);
-  PartitionEdit edit;
-  edit.rows = {{"A", true, false}, {"B", true, true}};
-  edit.terms = {{3, 11}};
-  EXPECT_EQ(model_.published_by(kAt, edit), std::nullopt);
-  edit.kept = {{"A", 1, 10}};
-  EXPECT_EQ(model_.published_by(kAt, edit), (PublishedLeader{{{1, 0}, {3, 11}}, "B", {"A"}}));
+TEST_F(Overwritten, AllEditsOfAPartitionAreSaid) {
+  read(kPublished);
+  PartitionEdit one;
+  one.rows = {{"B", true, false}, {"C", true, true}};
+  one.terms = {{5, 30}, {7, 40}, {9, 50}};
+  PartitionEdit other;
+  other.rows = {{"A", false, true}};
+  EXPECT_EQ(model_.published_by(kAt, {&one, &other}),
+            (PublishedLeader{{{3, 11}, {5, 30}, {7, 40}, {9, 50}}, "C", {"B"}, kCreated}));
 }
 
 }  // namespace

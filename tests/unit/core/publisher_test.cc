@@ -108,6 +108,7 @@ TEST_F(PublisherTest, WhatWasOverwrittenGoesOutWithTheFirst) {
     std::optional<PartitionEdit> edit(OpId, const Partition&) override { return PartitionEdit{}; }
   };
   Empty nothing;
+  model.keep({kTid, 0}, {"A", 1, 8});
   model.was_published({kTid, 0}, {{{1, 0}, {3, 9}}, "B", {"A"}});
   model.place_overwritten(outbox.now);
   ASSERT_TRUE(model.partition({kTid, 0})->overwritten);
@@ -120,7 +121,9 @@ TEST_F(PublisherTest, WhatWasOverwrittenGoesOutWithTheFirst) {
   for (const PartitionEdit& edit : edits)
     terms.insert(terms.end(), edit.terms.begin(), edit.terms.end());
   EXPECT_EQ(terms, (std::vector<TermPair>{{3, 9}}));
-  EXPECT_EQ(edits.at(0).published, (PublishedLeader{{{1, 0}, {3, 9}}, "", {"A", "B"}}));
+  EXPECT_EQ(edits.at(0).published, std::nullopt);
+  EXPECT_EQ(edits.at(1).published, std::nullopt) << "nothing is kept of it";
+  EXPECT_EQ(edits.at(2).published, (PublishedLeader{{{1, 0}, {3, 9}}, "", {"A", "B"}}));
 }
 
 TEST_F(PublisherTest, WithoutElectionsEverythingGoesAtOnce) {
