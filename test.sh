@@ -4,9 +4,10 @@
 #
 #   ./test.sh            all that belongs to every change, in under 15 minutes: of the end-to-end
 #                        tests not those that cut every op at each of its tasks
-#   ./test.sh --full     that and the cut tests, five minutes of chaos, clang-tidy, a sanitizer
-#                        build with its tests (without the cut ones, whose paths the simulation
-#                        goes there), and a while of fuzzing
+#   ./test.sh --full     that and the cut tests, five minutes of chaos, clang-tidy, a while of
+#                        fuzzing, and a sanitizer build: unit, scenarios, simulation, and the
+#                        end-to-end tests with its programs (without the cut ones, whose paths
+#                        the simulation goes there). Nothing is begun after 80 minutes.
 #   ./test.sh NAME...    parts: checks (format, layering, lengths, words, pages, shell, selftest,
 #                        units, prometheus), unit, scenarios, simulation, tablet, nameserver,
 #                        contract, e2e, bench, chaos, tidy, sanitizers, fuzz; a scenario or a file of the
