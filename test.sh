@@ -4,7 +4,7 @@
 #
 #   ./test.sh            all that belongs to every change, in under 15 minutes: of the end-to-end
 #                        tests not those that cut every op at each of its tasks
-#   ./test.sh --full     that and the cut tests, five minutes of chaos, clang-tidy, a while of
+#   ./test.sh --full     that and the cut tests, four minutes of chaos, clang-tidy, a while of
 #                        fuzzing, and a sanitizer build: unit, scenarios, simulation, and the
 #                        end-to-end tests with its programs (without the cut ones, whose paths
 #                        the simulation goes there). Nothing is begun after 80 minutes.
@@ -221,8 +221,8 @@ run_sanitizers() {
   fi
   export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
   export UBSAN_OPTIONS=print_stacktrace=1
-  # Each takes six times as long there: as many as fit five minutes.
-  export SIM_SEEDS=${SIM_SEEDS:-800} SIM_OPERATOR_SEEDS=${SIM_OPERATOR_SEEDS:-360}
+  # Each takes six times as long there: as many as fit three minutes.
+  export SIM_SEEDS=${SIM_SEEDS:-500} SIM_OPERATOR_SEEDS=${SIM_OPERATOR_SEEDS:-220}
   local storey
   for storey in "${SANITIZED[@]}"; do
     if has_tests "$storey" && ! out_of_time "sanitizers.$storey"; then
